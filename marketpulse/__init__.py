@@ -1,0 +1,28 @@
+"""MarketPulse: extract bond market colors safely, rank them into parents and children, publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["ColorsRun", "MarketPulseError", "__version__", "run_colors"]
+
+if TYPE_CHECKING:
+    from marketpulse.colors.run import ColorsRun as ColorsRun
+    from marketpulse.colors.run import run_colors as run_colors
+    from marketpulse.errors import MarketPulseError as MarketPulseError
+
+_HOMES = {
+    "ColorsRun": "marketpulse.colors.run",
+    "run_colors": "marketpulse.colors.run",
+    "MarketPulseError": "marketpulse.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for, when it is asked for: `import marketpulse` is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only where something is asked for
+
+    return getattr(import_module(_HOMES[name]), name)

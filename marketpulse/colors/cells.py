@@ -1,0 +1,270 @@
+"""What a cell means: valid or not, missing or not, and the value that ranking and rules compare.
+
+The contract's table of cells as SQL, and the choice among its forms for each column. Most columns
+hold plain cells alone, and a cast gives their exact value; what else there is has been counted
+before (`Look`), so only a column that needs the careful forms pays for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import pyarrow as pa
+
+from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
+from marketpulse.formats.text import Carried
+
+BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+INTEGER = r"[+-]?[0-9]+(\.0*)?"
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,18})?"
+DATE = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+    r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?"
+)
+_OFFSET = "([+-])([0-9]{2}):?([0-9]{2})?$"
+_CUSIP_MARKS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"
+_TRUSTED = 2**53  # from here on, not every whole number is a float
+
+
+def _cusip_sum() -> str:
+    """The sum that the check digit completes to a multiple of ten; every second mark doubles."""
+    values = [
+        f"((strpos('{_CUSIP_MARKS}', substr(c, {place}, 1)) - 1) * {2 - place % 2})"
+        for place in range(1, 9)
+    ]
+    return " + ".join(f"{value} // 10 + {value} % 10" for value in values)
+
+
+MACROS = (
+    f"trimmed(t) AS trim(t, {' || '.join(f'chr({ord(mark)})' for mark in BLANKS)})",
+    # Only a cell that begins with a blank can be blank, and few begin so.
+    "is_blank(t) AS CASE WHEN t < '!' OR t > '~' THEN trimmed(t) = '' ELSE false END",
+    f"is_integer(t) AS regexp_full_match(t, '{INTEGER}')",
+    f"is_number(t) AS regexp_full_match(t, '{NUMBER}')",
+    f"""is_date(t) AS regexp_full_match(t, '{DATE}') AND NOT starts_with(t, '0000')
+        AND TRY_CAST(left(t, 10) AS DATE) IS NOT NULL""",
+    "is_nan(t) AS lower(t) = 'nan'",
+    # The cells that have one spelling for each value, so that text never has to break a tie.
+    "is_plain_integer(t) AS TRY_CAST(t AS BIGINT)::VARCHAR IS NOT DISTINCT FROM t",
+    r"""is_plain_number(t) AS length(t) <= 16 AND t <> '-0.0'
+        AND regexp_full_match(t, '-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])')""",
+    "is_plain_date(t) AS length(t) = 10 AND TRY_CAST(t AS DATE)::VARCHAR IS NOT DISTINCT FROM t",
+    # The cells that a cast reads exactly: 18 digits fit a BIGINT, 15 are one DOUBLE and no other.
+    r"is_short_integer(t) AS regexp_full_match(t, '[+-]?[0-9]{1,18}(\.0*)?')",
+    r"""is_short_number(t) AS length(t) <= 16
+        AND regexp_full_match(t, '[+-]?([0-9]{1,15}\.?[0-9]*|\.[0-9]+)')""",
+    r"""is_short_date(t) AS is_date(t)
+        AND regexp_full_match(t, '.{10}(.[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?')""",
+    "short_integer(t) AS TRY_CAST(regexp_extract(t, '^[+-]?[0-9]+') AS BIGINT)",
+    "short_number(t) AS CASE WHEN is_short_number(t) THEN TRY_CAST(t AS DOUBLE) END",
+    """short_date(t) AS CASE WHEN is_short_date(t) THEN TRY_CAST(
+        replace(t, 'T', ' ') || CASE length(t) WHEN 16 THEN ':00' ELSE '' END AS TIMESTAMP) END""",
+    # Any number, exactly: sign, place of the first digit, digits; below zero all turned round.
+    "_whole(t) AS regexp_extract(t, '^[+-]?([0-9]*)', 1)",
+    "_digits(t) AS _whole(t) || regexp_extract(t, '[.]([0-9]*)', 1)",
+    """_magnitude(t) AS length(_whole(t)) - length(_digits(t)) + length(ltrim(_digits(t), '0'))
+        + coalesce(TRY_CAST(regexp_extract(t, '[eE]([+-]?[0-9]+)$', 1) AS BIGINT), 0)""",
+    """number_key(t) AS CASE
+        WHEN t IS NULL OR NOT is_number(t) THEN NULL
+        WHEN ltrim(_digits(t), '0') = '' THEN row(0, 0::BIGINT, '')
+        WHEN starts_with(t, '-') THEN row(-1, -_magnitude(t),
+            translate(trim(_digits(t), '0'), '0123456789', '9876543210') || '~')
+        ELSE row(1, _magnitude(t), trim(_digits(t), '0')) END""",
+    # Any instant, exactly: seconds since 1970 in UTC, and the digits of the fraction.
+    f"""_offset(t) AS CASE regexp_extract(t, '{_OFFSET}', 1) WHEN '-' THEN -1 ELSE 1 END
+        * (coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 2) AS BIGINT), 0) * 3600
+        + coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 3) AS BIGINT), 0) * 60)""",
+    """date_key(t) AS CASE WHEN is_date(t) THEN row(
+        epoch(TRY_CAST(left(t, 10) AS DATE))::BIGINT
+        + coalesce(TRY_CAST(substr(t, 12, 2) AS BIGINT), 0) * 3600
+        + coalesce(TRY_CAST(substr(t, 15, 2) AS BIGINT), 0) * 60
+        + coalesce(TRY_CAST(regexp_extract(substr(t, 17), '^:([0-9]{2})', 1) AS BIGINT), 0)
+        - _offset(substr(t, 17)),
+        rtrim(regexp_extract(t, '[.]([0-9]+)', 1), '0')) END""",
+    f"""is_cusip(c) AS CASE WHEN regexp_full_match(c, '[0-9A-Z*@#]{{8}}[0-9]')
+        THEN (10 - ({_cusip_sum()}) % 10) % 10 = TRY_CAST(right(c, 1) AS BIGINT) ELSE false END""",
+)
+
+
+class Look(IntEnum):
+    """What a look at a text column's cells told; each level costs more than the one before."""
+
+    PLAIN = 0  # one spelling for each value, and a cast reads it
+    SHORT = 1  # blanks or several spellings, but within a cast's reach
+    EXACT = 2  # more digits, exponents or offsets than a cast keeps
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The SQL for a column's cells, in a relation that names the columns c0, c1, ..."""
+
+    column: InputColumn
+    look: Look = Look.EXACT
+
+    @property
+    def raw(self) -> str:
+        """The cell as it arrived."""
+        return f"c{self.column.place}"
+
+    @property
+    def text(self) -> str:
+        """The cell's text; a typed value as DuckDB spells it."""
+        if self.column.carried is Carried.MIXED:
+            return f"substr({self.raw}, 2)"
+        return self.raw if self.column.carried else f"CAST({self.raw} AS VARCHAR)"
+
+    @property
+    def odd(self) -> str | None:
+        """Whether the cell is more than plain; None where the type rules it out."""
+        text, kind = self.text, self.column.kind
+        if self.column.role == "CUSIP":
+            return f"{text} <> upper({text}) OR {text} <> trimmed({text})"
+        if not self.column.carried:
+            return self.fault
+        if kind is Kind.TEXT:
+            tag = f"starts_with({self.raw}, '{Carried.UNEVALUATED.tag}')"
+            mixed = self.column.carried is Carried.MIXED
+            return f"is_blank({text}) OR {tag}" if mixed else f"is_blank({text})"
+        odd = f"NOT is_plain_{kind}({text})"
+        # Sixteen characters may be a float of a spreadsheet whose last digits are not its own.
+        return f"{odd} OR length({text}) > 15" if self._floats and kind is Kind.INTEGER else odd
+
+    @property
+    def beyond(self) -> str:
+        """Whether the cell is valid, but more than a cast keeps."""
+        text, kind = f"trimmed({self.text})", self.column.kind
+        if not self.column.carried or kind is Kind.TEXT:
+            return "false"
+        return f"is_{kind}({text}) AND NOT is_short_{kind}({text})"
+
+    @property
+    def missing(self) -> str:
+        """Whether the cell holds no value."""
+        if not self.column.carried:
+            return f"{self.raw} IS NULL"
+        return f"({self.raw} IS NULL OR trimmed({self.text}) = '')"
+
+    @property
+    def fault(self) -> str | None:
+        """Whether the cell is present but no value of its kind; None where it always is one."""
+        text, kind = f"trimmed({self.text})", self.column.kind
+        if not self.column.carried:
+            return self._typed_fault
+        tag = f"starts_with({self.raw}, '{Carried.UNEVALUATED.tag}')"
+        unevaluated = tag if self.column.carried is Carried.MIXED else None
+        if kind is Kind.TEXT:
+            return unevaluated
+        valid = f"is_{kind}({text})"
+        if kind is Kind.NUMBER:
+            valid = f"({valid} OR is_nan({text}))"
+        fault = f"(NOT {self.missing} AND NOT {valid})"
+        if kind is Kind.INTEGER and self._floats:
+            fault += f" OR ({self._floats} AND abs(TRY_CAST({text} AS DOUBLE)) >= {_TRUSTED})"
+        return f"({fault} OR {unevaluated})" if unevaluated else f"({fault})"
+
+    @property
+    def reason(self) -> str | None:
+        """The words for REASON, or null where nothing is wrong; None where nothing can be."""
+        name = _literal(self.column.label)
+        whens = []
+        if self.column.role in NEVER_MISSING:
+            whens.append(f"WHEN {self.missing} THEN {name} || ': missing'")
+        if self.fault:
+            article = {Kind.INTEGER: "an integer", Kind.NUMBER: "a number", Kind.DATE: "a date"}
+            what = article.get(self.column.kind, "a value: the formula has none")
+            whens.append(
+                f"WHEN {self.fault} THEN {name} || ': ''' || {self._shown} || ''' is not {what}'"
+            )
+        return f"CASE {' '.join(whens)} END" if whens else None
+
+    @property
+    def value(self) -> str:
+        """The cell's value, null where it has none, in a type that orders as the domain does."""
+        text, kind = self.text, self.column.kind
+        if self.column.role == "CUSIP":
+            return text if self.look is Look.PLAIN else f"upper(trimmed({text}))"
+        if not self.column.carried:
+            return self._typed_value
+        if kind is Kind.TEXT:
+            blank = f"CASE WHEN is_blank({text}) THEN NULL ELSE {text} END"
+            return text if self.look is Look.PLAIN else blank
+        if self.look is Look.PLAIN:
+            plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "DATE"}
+            return f"TRY_CAST({text} AS {plain[kind]})"
+        return self.key if self.look is Look.EXACT else f"short_{kind}(trimmed({text}))"
+
+    @property
+    def key(self) -> str:
+        """The exact value in a form that has no limit."""
+        if self.column.kind is Kind.DATE:
+            return f"date_key(trimmed({self.text}))"
+        return f"number_key(trimmed({self.text}))"
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What tells cells of one value apart; empty where there is one spelling for each."""
+        if self.column.carried is Carried.MIXED:
+            return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
+        if self.column.carried and self.look > Look.PLAIN:
+            return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
+        if pa.types.is_floating(self.column.field.type):
+            return (f"coalesce({self.text}, '')",)
+        return ()
+
+    @property
+    def _floats(self) -> str | None:
+        """Which cells were floats of a spreadsheet; None where none can have been."""
+        if self.column.carried is Carried.FLOAT:
+            return "true"
+        if self.column.carried is Carried.MIXED:
+            return f"starts_with({self.raw}, '{Carried.FLOAT.tag}')"
+        return None
+
+    @property
+    def _typed_fault(self) -> str | None:
+        types, data_type, raw = pa.types, self.column.field.type, self.raw
+        match self.column.kind:
+            case Kind.TEXT:
+                return None
+            case Kind.DATE:
+                fits = types.is_date(data_type) or types.is_timestamp(data_type)
+                return None if fits else f"{raw} IS NOT NULL"
+            case _ if types.is_integer(data_type):
+                return None
+            case Kind.NUMBER if types.is_decimal(data_type):
+                return None
+            case Kind.NUMBER if types.is_floating(data_type):
+                return f"isinf({raw})"
+            case Kind.INTEGER if types.is_decimal(data_type):
+                return f"{raw} <> trunc({raw})"
+            case Kind.INTEGER if types.is_floating(data_type):
+                whole = f"isinf({raw}) OR {raw} <> trunc({raw}) OR abs({raw}) >= {_TRUSTED}"
+                return f"(NOT isnan({raw}) AND ({whole}))"
+            case _:
+                return f"{raw} IS NOT NULL"
+
+    @property
+    def _typed_value(self) -> str:
+        types, data_type, raw = pa.types, self.column.field.type, self.raw
+        if types.is_floating(data_type):
+            return f"CASE WHEN isnan({raw}) THEN NULL ELSE {raw} END"
+        if types.is_timestamp(data_type) and data_type.tz and data_type.unit != "ns":
+            return f"make_timestamp(epoch_us({raw}))"
+        return raw
+
+    @property
+    def _shown(self) -> str:
+        """The cell in a message: as it arrived, a typed float without its exponent."""
+        if pa.types.is_floating(self.column.field.type):
+            whole = f"TRY_CAST({self.raw} AS HUGEINT)"
+            return f"CASE WHEN {whole} = {self.raw} THEN {whole}::VARCHAR ELSE {self.text} END"
+        return self.text
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

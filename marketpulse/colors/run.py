@@ -1,0 +1,410 @@
+"""The job: colors in, parents and children out, every row accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketpulse import __version__
+from marketpulse.colors.columns import (
+    HIERARCHY,
+    Columns,
+    Kind,
+    parse_hierarchy,
+    parse_mapping,
+    resolve,
+)
+from marketpulse.colors.engine import Engine, Feed, Seen
+from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
+from marketpulse.errors import BadData, WrongUsage
+from marketpulse.formats import FORMATS, open_writer
+from marketpulse.model import Misfit, OnMisfit
+from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
+from marketpulse.sources import Source, only_table, open_files
+
+OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
+SUMMARY = "run_summary.json"
+PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the rows: `read` is the sum of all others."""
+
+    read: int
+    parents: int
+    children: int
+    excluded: int
+    rejected: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row is accounted for."""
+        return self.read == self.parents + self.children + self.excluded + self.rejected
+
+
+@dataclass(frozen=True)
+class ColorsRun:
+    """What a run did. The three tables are there where no output folder was given."""
+
+    run_id: str
+    processed_at: datetime
+    processing_type: str
+    input: str
+    hierarchy: tuple[str, ...]
+    mapping: dict[str, str]
+    rules: str
+    counts: Counts
+    excluded_by_rule: dict[str, int]
+    rejected_by_reason: dict[str, int]
+    warnings: dict[str, int]
+    rule_warnings: tuple[str, ...]
+    output: Path | None = None
+    files: tuple[WrittenFile, ...] = ()
+    processed: pa.Table | None = field(default=None, repr=False)
+    excluded: pa.Table | None = field(default=None, repr=False)
+    rejected: pa.Table | None = field(default=None, repr=False)
+
+    def summary(self) -> dict[str, Any]:
+        """The run as `run_summary.json` and `--format json` show it."""
+        return {
+            "run_id": self.run_id,
+            "processed_at": self.processed_at.isoformat().replace("+00:00", "Z"),
+            "processing_type": self.processing_type,
+            "marketpulse": __version__,
+            "input": self.input,
+            "hierarchy": list(self.hierarchy),
+            "mapping": self.mapping,
+            "rules": self.rules,
+            "rows": asdict(self.counts),
+            "excluded_by_rule": self.excluded_by_rule,
+            "rejected_by_reason": self.rejected_by_reason,
+            "warnings": self.warnings,
+            "rule_warnings": list(self.rule_warnings),
+            "files": [asdict(file) for file in self.files],
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An input, its columns and the rules on them: all checked, no row read."""
+
+    feed: Feed
+    columns: Columns
+    book: RuleBook
+    rules: tuple[BoundRule, ...]
+    faults: tuple[Fault, ...]
+    hierarchy: tuple[str, ...]
+    mapping: dict[str, str]
+    engine: Engine
+
+
+def run_colors(
+    data: Any,
+    *,
+    table: str | None = None,
+    rules: Any = None,
+    hierarchy: str | Sequence[str] = HIERARCHY,
+    mapping: Mapping[str, str] | Sequence[str] = (),
+    output: str | Path | None = None,
+    formats: Sequence[str] = ("csv",),
+    processing_type: str = "MANUAL",
+    processed_at: str | datetime | None = None,
+    max_rejected: int | None = None,
+    memory_limit: str | None = None,
+) -> ColorsRun:
+    """Turn colors into parents and children per security, after the exclusion rules.
+
+    `data` is a path, a glob or a list of them, a pandas data frame, an Arrow table or reader, or a
+    source. `rules` is a path or what such a file holds. With `output` the results are written
+    there; without, they are the tables of the returned run (`run.processed.to_pandas()`).
+
+    Raises `WrongUsage`, `NotFound`, `BadRules` or `BadData`; nothing is written then.
+    """
+    formats = _checked_formats(formats)
+    if processing_type not in PROCESSING_TYPES:
+        raise WrongUsage(f"the processing type {processing_type!r} is none of {PROCESSING_TYPES}")
+    moment = _moment(processed_at)
+    with prepared(
+        data,
+        table=table,
+        rules=rules,
+        hierarchy=hierarchy,
+        mapping=mapping,
+        memory_limit=memory_limit,
+    ) as ready:
+        seen = ready.engine.look()
+        _refuse_rejected(seen, max_rejected, ready)
+        constants = [
+            (pa.field("RUN_ID", pa.string()), pa.scalar(_run_id(ready, seen))),
+            (pa.field("PROCESSED_AT", pa.timestamp("us", "UTC")), pa.scalar(moment)),
+            (pa.field("PROCESSING_TYPE", pa.string()), pa.scalar(processing_type)),
+        ]
+        readers: dict[str, Callable[[], pa.RecordBatchReader]] = {
+            "processed_colors": lambda: ready.engine.processed(constants),
+            "excluded_colors": ready.engine.excluded,
+            "rejected_colors": ready.engine.rejected,
+        }
+        tally = _Tally(ready, seen)
+
+        def finished(**results: Any) -> ColorsRun:
+            return ColorsRun(
+                run_id=constants[0][1].as_py(),
+                processed_at=moment,
+                processing_type=processing_type,
+                input=ready.feed.name,
+                hierarchy=ready.hierarchy,
+                mapping=ready.mapping,
+                rules=ready.book.name,
+                counts=tally.counts(),
+                excluded_by_rule=dict(tally.excluded),
+                rejected_by_reason=dict(tally.rejected.most_common()),
+                warnings={"cusip": seen.cusip_warnings, "rank": seen.rank_warnings},
+                rule_warnings=tuple(map(str, ready.faults)),
+                **results,
+            )
+
+        if output is None:
+            tables = {
+                name.partition("_")[0]: pa.Table.from_batches(
+                    tally.counted(name, reader := opened()), reader.schema
+                )
+                for name, opened in readers.items()
+            }
+            return finished(**tables)
+        folder = Path(output)
+        numbers = _spreadsheet_numbers(ready.columns)
+        with sealed_folder(folder, SUMMARY, _is_ours) as files:
+            for name, opened in readers.items():
+                _write(files, name, tally, opened(), formats, numbers)
+            run = finished(output=folder, files=tuple(files.written()))
+            files.publish(json.dumps(run.summary(), indent=2, ensure_ascii=False) + "\n")
+        return run
+
+
+@contextmanager
+def prepared(
+    data: Any,
+    *,
+    table: str | None = None,
+    rules: Any = None,
+    hierarchy: str | Sequence[str] = HIERARCHY,
+    mapping: Mapping[str, str] | Sequence[str] = (),
+    memory_limit: str | None = None,
+) -> Iterator[Prepared]:
+    """Open the input, find its columns, check the rules. Raises what `run_colors` raises."""
+    order = parse_hierarchy(hierarchy)
+    pairs = [f"{a}={b}" for a, b in mapping.items()] if isinstance(mapping, Mapping) else mapping
+    roles = parse_mapping(pairs)
+    book = _book(rules)
+    with ExitStack() as stack:
+        workspace = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
+        )
+        feed = _feed(data, table, stack, workspace)
+        columns = resolve(feed.schema, roles)
+        bound, faults = book.require(columns)
+        engine = stack.enter_context(
+            Engine(feed, columns, bound, order, workspace=workspace, memory_limit=memory_limit)
+        )
+        yield Prepared(feed, columns, book, bound, faults, order, roles, engine)
+
+
+def _book(rules: Any) -> RuleBook:
+    if rules is None:
+        return NO_RULES
+    if isinstance(rules, RuleBook):
+        return rules
+    return read_rules(Path(rules)) if isinstance(rules, str | Path) else rules_from(rules)
+
+
+def _feed(data: Any, table: str | None, stack: ExitStack, workspace: Path) -> Feed:
+    """Whatever was given, as something that can be read again and again."""
+    if isinstance(data, str | Path):
+        data = stack.enter_context(open_files([data]))
+    elif isinstance(data, list | tuple):
+        data = stack.enter_context(open_files(data))
+    if hasattr(data, "scan") and hasattr(data, "replayable"):
+        source: Source = data
+        name = only_table(source, table)
+        shown = source.info().name if source.info().kind == "files" else name
+        if not source.replayable:
+            return _spooled(source.scan(name, on_misfit=_refuse_misfit), shown, workspace)
+        schema = source.scan(name, on_misfit=_refuse_misfit).schema
+        return Feed(shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit))
+    if isinstance(data, pa.RecordBatchReader):
+        return _spooled(data, "reader", workspace)
+    held = _as_arrow(data)
+    return Feed(type(data).__name__, held.schema, lambda _on_misfit: held.to_reader())
+
+
+def _as_arrow(data: Any) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    try:
+        return pa.Table.from_pandas(data, preserve_index=False)
+    except (pa.ArrowException, AttributeError, TypeError) as error:
+        raise BadData(
+            f"{type(data).__name__}: this is no table of colors: {error}",
+            hint="give a path, a pandas data frame or an Arrow table; in a data frame each column "
+            "holds values of one type",
+            check="MP-DAT-015",
+        ) from error
+
+
+def _spooled(reader: pa.RecordBatchReader, name: str, workspace: Path) -> Feed:
+    """Rows that come only once, kept on disk for the run."""
+    path = workspace / "feed.arrow"
+    with pa.ipc.new_stream(path, reader.schema) as file:
+        for batch in reader:
+            file.write_batch(batch)
+    return Feed(name, reader.schema, lambda _on_misfit: pa.ipc.open_stream(pa.memory_map(str(path))))
+
+
+def _refuse_misfit(misfit: Misfit) -> None:
+    raise BadData(f"after {misfit.after} rows: {misfit.reason}", check="MP-DAT-012")
+
+
+def _run_id(ready: Prepared, seen: Seen) -> str:
+    """Follows from the rows, whatever their order, the columns, the rules and the hierarchy."""
+    rules = [
+        [rule.rule.id, *([one.written.connector, one.column.label, one.written.operator.value,
+                          *map(repr, one.operands)] for one in rule.conditions)]
+        for rule in ready.rules
+    ]
+    columns = [[column.name, column.role] for column in ready.columns.all]
+    identity = json.dumps([seen.digest, columns, rules, ready.hierarchy])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+class _Tally:
+    """Counts what passes to the outputs, so that the account is of what was written."""
+
+    def __init__(self, ready: Prepared, seen: Seen) -> None:
+        self._seen = seen
+        self._rows: Counter[str] = Counter()
+        self._parents = 0
+        self.excluded: dict[str, int] = {rule.rule.id: 0 for rule in ready.rules}
+        self.rejected: Counter[str] = Counter()
+
+    def counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The same batches."""
+        for batch in reader:
+            self._rows[name] += len(batch)
+            if name == "processed_colors":
+                self._parents += pc.sum(batch.column("IS_PARENT")).as_py() or 0
+            else:
+                reason = "RULE_ID" if name == "excluded_colors" else "REASON"
+                for counted in batch.column(reason).value_counts().to_pylist():
+                    self._count(name, counted["values"], counted["counts"])
+            yield batch
+
+    def _count(self, name: str, value: str, rows: int) -> None:
+        if name == "excluded_colors":
+            self.excluded[value] += rows
+        elif value in self.rejected or len(self.rejected) < 1000:
+            self.rejected[value] += rows
+        else:
+            self.rejected["other reasons"] += rows
+
+    def counts(self) -> Counts:
+        """The account of the run. Raises `BadData` where it does not balance."""
+        counts = Counts(
+            read=self._seen.rows,
+            parents=self._parents,
+            children=self._rows["processed_colors"] - self._parents,
+            excluded=self._rows["excluded_colors"],
+            rejected=self._rows["rejected_colors"],
+        )
+        if not counts.balanced:
+            raise BadData(
+                f"the rows do not balance: {counts}",
+                hint="did the input change while it was read? Run again on a file at rest",
+                check="MP-DAT-016",
+            )
+        return counts
+
+
+def _write(
+    files: SealedFolder,
+    name: str,
+    tally: _Tally,
+    reader: pa.RecordBatchReader,
+    formats: Sequence[str],
+    numbers: frozenset[str],
+) -> None:
+    """Write one output in all its formats, in one pass."""
+    with ExitStack() as stack:
+        writers = []
+        for suffix in formats:
+            part = files.part(f"{name}.{suffix}")
+            writers.append(open_writer(suffix, part, reader.schema, numbers=numbers))
+            stack.callback(writers[-1].close)
+        for batch in tally.counted(name, reader):
+            for writer in writers:
+                writer.write(batch)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file of the output folder belongs to a run of ours, finished or not."""
+    stem, _, suffix = name.removesuffix(".part").partition(".")
+    return (stem in OUTPUTS and suffix in FORMATS) or name == f"{SUMMARY}.part"
+
+
+def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:
+    """The columns that a spreadsheet may treat as numbers; a whole number may be an identifier."""
+    return frozenset(
+        column.name
+        for column in columns.all
+        if column.kind is Kind.NUMBER and not pa.types.is_integer(column.field.type)
+    )
+
+
+def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip().lower() for name in formats))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise WrongUsage(
+            f"--formats: {', '.join(map(repr, unknown)) or 'nothing'} is no format",
+            hint=f"the formats are {', '.join(FORMATS)}",
+        )
+    return names
+
+
+def _moment(given: str | datetime | None) -> datetime:
+    if given is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        raise WrongUsage(
+            f"--processed-at: {given!r} is not a date and time", hint="2026-03-13T18:00:00Z"
+        ) from None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def _refuse_rejected(seen: Seen, most: int | None, ready: Prepared) -> None:
+    if most is None or seen.rejected <= most:
+        return
+    reasons: Counter[str] = Counter()
+    for batch in ready.engine.rejected():
+        reasons.update(batch.column("REASON").to_pylist())
+    listed = "; ".join(f"{reason} ({rows})" for reason, rows in reasons.most_common(5))
+    raise BadData(
+        f"{seen.rejected} rows cannot be used, more than --max-rejected {most}: {listed}",
+        hint="without --max-rejected the run sets them aside in rejected_colors",
+        check="MP-DAT-017",
+    )

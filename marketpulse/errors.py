@@ -1,0 +1,61 @@
+"""Every way a command can end badly: one class for each exit code, one message, one remedy."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MarketPulseError(Exception):
+    """A fault that the user can mend. `message` says what happened and where, `hint` what to do.
+
+    `check` is the fault's stable id, the same in every release; `exit_code` is its class's.
+    """
+
+    exit_code: ClassVar[int] = 1
+    check: str = "MP-BUG-001"
+
+    def __init__(self, message: str, *, hint: str = "", check: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.check = check or type(self).check
+
+
+class WrongUsage(MarketPulseError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    exit_code = 2
+    check = "MP-USE-001"
+
+
+class OutputRefused(WrongUsage):
+    """The place named for the output cannot be written: read-only, full, a file in the way."""
+
+    check = "MP-USE-002"
+
+
+class SettingsMissing(MarketPulseError):
+    """A setting or credential that the command needs is nowhere to be found."""
+
+    exit_code = 3
+    check = "MP-SET-001"
+
+
+class NotFound(MarketPulseError):
+    """No such file, table or folder, or it cannot be opened."""
+
+    exit_code = 6
+    check = "MP-SRC-001"
+
+
+class BadData(MarketPulseError):
+    """The input is not what its format or the columns' contract promises."""
+
+    exit_code = 7
+    check = "MP-DAT-001"
+
+
+class BadRules(BadData):
+    """The exclusion rules cannot be applied as they are written."""
+
+    check = "MP-RUL-001"

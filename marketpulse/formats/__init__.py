@@ -1,0 +1,53 @@
+"""File formats: how each is read and written, one module a format, one door for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from marketpulse.model import OnMisfit
+
+FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
+BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson"}
+
+
+class Writer(Protocol):
+    """Takes record batches as they come; the file is whole once it is closed."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append the batch's rows."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def open_writer(
+    name: str, path: Path, schema: pa.Schema, *, numbers: frozenset[str] = frozenset()
+) -> Writer:
+    """Begin a file of the named format. `numbers` are the columns that a spreadsheet may count."""
+    module = import_module(f"marketpulse.formats.{_module(name)}")
+    writer: Writer = module.Writer(path, schema, numbers=numbers, lines=name == "ndjson")
+    return writer
+
+
+def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+    """How to read this file: a function that gives a new `pa.RecordBatchReader` at each call.
+
+    The file is looked at once, here: wrong encodings, broken quotes, a missing header and columns
+    of one name are found before any row is read. `workspace` is a folder for what has to be
+    decoded first.
+
+    Raises `BadData` for a file that is not what its name says.
+    """
+    module = import_module(f"marketpulse.formats.{_module(BY_SUFFIX[path.suffix.lower()])}")
+    scan: Callable[[OnMisfit], Any] = module.opener(path, workspace)
+    return scan
+
+
+def _module(name: str) -> str:
+    return "json" if name == "ndjson" else name

@@ -1,0 +1,238 @@
+"""CSV: read as text to the letter by Arrow, written with quotes only where they are needed.
+
+Arrow's reader is the one that loses nothing (fields with line ends, blanks before a quote, lines
+of the wrong length handed over whole), but it is lenient with quotes and silent about where an
+encoding breaks. So the file is looked through once before: `inspect`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from marketpulse.errors import BadData
+from marketpulse.formats.text import as_text
+from marketpulse.model import Misfit, OnMisfit
+
+LONGEST_RECORD = 1 << 24  # bytes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a look through the file told."""
+
+    header: tuple[str, ...]
+    blank_lines: int  # before the header
+    has_rows: bool
+
+
+def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
+    """Look the file through, then read it as often as is wanted, every cell as text."""
+    layout = inspect(path)
+    names = [str(number) for number in range(len(layout.header))]
+    schema = pa.schema([(name, pa.string()) for name in layout.header])
+
+    def scan(on_misfit: OnMisfit) -> pa.RecordBatchReader:
+        if not layout.has_rows:
+            return schema.empty_table().to_reader()
+        reader = pa.csv.open_csv(
+            path,
+            pa.csv.ReadOptions(
+                use_threads=False,  # the only way in which a misfit knows its line
+                column_names=names,
+                skip_rows=layout.blank_lines,
+                skip_rows_after_names=1,
+                block_size=LONGEST_RECORD,
+            ),
+            pa.csv.ParseOptions(
+                newlines_in_values=True,
+                invalid_row_handler=_misfits(on_misfit, layout.blank_lines),
+            ),
+            pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+        return pa.RecordBatchReader.from_batches(schema, _renamed(reader, layout.header, path))
+
+    return scan
+
+
+def inspect(path: Path) -> Layout:
+    """Look through a file, line by line.
+
+    Raises `BadData` that names the line where the text is not UTF-8, where a quote is broken, or
+    where there should be a header.
+    """
+    with path.open("rb") as file:
+        _refuse_other_formats(path, file.read(4))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            return _inspect_text(path, file)
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+
+
+def _inspect_text(path: Path, lines: Iterator[str]) -> Layout:
+    blank_lines = 0
+    for head in lines:
+        if head.strip():
+            break
+        blank_lines += 1
+    else:
+        raise BadData(
+            f"{path}: the file is empty: it has no header",
+            hint="the first line names the columns, MESSAGE_ID,CUSIP,...",
+            check="MP-DAT-002",
+        )
+    count = blank_lines + 1
+    begin = 0  # the line on which the record begins that the strict reader is reading
+
+    def quoted() -> Iterator[str]:
+        # Lines without a quote cannot break one: inside a quoted field they are content, outside
+        # they are plain fields. The strict reader is spared them.
+        nonlocal begin, count
+        begin = count
+        yield head
+        for line in lines:
+            count += 1
+            if '"' in line:
+                begin = begin or count
+                yield line
+
+    csv.field_size_limit(LONGEST_RECORD)
+    records = csv.reader(quoted(), strict=True)
+    try:
+        header = tuple(next(records))
+        head_lines, begin = count, 0
+        for _ in records:
+            begin = 0
+    except csv.Error as error:
+        raise BadData(
+            f"{path}: line {begin}: a quote is broken ({error})",
+            hint='a field that begins with " ends with ", and a " inside it stands twice',
+            check="MP-DAT-003",
+        ) from None
+    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in head), None)):
+        raise BadData(
+            f"{path}: the columns are separated by {other!r}, not by commas",
+            hint="save it as comma-separated CSV in UTF-8",
+            check="MP-DAT-004",
+        )
+    return Layout(header, blank_lines, has_rows=count > head_lines)
+
+
+def _refuse_other_formats(path: Path, start: bytes) -> None:
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in start[:2]:
+        raise BadData(
+            f"{path}: line 1: the text is UTF-16, not UTF-8",
+            hint="save it as CSV in UTF-8",
+            check="MP-DAT-005",
+        )
+    for magic, what in ((b"PK\3\4", "an XLSX file or a zip"), (b"PAR1", "a Parquet file")):
+        if start == magic:
+            raise BadData(
+                f"{path}: this is {what}, not CSV",
+                hint="give the file the name ending of its format",
+                check="MP-DAT-006",
+            )
+
+
+def _not_utf8(path: Path) -> BadData:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return BadData(
+                    f"{path}: line {number}: byte 0x{byte:02X} at column {error.start + 1} is not "
+                    "UTF-8 (Latin-1 or Windows-1252?)",
+                    hint="save it as CSV in UTF-8",
+                    check="MP-DAT-005",
+                )
+    return BadData(f"{path}: the text is not UTF-8", check="MP-DAT-005")
+
+
+def _misfits(on_misfit: OnMisfit, blank_lines: int) -> Callable[[Any], str]:
+    seen = 0
+
+    def handle(row: Any) -> str:
+        nonlocal seen
+        seen += 1
+        if row.text.strip():  # a line of blanks alone is no row
+            after = row.number - 1 - blank_lines - seen
+            on_misfit(Misfit(after, row.actual_columns, row.expected_columns, row.text))
+        return "skip"
+
+    return handle
+
+
+def _renamed(
+    reader: Any, header: tuple[str, ...], path: Path
+) -> Iterator[pa.RecordBatch]:
+    try:
+        for batch in reader:
+            yield batch.rename_columns(list(header))
+    except pa.ArrowInvalid as error:
+        raise BadData(
+            f"{path}: cannot be read as CSV: {error}",
+            hint=f"a record may have at most {LONGEST_RECORD:,} bytes: is a quote never closed?",
+            check="MP-DAT-003",
+        ) from error
+
+
+class Writer:
+    """UTF-8, a line feed after each row, null is empty and an empty string `""`.
+
+    Arrow's own writer quotes every string or none.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, **_: object) -> None:
+        self._schema = schema
+        self._file = path.open("wb")
+        self._write_lines([pa.array([name], pa.string()) for name in schema.names])
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if len(batch):
+            self._write_lines(
+                [
+                    as_text(column, field)
+                    for column, field in zip(batch.columns, self._schema, strict=True)
+                ]
+            )
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write_lines(self, columns: list[pa.Array]) -> None:
+        cells = [pc.fill_null(_quoted(column), "") for column in columns]
+        cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+        lines = pc.binary_join_element_wise(*cells, ",").cast(pa.large_string())
+        _, offsets, data = lines.buffers()
+        if data is not None:
+            first, last = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]
+            self._file.write(data[int(first) : int(last)])
+
+
+def _quoted(column: pa.Array) -> pa.Array:
+    """Quote the cells that need it. A column without any, the common case, costs one look."""
+    data = column.buffers()[2]
+    raw = data.to_pybytes() if data is not None else b""
+    if any(mark in raw for mark in (b'"', b",", b"\n", b"\r")):
+        needed = pc.match_substring_regex(column, '[",\n\r]')
+        doubled = pc.replace_substring(column, '"', '""')
+        column = pc.if_else(needed, pc.binary_join_element_wise('"', doubled, '"', ""), column)
+    empty = pc.equal(pc.binary_length(column), 0)
+    return pc.if_else(empty, '""', column) if pc.any(empty).as_py() else column

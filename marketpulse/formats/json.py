@@ -1,0 +1,221 @@
+"""JSON: an array of objects, or one object a line (NDJSON). No digit passes through a float."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from marketpulse.errors import BadData
+from marketpulse.formats.spool import Spool
+from marketpulse.formats.text import BY_TAG, Carried, as_text, carried
+from marketpulse.model import OnMisfit
+
+_LONGEST_OBJECT = 1 << 26  # bytes
+_LONGEST_NUMBER = 1000  # digits written out for an exponent; beyond, it stays as it is spelled
+
+
+class _Number(Decimal):
+    """A number of the input, with its spelling."""
+
+    __slots__ = ("text",)
+    text: str
+
+
+def _number(text: str) -> _Number:
+    number = _Number(text)
+    number.text = text
+    if "e" in text or "E" in text:
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and abs(exponent) <= _LONGEST_NUMBER:
+            number.text = format(Decimal(number), "f")
+    return number
+
+
+def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+    """Decode the file once into the workspace; scans read that."""
+    spool = Spool(workspace)
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_object,
+        parse_int=_number,
+        parse_float=_number,
+        parse_constant=_Constant,
+    )
+    connection = duckdb.connect()
+    if not path.stat().st_size:
+        raise BadData(
+            f"{path}: the file is empty",
+            hint="one array of objects, or one object a line",
+            check="MP-DAT-002",
+        )
+    record = 0
+    try:
+        objects = connection.execute(
+            "SELECT json FROM read_json_objects($path, maximum_object_size=$longest)",
+            {"path": _literal_path(path), "longest": _LONGEST_OBJECT},
+        )
+        while found := objects.fetchmany(1000):
+            for (text,) in found:
+                record += 1
+                value = decoder.decode(text)
+                if not isinstance(value, _Object):
+                    raise BadData(
+                        f"{path}: value {record} is not an object",
+                        hint='each color is an object, {"MESSAGE_ID": ..., "CUSIP": ...}',
+                        check="MP-DAT-007",
+                    )
+                spool.append({name: _cell(cell) for name, cell in value.pairs.items()})
+    except duckdb.Error as error:
+        place = str(error).partition(f'in file "{path}", ')[2] or str(error)
+        raise BadData(
+            f"{path}: broken JSON {place.strip().rstrip('.')}",
+            hint="one array of objects, or one object a line, in UTF-8",
+            check="MP-DAT-007",
+        ) from error
+    except _TwoOfOneName as error:
+        raise BadData(
+            f"{path}: value {record}: two columns of the name {error.name!r}", check="MP-DAT-008"
+        ) from None
+    spool.finish()
+    return spool.scan
+
+
+class _TwoOfOneName(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _Constant(str):
+    """NaN or an infinity: not JSON, but what many programs write."""
+
+    __slots__ = ()
+
+
+class _Object:
+    """An object with its names in order, each once."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = dict(pairs)
+        if len(self.pairs) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise _TwoOfOneName(next(name for name in names if names.count(name) > 1))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    return _Object(pairs)
+
+
+def _cell(value: Any) -> str | None:
+    """The letter of the kind and the text of a cell."""
+    match value:
+        case None:
+            return None
+        case _Constant():
+            return Carried.FLOAT.tag + value
+        case str():
+            return Carried.TEXT.tag + value
+        case bool():
+            return Carried.BOOLEAN.tag + ("true" if value else "false")
+        case _Number():
+            return Carried.NUMBER.tag + value.text
+        case _:
+            return Carried.JSON.tag + _dump(value)
+
+
+def _dump(value: Any) -> str:
+    """An inner value as JSON, its numbers as they were spelled."""
+    match value:
+        case _Object():
+            pairs = value.pairs.items()
+            return "{" + ", ".join(f"{_string(name)}: {_dump(it)}" for name, it in pairs) + "}"
+        case list():
+            return "[" + ", ".join(map(_dump, value)) + "]"
+        case _Number():
+            return value.text
+        case _Constant():
+            return "null"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _literal_path(path: Path) -> str:
+    """The path with the characters that DuckDB would read as a pattern made harmless."""
+    return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in str(path))
+
+
+def _string(text: str) -> str:
+    return encode_basestring(text)
+
+
+class Writer:
+    """One array of objects, or (`lines`) one object a line. Numbers are exact, null is null.
+
+    NaN and the infinities have no place in JSON: they become null.
+    """
+
+    def __init__(
+        self, path: Path, schema: pa.Schema, *, lines: bool = False, **_: object
+    ) -> None:
+        self._schema = schema
+        names = [_string(name).replace("%", "%%") for name in schema.names]
+        self._row = "{" + ", ".join(f"{name}: %s" for name in names) + "}"
+        self._between = "\n" if lines else ",\n"
+        self._begin, self._end = ("", "\n") if lines else ("[\n", "\n]\n")
+        self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        columns = [
+            _literals(column, field)
+            for column, field in zip(batch.columns, self._schema, strict=True)
+        ]
+        for cells in zip(*columns, strict=True):
+            self._file.write(self._between if self._rows else self._begin)
+            self._file.write(self._row % cells)
+            self._rows += 1
+
+    def close(self) -> None:
+        self._file.write(self._end if self._rows else self._begin and "[]\n")
+        self._file.close()
+
+
+def _literals(column: pa.Array, field: pa.Field) -> list[str]:
+    """Each cell as a JSON literal."""
+    kind = carried(field)
+    if kind is Carried.MIXED:
+        cells = column.to_pylist()
+        return ["null" if cell is None else _literal(cell[1:], BY_TAG[cell[0]]) for cell in cells]
+    if kind is None:
+        kind = _kind(field.type)
+    texts = as_text(column, field).to_pylist()
+    return ["null" if text is None else _literal(text, kind) for text in texts]
+
+
+def _kind(data_type: pa.DataType) -> Carried:
+    types = pa.types
+    if types.is_floating(data_type):
+        return Carried.FLOAT
+    if types.is_integer(data_type) or types.is_decimal(data_type):
+        return Carried.NUMBER
+    if types.is_boolean(data_type):
+        return Carried.BOOLEAN
+    if types.is_nested(data_type):
+        return Carried.JSON
+    return Carried.TEXT
+
+
+def _literal(text: str, kind: Carried) -> str:
+    if kind is Carried.FLOAT:
+        return text if text[-1].isdigit() else "null"
+    if kind in {Carried.NUMBER, Carried.BOOLEAN, Carried.JSON}:
+        return text
+    return _string(text)

@@ -1,0 +1,64 @@
+"""Parquet: typed both ways, read and written in batches so that memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketpulse.errors import BadData
+from marketpulse.model import OnMisfit
+
+_ROWS = 50_000
+
+
+def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
+    """Read the file's footer, then its rows as often as is wanted."""
+    try:
+        schema = pq.read_schema(path)
+    except pa.ArrowException as error:
+        raise BadData(
+            f"{path}: this is not Parquet, or it is damaged: {error}", check="MP-DAT-006"
+        ) from error
+    schema = pa.schema([_plain(field) for field in schema])
+
+    def scan(_on_misfit: OnMisfit) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(schema, _batches(path, schema))
+
+    return scan
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    # A dictionary is how values are stored, not what they are; metadata is another program's.
+    data_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return pa.field(field.name, data_type)
+
+
+def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    # pre_buffer would hold the whole file's columns in memory.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        try:
+            for batch in file.iter_batches(_ROWS):
+                columns = [
+                    column.cast(field.type)
+                    for column, field in zip(batch.columns, schema, strict=True)
+                ]
+                yield pa.record_batch(columns, schema)
+        except (pa.ArrowException, OSError) as error:
+            raise BadData(f"{path}: the file is damaged: {error}", check="MP-DAT-006") from error
+
+
+class Writer:
+    """Row groups as the batches come; text stays text, so no spelling is lost."""
+
+    def __init__(self, path: Path, schema: pa.Schema, **_: object) -> None:
+        self._file = pq.ParquetWriter(path, schema, compression="zstd")
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._file.write_batch(batch)
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,114 @@
+"""How a value is spelled where there is only text, and how text says what it stands for.
+
+Some values have no Arrow type that keeps every digit: a number of JSON with its trailing zeros,
+a date of a spreadsheet that has a time only sometimes, a column that mixes kinds. They travel as
+text, and their field's metadata says what the text stands for (`Carried`).
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class Carried(StrEnum):
+    """What the text of a column, or of a cell of a `MIXED` column, stands for."""
+
+    TEXT = "text"
+    NUMBER = "number"  # an exact number
+    FLOAT = "float"  # a binary float, spelled in decimal: beyond 2**53 its digits are not exact
+    DATE = "date"
+    BOOLEAN = "boolean"
+    JSON = "json"  # an array or an object
+    UNEVALUATED = "unevaluated"  # a formula that nobody has worked out
+    MIXED = "mixed"  # each cell begins with the first letter of its own kind
+
+    @property
+    def tag(self) -> str:
+        """The letter that a cell of this kind begins with in a mixed column."""
+        return self.value[0]
+
+
+BY_TAG = {kind.tag: kind for kind in Carried if kind is not Carried.MIXED}
+_KEY = b"marketpulse"
+
+
+def carried_field(name: str, kind: Carried) -> pa.Field:
+    """A text column whose cells stand for values of this kind."""
+    metadata = None if kind is Carried.TEXT else {_KEY: kind.value.encode()}
+    return pa.field(name, pa.string(), metadata=metadata)
+
+
+def carried(field: pa.Field) -> Carried | None:
+    """What the text of this column stands for; None where the column is typed."""
+    if not is_text(field.type):
+        return None
+    return Carried((field.metadata or {}).get(_KEY, b"text").decode())
+
+
+def is_text(data_type: pa.DataType) -> bool:
+    """Whether values of this type are text."""
+    types = pa.types
+    if types.is_dictionary(data_type):
+        return is_text(data_type.value_type)
+    return bool(
+        types.is_string(data_type)
+        or types.is_large_string(data_type)
+        or types.is_string_view(data_type)
+    )
+
+
+def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Spell each cell canonically: integers plain, decimals with their scale, floats shortest.
+
+    No exponents; dates `YYYY-MM-DD`, times after one blank, without trailing zeros, in UTC.
+    Nulls stay null.
+    """
+    kind = carried(field)
+    if kind is Carried.MIXED:
+        return pc.utf8_slice_codeunits(column, 1)
+    if kind is not None:
+        return column.cast(pa.string())
+    types, data_type = pa.types, column.type
+    if types.is_floating(data_type):
+        return _floats(column)
+    if types.is_decimal(data_type):
+        return _without_exponents(column.cast(pa.string()), column)
+    if types.is_timestamp(data_type):
+        text = column.cast(pa.timestamp(data_type.unit)).cast(pa.string())
+        return pc.replace_substring_regex(text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
+    if types.is_boolean(data_type) or types.is_integer(data_type) or types.is_date(data_type):
+        return column.cast(pa.string())
+    if types.is_null(data_type):
+        return pa.nulls(len(column), pa.string())
+    return pa.array([_spell(value) for value in column.to_pylist()], pa.string())
+
+
+def _floats(column: pa.Array) -> pa.Array:
+    text = _without_exponents(column.cast(pa.string()), column)
+    text = pc.if_else(pc.is_nan(column), "NaN", text)
+    return pc.replace_substring_regex(text, r"^(-?\d+)$", r"\1.0")
+
+
+def _without_exponents(text: pa.Array, values: pa.Array) -> pa.Array:
+    """Write out the few values that Arrow spells with an exponent."""
+    exponents = pc.fill_null(pc.match_substring_regex(text, "[0-9][eE]"), False)
+    if not pc.any(exponents).as_py():
+        return text
+    plain = [format(Decimal(cell), "f") for cell in pc.filter(text, exponents).to_pylist()]
+    return pc.replace_with_mask(text, exponents, pa.array(plain, pa.string()))
+
+
+def _spell(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=_spell)
+    return str(value)

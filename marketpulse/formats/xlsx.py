@@ -1,0 +1,208 @@
+"""XLSX: read for the values that stand in it, written so that a spreadsheet spoils nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.compute as pc
+import xlsxwriter
+
+from marketpulse.errors import BadData
+from marketpulse.formats.spool import Spool
+from marketpulse.formats.text import Carried, as_text
+from marketpulse.model import OnMisfit
+
+_MOST_ROWS = 1_048_576
+_LONGEST_CELL = 32_767
+
+
+def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+    """Decode the sheet once into the workspace; scans read that."""
+    # Twice, since a workbook shows either what a formula says or what it gave.
+    values, formulas = _workbook(path, data_only=True), _workbook(path, data_only=False)
+    title = _only_sheet(path, values)
+    rows = zip_longest(_rows(values[title]), _rows(formulas[title]), fillvalue=())
+    cells = (list(_cells(shown, said)) for shown, said in rows)
+    filled = (row for row in cells if any(cell and cell[1:].strip() for cell in row))
+    header = [cell[1:] if cell else "" for cell in _trimmed(next(filled, []))]
+    if not header:
+        raise BadData(
+            f"{path}: the sheet {title!r} is empty: it has no header",
+            hint="the first row names the columns, MESSAGE_ID, CUSIP, ...",
+            check="MP-DAT-002",
+        )
+    if twice := next((name for name in header if header.count(name) > 1), None):
+        raise BadData(f"{path}: two columns of the name {twice!r}", check="MP-DAT-008")
+    spool = Spool(workspace, tuple(header))
+    for row in map(_trimmed, filled):
+        if len(row) > len(header):
+            spool.misfit(len(row), len(header), _line(row))
+        else:
+            spool.append(dict(zip(header, row, strict=False)))
+    spool.finish()
+    values.close()
+    formulas.close()
+    return spool.scan
+
+
+def _workbook(path: Path, *, data_only: bool) -> Any:
+    try:
+        return openpyxl.load_workbook(path, read_only=True, data_only=data_only)
+    except (BadZipFile, KeyError, ValueError, OSError) as error:
+        raise BadData(
+            f"{path}: this is not an XLSX workbook, or it is damaged or has a password",
+            hint="save it as .xlsx without a password, or better as CSV in UTF-8",
+            check="MP-DAT-006",
+        ) from error
+
+
+def _only_sheet(path: Path, workbook: Any) -> str:
+    filled = [
+        sheet.title
+        for sheet in workbook.worksheets
+        if sheet.sheet_state == "visible" and any(any(row) for row in _rows(sheet, values=True))
+    ]
+    if len(filled) > 1:
+        names = ", ".join(map(repr, filled))
+        raise BadData(
+            f"{path}: {len(filled)} sheets hold data: {names}",
+            hint="keep the sheet with the colors, or save it as CSV in UTF-8",
+            check="MP-DAT-009",
+        )
+    return str((filled or workbook.sheetnames)[0])
+
+
+def _rows(sheet: Any, *, values: bool = False) -> Iterator[Any]:
+    sheet.reset_dimensions()  # programs that stream write none, or wrong ones
+    rows: Iterator[Any] = sheet.iter_rows(values_only=values)
+    return rows
+
+
+def _cells(shown: Iterable[Any], said: Iterable[Any]) -> Iterator[str | None]:
+    """The letter of the kind and the text of each cell of a row."""
+    for value, formula in zip(shown, said, strict=True):
+        if formula.data_type == "f" and value.value is None:
+            text = getattr(formula.value, "text", formula.value)
+            yield f"{Carried.UNEVALUATED.tag}{text}"
+        else:
+            yield _cell(value.value)
+
+
+def _cell(value: Any) -> str | None:
+    match value:
+        case None:
+            return None
+        case bool():
+            return Carried.BOOLEAN.tag + ("true" if value else "false")
+        case int() | float():
+            return Carried.FLOAT.tag + _plain(value)
+        case datetime():
+            midnight = value.time() == datetime.min.time()
+            text = value.date().isoformat() if midnight else value.isoformat(" ")
+            return Carried.DATE.tag + (text if "." not in text else text.rstrip("0"))
+        case date():
+            return Carried.DATE.tag + value.isoformat()
+        case _:
+            return Carried.TEXT.tag + str(value)
+
+
+def _plain(number: float) -> str:
+    """The shortest digits that give this number, without exponent; a whole number without point."""
+    if number == int(number):
+        return str(int(number))
+    return format(Decimal(repr(number)), "f")
+
+
+def _trimmed(row: list[str | None]) -> list[str | None]:
+    """The row without the empty cells at its end."""
+    while row and row[-1] is None:
+        row.pop()
+    return row
+
+
+def _line(row: list[str | None]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([cell[1:] if cell else "" for cell in row])
+    return text.getvalue()
+
+
+class Writer:
+    """One sheet; number columns as numbers that keep their decimals, all else as text.
+
+    A number with more digits than a spreadsheet keeps (15) is text too. Never a formula.
+    """
+
+    def __init__(
+        self, path: Path, schema: pa.Schema, *, numbers: frozenset[str] = frozenset(), **_: object
+    ) -> None:
+        self._path = path
+        self._schema = schema
+        self._numbers = [name in numbers for name in schema.names]
+        self._book = xlsxwriter.Workbook(path, {"constant_memory": True})
+        # Without a fixed date the same rows would not give the same bytes.
+        self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - a fixed date
+        self._sheet = self._book.add_worksheet()
+        self._formats: dict[int, Any] = {}
+        self._row = 0
+        self._write_row(schema.names, [False] * len(schema))
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if self._row + len(batch) > _MOST_ROWS:
+            raise BadData(
+                f"{self._path.name}: a sheet has room for {_MOST_ROWS:,} rows",
+                hint="leave xlsx out of --formats",
+                check="MP-DAT-010",
+            )
+        texts = []
+        for column, field in zip(batch.columns, self._schema, strict=True):
+            text = as_text(column, field)
+            if (pc.max(pc.utf8_length(text)).as_py() or 0) > _LONGEST_CELL:
+                raise BadData(
+                    f"{self._path.name}: {field.name}: a cell has room for "
+                    f"{_LONGEST_CELL:,} characters",
+                    hint="leave xlsx out of --formats",
+                    check="MP-DAT-010",
+                )
+            texts.append(text.to_pylist())
+        for cells in zip(*texts, strict=True):
+            self._write_row(cells, self._numbers)
+
+    def close(self) -> None:
+        self._book.close()
+
+    def _write_row(self, cells: Iterable[str | None], numbers: list[bool]) -> None:
+        for place, (text, number) in enumerate(zip(cells, numbers, strict=True)):
+            if text is None:
+                continue
+            if number and (value := _as_float(text)) is not None:
+                decimals = len(text.strip().partition(".")[2])
+                self._sheet.write_number(self._row, place, value, self._decimals(decimals))
+            else:
+                self._sheet.write_string(self._row, place, text)
+        self._row += 1
+
+    def _decimals(self, count: int) -> Any:
+        if count not in self._formats:
+            shown = {"num_format": "0." + "0" * count if count else "0"}
+            self._formats[count] = self._book.add_format(shown)
+        return self._formats[count]
+
+
+def _as_float(text: str) -> float | None:
+    """The number that a spreadsheet would keep whole, else None."""
+    stripped = text.strip()
+    if len(stripped) > 17 or not stripped.strip("+-").replace(".", "", 1).isdecimal():
+        return None
+    if not stripped.isascii() or sum(mark.isdigit() for mark in stripped.lstrip("+-0.")) > 15:
+        return None
+    return float(stripped)

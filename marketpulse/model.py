@@ -1,0 +1,79 @@
+"""What the parts tell one another: tables and their columns, lines that fit no table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """Which source this is, without credentials."""
+
+    kind: str
+    name: str
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as a list shows it; `rows` is None where only reading it would tell."""
+
+    name: str
+    kind: str = "table"
+    rows: int | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `type` in its source's words, `travels` as the Arrow type its values arrive in."""
+
+    name: str
+    type: str
+    travels: str
+    nullable: bool = True
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """Columns of a table that point to columns of another."""
+
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A table, its columns in order, and its keys."""
+
+    table: Table
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A line of a text file with too few or too many fields.
+
+    `after` counts the whole rows that stand before it; `text` is the line as it is in the file,
+    quotes included, without its line end.
+    """
+
+    after: int
+    fields: int
+    expected: int
+    text: str
+
+    @property
+    def reason(self) -> str:
+        """The words that stand in REASON."""
+        return f"{self.fields} fields instead of {self.expected}"
+
+
+OnMisfit = Callable[[Misfit], None]

@@ -1,0 +1,108 @@
+"""Where rows come from. Every command reads from one `Source` and knows no more about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from marketpulse.errors import NotFound
+from marketpulse.model import OnMisfit, SourceInfo, Table, TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Source(Protocol):
+    """A database, or what stands in for one. A context manager: leaving it closes everything."""
+
+    replayable: bool
+    """Whether a scan can be made again cheaply, and gives the same rows in the same order."""
+
+    def info(self) -> SourceInfo:
+        """Say what this is, without credentials."""
+
+    def tables(self) -> Sequence[Table]:
+        """All tables, by name."""
+
+    def describe(self, table: str) -> TableSchema:
+        """The table's columns and keys. Raises `NotFound`, which names the nearest tables."""
+
+    def scan(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        on_misfit: OnMisfit | None = None,
+    ) -> pa.RecordBatchReader:
+        """The table's rows, in its order, in batches.
+
+        Lines that are no row go to `on_misfit`, each before the end of the rows that follow it;
+        without it they raise `BadData`. Raises `NotFound` for an unknown table or column.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+def open_source(name: str, *, rows: int | None = None) -> Source:
+    """Open `demo` (with this many colors), or a file, a glob or a folder of files.
+
+    Raises `NotFound` where there is nothing of that name, `BadData` where a file is not what it
+    says.
+    """
+    if name == "demo":
+        from marketpulse.sources.demo import DemoSource  # noqa: PLC0415 - heavy, only where needed
+
+        return DemoSource() if rows is None else DemoSource(rows)
+    if name == "oracle":
+        raise NotFound(
+            "the source 'oracle' is not part of this release",
+            hint="name a file, a glob, a folder, or 'demo'",
+        )
+    return open_files([name])
+
+
+def open_files(names: Sequence[str | Path]) -> Source:
+    """Open files, globs and folders together as one table."""
+    from marketpulse.sources.files import FilesSource  # noqa: PLC0415 - heavy, only where needed
+
+    return FilesSource([str(name) for name in names])
+
+
+def only_table(source: Source, name: str | None = None) -> str:
+    """The table meant by `name`, or the only one there is."""
+    tables = [table.name for table in source.tables()]
+    if name is None:
+        if len(tables) == 1:
+            return tables[0]
+        raise NotFound(
+            f"{source.info().name} has {len(tables)} tables, and none was named",
+            hint=f"name one: {', '.join(tables[:10])}",
+        )
+    if name in tables:
+        return name
+    same = [table for table in tables if table.casefold() == name.casefold()]
+    if len(same) == 1:
+        return same[0]
+    raise unknown("table", name, tables)
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> NotFound:
+    """The error for a name that is not there, with the names nearest to it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only where something went wrong
+
+    folded = {one.casefold(): one for one in known}
+    near = [folded[one] for one in get_close_matches(name.casefold(), folded)]
+    listed = ", ".join(near or list(known)[:10])
+    return NotFound(
+        f"there is no {what} {name!r}",
+        hint=f"{'did you mean' if near else 'there is'}: {listed}" if listed else "",
+    )

@@ -1,0 +1,211 @@
+"""Files as a table: CSV, NDJSON, JSON, Parquet and XLSX, one or many, rows one after another."""
+
+from __future__ import annotations
+
+import glob
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from marketpulse.errors import BadData, NotFound
+from marketpulse.formats import BY_SUFFIX, opener
+from marketpulse.formats.text import as_text
+from marketpulse.model import Column, Misfit, OnMisfit, SourceInfo, Table, TableSchema
+from marketpulse.sources import only_table, unknown
+
+
+class FilesSource:
+    """One table made of all the files that the names, globs and folders stand for."""
+
+    replayable = True
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._name = " ".join(names)
+        self._paths = [path for name in names for path in _expand(name)]
+        self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
+        try:
+            self._open = [_opened(path, Path(self._workspace.name)) for path in self._paths]
+            self._schema = _common_schema(self._paths, self._open)
+        except BaseException:
+            self._workspace.cleanup()
+            raise
+
+    def info(self) -> SourceInfo:
+        files = {f"file {number}": str(path) for number, path in enumerate(self._paths, 1)}
+        return SourceInfo("files", self._name, files)
+
+    def tables(self) -> Sequence[Table]:
+        name = self._paths[0].stem if len(self._paths) == 1 else self._name
+        return [Table(name, "file" if len(self._paths) == 1 else "files")]
+
+    def describe(self, table: str) -> TableSchema:
+        found = only_table(self, table)
+        columns = tuple(Column(it.name, str(it.type), str(it.type)) for it in self._schema)
+        return TableSchema(replace(self.tables()[0], name=found), columns)
+
+    def scan(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        on_misfit: OnMisfit | None = None,
+    ) -> pa.RecordBatchReader:
+        only_table(self, table)
+        names = self._schema.names if columns is None else list(columns)
+        for name in names:
+            if name not in self._schema.names:
+                raise unknown("column", name, self._schema.names)
+        schema = pa.schema([self._schema.field(name) for name in names])
+        batches = self._batches(on_misfit)
+        selected = (batch.select(names) for batch in _first(batches, limit))
+        return pa.RecordBatchReader.from_batches(schema, selected)
+
+    def _batches(self, on_misfit: OnMisfit | None) -> Iterator[pa.RecordBatch]:
+        count = 0
+        for path, scan in zip(self._paths, self._open, strict=True):
+            for batch in scan(_placed(path, count, on_misfit)):
+                count += len(batch)
+                yield _conform(batch, self._schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._workspace.cleanup()
+
+
+def _expand(name: str) -> list[Path]:
+    """The files that a name stands for, in the order of their names."""
+    path = Path(name)
+    if path.is_file():
+        paths = [path]
+    elif path.is_dir():
+        paths = sorted(it for it in path.iterdir() if it.is_file() and it.suffix in BY_SUFFIX)
+        if not paths:
+            raise NotFound(
+                f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
+            )
+    else:
+        paths = sorted(path for it in glob.glob(name, recursive=True) if (path := Path(it)).is_file())
+        if not paths:
+            raise NotFound(
+                f"{name}: no such file", hint=_nearest_files(path), check="MP-SRC-001"
+            )
+    for path in paths:
+        if path.suffix.lower() not in BY_SUFFIX:
+            raise NotFound(
+                f"{path}: the name ends in none of {', '.join(BY_SUFFIX)}",
+                hint="give the file the name ending of its format",
+                check="MP-SRC-003",
+            )
+    return paths
+
+
+def _nearest_files(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return unknown("file", path.name, sorted(it.name for it in folder.iterdir())).hint
+
+
+def _opened(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+    try:
+        return opener(path, workspace)
+    except OSError as error:
+        raise NotFound(
+            f"{path}: cannot be read: {error.strerror or error}",
+            hint="check the file's permissions, and that no other program holds it",
+            check="MP-SRC-004",
+        ) from error
+
+
+def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], Any]]) -> pa.Schema:
+    """The columns that all files have, as the first has them; text where the types differ.
+
+    Raises `BadData` for two columns of one name, or files with other columns.
+    """
+    schemas = [scan(_ignore).schema for scan in scans]
+    first = {_folded(name): name for name in schemas[0].names}
+    for path, schema in zip(paths, schemas, strict=True):
+        seen: dict[str, str] = {}
+        for name in schema.names:
+            if (other := seen.setdefault(_folded(name), name)) is not name:
+                raise BadData(
+                    f"{path}: two columns of one name: {other!r} and {name!r}",
+                    hint="names are compared without case and outer blanks; rename one",
+                    check="MP-DAT-008",
+                )
+        if seen.keys() != first.keys():
+            odd = ", ".join(repr(name) for name in sorted(seen.keys() ^ first.keys()))
+            raise BadData(
+                f"{path}: its columns are not those of {paths[0]}: {odd}",
+                hint="rank files of different columns one by one",
+                check="MP-DAT-011",
+            )
+    return pa.schema([_common_field(field, schemas) for field in schemas[0]])
+
+
+def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
+    for schema in schemas:
+        other = schema.field(_named(schema, field.name))
+        if other.type != field.type or other.metadata != field.metadata:
+            return pa.field(field.name, pa.string())
+    return field
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema.equals(schema, check_metadata=True):
+        return batch
+    columns = []
+    for field in schema:
+        place = _named(batch.schema, field.name)
+        column, own = batch.column(place), batch.schema.field(place)
+        same = own.type == field.type and own.metadata == field.metadata
+        columns.append(column if same else as_text(column, own))
+    return pa.record_batch(columns, schema)
+
+
+def _named(schema: pa.Schema, name: str) -> int:
+    return [_folded(other) for other in schema.names].index(_folded(name))
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if limit is None:
+            yield batch
+            continue
+        yield batch[:limit]
+        limit -= len(batch)
+        if limit <= 0:
+            return
+
+
+def _placed(path: Path, before: int, on_misfit: OnMisfit | None) -> OnMisfit:
+    def place(misfit: Misfit) -> None:
+        if on_misfit is None:
+            raise BadData(
+                f"{path}: after {misfit.after} rows: {misfit.reason}: {misfit.text[:80]!r}",
+                hint="mend the line, or leave it to `run-colors`, which sets such lines aside",
+                check="MP-DAT-012",
+            )
+        on_misfit(replace(misfit, after=misfit.after + before))
+
+    return place
+
+
+def _ignore(_misfit: Misfit) -> None:
+    """Looking at the columns alone."""
