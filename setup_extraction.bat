@@ -118,11 +118,11 @@ rem 25.1 is the first pip that knows --group.
 "%vpy%" -m pip install "pip>=25.1" %constraint% >"%log%" 2>&1 || goto pipfailed
 "%vpy%" -m pip install --editable . --group dev %constraint% >"%log%" 2>&1 || goto pipfailed
 :installed
-del "%log%" 2>nul
 call :check
 >"%stamp%" echo %newstamp%
 
 :ready
+if exist "%log%" del "%log%" 2>nul
 if "%~1"=="demo" goto demo
 if "%~1"=="test" goto test
 set "program=.venv\Scripts\marketpulse"
@@ -147,7 +147,8 @@ rem Sets state to ready, install or remake, and newstamp to what .venv gets when
 set "state=remake"
 set "newstamp="
 if not exist "%vpy%" exit /b 0
-for /f "usebackq tokens=1,2" %%a in (`%vpy% -c "%check%" %kind% "%version%" 2^>nul`) do set "state=%%a"& set "newstamp=%%b"
+"%vpy%" -c "%check%" %kind% "%version%" >"%log%" 2>nul
+for /f "usebackq tokens=1,2" %%a in ("%log%") do set "state=%%a"& set "newstamp=%%b"
 exit /b 0
 
 rem Sets py and version to the first Python that is new enough.
@@ -162,7 +163,8 @@ exit /b 0
 rem The Microsoft Store's stand-in for python.exe prints nothing here, and so is passed over.
 :try
 set "answer="
-for /f "usebackq tokens=1,2" %%a in (`call %* -c "%probe%" 2^>nul`) do set "answer=%%a"& set "number=%%b"
+call %* -c "%probe%" >"%log%" 2>nul
+for /f "usebackq tokens=1,2" %%a in ("%log%") do set "answer=%%a"& set "number=%%b"
 if "%answer%"=="new" goto found
 if "%answer%"=="old" if not defined old set "old=%number%"
 exit /b 0

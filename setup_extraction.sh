@@ -46,20 +46,19 @@ find_python() {
     set -- python3.13 python3.12 python3.11 python3 python
     [ -z "${MARKETPULSE_PYTHON:-}" ] || set -- "$MARKETPULSE_PYTHON"
     old=
-    for py in "$@"; do
+    for try in "$@"; do
         # On a Mac without developer tools this one is a stub that only opens a dialog.
-        if [ "$system $(command -v "$py")" = "Darwin /usr/bin/python3" ] &&
+        if [ "$system $(command -v "$try")" = "Darwin /usr/bin/python3" ] &&
             ! xcode-select -p >/dev/null 2>&1; then continue; fi
-        answer=$("$py" -c "$probe" 2>/dev/null) || continue
+        answer=$("$try" -c "$probe" 2>/dev/null) || continue
         case $answer in
-            "new "*) version=${answer#new }; return ;;
-            "old "*) [ -n "$old" ] || old="Python ${answer#old } ($py)" ;;
+            "new "*) py=$try; version=${answer#new }; return ;;
+            "old "*) [ -n "$old" ] || old="Python ${answer#old }" ;;
         esac
     done
     if [ -n "${MARKETPULSE_PYTHON:-}" ]; then
-        old=${old:-no Python that runs}
         die "MarketPulse needs Python 3.11 or newer, but MARKETPULSE_PYTHON
-($MARKETPULSE_PYTHON) is ${old%% (*}.
+\"$MARKETPULSE_PYTHON\" is ${old:-no Python that runs}.
 Set it to the full path of a newer Python, or unset it, and run this again."
     fi
     die "MarketPulse needs Python 3.11 or newer, and found ${old:+only }${old:-none}.
@@ -181,8 +180,8 @@ if [ "$state" != ready ]; then
 fi
 
 case $task in
-    demo) exec .venv/bin/marketpulse demo "$@" ;;
-    test) exec .venv/bin/python -m pytest "$@" ;;
+    demo) exec .venv/bin/marketpulse demo ${1+"$@"} ;;
+    test) exec .venv/bin/python -m pytest ${1+"$@"} ;;
 esac
 program=.venv/bin/marketpulse
 [ "$from" = "$here" ] || program="\"$here/$program\""

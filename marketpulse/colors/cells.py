@@ -27,23 +27,15 @@ DATE = (
     r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?"
 )
 _OFFSET = "([+-])([0-9]{2}):?([0-9]{2})?$"
-_CUSIP_MARKS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"
 _TRUSTED = 2**53  # from here on, not every whole number is a float
 
 
-def _cusip_sum() -> str:
-    """The sum that the check digit completes to a multiple of ten; every second mark doubles."""
-    values = [
-        f"((strpos('{_CUSIP_MARKS}', substr(c, {place}, 1)) - 1) * {2 - place % 2})"
-        for place in range(1, 9)
-    ]
-    return " + ".join(f"{value} // 10 + {value} % 10" for value in values)
-
-
 MACROS = (
-    f"trimmed(t) AS trim(t, {' || '.join(f'chr({ord(mark)})' for mark in BLANKS)})",
-    # Only a cell that begins with a blank can be blank, and few begin so.
-    "is_blank(t) AS CASE WHEN t < '!' OR t > '~' THEN trimmed(t) = '' ELSE false END",
+    # Few cells begin or end with a mark outside of ASCII's visible ones: most have no blanks.
+    "_visible(mark) AS mark >= '!' AND mark <= '~'",
+    f"""trimmed(t) AS CASE WHEN _visible(t) AND _visible(right(t, 1)) THEN t
+        ELSE trim(t, {" || ".join(f"chr({ord(mark)})" for mark in BLANKS)}) END""",
+    "is_blank(t) AS CASE WHEN _visible(t) THEN false ELSE trimmed(t) = '' END",
     f"is_integer(t) AS regexp_full_match(t, '{INTEGER}')",
     f"is_number(t) AS regexp_full_match(t, '{NUMBER}')",
     f"""is_date(t) AS regexp_full_match(t, '{DATE}') AND NOT starts_with(t, '0000')
@@ -86,8 +78,6 @@ MACROS = (
         + coalesce(TRY_CAST(regexp_extract(substr(t, 17), '^:([0-9]{2})', 1) AS BIGINT), 0)
         - _offset(substr(t, 17)),
         rtrim(regexp_extract(t, '[.]([0-9]+)', 1), '0')) END""",
-    f"""is_cusip(c) AS CASE WHEN regexp_full_match(c, '[0-9A-Z*@#]{{8}}[0-9]')
-        THEN (10 - ({_cusip_sum()}) % 10) % 10 = TRY_CAST(right(c, 1) AS BIGINT) ELSE false END""",
 )
 
 
@@ -123,7 +113,7 @@ class Cell:
         """Whether the cell is more than plain; None where the type rules it out."""
         text, kind = self.text, self.column.kind
         if self.column.role == "CUSIP":
-            return f"{text} <> upper({text}) OR {text} <> trimmed({text})"
+            return f"{text} <> upper(trimmed({text}))"
         if not self.column.carried:
             return self.fault
         if kind is Kind.TEXT:
@@ -147,7 +137,7 @@ class Cell:
         """Whether the cell holds no value."""
         if not self.column.carried:
             return f"{self.raw} IS NULL"
-        return f"({self.raw} IS NULL OR trimmed({self.text}) = '')"
+        return f"({self.raw} IS NULL OR is_blank({self.text}))"
 
     @property
     def fault(self) -> str | None:
@@ -197,6 +187,11 @@ class Cell:
             plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "DATE"}
             return f"TRY_CAST({text} AS {plain[kind]})"
         return self.key if self.look is Look.EXACT else f"short_{kind}(trimmed({text}))"
+
+    @property
+    def folded(self) -> str:
+        """The text as rules compare it."""
+        return f"lower(trimmed(CAST({self.value} AS VARCHAR)))"
 
     @property
     def key(self) -> str:

@@ -1,8 +1,9 @@
 """The DuckDB engine: looks at the cells, then runs the statement, in memory that does not grow.
 
-The input is read several times and never held: once to look at the cells and to identify the rows,
-then once for what is rejected, excluded and processed. The sorted rows stream out in batches, and
-parents and children are told by where one security ends and the next begins.
+The input is read once and kept on disk for the run. Then it is looked at: which cells are more
+than plain, and which rows these are. Only then it is known how each column's values are taken,
+and the statement runs for what is processed, excluded and rejected. The sorted rows stream out in
+batches; parents and children are told by where one security ends and the next begins.
 """
 
 from __future__ import annotations
@@ -20,24 +21,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from marketpulse.colors import cells
-from marketpulse.colors.cells import Cell, Look
-from marketpulse.colors.columns import NEVER_MISSING, Columns, Kind
+from marketpulse.colors.cells import MACROS, Cell, Look
+from marketpulse.colors.columns import NEVER_MISSING, Columns
 from marketpulse.colors.ranking import predicate, sort_keys, taken_by
 from marketpulse.colors.rules import BoundRule
-from marketpulse.errors import BadData, MarketPulseError, WrongUsage
+from marketpulse.errors import BadData, WrongUsage
+from marketpulse.formats import write_behind
+from marketpulse.formats.text import as_text
 from marketpulse.model import Misfit, OnMisfit
 
-_ROWS = 50_000
+_ROWS = 50_000  # of a batch on its way out
+_PORTION = 20_000  # of a batch on its way in: small enough to keep all cores at work
+_ODD_RANK = pa.field("odd_rank", pa.bool_())
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Colors as they arrive: their columns, and a way to read them again and again."""
+    """Colors as they arrive: their columns, and a way to read them, once."""
 
     name: str
     schema: pa.Schema
-    scan: Callable[[OnMisfit], Any]
+    read: Callable[[OnMisfit], Any]
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,7 @@ class Seen:
     """What the look at all rows told."""
 
     rows: int  # misfits included
-    rejected: int  # misfits included
     digest: str  # of the rows, whatever their order
-    cusip_warnings: int
-    rank_warnings: int
 
 
 class Engine:
@@ -69,9 +70,10 @@ class Engine:
         self._rules = tuple(rules)
         self._hierarchy = tuple(hierarchy)
         self._misfits: list[Misfit] = []
-        self._failure: BaseException | None = None
         self._cells = [Cell(column) for column in columns.all]
         self._faulty = False
+        self._warnings = dict.fromkeys(("cusip", "rank"), 0)
+        self._arrived = workspace / "arrived.arrow"
         config = {"temp_directory": str(workspace), "autoinstall_known_extensions": "false"}
         if memory_limit:
             config["memory_limit"] = memory_limit
@@ -79,7 +81,7 @@ class Engine:
             self._connection = duckdb.connect(config=config)
         except duckdb.Error as error:
             raise WrongUsage(f"--memory-limit: {error}", hint="for instance 2GB") from error
-        for macro in cells.MACROS:
+        for macro in MACROS:
             self._connection.execute(f"CREATE TEMP MACRO {macro}")
 
     def __enter__(self) -> Engine:
@@ -89,67 +91,68 @@ class Engine:
         self._connection.close()
 
     def look(self) -> Seen:
-        """Read everything once: what the cells are like, and which rows these are."""
-        asked = [(cell, condition) for cell in self._cells if (condition := cell.odd)]
-        cusip, rank = self._role("CUSIP"), self._role("RANK")
+        """Read the feed, and look at it: what the cells are like, and which rows these are.
+
+        Raises `BadData` where the feed is not what its format promises.
+        """
+        self._arrive()
+        asked = [(cell, odd) for cell in self._cells if (odd := cell.odd)]
         missing = " OR ".join(self._role(name).missing for name in NEVER_MISSING)
         row = ", chr(31), ".join(f"coalesce({it.raw}::VARCHAR, chr(0))" for it in self._cells)
-        aggregates = [
-            "count(*)",
-            f"sum((md5_number(concat({row})) >> 64)::UBIGINT)",
-            f"count(*) FILTER ({missing})",
-            f"count(*) FILTER (NOT is_cusip(upper(trimmed({cusip.text}))))",
-            f"count(*) FILTER (TRY_CAST({rank.text} AS BIGINT) NOT BETWEEN 1 AND 6)",
-            *(f"count(*) FILTER ({condition})" for _, condition in asked),
-        ]
-        ((rows, digest, unnamed, cusips, ranks, *counts),) = self._fetch(
-            f"SELECT {', '.join(aggregates)} FROM arrived", keep_misfits=True
+        ((rows, digest, unnamed, *counts),) = self._fetch(
+            _select(
+                "count(*)",
+                f"sum((md5_number(concat({row})) >> 64)::UBIGINT)",
+                f"count(*) FILTER ({missing})",
+                *(f"count(*) FILTER ({odd})" for _, odd in asked),
+            )
         )
-        suspects = [cell for (cell, _), count in zip(asked, counts, strict=True) if count]
-        self._look_closely(suspects, missing=bool(unnamed))
-        rejected = 0
-        if self._faulty or rank in suspects:
-            rejected, cusips, ranks = self._recount()
+        self._look_closely([cell for (cell, _), count in zip(asked, counts, strict=True) if count])
+        self._faulty = self._faulty or unnamed > 0
         texts = sorted(misfit.text for misfit in self._misfits)
         identity = hashlib.sha256("\0".join((f"{rows} {digest}", *texts)).encode()).hexdigest()
-        misfits = len(self._misfits)
-        return Seen(rows + misfits, rejected + misfits, identity, cusips, ranks)
+        return Seen(rows + len(self._misfits), identity)
+
+    def _look_closely(self, suspects: Sequence[Cell]) -> None:
+        """Decide how careful the values of these columns have to be taken."""
+        looks = dict.fromkeys((cell.column.place for cell in self._cells), Look.PLAIN)
+        if suspects:
+            beyond = [f"count(*) FILTER ({cell.beyond})" for cell in suspects]
+            faults = [f"count(*) FILTER ({cell.fault or 'false'})" for cell in suspects]
+            (counts,) = self._fetch(_select(*beyond, *faults))
+            self._faulty = any(counts[len(suspects) :])
+            for cell, count in zip(suspects, counts, strict=False):
+                looks[cell.column.place] = Look.EXACT if count else Look.SHORT
+        self._cells = [Cell(cell.column, looks[cell.column.place]) for cell in self._cells]
 
     def processed(self, constants: Sequence[tuple[pa.Field, pa.Scalar]]) -> pa.RecordBatchReader:
         """The rows that stay, ranked: the input's columns, the constants, and the marks."""
-        cusip = self._columns.role("CUSIP").place
+        cusip, message_id = (self._columns.role(name).place for name in ("CUSIP", "MESSAGE_ID"))
         statement = (
             self._fated()
-            .select(*self._raw(cusip))
-            .where("taken_by IS NULL", dialect="duckdb")
+            .select(*self._raw(cusip), self._odd_rank())
+            .where(exp.column("taken_by").is_(exp.null()))
             .order_by(
-                f"v{cusip}",
+                exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
                 *(key for _, key in sort_keys(self._columns, self._cells, self._hierarchy)),
             )
         )
-        message_id = self._columns.role("MESSAGE_ID").place
-        fields = [
-            pa.field(field.name, pa.string()) if place == cusip else field
-            for place, field in enumerate(self._feed.schema)
+        fields = list(self._feed.schema)
+        fields[cusip] = pa.field(fields[cusip].name, pa.string())
+        marks = [
+            pa.field("IS_PARENT", pa.bool_()),
+            fields[message_id].with_name("PARENT_MESSAGE_ID"),
+            pa.field("CHILDREN_COUNT", pa.int64()),
+            pa.field("GROUP_POSITION", pa.int64()),
         ]
-        arrived = pa.schema(fields)
-        schema = pa.schema(
-            [
-                *fields,
-                *(field for field, _ in constants),
-                pa.field("IS_PARENT", pa.bool_()),
-                pa.field("PARENT_MESSAGE_ID", fields[message_id].type,
-                         metadata=fields[message_id].metadata),
-                pa.field("CHILDREN_COUNT", pa.int64()),
-                pa.field("GROUP_POSITION", pa.int64()),
-            ]
-        )
+        schema = pa.schema([*fields, *(field for field, _ in constants), *marks])
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for group in _whole_groups(self._stream(statement, arrived), cusip):
+            rows = self._stream(statement, [*fields, _ODD_RANK])
+            for group in _whole_groups(self._warned(rows, cusip), cusip):
                 values = [pa.repeat(value, len(group)) for _, value in constants]
-                marks = _marks(group.column(cusip), group.column(message_id))
-                yield pa.record_batch([*group.columns, *values, *marks], schema)
+                marked = _marks(group.column(cusip), group.column(message_id))
+                yield pa.record_batch([*group.columns, *values, *marked], schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -160,11 +163,15 @@ class Engine:
             return schema.empty_table().to_reader()
         statement = (
             self._fated()
-            .select(*self._raw(), "taken_by")
-            .where("taken_by IS NOT NULL", dialect="duckdb")
+            .select(*self._raw(), "taken_by", self._odd_rank())
+            .where(exp.column("taken_by").is_(exp.null()).not_())
             .order_by("n")
         )
-        return pa.RecordBatchReader.from_batches(schema, self._stream(statement, schema))
+        rows = self._stream(statement, [*schema, _ODD_RANK])
+        cusip = self._columns.role("CUSIP").place
+        return pa.RecordBatchReader.from_batches(
+            schema, (batch.cast(schema) for batch in self._warned(rows, cusip))
+        )
 
     def rejected(self) -> pa.RecordBatchReader:
         """The rows that cannot be used, every cell as it arrived, and the lines that are none."""
@@ -173,188 +180,185 @@ class Engine:
         )
         if not (self._faulty or self._misfits):
             return schema.empty_table().to_reader()
-        misfits = pa.table(
-            {
-                "n": [misfit.after - 0.5 for misfit in self._misfits],
-                "line": range(len(self._misfits)),
-                "reason": [misfit.reason for misfit in self._misfits],
-                "raw": [misfit.text for misfit in self._misfits],
-            }
+        misfits = {
+            "n": pa.array([misfit.after - 0.5 for misfit in self._misfits], pa.float64()),
+            "line": pa.array(range(len(self._misfits)), pa.int64()),
+            "reason": pa.array([misfit.reason for misfit in self._misfits], pa.string()),
+            "raw": pa.array([misfit.text for misfit in self._misfits], pa.string()),
+        }
+        self._connection.register("misfits", pa.table(misfits))
+        cells = [exp.column(name) for name in self._raw()]
+        nulls = [exp.alias_(exp.null(), name) for name in self._raw()]
+        unusable = (
+            exp.select(*cells, "reason", "NULL AS raw", "n", "0 AS line")
+            .from_("valued")
+            .where(exp.column("reason").is_(exp.null()).not_())
         )
-        self._connection.register("misfits", misfits)
-        empty = ", ".join("NULL" for _ in self._raw())
-        statement = (
-            f"SELECT {', '.join(self._raw())}, reason, raw FROM ("
-            f"SELECT {', '.join(self._raw())}, reason, NULL AS raw, n, 0 AS line FROM valued "
-            "WHERE reason IS NOT NULL UNION ALL "
-            f"SELECT {empty}, reason, raw, n, line FROM misfits) ORDER BY n, line"
-        )
-        return pa.RecordBatchReader.from_batches(schema, self._stream(statement, schema))
+        misfit = exp.select(*nulls, "reason", "raw", "n", "line").from_("misfits")
+        both = exp.union(unusable, misfit, distinct=False).subquery("both")
+        statement = exp.select(*cells, "reason", "raw").from_(both).order_by("n", "line")
+        return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
 
     def funnel(self) -> list[tuple[str, int, int]]:
         """For each active rule: its id, how many rows it matches alone, how many it takes."""
-        if not self._rules:
+        counts = []
+        for rule in self._rules:
+            alone = exp.Case().when(predicate(rule, self._cells), exp.true())
+            taken = exp.Case().when(
+                exp.column("taken_by").eq(exp.Literal.string(rule.rule.id)), exp.true()
+            )
+            counts += [exp.Count(this=alone), exp.Count(this=taken)]
+        if not counts:
             return []
-        asked = [
-            exp.alias_(exp.Count(this=exp.Case().when(predicate(rule, self._cells), exp.true())),
-                       f"matches{number}")
+        (row,) = self._fetch(self._fated().select(*counts))
+        return [
+            (rule.rule.id, row[2 * number], row[2 * number + 1])
             for number, rule in enumerate(self._rules)
         ]
-        taken = [
-            f"count(*) FILTER (taken_by = '{rule.rule.id.replace(chr(39), chr(39) * 2)}')"
-            for rule in self._rules
-        ]
-        alone = self._fetch(exp.select(*asked).from_("valued").where("reason IS NULL"))[0]
-        first = self._fetch(f"SELECT {', '.join(taken)} FROM ({self._fated().select('taken_by').sql('duckdb')})")[0]
-        return [
-            (rule.rule.id, matches, takes)
-            for rule, matches, takes in zip(self._rules, alone, first, strict=True)
-        ]
+
+    def warnings(self) -> dict[str, int]:
+        """How many rows among those read so far are kept, but doubtful, and why."""
+        return dict(self._warnings)
 
     # -- statements ----------------------------------------------------------------------------
-
-    def _raw(self, cusip: int | None = None) -> list[str]:
-        """The cells as they arrived, the CUSIP normalised where its place is given."""
-        return [
-            f"v{cell.column.place} AS c{cell.column.place}"
-            if cell.column.place == cusip
-            else f"c{cell.column.place}"
-            for cell in self._cells
-        ]
-
-    def _fated(self) -> exp.Select:
-        """The rows that can be used, and which rule takes each."""
-        fate = exp.alias_(taken_by(self._rules, self._cells), "taken_by")
-        usable = exp.select("*", fate).from_("valued").where("reason IS NULL", dialect="duckdb")
-        return exp.select().from_(usable.subquery("fated"))
-
-    def _define_values(self) -> None:
-        """The relation that the statement reads, from what is known of the cells by now."""
-        selected = []
-        for cell in self._cells:
-            place = cell.column.place
-            selected += [f"{cell.value} AS v{place}", f"{cell.key} AS k{place}"]
-            if cell.column.kind is Kind.TEXT:
-                selected.append(f"lower(trimmed(CAST({cell.value} AS VARCHAR))) AS x{place}")
-            selected += [
-                f"{spelling} AS s{place}_{number}"
-                for number, spelling in enumerate(cell.spellings)
-            ]
-        reasons = [reason for cell in self._cells if (reason := cell.reason)]
-        reason = f"coalesce({', '.join(reasons)})" if self._faulty else "CAST(NULL AS VARCHAR)"
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW valued AS SELECT *, {', '.join(selected)}, "
-            f"{reason} AS reason FROM arrived"
-        )
-
-    def _look_closely(self, suspects: Sequence[Cell], *, missing: bool) -> None:
-        """Decide for each column how careful its values have to be taken."""
-        faults = 0
-        beyond: dict[int, bool] = {}
-        if suspects:
-            aggregates = [f"count(*) FILTER ({cell.beyond})" for cell in suspects]
-            aggregates += [f"count(*) FILTER ({cell.fault or 'false'})" for cell in suspects]
-            (counts,) = self._fetch(f"SELECT {', '.join(aggregates)} FROM arrived")
-            faults = sum(counts[len(suspects) :])
-            beyond = {
-                cell.column.place: bool(count)
-                for cell, count in zip(suspects, counts, strict=False)
-            }
-        looks = {False: Look.SHORT, True: Look.EXACT}
-        self._cells = [
-            Cell(cell.column, looks[beyond[place]] if place in beyond else Look.PLAIN)
-            for place, cell in enumerate(self._cells)
-        ]
-        self._faulty = missing or faults > 0
-        self._arrive(keep_misfits=False)
-        self._define_values()
-
-    def _recount(self) -> tuple[int, int, int]:
-        """How many rows cannot be used, and the warnings of those that can."""
-        cusip, rank = self._role("CUSIP"), self._role("RANK")
-        value = f"v{rank.column.place}", "1", "6"
-        if rank.look is Look.EXACT:
-            value = f"k{rank.column.place}", "number_key('1')", "number_key('6')"
-        outside = "{0} < {1} OR {0} > {2}".format(*value)
-        (counts,) = self._fetch(
-            "SELECT count(*) FILTER (reason IS NOT NULL), "
-            f"count(*) FILTER (reason IS NULL AND NOT is_cusip(v{cusip.column.place})), "
-            f"count(*) FILTER (reason IS NULL AND ({outside})) FROM valued"
-        )
-        return counts
 
     def _role(self, name: str) -> Cell:
         return self._cells[self._columns.role(name).place]
 
+    def _raw(self, cusip: int | None = None) -> list[str]:
+        """The cells as they arrived, the CUSIP normalised where its place is given."""
+        places = range(len(self._cells))
+        return [f"v{place} AS c{place}" if place == cusip else f"c{place}" for place in places]
+
+    def _fated(self) -> exp.Select:
+        """The rows that can be used, and which rule takes each."""
+        fate = exp.alias_(taken_by(self._rules, self._cells), "taken_by")
+        usable = exp.select("*", fate).from_("valued").where(exp.column("reason").is_(exp.null()))
+        return exp.select().from_(usable.subquery("fated"))
+
+    def _odd_rank(self) -> exp.Expression:
+        """Whether the rank is none of 1 to 6."""
+        cell = self._role("RANK")
+        place, ends = cell.column.place, ("1", "6")
+        if cell.look is Look.EXACT:
+            value = exp.column(f"k{place}")
+            low, high = (exp.func("number_key", exp.Literal.string(end)) for end in ends)
+        else:
+            value = exp.column(f"v{place}")
+            low, high = map(exp.Literal.number, ends)
+        outside = exp.or_(value < low, value > high)
+        return exp.alias_(exp.func("coalesce", outside, exp.false()), _ODD_RANK.name)
+
+    def _with_values(self, statement: exp.Expression) -> str:
+        """The statement, with the relation `valued` that it reads: just the columns it names."""
+        names = {column.name for column in statement.find_all(exp.Column)}
+        selected = []
+        for cell in self._cells:
+            place = cell.column.place
+            forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
+            forms |= {f"s{place}_{number}": it for number, it in enumerate(cell.spellings)}
+            selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
+        reasons = [reason for cell in self._cells if (reason := cell.reason)]
+        reason = f"coalesce({', '.join(reasons)})" if self._faulty else "CAST(NULL AS VARCHAR)"
+        valued = _select("*", *selected, f"{reason} AS reason")
+        return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"
+
     # -- running -------------------------------------------------------------------------------
 
-    def _arrive(self, *, keep_misfits: bool) -> None:
-        """Let the feed's rows be the relation `arrived`, once, numbered in their order by n."""
-        keep = self._misfits.append if keep_misfits else _forget
-        reader = self._feed.scan(keep)
-        names = [f"c{place}" for place in range(len(self._feed.schema))]
-        fields = [field.with_name(name) for field, name in zip(reader.schema, names, strict=True)]
+    def _arrive(self) -> None:
+        """Read the feed and keep it on disk, its columns c0, c1, ... and its rows numbered by n."""
+        reader = self._feed.read(self._misfits.append)
+        fields = [field.with_name(f"c{place}") for place, field in enumerate(reader.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def numbered() -> Iterator[pa.RecordBatch]:
             count = 0
-            try:
-                for batch in reader:
-                    numbers = pa.array(np.arange(count, count + len(batch)))
-                    count += len(batch)
-                    yield pa.record_batch([*batch.columns, numbers], schema)
-            except MarketPulseError as error:
-                self._failure = error  # DuckDB would only keep its words
-                raise
+            for batch in reader:
+                numbers = pa.array(np.arange(count, count + len(batch)))
+                count += len(batch)
+                yield pa.record_batch([*batch.columns, numbers], schema)
 
-        self._connection.register("arrived", pa.RecordBatchReader.from_batches(schema, batches()))
+        with pa.OSFile(str(self._arrived), "wb") as file, pa.ipc.new_stream(file, schema) as kept:
 
-    def _fetch(
-        self, statement: str | exp.Expression, *, keep_misfits: bool = False
-    ) -> list[tuple[Any, ...]]:
-        self._arrive(keep_misfits=keep_misfits)
+            def keep(batch: pa.RecordBatch) -> None:
+                kept.write_table(pa.Table.from_batches([batch]), max_chunksize=_PORTION)
+
+            write_behind(keep, numbered())
+
+    def _offer(self) -> None:
+        """Let the relation `arrived` be the rows, from the first on."""
+        reader = pa.ipc.open_stream(pa.OSFile(str(self._arrived)))
+        self._connection.register("arrived", reader)
+
+    def _fetch(self, statement: str | exp.Expression) -> list[tuple[Any, ...]]:
+        sql = statement if isinstance(statement, str) else self._with_values(statement)
+        self._offer()
         with self._own_errors():
-            return self._connection.execute(_sql(statement)).fetchall()
+            return self._connection.execute(sql).fetchall()
 
     def _stream(
-        self, statement: str | exp.Expression, schema: pa.Schema
+        self, statement: exp.Expression, fields: Sequence[pa.Field]
     ) -> Iterator[pa.RecordBatch]:
         """The statement's rows in batches, in the types in which they arrived."""
-        self._arrive(keep_misfits=False)
+        schema = pa.schema(fields)
+        sql = self._with_values(statement)
+        self._offer()
         with self._own_errors():
-            for batch in self._connection.sql(_sql(statement)).to_arrow_reader(_ROWS):
+            for batch in self._connection.sql(sql).to_arrow_reader(_ROWS):
                 columns = [
                     column if column.type == field.type else column.cast(field.type)
                     for column, field in zip(batch.columns, schema, strict=True)
                 ]
                 yield pa.record_batch(columns, schema)
 
+    def _warned(self, rows: Iterator[pa.RecordBatch], cusip: int) -> Iterator[pa.RecordBatch]:
+        """The same rows without their last column, what is doubtful in them counted."""
+        for batch in rows:
+            self._warnings["rank"] += batch.column(batch.num_columns - 1).true_count
+            self._warnings["cusip"] += len(batch) - count_cusips(batch.column(cusip), batch.schema.field(cusip))
+            yield batch.select(range(batch.num_columns - 1))
+
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
         """DuckDB's errors in our words."""
         try:
             yield
-        except (duckdb.Error, pa.ArrowException) as error:
-            if self._failure:
-                raise self._failure from None
-            if isinstance(error, duckdb.OutOfMemoryException):
-                raise WrongUsage(
-                    f"--memory-limit: there is not enough of it: {error}", hint="give it more"
-                ) from error
-            if isinstance(error, duckdb.NotImplementedException):
-                raise BadData(
-                    f"{self._feed.name}: a column has a type that cannot be read: {error}",
-                    check="MP-DAT-018",
-                ) from error
-            raise
+        except duckdb.OutOfMemoryException as error:
+            raise WrongUsage(
+                f"--memory-limit: there is not enough of it: {error}", hint="give it more"
+            ) from error
+        except duckdb.NotImplementedException as error:
+            raise BadData(
+                f"{self._feed.name}: a column has a type that cannot be read: {error}",
+                check="MP-DAT-018",
+            ) from error
 
 
-def _sql(statement: str | exp.Expression) -> str:
-    return statement if isinstance(statement, str) else statement.sql("duckdb")
+def _select(*columns: str) -> str:
+    return f"SELECT {', '.join(columns)} FROM arrived"
 
 
-def _forget(_misfit: Misfit) -> None:
-    """The first reading has kept it."""
+def count_cusips(cells: pa.Array, field: pa.Field) -> int:
+    """How many of the cells are, once normalised, nine characters with a right check digit."""
+    text = pc.utf8_upper(pc.utf8_trim_whitespace(as_text(cells, field)))
+    text = pc.filter(text, pc.match_substring_regex(text, "^[0-9A-Z*@#]{8}[0-9]$"))
+    if not len(text):
+        return 0
+    _, _, data = pa.concat_arrays([text]).buffers()
+    marks = np.frombuffer(data, np.uint8, 9 * len(text)).reshape(-1, 9)
+    values = _MARK_VALUES[marks[:, :8]] * np.array([1, 2] * 4)
+    sums = (values // 10 + values % 10).sum(axis=1)
+    return int(np.count_nonzero((10 - sums % 10) % 10 == marks[:, 8] - ord("0")))
+
+
+def _mark_values() -> Any:
+    values = np.zeros(256, np.int64)
+    for value, mark in enumerate(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"):
+        values[mark] = value
+    return values
+
+
+_MARK_VALUES = _mark_values()
 
 
 def _whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:

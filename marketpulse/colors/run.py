@@ -28,8 +28,7 @@ from marketpulse.colors.columns import (
 from marketpulse.colors.engine import Engine, Feed, Seen
 from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
 from marketpulse.errors import BadData, WrongUsage
-from marketpulse.formats import FORMATS, open_writer
-from marketpulse.model import Misfit, OnMisfit
+from marketpulse.formats import FORMATS, open_writer, write_behind
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
 from marketpulse.sources import Source, only_table, open_files
 
@@ -145,7 +144,7 @@ def run_colors(
         memory_limit=memory_limit,
     ) as ready:
         seen = ready.engine.look()
-        _refuse_rejected(seen, max_rejected, ready)
+        _refuse_rejected(max_rejected, ready)
         constants = [
             (pa.field("RUN_ID", pa.string()), pa.scalar(_run_id(ready, seen))),
             (pa.field("PROCESSED_AT", pa.timestamp("us", "UTC")), pa.scalar(moment)),
@@ -170,7 +169,7 @@ def run_colors(
                 counts=tally.counts(),
                 excluded_by_rule=dict(tally.excluded),
                 rejected_by_reason=dict(tally.rejected.most_common()),
-                warnings={"cusip": seen.cusip_warnings, "rank": seen.rank_warnings},
+                warnings=ready.engine.warnings(),
                 rule_warnings=tuple(map(str, ready.faults)),
                 **results,
             )
@@ -212,7 +211,7 @@ def prepared(
         workspace = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
         )
-        feed = _feed(data, table, stack, workspace)
+        feed = _feed(data, table, stack)
         columns = resolve(feed.schema, roles)
         bound, faults = book.require(columns)
         engine = stack.enter_context(
@@ -229,22 +228,20 @@ def _book(rules: Any) -> RuleBook:
     return read_rules(Path(rules)) if isinstance(rules, str | Path) else rules_from(rules)
 
 
-def _feed(data: Any, table: str | None, stack: ExitStack, workspace: Path) -> Feed:
-    """Whatever was given, as something that can be read again and again."""
+def _feed(data: Any, table: str | None, stack: ExitStack) -> Feed:
+    """Whatever was given, as colors to read."""
     if isinstance(data, str | Path):
         data = stack.enter_context(open_files([data]))
     elif isinstance(data, list | tuple):
         data = stack.enter_context(open_files(data))
-    if hasattr(data, "scan") and hasattr(data, "replayable"):
+    if hasattr(data, "scan"):
         source: Source = data
         name = only_table(source, table)
         shown = source.info().name if source.info().kind == "files" else name
-        if not source.replayable:
-            return _spooled(source.scan(name, on_misfit=_refuse_misfit), shown, workspace)
-        schema = source.scan(name, on_misfit=_refuse_misfit).schema
+        schema = source.scan(name, limit=0).schema
         return Feed(shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit))
     if isinstance(data, pa.RecordBatchReader):
-        return _spooled(data, "reader", workspace)
+        return Feed("reader", data.schema, lambda _on_misfit: data)
     held = _as_arrow(data)
     return Feed(type(data).__name__, held.schema, lambda _on_misfit: held.to_reader())
 
@@ -263,19 +260,6 @@ def _as_arrow(data: Any) -> pa.Table:
             "holds values of one type",
             check="MP-DAT-015",
         ) from error
-
-
-def _spooled(reader: pa.RecordBatchReader, name: str, workspace: Path) -> Feed:
-    """Rows that come only once, kept on disk for the run."""
-    path = workspace / "feed.arrow"
-    with pa.ipc.new_stream(path, reader.schema) as file:
-        for batch in reader:
-            file.write_batch(batch)
-    return Feed(name, reader.schema, lambda _on_misfit: pa.ipc.open_stream(pa.memory_map(str(path))))
-
-
-def _refuse_misfit(misfit: Misfit) -> None:
-    raise BadData(f"after {misfit.after} rows: {misfit.reason}", check="MP-DAT-012")
 
 
 def _run_id(ready: Prepared, seen: Seen) -> str:
@@ -353,9 +337,12 @@ def _write(
             part = files.part(f"{name}.{suffix}")
             writers.append(open_writer(suffix, part, reader.schema, numbers=numbers))
             stack.callback(writers[-1].close)
-        for batch in tally.counted(name, reader):
+
+        def write(batch: pa.RecordBatch) -> None:
             for writer in writers:
                 writer.write(batch)
+
+        write_behind(write, tally.counted(name, reader))
 
 
 def _is_ours(name: str) -> bool:
@@ -396,15 +383,16 @@ def _moment(given: str | datetime | None) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
-def _refuse_rejected(seen: Seen, most: int | None, ready: Prepared) -> None:
-    if most is None or seen.rejected <= most:
+def _refuse_rejected(most: int | None, ready: Prepared) -> None:
+    if most is None:
         return
     reasons: Counter[str] = Counter()
     for batch in ready.engine.rejected():
         reasons.update(batch.column("REASON").to_pylist())
-    listed = "; ".join(f"{reason} ({rows})" for reason, rows in reasons.most_common(5))
-    raise BadData(
-        f"{seen.rejected} rows cannot be used, more than --max-rejected {most}: {listed}",
-        hint="without --max-rejected the run sets them aside in rejected_colors",
-        check="MP-DAT-017",
-    )
+    if (rejected := reasons.total()) > most:
+        listed = "; ".join(f"{reason} ({rows})" for reason, rows in reasons.most_common(5))
+        raise BadData(
+            f"{rejected} rows cannot be used, more than --max-rejected {most}: {listed}",
+            hint="without --max-rejected the run sets them aside in rejected_colors",
+            check="MP-DAT-017",
+        )

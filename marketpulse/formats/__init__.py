@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +34,18 @@ def open_writer(
     module = import_module(f"marketpulse.formats.{_module(name)}")
     writer: Writer = module.Writer(path, schema, numbers=numbers, lines=name == "ndjson")
     return writer
+
+
+def write_behind(write: Callable[[Any], None], batches: Iterable[Any]) -> None:
+    """Write each batch in another thread while the next one is made."""
+    with ThreadPoolExecutor(1) as pen:
+        pending: Future[None] | None = None
+        for batch in batches:
+            if pending:
+                pending.result()
+            pending = pen.submit(write, batch)
+        if pending:
+            pending.result()
 
 
 def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:

@@ -1,15 +1,18 @@
 """CSV: read as text to the letter by Arrow, written with quotes only where they are needed.
 
 Arrow's reader is the one that loses nothing (fields with line ends, blanks before a quote, lines
-of the wrong length handed over whole), but it is lenient with quotes and silent about where an
-encoding breaks. So the file is looked through once before: `inspect`.
+of the wrong length handed over whole), but it forgives broken quotes. They are looked for beside
+it, with Python's strict reader and only in the lines that have quotes.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
+import io
+import mmap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,12 @@ from marketpulse.formats.text import as_text
 from marketpulse.model import Misfit, OnMisfit
 
 LONGEST_RECORD = 1 << 24  # bytes
+_NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a look through the file told."""
+    """What the beginning of a file tells."""
 
     header: tuple[str, ...]
     blank_lines: int  # before the header
@@ -36,55 +40,68 @@ class Layout:
 
 
 def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
-    """Look the file through, then read it as often as is wanted, every cell as text."""
-    layout = inspect(path)
-    names = [str(number) for number in range(len(layout.header))]
+    """Look at the header, then read the file as often as is wanted, every cell as text."""
+    layout = _layout(path)
     schema = pa.schema([(name, pa.string()) for name in layout.header])
 
     def scan(on_misfit: OnMisfit) -> pa.RecordBatchReader:
-        if not layout.has_rows:
-            return schema.empty_table().to_reader()
-        reader = pa.csv.open_csv(
-            path,
-            pa.csv.ReadOptions(
-                use_threads=False,  # the only way in which a misfit knows its line
-                column_names=names,
-                skip_rows=layout.blank_lines,
-                skip_rows_after_names=1,
-                block_size=LONGEST_RECORD,
-            ),
-            pa.csv.ParseOptions(
-                newlines_in_values=True,
-                invalid_row_handler=_misfits(on_misfit, layout.blank_lines),
-            ),
-            pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
-        return pa.RecordBatchReader.from_batches(schema, _renamed(reader, layout.header, path))
+        batches = _batches(path, layout, on_misfit) if layout.has_rows else iter(())
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
     return scan
 
 
-def inspect(path: Path) -> Layout:
-    """Look through a file, line by line.
+def _batches(path: Path, layout: Layout, on_misfit: OnMisfit) -> Iterator[pa.RecordBatch]:
+    names = [str(place) for place in range(len(layout.header))]
+    with ThreadPoolExecutor(1) as beside:
+        quotes = beside.submit(_check_quotes, path)
+        try:
+            reader = pa.csv.open_csv(
+                path,
+                pa.csv.ReadOptions(
+                    use_threads=False,  # the only way in which a misfit knows its line
+                    column_names=names,
+                    skip_rows=layout.blank_lines,
+                    skip_rows_after_names=1,
+                    block_size=LONGEST_RECORD,
+                ),
+                pa.csv.ParseOptions(
+                    newlines_in_values=True,
+                    invalid_row_handler=_misfits(on_misfit, layout.blank_lines),
+                ),
+                pa.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=True,
+                ),
+            )
+            for batch in reader:
+                yield batch.rename_columns(list(layout.header))
+        except pa.ArrowInvalid as error:
+            quotes.result()
+            if "UTF8" in str(error):
+                raise _not_utf8(path) from None
+            raise BadData(
+                f"{path}: cannot be read as CSV: {error}",
+                hint=f"a record may have at most {LONGEST_RECORD:,} bytes: is a quote never "
+                "closed?",
+                check="MP-DAT-003",
+            ) from error
+        quotes.result()
 
-    Raises `BadData` that names the line where the text is not UTF-8, where a quote is broken, or
-    where there should be a header.
-    """
+
+def _layout(path: Path) -> Layout:
     with path.open("rb") as file:
         _refuse_other_formats(path, file.read(4))
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            return _inspect_text(path, file)
+            return _layout_of(path, lines)
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
 
 
-def _inspect_text(path: Path, lines: Iterator[str]) -> Layout:
+def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
     blank_lines = 0
     for head in lines:
         if head.strip():
@@ -96,41 +113,59 @@ def _inspect_text(path: Path, lines: Iterator[str]) -> Layout:
             hint="the first line names the columns, MESSAGE_ID,CUSIP,...",
             check="MP-DAT-002",
         )
-    count = blank_lines + 1
-    begin = 0  # the line on which the record begins that the strict reader is reading
 
-    def quoted() -> Iterator[str]:
-        # Lines without a quote cannot break one: inside a quoted field they are content, outside
-        # they are plain fields. The strict reader is spared them.
-        nonlocal begin, count
-        begin = count
+    def from_head() -> Iterator[str]:
         yield head
-        for line in lines:
-            count += 1
-            if '"' in line:
-                begin = begin or count
-                yield line
+        yield from lines
 
     csv.field_size_limit(LONGEST_RECORD)
-    records = csv.reader(quoted(), strict=True)
     try:
-        header = tuple(next(records))
-        head_lines, begin = count, 0
-        for _ in records:
-            begin = 0
+        header = tuple(next(csv.reader(from_head(), strict=True)))
     except csv.Error as error:
-        raise BadData(
-            f"{path}: line {begin}: a quote is broken ({error})",
-            hint='a field that begins with " ends with ", and a " inside it stands twice',
-            check="MP-DAT-003",
-        ) from None
+        raise _broken_quote(path, blank_lines + 1, error) from None
     if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in head), None)):
         raise BadData(
             f"{path}: the columns are separated by {other!r}, not by commas",
             hint="save it as comma-separated CSV in UTF-8",
             check="MP-DAT-004",
         )
-    return Layout(header, blank_lines, has_rows=count > head_lines)
+    return Layout(header, blank_lines, has_rows=next(lines, None) is not None)
+
+
+def _check_quotes(path: Path) -> None:
+    """Raise `BadData` that names the line of the first broken quote.
+
+    Lines without a quote cannot break one: inside a quoted field they are content, outside they
+    are plain fields. So the strict reader is spared them.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin: int | None = None  # where the record begins that is being read
+
+        def quoted() -> Iterator[str]:
+            nonlocal begin
+            place = data.find(b'"')
+            while place >= 0:
+                line = data.rfind(b"\n", 0, place) + 1
+                end = data.find(b"\n", place) + 1 or len(data)
+                begin = line if begin is None else begin
+                text = data[line:end].decode("latin-1")  # quotes and commas are ASCII
+                yield from io.StringIO(text, newline="") if "\r" in text else (text,)
+                place = data.find(b'"', end)
+
+        try:
+            for _ in csv.reader(quoted(), strict=True):
+                begin = None
+        except csv.Error as error:
+            line = data[: begin or 0].count(b"\n") + 1
+            raise _broken_quote(path, line, error) from None
+
+
+def _broken_quote(path: Path, line: int, error: csv.Error) -> BadData:
+    return BadData(
+        f"{path}: line {line}: a quote is broken ({error})",
+        hint='a field that begins with " ends with ", and a " inside it stands twice',
+        check="MP-DAT-003",
+    )
 
 
 def _refuse_other_formats(path: Path, start: bytes) -> None:
@@ -179,20 +214,6 @@ def _misfits(on_misfit: OnMisfit, blank_lines: int) -> Callable[[Any], str]:
     return handle
 
 
-def _renamed(
-    reader: Any, header: tuple[str, ...], path: Path
-) -> Iterator[pa.RecordBatch]:
-    try:
-        for batch in reader:
-            yield batch.rename_columns(list(header))
-    except pa.ArrowInvalid as error:
-        raise BadData(
-            f"{path}: cannot be read as CSV: {error}",
-            hint=f"a record may have at most {LONGEST_RECORD:,} bytes: is a quote never closed?",
-            check="MP-DAT-003",
-        ) from error
-
-
 class Writer:
     """UTF-8, a line feed after each row, null is empty and an empty string `""`.
 
@@ -217,10 +238,10 @@ class Writer:
         self._file.close()
 
     def _write_lines(self, columns: list[pa.Array]) -> None:
-        cells = [pc.fill_null(_quoted(column), "") for column in columns]
-        cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
-        lines = pc.binary_join_element_wise(*cells, ",").cast(pa.large_string())
-        _, offsets, data = lines.buffers()
+        cells = [_quoted(column) for column in columns]
+        cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "", options=_NULL_IS_EMPTY)
+        lines = pc.binary_join_element_wise(*cells, ",", options=_NULL_IS_EMPTY)
+        _, offsets, data = lines.cast(pa.large_string()).buffers()
         if data is not None:
             first, last = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]
             self._file.write(data[int(first) : int(last)])

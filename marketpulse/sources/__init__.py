@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 class Source(Protocol):
     """A database, or what stands in for one. A context manager: leaving it closes everything."""
 
-    replayable: bool
-    """Whether a scan can be made again cheaply, and gives the same rows in the same order."""
-
     def info(self) -> SourceInfo:
         """Say what this is, without credentials."""
 

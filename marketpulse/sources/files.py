@@ -22,8 +22,6 @@ from marketpulse.sources import only_table, unknown
 class FilesSource:
     """One table made of all the files that the names, globs and folders stand for."""
 
-    replayable = True
-
     def __init__(self, names: Sequence[str]) -> None:
         self._name = " ".join(names)
         self._paths = [path for name in names for path in _expand(name)]
