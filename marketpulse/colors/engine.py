@@ -70,7 +70,7 @@ class Engine:
         self._rules = tuple(rules)
         self._hierarchy = tuple(hierarchy)
         self._misfits: list[Misfit] = []
-        self._cells = [Cell(column) for column in columns.all]
+        self.cells: Sequence[Cell] = [Cell(column) for column in columns.all]
         self._faulty = False
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
         self._arrived = workspace / "arrived.arrow"
@@ -96,9 +96,9 @@ class Engine:
         Raises `BadData` where the feed is not what its format promises.
         """
         self._arrive()
-        asked = [(cell, odd) for cell in self._cells if (odd := cell.odd)]
+        asked = [(cell, odd) for cell in self.cells if (odd := cell.odd)]
         missing = " OR ".join(self._role(name).missing for name in NEVER_MISSING)
-        row = ", chr(31), ".join(f"coalesce({it.raw}::VARCHAR, chr(0))" for it in self._cells)
+        row = ", chr(31), ".join(f"coalesce({it.raw}::VARCHAR, chr(0))" for it in self.cells)
         ((rows, digest, unnamed, *counts),) = self._fetch(
             _select(
                 "count(*)",
@@ -115,7 +115,7 @@ class Engine:
 
     def _look_closely(self, suspects: Sequence[Cell]) -> None:
         """Decide how careful the values of these columns have to be taken."""
-        looks = dict.fromkeys((cell.column.place for cell in self._cells), Look.PLAIN)
+        looks = dict.fromkeys((cell.column.place for cell in self.cells), Look.PLAIN)
         if suspects:
             beyond = [f"count(*) FILTER ({cell.beyond})" for cell in suspects]
             faults = [f"count(*) FILTER ({cell.fault or 'false'})" for cell in suspects]
@@ -123,7 +123,7 @@ class Engine:
             self._faulty = any(counts[len(suspects) :])
             for cell, count in zip(suspects, counts, strict=False):
                 looks[cell.column.place] = Look.EXACT if count else Look.SHORT
-        self._cells = [Cell(cell.column, looks[cell.column.place]) for cell in self._cells]
+        self.cells = [Cell(cell.column, looks[cell.column.place]) for cell in self.cells]
 
     def processed(self, constants: Sequence[tuple[pa.Field, pa.Scalar]]) -> pa.RecordBatchReader:
         """The rows that stay, ranked: the input's columns, the constants, and the marks."""
@@ -134,7 +134,7 @@ class Engine:
             .where(exp.column("taken_by").is_(exp.null()))
             .order_by(
                 exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
-                *(key for _, key in sort_keys(self._columns, self._cells, self._hierarchy)),
+                *(key.ordered for key in sort_keys(self._columns, self.cells, self._hierarchy)),
             )
         )
         fields = list(self._feed.schema)
@@ -199,11 +199,11 @@ class Engine:
         statement = exp.select(*cells, "reason", "raw").from_(both).order_by("n", "line")
         return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
 
-    def funnel(self) -> list[tuple[str, int, int]]:
-        """For each active rule: its id, how many rows it matches alone, how many it takes."""
+    def funnel(self) -> list[tuple[int, int]]:
+        """For each active rule: how many rows it matches alone, how many it takes."""
         counts = []
         for rule in self._rules:
-            alone = exp.Case().when(predicate(rule, self._cells), exp.true())
+            alone = exp.Case().when(predicate(rule, self.cells), exp.true())
             taken = exp.Case().when(
                 exp.column("taken_by").eq(exp.Literal.string(rule.rule.id)), exp.true()
             )
@@ -211,10 +211,14 @@ class Engine:
         if not counts:
             return []
         (row,) = self._fetch(self._fated().select(*counts))
-        return [
-            (rule.rule.id, row[2 * number], row[2 * number + 1])
-            for number, rule in enumerate(self._rules)
-        ]
+        return list(zip(row[::2], row[1::2], strict=True))
+
+    def table(self, statement: exp.Expression) -> pa.Table:
+        """The rows of a statement on `valued` that gives few of them."""
+        sql = self._with_values(statement)
+        self._offer()
+        with self._own_errors():
+            return self._connection.sql(sql).to_arrow_table()
 
     def warnings(self) -> dict[str, int]:
         """How many rows among those read so far are kept, but doubtful, and why."""
@@ -223,16 +227,16 @@ class Engine:
     # -- statements ----------------------------------------------------------------------------
 
     def _role(self, name: str) -> Cell:
-        return self._cells[self._columns.role(name).place]
+        return self.cells[self._columns.role(name).place]
 
     def _raw(self, cusip: int | None = None) -> list[str]:
         """The cells as they arrived, the CUSIP normalised where its place is given."""
-        places = range(len(self._cells))
+        places = range(len(self.cells))
         return [f"v{place} AS c{place}" if place == cusip else f"c{place}" for place in places]
 
     def _fated(self) -> exp.Select:
         """The rows that can be used, and which rule takes each."""
-        fate = exp.alias_(taken_by(self._rules, self._cells), "taken_by")
+        fate = exp.alias_(taken_by(self._rules, self.cells), "taken_by")
         usable = exp.select("*", fate).from_("valued").where(exp.column("reason").is_(exp.null()))
         return exp.select().from_(usable.subquery("fated"))
 
@@ -253,12 +257,12 @@ class Engine:
         """The statement, with the relation `valued` that it reads: just the columns it names."""
         names = {column.name for column in statement.find_all(exp.Column)}
         selected = []
-        for cell in self._cells:
+        for cell in self.cells:
             place = cell.column.place
             forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
             forms |= {f"s{place}_{number}": it for number, it in enumerate(cell.spellings)}
             selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
-        reasons = [reason for cell in self._cells if (reason := cell.reason)]
+        reasons = [reason for cell in self.cells if (reason := cell.reason)]
         reason = f"coalesce({', '.join(reasons)})" if self._faulty else "CAST(NULL AS VARCHAR)"
         valued = _select("*", *selected, f"{reason} AS reason")
         return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"

@@ -8,6 +8,7 @@ row cannot be used. Literals are literals of the tree, never pasted text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 
@@ -21,32 +22,39 @@ from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operato
 _DESCENDING = ("date", "price")
 
 
+@dataclass(frozen=True)
+class SortKey:
+    """A key of the total order; `label` is how an explanation names it."""
+
+    label: str
+    column: InputColumn
+    ordered: exp.Ordered
+
+
 def sort_keys(
     columns: Columns, cells: Sequence[Cell], hierarchy: Sequence[str]
-) -> list[tuple[str, exp.Ordered]]:
-    """The total order within a group, each key with the name that explains it.
+) -> list[SortKey]:
+    """The total order within a group, nulls last in every key.
 
     The hierarchy; MESSAGE_ID; the remaining columns in the input's order, as values; last the
-    spelling of every cell, MESSAGE_ID's first. Nulls come last in every key.
+    spelling of every cell, MESSAGE_ID's first, then in the input's order.
     """
-    keys = [
-        (f"{columns.role(KEYS[key]).label} ({key})", columns.role(KEYS[key]), key in _DESCENDING)
-        for key in hierarchy
-    ]
     message_id = columns.role("MESSAGE_ID")
-    keys.append((message_id.label, message_id, False))
-    named = {column.place for _, column, _ in keys} | {columns.role("CUSIP").place}
-    keys += [(it.label, it, False) for it in columns.all if it.place not in named]
-    ordered = [
-        (label, _ordered(exp.column(f"v{column.place}"), descending))
-        for label, column, descending in keys
-    ]
+    ranked = {columns.role(KEYS[key]).place: key for key in hierarchy}
     others = [it for it in columns.all if it.place != message_id.place]
-    return ordered + [
-        (f"{column.label} (its spelling)", _ordered(exp.column(f"s{column.place}_{number}"), False))
-        for column in (message_id, *others)
-        for number in range(len(cells[column.place].spellings))
-    ]
+    values = [columns.all[place] for place in ranked] + [message_id]
+    values += [it for it in others if it.place not in ranked and it.role != "CUSIP"]
+    keys = []
+    for column in values:
+        key = ranked.get(column.place)
+        label = f"{column.label} ({key})" if key else column.label
+        value = exp.column(f"v{column.place}")
+        keys.append(SortKey(label, column, _ordered(value, descending=key in _DESCENDING)))
+    for column in (message_id, *others):
+        for number in range(len(cells[column.place].spellings)):
+            spelling = exp.column(f"s{column.place}_{number}")
+            keys.append(SortKey(f"{column.label} (its spelling)", column, _ordered(spelling)))
+    return keys
 
 
 def taken_by(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expression:
@@ -206,5 +214,5 @@ def _compared(
             return exp.and_(value >= first[0], below_end(last))
 
 
-def _ordered(key: exp.Expression, descending: bool) -> exp.Ordered:
+def _ordered(key: exp.Expression, *, descending: bool = False) -> exp.Ordered:
     return exp.Ordered(this=key, desc=descending, nulls_first=False)

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -150,7 +150,6 @@ class RuleBook:
     name: str
     rules: tuple[Rule, ...]
     faults: tuple[Fault, ...] = ()
-    text: str = field(default="", repr=False)
 
     def bind(self, columns: Columns | None) -> tuple[tuple[BoundRule, ...], tuple[Fault, ...]]:
         """The active rules on an input's columns, and every fault. Without `columns` the rules are
@@ -215,15 +214,42 @@ def read_rules(path: Path) -> RuleBook:
         raise BadRules(f"{path}: this is not TOML: {error}") from None
     except (InvalidOperation, ValueError, RecursionError) as error:
         raise BadRules(f"{path}: {error or 'a number cannot be read'}") from None
-    return rules_from(document, str(path), text)
+    return rules_from(document, str(path))
 
 
-def rules_from(document: object, name: str = "rules", text: str = "") -> RuleBook:
+@dataclass(frozen=True)
+class CheckedRules:
+    """What a look at a rules file alone tells."""
+
+    name: str
+    active: int
+    inactive: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many faults would stop a run."""
+        return sum(fault.fatal for fault in self.faults)
+
+    def as_json(self) -> dict[str, Any]:
+        """The check as `--format json` shows it."""
+        return {**asdict(self), "errors": self.errors}
+
+
+def check_rules(path: Path) -> CheckedRules:
+    """Check a rules file without an input. Raises what `read_rules` raises."""
+    book = read_rules(path)
+    _, faults = book.bind(None)
+    active = sum(rule.active for rule in book.rules)
+    return CheckedRules(book.name, active, len(book.rules) - active, faults)
+
+
+def rules_from(document: object, name: str = "rules") -> RuleBook:
     """The rules of `{"rules": [...]}` as it comes out of JSON or TOML."""
     faults: list[Fault] = []
     if not isinstance(document, Mapping) or not isinstance(document.get("rules"), list):
         faults.append(Fault("", 'a rules file is {"rules": [...]}: there is no list "rules"'))
-        return RuleBook(name, (), tuple(faults), text)
+        return RuleBook(name, (), tuple(faults))
     rules: list[Rule] = []
     for number, written in enumerate(document["rules"], 1):
         rule = _rule(written, number, faults)
@@ -232,7 +258,7 @@ def rules_from(document: object, name: str = "rules", text: str = "") -> RuleBoo
         if any(rule.id == other.id for other in rules):
             faults.append(Fault(rule.place, "an earlier rule has the same id"))
         rules.append(rule)
-    return RuleBook(name, tuple(rules), tuple(faults), text)
+    return RuleBook(name, tuple(rules), tuple(faults))
 
 
 def _parse(text: str, *, toml: bool) -> object:

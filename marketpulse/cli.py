@@ -1,0 +1,416 @@
+"""The command line: options in, one call, one result out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from marketpulse import __version__, console
+from marketpulse.errors import MarketPulseError, NotFound, WrongUsage
+
+if TYPE_CHECKING:
+    from marketpulse.colors.explain import Explanation
+    from marketpulse.colors.run import ColorsRun
+    from marketpulse.settings import Provenance, Settings
+
+
+class Shape(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class ProcessingType(StrEnum):
+    """What PROCESSING_TYPE says."""
+
+    AUTOMATED = "AUTOMATED"
+    MANUAL = "MANUAL"
+
+
+@dataclass
+class Session:
+    """What the options before the command say; kept for the command."""
+
+    source: str | None = None
+    env_file: Path | None = None
+    verbose: int = 0
+    quiet: bool = False
+    _settings: tuple[Settings, tuple[Provenance, ...]] | None = field(default=None, repr=False)
+
+    def settings(self) -> tuple[Settings, tuple[Provenance, ...]]:
+        """The settings and where each came from; found when first asked for."""
+        if self._settings is None:
+            from marketpulse.settings import load_settings  # noqa: PLC0415 - 0.2 s, if asked for
+
+            options = {"MARKETPULSE_SOURCE": self.source}
+            self._settings = load_settings(options, os.environ, self.env_file)
+        return self._settings
+
+    def say(self, text: str) -> None:
+        """Words on standard error, unless they are not wanted."""
+        if not self.quiet:
+            console.say(text)
+
+
+class Commands(TyperGroup):
+    """The one place where an error becomes a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. The process and tests in the process both pass here."""
+        as_json = _wants_json([*ctx._protected_args, *ctx.args])  # noqa: SLF001 - before parsing
+        try:
+            return super().invoke(ctx)
+        except MarketPulseError as error:
+            console.show_error(error, as_json=as_json)
+            raise typer.Exit(error.exit_code) from None
+        except typer.TyperException as error:
+            if not as_json:
+                raise
+            usage = WrongUsage(error.format_message(), hint="see --help")
+            console.show_error(usage, as_json=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            console.say("interrupted")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            console.close_quietly()
+            raise typer.Exit(0) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            _report_bug(error, as_json=as_json, verbose=getattr(ctx.obj, "verbose", 0))
+            raise typer.Exit(1) from None
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return "--format=json" in arguments or "--format json" in " ".join(arguments)
+
+
+def _report_bug(error: Exception, *, as_json: bool, verbose: int) -> None:
+    """A fault of ours: what and where, and with -v the stack without any values."""
+    import traceback  # noqa: PLC0415 - only for a fault
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    bug = MarketPulseError(
+        f"a fault of MarketPulse {__version__}: {type(error).__name__} in {place}: {error}",
+        hint="please report this line; -v before the command shows more",
+    )
+    if verbose:
+        console.say("".join(traceback.format_list(frames)).rstrip())
+    console.show_error(bug, as_json=as_json)
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,  # help in colour doubles the time that help takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(rules_app, name="rules", help="Check and try exclusion rules.")
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help="Where rows come from: a file, a glob, a folder, or 'demo' "
+        "(else MARKETPULSE_SOURCE, else oracle).",
+    ),
+]
+Format = Annotated[Shape, typer.Option("--format", help="How the result is printed.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[INPUT]...", help="Files, globs or folders, read as one table; or 'demo'."
+    ),
+]
+Table = Annotated[
+    str | None, typer.Option("--table", metavar="NAME", help="The table, where there are several.")
+]
+Hierarchy = Annotated[
+    str,
+    typer.Option(
+        "--hierarchy", metavar="KEYS", help="The order of the keys rank, date and price."
+    ),
+]
+Mapping = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NAME=COLUMN",
+        help="Which column of the input is which: price=MID_PRICE. Repeat as needed.",
+    ),
+]
+RulesFile = Annotated[
+    Path | None, typer.Option("--rules", metavar="FILE", help="Exclusion rules, JSON or TOML.")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.show_text(f"marketpulse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    source: Source = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", metavar="FILE", help="Settings file instead of ./.env."),
+    ] = None,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, help="Say more on standard error.")
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Say nothing on standard error but errors.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Extract bond market colors safely, rank them into parents and children, publish them."""
+    ctx.obj = Session(source, env_file, verbose, quiet)
+    if verbose:
+        level = logging.DEBUG if verbose > 1 else logging.INFO
+        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+@app.command("run-colors")
+def run_colors(
+    ctx: typer.Context,
+    inputs: Inputs = None,
+    source: Source = None,
+    table: Table = None,
+    rules: RulesFile = None,
+    hierarchy: Hierarchy = "rank,date,price",
+    mapping: Mapping = None,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="The folder for the results.")
+    ] = Path("processed_colors"),
+    formats: Annotated[
+        str, typer.Option("--formats", help="Any of csv,ndjson,json,parquet,xlsx.")
+    ] = "csv",
+    processing_type: Annotated[
+        ProcessingType, typer.Option("--processing-type", help="What PROCESSING_TYPE says.")
+    ] = ProcessingType.MANUAL,
+    processed_at: Annotated[
+        str | None,
+        typer.Option("--processed-at", metavar="TIME", help="What PROCESSED_AT says, not now."),
+    ] = None,
+    max_rejected: Annotated[
+        int | None,
+        typer.Option("--max-rejected", min=0, metavar="N", help="Fail where more are rejected."),
+    ] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option("--memory-limit", metavar="SIZE", help="2GB; beyond it, the disk is used."),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="CUSIP", help="Explain this security; write nothing."),
+    ] = None,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Turn colors into parents and children per security, after the exclusion rules."""
+    from marketpulse.colors import run  # noqa: PLC0415 - the engine, when it is needed
+
+    with _source(ctx, inputs, source) as data:
+        asked: dict[str, Any] = {
+            "table": table,
+            "rules": rules,
+            "hierarchy": hierarchy,
+            "mapping": mapping or (),
+            "memory_limit": memory_limit,
+        }
+        if explain is not None:
+            from marketpulse.colors.explain import explain as explained  # noqa: PLC0415 - so too
+
+            with run.prepared(data, **asked) as ready:
+                _show_explanation(explained(ready, explain), shape)
+            return
+        result = run.run_colors(
+            data,
+            output=output,
+            formats=formats.split(","),
+            processing_type=processing_type.value,
+            processed_at=processed_at,
+            max_rejected=max_rejected,
+            **asked,
+        )
+    _show_run(ctx.obj, result, shape)
+
+
+@rules_app.command("check")
+def rules_check(
+    rules: Annotated[Path, typer.Argument(metavar="FILE", help="Exclusion rules, JSON or TOML.")],
+    shape: Format = Shape.TABLE,
+) -> None:
+    """List every fault of a rules file, and what is suspicious in it."""
+    from marketpulse.colors.rules import check_rules  # noqa: PLC0415 - when it is needed
+
+    checked = check_rules(rules)
+    if shape is Shape.JSON:
+        console.show_json(checked.as_json())
+    else:
+        rows = [("error" if it.fatal else "warning", it.place, it.message) for it in checked.faults]
+        if rows:
+            console.show_table(("", "where", "what"), rows)
+        console.show_text(
+            f"{checked.name}: {checked.active} active rules, {checked.inactive} switched off, "
+            f"{checked.errors} errors, {len(checked.faults) - checked.errors} warnings"
+        )
+    if checked.errors:
+        raise typer.Exit(7)
+
+
+@rules_app.command("test")
+def rules_test(
+    ctx: typer.Context,
+    rules: Annotated[Path, typer.Option("--rules", metavar="FILE", help="Exclusion rules.")],
+    inputs: Inputs = None,
+    source: Source = None,
+    table: Table = None,
+    mapping: Mapping = None,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Show the funnel: how many rows each rule matches, how many it takes, what is left."""
+    from marketpulse.colors.funnel import test_rules  # noqa: PLC0415 - the engine, when needed
+
+    with _source(ctx, inputs, source) as data:
+        funnel = test_rules(data, rules=rules, table=table, mapping=mapping or ())
+    if shape is Shape.JSON:
+        console.show_json(funnel.as_json())
+        return
+    rows: list[tuple[object, ...]] = [
+        ("rows read", "", "", funnel.read),
+        ("rejected", "", funnel.rejected, funnel.read - funnel.rejected),
+    ]
+    rows += [(f"{it.id} {it.name}", it.matches, it.takes, it.left) for it in funnel.stages]
+    console.show_table(("rule", "matches", "takes", "left"), rows)
+    for warning in funnel.warnings:
+        ctx.obj.say(f"warning: {warning}")
+
+
+@app.command("config")
+def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
+    """Show every setting, the place it came from, and the places that lost."""
+    _, provenances = ctx.obj.settings()
+    if shape is Shape.JSON:
+        console.show_json(
+            [
+                {"name": it.variable, "value": it.shown, "from": it.winner, "also": [*it.losers]}
+                for it in provenances
+            ]
+        )
+        return
+    rows = [(it.variable, it.shown, it.winner, ", ".join(it.losers)) for it in provenances]
+    console.show_table(("setting", "value", "from", "also in"), rows)
+
+
+@app.command("demo")
+def demo(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Where the tour's files are written.")
+    ] = Path("marketpulse_demo"),
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many colors.")] = 2000,
+) -> None:
+    """Take the tour on a built-in market: no database, no cloud, nothing to configure."""
+    from marketpulse.tour import tour  # noqa: PLC0415 - when it is needed
+
+    for words, command in tour(folder, rows):
+        console.show_text(f"\n{words}\n")
+        if command:
+            console.show_text(f"    $ marketpulse {' '.join(command)}\n")
+            code = app(list(command), standalone_mode=False)
+            if code:
+                raise typer.Exit(code)
+
+
+def _source(ctx: typer.Context, inputs: Sequence[str] | None, source: str | None) -> Any:
+    """The source that INPUT, `--source` or the settings name, open."""
+    from marketpulse.sources import open_files, open_source  # noqa: PLC0415 - when it is needed
+
+    session: Session = ctx.obj
+    named = source or session.source
+    if inputs:
+        if named:
+            raise WrongUsage(
+                "INPUT and --source both say where the rows come from", hint="give one of them"
+            )
+        return open_source(inputs[0]) if inputs == ["demo"] else open_files(inputs)
+    if named:
+        return open_source(named)
+    settings, _ = session.settings()
+    if settings.source == "oracle":
+        raise NotFound(
+            "no input: reading colors from Oracle is not part of this release",
+            hint="name a file, a glob or a folder, or 'demo'",
+        )
+    return open_source(settings.source)
+
+
+def _show_run(session: Session, run: ColorsRun, shape: Shape) -> None:
+    rows = run.counts
+    if shape is Shape.JSON:
+        console.show_json({**run.summary(), "output": str(run.output)})
+    else:
+        left = rows.read - rows.excluded - rows.rejected
+        table: list[tuple[str, object, str]] = [("rows read", rows.read, run.input)]
+        table += [("rejected", rows.rejected, "see rejected_colors" if rows.rejected else "")]
+        table += [("excluded", rows.excluded, f"by {run.rules}")]
+        table += [("parents", rows.parents, "one for each security")]
+        table += [("children", rows.children, f"of {left} colors that stay")]
+        console.show_table(("", "rows", ""), table)
+        console.show_text(f"run {run.run_id}: " + ", ".join(file.name for file in run.files))
+        console.show_text(f"in {run.output}")
+    if rows.rejected:
+        reasons = list(run.rejected_by_reason.items())
+        session.say(f"warning: {rows.rejected} rows were rejected:")
+        for reason, count in reasons[:5]:
+            session.say(f"  {count}: {reason}")
+        if len(reasons) > 5:
+            session.say(f"  and {len(reasons) - 5} more reasons, in rejected_colors")
+    if run.warnings["cusip"]:
+        session.say(f"warning: {run.warnings['cusip']} rows with a CUSIP that is none; kept")
+    if run.warnings["rank"]:
+        session.say(f"warning: {run.warnings['rank']} rows with a rank outside 1 to 6; kept")
+    for warning in run.rule_warnings:
+        session.say(f"warning: {warning}")
+
+
+def _show_explanation(explanation: Explanation, shape: Shape) -> None:
+    if shape is Shape.JSON:
+        console.show_json(explanation.as_json())
+        return
+    from marketpulse.colors.explain import lines  # noqa: PLC0415 - when it is needed
+
+    for line in lines(explanation):
+        console.show_text(line)
+
+
+def main() -> None:
+    """Run the process."""
+    console.prepare_streams()
+    try:
+        app(prog_name="marketpulse")
+    except KeyboardInterrupt:
+        sys.exit(130)
