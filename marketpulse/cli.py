@@ -87,7 +87,7 @@ class Commands(TyperGroup):
             raise typer.Exit(0) from None
         except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of ours shows users no stack
             _report_bug(error, as_json=as_json, verbose=getattr(ctx.obj, "verbose", 0))
             raise typer.Exit(1) from None
 
@@ -142,9 +142,7 @@ Table = Annotated[
 ]
 Hierarchy = Annotated[
     str,
-    typer.Option(
-        "--hierarchy", metavar="KEYS", help="The order of the keys rank, date and price."
-    ),
+    typer.Option("--hierarchy", metavar="KEYS", help="The order of the keys rank, date and price."),
 ]
 Mapping = Annotated[
     list[str] | None,
@@ -179,7 +177,7 @@ def root(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing on standard error but errors.")
     ] = False,
-    version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
@@ -327,7 +325,6 @@ def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
 
 @app.command("demo")
 def demo(
-    ctx: typer.Context,
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Where the tour's files are written.")
     ] = Path("marketpulse_demo"),
@@ -410,6 +407,9 @@ def _show_explanation(explanation: Explanation, shape: Shape) -> None:
 def main() -> None:
     """Run the process."""
     console.prepare_streams()
+    if sys.platform == "linux":
+        # Arrow's default allocator gives memory back and takes it again all the time.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     try:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:

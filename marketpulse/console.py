@@ -1,5 +1,6 @@
-"""Words and tables for people, JSON for programs. Results go to standard output, all else to
-standard error; meaning never depends on colour.
+"""Words and tables for people, JSON for programs.
+
+Results go to standard output, all else to standard error; meaning never depends on colour.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def show_text(text: str) -> None:
     print(text)  # noqa: T201 - this is the output
 
 
-def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+def show_table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
+) -> None:
     """Print a result as a table: drawn on a terminal, in plain columns elsewhere."""
     from rich import box  # noqa: PLC0415 - rich costs more than most commands
     from rich.table import Table  # noqa: PLC0415

@@ -28,18 +28,18 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False
     )
 
-    source: str = Field("oracle", validation_alias="MARKETPULSE_SOURCE")
-    oracle_host: str | None = Field(None, validation_alias="ORACLE_HOST")
-    oracle_port: int = Field(1521, validation_alias="ORACLE_PORT", ge=1, le=65535)
-    oracle_service_name: str | None = Field(None, validation_alias="ORACLE_SERVICE_NAME")
-    oracle_username: SecretStr | None = Field(None, validation_alias="ORACLE_USERNAME")
-    oracle_password: SecretStr | None = Field(None, validation_alias="ORACLE_PASSWORD")
-    oracle_schema: str | None = Field(None, validation_alias="ORACLE_SCHEMA")
-    oracle_table_name: str | None = Field(None, validation_alias="ORACLE_TABLE_NAME")
-    app_prefix: str = Field("sp-incb", validation_alias="APP_PREFIX")
-    env: str = Field("ci", validation_alias="ENV")
-    app_name: str = Field("market-pulse", validation_alias="APP_NAME")
-    aws_region: str = Field("us-east-1", validation_alias="AWS_REGION")
+    source: str = Field(default="oracle", validation_alias="MARKETPULSE_SOURCE")
+    oracle_host: str | None = Field(default=None, validation_alias="ORACLE_HOST")
+    oracle_port: int = Field(default=1521, validation_alias="ORACLE_PORT", ge=1, le=65535)
+    oracle_service_name: str | None = Field(default=None, validation_alias="ORACLE_SERVICE_NAME")
+    oracle_username: SecretStr | None = Field(default=None, validation_alias="ORACLE_USERNAME")
+    oracle_password: SecretStr | None = Field(default=None, validation_alias="ORACLE_PASSWORD")
+    oracle_schema: str | None = Field(default=None, validation_alias="ORACLE_SCHEMA")
+    oracle_table_name: str | None = Field(default=None, validation_alias="ORACLE_TABLE_NAME")
+    app_prefix: str = Field(default="sp-incb", validation_alias="APP_PREFIX")
+    env: str = Field(default="ci", validation_alias="ENV")
+    app_name: str = Field(default="market-pulse", validation_alias="APP_NAME")
+    aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,13 @@ class _FromPlace(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._place = place
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class asks so
+        """The setting's text, by the name of its variable."""
         variable = str(field.validation_alias)
         return self._place.get(variable), variable, False
 
     def __call__(self) -> dict[str, Any]:
+        """Every setting that this place has."""
         found = {}
         for name, field in self.settings_cls.model_fields.items():
             value, variable, _ = self.get_field_value(field, name)
@@ -102,7 +104,7 @@ def load_settings(
     class Found(Settings):
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], **_: Any
+            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return tuple(_FromPlace(settings_cls, place) for place in places)
 
@@ -133,11 +135,12 @@ def _provenances(settings: Settings, places: Sequence[Place]) -> list[Provenance
         variable = str(field.validation_alias)
         value = getattr(settings, name)
         holders = [place.name for place in places if place.get(variable) is not None]
-        if value is None:
-            shown = ""
-        else:
-            shown = MASK if isinstance(value, SecretStr) else str(value)
-        fallback = "default" if value is not None else "not set"
-        winner, *losers = [*holders, *([] if holders else [fallback])]
-        found.append(Provenance(variable, shown, winner, tuple(losers)))
+        winner, *losers = holders or ["not set" if value is None else "default"]
+        found.append(Provenance(variable, _shown(value), winner, tuple(losers)))
     return found
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return MASK if isinstance(value, SecretStr) else str(value)

@@ -546,8 +546,9 @@ def compare_rows(one: Row, other: Row, ordered: Sequence[Column]) -> int:
 
     By value: rank ascending, date newest first, price highest first, in the hierarchy's order;
     then MESSAGE_ID and the remaining columns, ascending. CUSIP is the same in the whole group.
-    Last by the cells' text, ascending, the columns in the same order. There CUSIP does count: as
-    it arrived, its spelling may be all that two rows differ in before a later column's spelling.
+    Last by the cells' text, ascending: MESSAGE_ID's, then that of all other columns in the
+    input's order. There CUSIP does count: as it arrived, its spelling may be all that two rows
+    differ in before a later column's spelling.
     """
     for column in ordered:
         descending = column.name in ("DATE", "PX")
@@ -555,8 +556,9 @@ def compare_rows(one: Row, other: Row, ordered: Sequence[Column]) -> int:
         result = compare_values(mine, theirs, descending)
         if result != 0:
             return result
-    for column in ordered:
-        my_text, their_text = one.cells[column.place], other.cells[column.place]
+    message_id = next(column.place for column in ordered if column.name == "MESSAGE_ID")
+    for place in (message_id, *range(len(one.cells))):
+        my_text, their_text = one.cells[place], other.cells[place]
         if my_text != their_text:
             return -1 if my_text < their_text else 1
     return 0

@@ -216,8 +216,7 @@ def _require(found: Columns, columns: Sequence[InputColumn]) -> None:
         first = missing[0]
         key = next((key for key, role in KEYS.items() if role == first), first.lower())
         raise BadData(
-            f"the input has no column {' and no column '.join(missing)}"
-            f"{found.nearest(first)}",
+            f"the input has no column {' and no column '.join(missing)}{found.nearest(first)}",
             hint=f"if it has another name there: --map {key}=NAME; "
             f"its columns are {', '.join(column.label for column in columns)}",
             check="MP-DAT-014",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import numpy as np
@@ -74,7 +74,10 @@ class Engine:
         self._faulty = False
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
         self._arrived = workspace / "arrived.arrow"
-        config = {"temp_directory": str(workspace), "autoinstall_known_extensions": "false"}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "temp_directory": str(workspace),
+            "autoinstall_known_extensions": "false",
+        }
         if memory_limit:
             config["memory_limit"] = memory_limit
         try:
@@ -84,7 +87,7 @@ class Engine:
         for macro in MACROS:
             self._connection.execute(f"CREATE TEMP MACRO {macro}")
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -213,7 +216,7 @@ class Engine:
         (row,) = self._fetch(self._fated().select(*counts))
         return list(zip(row[::2], row[1::2], strict=True))
 
-    def table(self, statement: exp.Expression) -> pa.Table:
+    def table(self, statement: exp.Expr) -> pa.Table:
         """The rows of a statement on `valued` that gives few of them."""
         sql = self._with_values(statement)
         self._offer()
@@ -240,20 +243,19 @@ class Engine:
         usable = exp.select("*", fate).from_("valued").where(exp.column("reason").is_(exp.null()))
         return exp.select().from_(usable.subquery("fated"))
 
-    def _odd_rank(self) -> exp.Expression:
+    def _odd_rank(self) -> exp.Expr:
         """Whether the rank is none of 1 to 6."""
         cell = self._role("RANK")
-        place, ends = cell.column.place, ("1", "6")
-        if cell.look is Look.EXACT:
-            value = exp.column(f"k{place}")
-            low, high = (exp.func("number_key", exp.Literal.string(end)) for end in ends)
-        else:
-            value = exp.column(f"v{place}")
-            low, high = map(exp.Literal.number, ends)
+        exact = cell.look is Look.EXACT
+        value = exp.column(f"{'k' if exact else 'v'}{cell.column.place}")
+        low, high = (
+            exp.func("number_key", exp.Literal.string(end)) if exact else exp.Literal.number(end)
+            for end in ("1", "6")
+        )
         outside = exp.or_(value < low, value > high)
         return exp.alias_(exp.func("coalesce", outside, exp.false()), _ODD_RANK.name)
 
-    def _with_values(self, statement: exp.Expression) -> str:
+    def _with_values(self, statement: exp.Expr) -> str:
         """The statement, with the relation `valued` that it reads: just the columns it names."""
         names = {column.name for column in statement.find_all(exp.Column)}
         selected = []
@@ -294,15 +296,13 @@ class Engine:
         reader = pa.ipc.open_stream(pa.OSFile(str(self._arrived)))
         self._connection.register("arrived", reader)
 
-    def _fetch(self, statement: str | exp.Expression) -> list[tuple[Any, ...]]:
+    def _fetch(self, statement: str | exp.Expr) -> list[tuple[Any, ...]]:
         sql = statement if isinstance(statement, str) else self._with_values(statement)
         self._offer()
         with self._own_errors():
             return self._connection.execute(sql).fetchall()
 
-    def _stream(
-        self, statement: exp.Expression, fields: Sequence[pa.Field]
-    ) -> Iterator[pa.RecordBatch]:
+    def _stream(self, statement: exp.Expr, fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
         """The statement's rows in batches, in the types in which they arrived."""
         schema = pa.schema(fields)
         sql = self._with_values(statement)
@@ -319,7 +319,9 @@ class Engine:
         """The same rows without their last column, what is doubtful in them counted."""
         for batch in rows:
             self._warnings["rank"] += batch.column(batch.num_columns - 1).true_count
-            self._warnings["cusip"] += len(batch) - count_cusips(batch.column(cusip), batch.schema.field(cusip))
+            self._warnings["cusip"] += len(batch) - count_cusips(
+                batch.column(cusip), batch.schema.field(cusip)
+            )
             yield batch.select(range(batch.num_columns - 1))
 
     @contextmanager
@@ -339,7 +341,7 @@ class Engine:
 
 
 def _select(*columns: str) -> str:
-    return f"SELECT {', '.join(columns)} FROM arrived"
+    return f"SELECT {', '.join(columns)} FROM arrived"  # noqa: S608 - our own words alone
 
 
 def count_cusips(cells: pa.Array, field: pa.Field) -> int:

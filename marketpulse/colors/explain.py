@@ -78,7 +78,8 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
     ]
     same = [
         exp.alias_(
-            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_before(key, keys)), f"d{number}"
+            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_before(key, keys)),
+            f"d{number}",
         )
         for number, key in enumerate(keys)
     ]
@@ -88,9 +89,7 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
         .from_("valued")
         .where(exp.column(f"v{place}").eq(exp.Literal.string(wanted)))
     )
-    kept = exp.and_(
-        exp.column("reason").is_(exp.null()), exp.column("taken_by").is_(exp.null())
-    )
+    kept = exp.and_(exp.column("reason").is_(exp.null()), exp.column("taken_by").is_(exp.null()))
     statement = (
         exp.select(*raw, "reason", "taken_by", *answers, *same)
         .from_(chosen.subquery("chosen"))
@@ -108,9 +107,11 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
             check="MP-SRC-006",
         )
     texts = _texts(table, [column.field for column in columns.all])
-    rows = []
+    rows: list[ExplainedRow] = []
     for number, row in enumerate(table.drop_columns(raw).to_pylist()):
-        cells = {column.label: text[number] for column, text in zip(columns.all, texts, strict=True)}
+        cells = {
+            column.label: text[number] for column, text in zip(columns.all, texts, strict=True)
+        }
         rows.append(_explained(row, number, cells, rows, keys, ready.rules))
     return Explanation(wanted, ready.hierarchy, tuple(rows))
 
@@ -151,7 +152,7 @@ def _cell(cell: str | None) -> str:
     return "nothing" if cell is None else repr(cell)
 
 
-def _before(key: SortKey, keys: Sequence[SortKey]) -> exp.Expression:
+def _before(key: SortKey, keys: Sequence[SortKey]) -> exp.Expr:
     """The key's value in the row before, in the order of the group."""
     order = exp.Order(expressions=[one.ordered.copy() for one in keys])
     partition = [exp.func("coalesce", exp.column("reason"), exp.column("taken_by"))]
@@ -173,7 +174,9 @@ def _explained(
         index = next(i for i, rule in enumerate(rules) if rule.rule.id == row["taken_by"])
         found = [row[f"q{index}_{i}"] for i in range(len(rules[index].conditions))]
         answers = _answers(rules[index], found, cells)
-        return ExplainedRow("excluded", None, cells, rule=rules[index].rule.place, conditions=answers)
+        return ExplainedRow(
+            "excluded", None, cells, rule=rules[index].rule.place, conditions=answers
+        )
     if not number:
         return ExplainedRow("parent", 1, cells)
     decision = None

@@ -31,9 +31,7 @@ class SortKey:
     ordered: exp.Ordered
 
 
-def sort_keys(
-    columns: Columns, cells: Sequence[Cell], hierarchy: Sequence[str]
-) -> list[SortKey]:
+def sort_keys(columns: Columns, cells: Sequence[Cell], hierarchy: Sequence[str]) -> list[SortKey]:
     """The total order within a group, nulls last in every key.
 
     The hierarchy; MESSAGE_ID; the remaining columns in the input's order, as values; last the
@@ -57,7 +55,7 @@ def sort_keys(
     return keys
 
 
-def taken_by(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expression:
+def taken_by(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expr:
     """The id of the first rule that takes the row, or null."""
     if not rules:
         return exp.cast(exp.null(), "VARCHAR")
@@ -67,10 +65,10 @@ def taken_by(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expressio
     return case
 
 
-def predicate(rule: BoundRule, cells: Sequence[Cell]) -> exp.Expression:
+def predicate(rule: BoundRule, cells: Sequence[Cell]) -> exp.Expr:
     """The rule's conditions folded from left to right; never null."""
 
-    def fold(left: exp.Expression, condition: BoundCondition) -> exp.Expression:
+    def fold(left: exp.Expr, condition: BoundCondition) -> exp.Expr:
         join = exp.or_ if condition.written.connector == "or" else exp.and_
         return join(left, asked(condition, cells[condition.column.place]))
 
@@ -78,7 +76,7 @@ def predicate(rule: BoundRule, cells: Sequence[Cell]) -> exp.Expression:
     return reduce(fold, others, asked(first, cells[first.column.place]))
 
 
-def asked(condition: BoundCondition, cell: Cell) -> exp.Expression:
+def asked(condition: BoundCondition, cell: Cell) -> exp.Expr:
     """Whether a cell answers a condition; a null answers only `is_null`."""
     column, operator = condition.column, condition.written.operator
     value = exp.column(f"v{column.place}")
@@ -95,10 +93,8 @@ def asked(condition: BoundCondition, cell: Cell) -> exp.Expression:
     return exp.func("coalesce", answer, exp.false())
 
 
-def _text(condition: BoundCondition, text: exp.Column) -> exp.Expression:
-    wanted = [
-        exp.func("lower", exp.Literal.string(str(operand))) for operand in condition.operands
-    ]
+def _text(condition: BoundCondition, text: exp.Column) -> exp.Expr:
+    wanted = [exp.func("lower", exp.Literal.string(str(operand))) for operand in condition.operands]
     match condition.written.operator:
         case Operator.EQUALS | Operator.IN:
             return exp.or_(*(text.eq(one) for one in wanted))
@@ -114,12 +110,12 @@ def _text(condition: BoundCondition, text: exp.Column) -> exp.Expression:
             return exp.func("right", text, exp.func("length", wanted[0])).eq(wanted[0])
 
 
-def _number(condition: BoundCondition, cell: Cell) -> exp.Expression:
+def _number(condition: BoundCondition, cell: Cell) -> exp.Expr:
     numbers = [operand for operand in condition.operands if isinstance(operand, Decimal)]
     casts = [_cast_of(number, condition.column, cell) for number in numbers]
     if all(casts):
-        value: exp.Expression = exp.column(f"v{condition.column.place}")
-        wanted = [
+        value: exp.Expr = exp.column(f"v{condition.column.place}")
+        wanted: list[exp.Expr] = [
             exp.cast(exp.Literal.string(format(number, "f")), str(cast))
             for number, cast in zip(numbers, casts, strict=True)
         ]
@@ -154,7 +150,7 @@ def _cast_of(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
     return None
 
 
-def _date(condition: BoundCondition, cell: Cell) -> exp.Expression:
+def _date(condition: BoundCondition, cell: Cell) -> exp.Expr:
     place = condition.column.place
     days = [operand for operand in condition.operands if isinstance(operand, Instant)]
     data_type = condition.column.field.type
@@ -170,29 +166,27 @@ def _date(condition: BoundCondition, cell: Cell) -> exp.Expression:
     return _compared(condition.written.operator, value, spans)
 
 
-def _instant_key(instant: Instant) -> exp.Expression:
+def _instant_key(instant: Instant) -> exp.Expr:
     seconds = exp.cast(exp.Literal.number(instant.seconds), "BIGINT")
     return exp.func("row", seconds, exp.Literal.string(instant.fraction))
 
 
-def _timestamp(instant: Instant) -> exp.Expression:
+def _timestamp(instant: Instant) -> exp.Expr:
     micros = instant.seconds * 1_000_000 + int(instant.fraction.ljust(6, "0") or 0)
     return exp.func("make_timestamp", exp.cast(exp.Literal.number(micros), "BIGINT"))
 
 
-Span = tuple[exp.Expression, exp.Expression | None]
+Span = tuple[exp.Expr, exp.Expr | None]
 
 
-def _compared(
-    operator: Operator, value: exp.Expression, spans: Sequence[Span]
-) -> exp.Expression:
+def _compared(operator: Operator, value: exp.Expr, spans: Sequence[Span]) -> exp.Expr:
     """Compare with spans: from their begin to before their end, or a point where there is none."""
 
-    def inside(span: Span) -> exp.Expression:
+    def inside(span: Span) -> exp.Expr:
         begin, end = span
         return value.eq(begin) if end is None else exp.and_(value >= begin, value < end)
 
-    def below_end(span: Span) -> exp.Expression:
+    def below_end(span: Span) -> exp.Expr:
         begin, end = span
         return value <= begin if end is None else value < end
 
@@ -214,5 +208,5 @@ def _compared(
             return exp.and_(value >= first[0], below_end(last))
 
 
-def _ordered(key: exp.Expression, *, descending: bool = False) -> exp.Ordered:
+def _ordered(key: exp.Expr, *, descending: bool = False) -> exp.Ordered:
     return exp.Ordered(this=key, desc=descending, nulls_first=False)

@@ -152,8 +152,10 @@ class RuleBook:
     faults: tuple[Fault, ...] = ()
 
     def bind(self, columns: Columns | None) -> tuple[tuple[BoundRule, ...], tuple[Fault, ...]]:
-        """The active rules on an input's columns, and every fault. Without `columns` the rules are
-        checked against the contract, and other columns can only be warned about.
+        """The active rules on an input's columns, and every fault.
+
+        Without `columns` the rules are checked against the contract, and other columns can only
+        be warned about.
         """
         faults = list(self.faults)
         bound: list[BoundRule] = []
@@ -457,6 +459,8 @@ def _operand(value: object, kind: Kind) -> Operand | None:
         return None
     if isinstance(value, int):
         return Decimal(value)
+    if isinstance(value, float):  # a document of Python's own json
+        value = Decimal(str(value))
     if isinstance(value, Decimal):
         return value if value.is_finite() else None
     if isinstance(value, str) and re.fullmatch(cells.NUMBER, value.strip()):
@@ -480,16 +484,14 @@ def _instant(value: object) -> Instant | None:
     seconds = (day - date(1970, 1, 1)) // timedelta(seconds=1)
     if len(text) == 10:
         return Instant(seconds, whole_day=True)
-    clock, fraction, offset = re.fullmatch(  # type: ignore[union-attr] - it matched DATE
-        r"([0-9:]+)(?:\.([0-9]+))?(.*)", text[11:]
-    ).groups()
+    clock, fraction, offset = re.findall(r"^([0-9:]+)(?:\.([0-9]+))?(.*)", text[11:])[0]
     hours, minutes, second = (*map(int, clock.split(":")), 0)[:3]
     seconds += hours * 3600 + minutes * 60 + second
     if offset not in {"", "Z"}:
         sign = -1 if offset[0] == "-" else 1
         digits = offset[1:].replace(":", "").ljust(4, "0")
         seconds -= sign * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
-    return Instant(seconds, (fraction or "").rstrip("0"))
+    return Instant(seconds, fraction.rstrip("0"))
 
 
 def _suspicions(
@@ -524,7 +526,9 @@ def _contradictions(rule: Rule, conditions: Sequence[BoundCondition]) -> list[Fa
         if operator is Operator.EQUALS:
             equal.setdefault(name, set()).add(_folded(condition.operands[0]))
     return [
-        Fault(rule.place, f"never matches: its conditions on {name} exclude each other", fatal=False)
+        Fault(
+            rule.place, f"never matches: its conditions on {name} exclude each other", fatal=False
+        )
         for name, operators in asked.items()
         if (Operator.IS_NULL in operators and len(operators) > 1) or len(equal.get(name, ())) > 1
     ]

@@ -208,9 +208,7 @@ def prepared(
     roles = parse_mapping(pairs)
     book = _book(rules)
     with ExitStack() as stack:
-        workspace = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
-        )
+        workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-")))
         feed = _feed(data, table, stack)
         columns = resolve(feed.schema, roles)
         bound, faults = book.require(columns)
@@ -265,8 +263,18 @@ def _as_arrow(data: Any) -> pa.Table:
 def _run_id(ready: Prepared, seen: Seen) -> str:
     """Follows from the rows, whatever their order, the columns, the rules and the hierarchy."""
     rules = [
-        [rule.rule.id, *([one.written.connector, one.column.label, one.written.operator.value,
-                          *map(repr, one.operands)] for one in rule.conditions)]
+        [
+            rule.rule.id,
+            *(
+                [
+                    one.written.connector,
+                    one.column.label,
+                    one.written.operator.value,
+                    *map(repr, one.operands),
+                ]
+                for one in rule.conditions
+            ),
+        ]
         for rule in ready.rules
     ]
     columns = [[column.name, column.role] for column in ready.columns.all]

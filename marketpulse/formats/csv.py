@@ -2,7 +2,7 @@
 
 Arrow's reader is the one that loses nothing (fields with line ends, blanks before a quote, lines
 of the wrong length handed over whole), but it forgives broken quotes. They are looked for beside
-it, with Python's strict reader and only in the lines that have quotes.
+it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from marketpulse.formats.text import as_text
 from marketpulse.model import Misfit, OnMisfit
 
 LONGEST_RECORD = 1 << 24  # bytes
+_PORTION = 1 << 24  # bytes looked at together
+_ENDS = np.isin(np.arange(256), list(b",\r\n"))  # what may stand before and after a field
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
@@ -133,31 +135,61 @@ def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
 
 
 def _check_quotes(path: Path) -> None:
-    """Raise `BadData` that names the line of the first broken quote.
+    """Raise `BadData` that names the line of the first broken quote."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if not _all_pairs(data):
+            _read_strictly(path, data)
+
+
+def _all_pairs(data: mmap.mmap) -> bool:
+    """Whether every quote opens a field, closes it, or doubles one inside.
+
+    In such a file the quotes take turns: one at an even place stands after a comma or a line end,
+    or doubles the one before it; one at an odd place stands before a comma or a line end, or is
+    doubled by the next. False where that is not so, which does not yet mean that one is broken.
+    """
+    text = np.frombuffer(data, np.uint8)
+    try:
+        portions = range(0, len(text), _PORTION)
+        found = [np.flatnonzero(text[it : it + _PORTION] == ord('"')) + it for it in portions]
+        places = np.concatenate(found)
+        if len(places) % 2:
+            return False
+        opening, closing = places[::2], places[1::2]
+        doubled = np.append(opening[1:], -1) == closing + 1
+        begins = _ENDS[text[np.maximum(opening - 1, 0)]] | (opening == 0)
+        ends = _ENDS[text[np.minimum(closing + 1, len(text) - 1)]] | (closing == len(text) - 1)
+        return bool(np.all(begins | np.roll(doubled, 1)) and np.all(ends | doubled))
+    finally:
+        del text  # or the map could not be closed
+
+
+def _read_strictly(path: Path, data: mmap.mmap) -> None:
+    """Let Python's strict reader find the broken quote, if there is one.
 
     Lines without a quote cannot break one: inside a quoted field they are content, outside they
-    are plain fields. So the strict reader is spared them.
+    are plain fields. So the reader is spared them. Quotes and commas are ASCII: the encoding of
+    the rest does not matter here.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        begin: int | None = None  # where the record begins that is being read
+    begin: int | None = None  # where the record begins that is being read
 
-        def quoted() -> Iterator[str]:
-            nonlocal begin
-            place = data.find(b'"')
-            while place >= 0:
-                line = data.rfind(b"\n", 0, place) + 1
-                end = data.find(b"\n", place) + 1 or len(data)
-                begin = line if begin is None else begin
-                text = data[line:end].decode("latin-1")  # quotes and commas are ASCII
-                yield from io.StringIO(text, newline="") if "\r" in text else (text,)
-                place = data.find(b'"', end)
+    def quoted() -> Iterator[str]:
+        nonlocal begin
+        place = data.find(b'"')
+        while place >= 0:
+            line = data.rfind(b"\n", 0, place) + 1
+            end = data.find(b"\n", place) + 1 or len(data)
+            begin = line if begin is None else begin
+            text = data[line:end].removeprefix(codecs.BOM_UTF8).decode("latin-1")
+            yield from io.StringIO(text, newline="") if "\r" in text else (text,)
+            place = data.find(b'"', end)
 
-        try:
-            for _ in csv.reader(quoted(), strict=True):
-                begin = None
-        except csv.Error as error:
-            line = data[: begin or 0].count(b"\n") + 1
-            raise _broken_quote(path, line, error) from None
+    try:
+        for _ in csv.reader(quoted(), strict=True):
+            begin = None
+    except csv.Error as error:
+        line = data[: begin or 0].count(b"\n") + 1
+        raise _broken_quote(path, line, error) from None
 
 
 def _broken_quote(path: Path, line: int, error: csv.Error) -> BadData:
@@ -243,7 +275,9 @@ class Writer:
         lines = pc.binary_join_element_wise(*cells, ",", options=_NULL_IS_EMPTY)
         _, offsets, data = lines.cast(pa.large_string()).buffers()
         if data is not None:
-            first, last = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]
+            first, last = np.frombuffer(offsets, np.int64)[
+                [lines.offset, lines.offset + len(lines)]
+            ]
             self._file.write(data[int(first) : int(last)])
 
 

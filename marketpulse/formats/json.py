@@ -162,9 +162,7 @@ class Writer:
     NaN and the infinities have no place in JSON: they become null.
     """
 
-    def __init__(
-        self, path: Path, schema: pa.Schema, *, lines: bool = False, **_: object
-    ) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, *, lines: bool = False, **_: object) -> None:
         self._schema = schema
         names = [_string(name).replace("%", "%%") for name in schema.names]
         self._row = "{" + ", ".join(f"{name}: %s" for name in names) + "}"

@@ -78,7 +78,7 @@ def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_floating(data_type):
         return _floats(column)
     if types.is_decimal(data_type):
-        return _without_exponents(column.cast(pa.string()), column)
+        return _without_exponents(column.cast(pa.string()))
     if types.is_timestamp(data_type):
         text = column.cast(pa.timestamp(data_type.unit)).cast(pa.string())
         return pc.replace_substring_regex(text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
@@ -90,12 +90,12 @@ def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def _floats(column: pa.Array) -> pa.Array:
-    text = _without_exponents(column.cast(pa.string()), column)
+    text = _without_exponents(column.cast(pa.string()))
     text = pc.if_else(pc.is_nan(column), "NaN", text)
     return pc.replace_substring_regex(text, r"^(-?\d+)$", r"\1.0")
 
 
-def _without_exponents(text: pa.Array, values: pa.Array) -> pa.Array:
+def _without_exponents(text: pa.Array) -> pa.Array:
     """Write out the few values that Arrow spells with an exponent."""
     exponents = pc.fill_null(pc.match_substring_regex(text, "[0-9][eE]"), False)
     if not pc.any(exponents).as_py():

@@ -94,11 +94,13 @@ def _expand(name: str) -> list[Path]:
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
             )
     else:
-        paths = sorted(path for it in glob.glob(name, recursive=True) if (path := Path(it)).is_file())
+        paths = sorted(
+            path
+            for it in glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if (path := Path(it)).is_file()
+        )
         if not paths:
-            raise NotFound(
-                f"{name}: no such file", hint=_nearest_files(path), check="MP-SRC-001"
-            )
+            raise NotFound(f"{name}: no such file", hint=_nearest_files(path), check="MP-SRC-001")
     for path in paths:
         if path.suffix.lower() not in BY_SUFFIX:
             raise NotFound(
