@@ -20,10 +20,10 @@ RULES = {
         },
         {
             "id": 2,
-            "name": "Distressed talk",
+            "name": "Low talk",
             "is_active": True,
             "conditions": [
-                {"type": "where", "column": "PX", "operator": "less than", "value": 60},
+                {"type": "where", "column": "PX", "operator": "less than", "value": 96},
                 {"type": "and", "column": "BIAS", "operator": "contains", "value": "talk"},
             ],
         },
@@ -32,12 +32,18 @@ RULES = {
             "name": "No confidence",
             "is_active": True,
             "conditions": [
-                {"type": "where", "column": "CONFIDENCE", "operator": "lte", "value": 3},
+                {"type": "where", "column": "CONFIDENCE", "operator": "lte", "value": 1},
                 {"type": "or", "column": "CONFIDENCE", "operator": "is_null"},
             ],
         },
     ]
 }
+
+# What a spreadsheet and a careless hand leave behind: both lines will be rejected.
+_BROKEN = """\
+1.77E+16,ABCLO 2022-9A ER,2.0_Mezz,037833100,2026-03-13,99.1,99.1,0,99.1,,,,,,,,,,,
+17700000001000001,one field and another
+"""
 
 
 def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -49,8 +55,10 @@ def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     folder, colors, rules = _prepare(folder, rows)
     results = str(folder / "results")
     yield (
-        f"A day of colors as it would arrive, {rows} rows of the built-in market, is in {colors},\n"
-        f"and the desk's exclusion rules are in {rules}. First, are the rules sound?",
+        f"A day of colors as it would arrive, {rows} rows of the built-in market and two broken\n"
+        f"lines, is in {colors}, "
+        f"and the desk's exclusion rules are in {rules}.\n"
+        "First, are the rules sound?",
         ("rules", "check", rules),
     )
     yield (
@@ -84,10 +92,13 @@ def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
         "demo", rows=rows
     ) as market:
         reader = market.scan("COLORS")
-        writer = open_writer("csv", files.part(colors), reader.schema)
+        part = files.part(colors)
+        writer = open_writer("csv", part, reader.schema)
         for batch in reader:
             writer.write(batch)
         writer.close()
+        with part.open("a", encoding="utf-8", newline="") as file:
+            file.write(_BROKEN)
         files.publish(json.dumps(RULES, indent=2) + "\n")
     return folder, str(folder / colors), str(folder / rules)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from marketpulse.colors.columns import KEYS
 from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by
 from marketpulse.colors.rules import BoundRule, Operator, value_shown
 from marketpulse.colors.run import Prepared
@@ -57,10 +58,13 @@ class Explanation:
     cusip: str
     hierarchy: tuple[str, ...]
     rows: tuple[ExplainedRow, ...]
+    known_by: tuple[str, ...] = ()  # the columns that tell people which color it is
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as `--format json` shows it."""
-        return asdict(self)
+        shown = asdict(self)
+        del shown["known_by"]
+        return shown
 
 
 def explain(ready: Prepared, cusip: str) -> Explanation:
@@ -113,7 +117,9 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
             column.label: text[number] for column, text in zip(columns.all, texts, strict=True)
         }
         rows.append(_explained(row, number, cells, rows, keys, ready.rules))
-    return Explanation(wanted, ready.hierarchy, tuple(rows))
+    known_by = [columns.find(name) for name in ("MESSAGE_ID", *KEYS.values(), "SOURCE", "BIAS")]
+    labels = tuple(column.label for column in known_by if column)
+    return Explanation(wanted, ready.hierarchy, tuple(rows), labels)
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -123,7 +129,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     for row in explanation.rows:
         yield ""
         place = "" if row.position is None else f" {row.position}."
-        yield f"{place} {row.outcome}: {_brief(row.cells)}".lstrip()
+        yield f"{place} {row.outcome}: {_brief(row, explanation.known_by)}".lstrip()
         if row.reason:
             yield f"     {row.reason}"
         if row.rule:
@@ -131,8 +137,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
         for answer in row.conditions:
             held = "yes" if answer.true else "no"
             yield (
-                f"     {answer.connector} {answer.column} {answer.operator} {answer.asked}: "
-                f"{held}, the cell is {_cell(answer.cell)}"
+                f"     {answer.connector} {answer.column} {answer.operator} {answer.asked}".rstrip()
+                + f": {held}, the cell is {_cell(answer.cell)}"
             )
         if row.decided:
             rival = "runner-up" if row.position == 2 else "behind the row above"
@@ -144,8 +150,10 @@ def lines(explanation: Explanation) -> Iterator[str]:
             yield "     equal to the row above in every cell"
 
 
-def _brief(cells: dict[str, str | None]) -> str:
-    return ", ".join(f"{name} {cell}" for name, cell in cells.items() if cell and cell.strip())
+def _brief(row: ExplainedRow, columns: Sequence[str]) -> str:
+    """The cells by which people know a color."""
+    shown = ((name, row.cells[name]) for name in columns)
+    return ", ".join(f"{name} {_cell(cell)}" for name, cell in shown)
 
 
 def _cell(cell: str | None) -> str:
