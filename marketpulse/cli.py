@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,13 +20,14 @@ import typer
 from typer.core import TyperGroup
 
 from marketpulse import __version__, console
-from marketpulse.errors import MarketPulseError, NotFound, WrongUsage
+from marketpulse.errors import MarketPulseError, NotFound, OutputRefused, WrongUsage
 
 if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
     from marketpulse.colors.run import ColorsRun
     from marketpulse.settings import Provenance, Settings
 
+_interrupted = threading.Event()  # by Ctrl-C
 
 class Shape(StrEnum):
     """How a result is printed."""
@@ -63,52 +69,68 @@ class Session:
 
 
 class Commands(TyperGroup):
-    """The one place where an error becomes a message and an exit code."""
+    """The commands. The process and tests in the process both pass here."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        with _answered(ctx, args):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. The process and tests in the process both pass here."""
-        as_json = _wants_json([*ctx._protected_args, *ctx.args])  # noqa: SLF001 - before parsing
-        try:
+        """Run the command."""
+        arguments = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - before parsing
+        with _answered(ctx, arguments):
             return super().invoke(ctx)
-        except MarketPulseError as error:
-            console.show_error(error, as_json=as_json)
-            raise typer.Exit(error.exit_code) from None
-        except typer.TyperException as error:
-            if not as_json:
-                raise
-            usage = WrongUsage(error.format_message(), hint="see --help")
-            console.show_error(usage, as_json=True)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+
+
+@contextmanager
+def _answered(ctx: Any, arguments: Sequence[str]) -> Iterator[None]:
+    """The one place where an error becomes a message and an exit code."""
+    as_json = _wants_json(arguments)
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        console.close_quietly()
+        raise typer.Exit(0) from None
+    except (Exception, KeyboardInterrupt) as error:
+        # DuckDB turns a KeyboardInterrupt into errors of its own.
+        if isinstance(error, KeyboardInterrupt) or _interrupted.is_set():
             console.say("interrupted")
             raise typer.Exit(130) from None
-        except BrokenPipeError:
-            console.close_quietly()
-            raise typer.Exit(0) from None
-        except (typer.Exit, typer.Abort):
+        if isinstance(error, typer.TyperException) and not as_json:
             raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours shows users no stack
-            _report_bug(error, as_json=as_json, verbose=getattr(ctx.obj, "verbose", 0))
-            raise typer.Exit(1) from None
+        fault = _as_fault(error)
+        if fault is not error and getattr(ctx.obj, "verbose", 0):
+            console.say("".join(traceback.format_tb(error.__traceback__)).rstrip())
+        console.show_error(fault, as_json=as_json)
+        raise typer.Exit(fault.exit_code) from None
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    return "--format=json" in arguments or "--format json" in " ".join(arguments)
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
-def _report_bug(error: Exception, *, as_json: bool, verbose: int) -> None:
-    """A fault of ours: what and where, and with -v the stack without any values."""
-    import traceback  # noqa: PLC0415 - only for a fault
-
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
-    bug = MarketPulseError(
-        f"a fault of MarketPulse {__version__}: {type(error).__name__} in {place}: {error}",
+def _as_fault(error: BaseException) -> MarketPulseError:
+    """The error in our words: what happened and where, without any values."""
+    if isinstance(error, MarketPulseError):
+        return error
+    if isinstance(error, typer.TyperException):
+        return WrongUsage(error.format_message(), hint="see --help")
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return OutputRefused(
+            f"{place}{error.strerror or error}",
+            hint="is there room, also for temporary files (TMPDIR)? -v before the command shows "
+            "more",
+        )
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return MarketPulseError(
+        f"a fault of MarketPulse {__version__}: {type(error).__name__} in "
+        f"{Path(frame.filename).name}:{frame.lineno}: {error}",
         hint="please report this line; -v before the command shows more",
     )
-    if verbose:
-        console.say("".join(traceback.format_list(frames)).rstrip())
-    console.show_error(bug, as_json=as_json)
 
 
 app = typer.Typer(
@@ -134,7 +156,7 @@ Format = Annotated[Shape, typer.Option("--format", help="How the result is print
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[INPUT]...", help="Files, globs or folders, read as one table; or 'demo'."
+        metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."
     ),
 ]
 Table = Annotated[
@@ -172,7 +194,7 @@ def root(
         typer.Option("--env-file", metavar="FILE", help="Settings file instead of ./.env."),
     ] = None,
     verbose: Annotated[
-        int, typer.Option("-v", "--verbose", count=True, help="Say more on standard error.")
+        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Say more on standard error.")
     ] = 0,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing on standard error but errors.")
@@ -407,6 +429,8 @@ def _show_explanation(explanation: Explanation, shape: Shape) -> None:
 def main() -> None:
     """Run the process."""
     console.prepare_streams()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     if sys.platform == "linux":
         # Arrow's default allocator gives memory back and takes it again all the time.
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
@@ -414,3 +438,10 @@ def main() -> None:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
+
+
+def _interrupt(*_: object) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt

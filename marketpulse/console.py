@@ -10,16 +10,22 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from marketpulse.errors import MarketPulseError, OutputRefused
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from marketpulse.errors import MarketPulseError
+
+# What a terminal would obey instead of showing; line feeds and tabs are ours.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 
 def prepare_streams() -> None:
-    """Let no character crash a console that cannot show it; write line feeds everywhere."""
+    """Let no character crash a console that cannot show it, nor a console that is not there."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - so too
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -33,12 +39,12 @@ def close_quietly() -> None:
 
 def show_json(data: Any) -> None:
     """Print a result as JSON."""
-    print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - this is the output
+    _put(_json(data, sys.stdout, indent=2))
 
 
 def show_text(text: str) -> None:
     """Print a result that is text."""
-    print(text)  # noqa: T201 - this is the output
+    _put(text.translate(_CONTROLS))
 
 
 def show_table(
@@ -55,13 +61,19 @@ def show_table(
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console.print(table)
+        cells = ("" if cell is None else str(cell).translate(_CONTROLS) for cell in row)
+        table.add_row(*map(Text, cells))
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as drawing:
+        console.print(table)
+    _put("\n".join(line.rstrip() for line in drawing.get().splitlines()))
 
 
 def say(text: str) -> None:
     """Words beside the result, on standard error."""
-    print(text, file=sys.stderr)  # noqa: T201 - this is the output
+    print(text.translate(_CONTROLS), file=sys.stderr)  # noqa: T201 - this is the output
 
 
 def show_error(error: MarketPulseError, *, as_json: bool) -> None:
@@ -73,11 +85,30 @@ def show_error(error: MarketPulseError, *, as_json: bool) -> None:
             "hint": error.hint,
             "exit_code": error.exit_code,
         }
-        say(json.dumps({"error": fault}, ensure_ascii=False))
+        say(_json({"error": fault}, sys.stderr))
         return
     say(f"error: {error.message}")
     if error.hint:
         say(f"  hint: {error.hint}")
+
+
+def _json(data: Any, stream: TextIO, indent: int | None = None) -> str:
+    """JSON in the characters that the stream can write; it stays JSON where they are few."""
+    plain = (stream.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(data, indent=indent, ensure_ascii=plain)
+
+
+def _put(text: str) -> None:
+    """Print to standard output, at once: an output that takes nothing more is known here."""
+    try:
+        print(text, flush=True)  # noqa: T201 - this is the output
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        close_quietly()
+        raise OutputRefused(
+            f"standard output cannot be written: {error.strerror or error}", hint="make room"
+        ) from error
 
 
 def _console() -> Console:

@@ -49,7 +49,7 @@ MACROS = (
     # The cells that a cast reads exactly: 18 digits fit a BIGINT, 15 are one DOUBLE and no other.
     r"is_short_integer(t) AS regexp_full_match(t, '[+-]?[0-9]{1,18}(\.0*)?')",
     r"""is_short_number(t) AS length(t) <= 16
-        AND regexp_full_match(t, '[+-]?([0-9]{1,15}\.?[0-9]*|\.[0-9]+)')""",
+        AND regexp_full_match(t, '[+-]?([0-9]{1,15}(\.[0-9]*)?|\.[0-9]+)')""",
     r"""is_short_date(t) AS is_date(t)
         AND regexp_full_match(t, '.{10}(.[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?')""",
     "short_integer(t) AS TRY_CAST(regexp_extract(t, '^[+-]?[0-9]+') AS BIGINT)",

@@ -97,7 +97,7 @@ def unknown(what: str, name: str, known: Sequence[str]) -> NotFound:
     from difflib import get_close_matches  # noqa: PLC0415 - only where something went wrong
 
     folded = {one.casefold(): one for one in known}
-    near = [folded[one] for one in get_close_matches(name.casefold(), folded)]
+    near = [folded[one] for one in get_close_matches(name.casefold(), folded, cutoff=0.7)]
     listed = ", ".join(near or list(known)[:10])
     return NotFound(
         f"there is no {what} {name!r}",

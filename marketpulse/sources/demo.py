@@ -41,8 +41,8 @@ CREATE TEMP MACRO draw(purpose, number) AS
     md5_number_lower(concat_ws(' ', getvariable('seed'), purpose, number));
 -- One draw gives several picks: each begins some bits further on.
 CREATE TEMP MACRO pick(draw, bits, choices) AS CAST((draw >> bits) % choices AS INTEGER);
-CREATE TEMP MACRO base36(number, place) AS
-    substr('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', CAST(number // 36 ** place AS BIGINT) % 36 + 1, 1);
+CREATE TEMP MACRO last36(number) AS
+    '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'[number % 36 + 1];
 -- Digits count as they are, letters from 10, every second one twice; then the sum of all digits.
 CREATE TEMP MACRO weight(code, place) AS
     (strpos('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', code[place]) - 1) * (2 - place % 2);
@@ -105,7 +105,7 @@ WITH deals AS (  -- of six tranches each
 ), coded AS (
     SELECT *, DATE '2012-01-02' + pick(deal, 0, 4800) AS issued,
         lpad(CAST(code // 46_656 AS VARCHAR), 3, '0')
-            || base36(code, 2) || base36(code, 1) || base36(code, 0)
+            || last36(code // 1296) || last36(code // 36) || last36(code)
             || ['AA', 'AC', '10', 'AE', 'E1', 'AG'][tranche] AS eight,
     FROM deals
 )
@@ -326,6 +326,11 @@ _ALL_TYPES: tuple[tuple[str, str, *tuple[object, ...]], ...] = (
     ("A_JSON", "JSON", '{"px": 101.700, "of": [17700000000000001, "é"]}', "null", '"text"'),
     ("A_GEOMETRY", "GEOMETRY", "POINT (1 2)"),
 )
+_CREATE_ALL_TYPES = """
+CREATE TABLE ALL_TYPES ({columns});
+COMMENT ON TABLE ALL_TYPES IS 'Every type, and the values that get lost';
+"""
+_INSERT_ALL_TYPES = "INSERT INTO ALL_TYPES VALUES ({places})"
 
 # Types that DuckDB cannot give to Arrow, or not without a loss, and those that Arrow has but no
 # file format: they travel as text. The form is SQL's.
@@ -450,8 +455,11 @@ class DemoSource:
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
         folder = self._open.enter_context(TemporaryDirectory(prefix="marketpulse-"))
-        config = {"autoinstall_known_extensions": "false", "temp_directory": folder}
-        database = self._open.enter_context(duckdb.connect(config=config))
+        database = self._open.enter_context(
+            duckdb.connect(
+                config={"autoinstall_known_extensions": "false", "temp_directory": folder}
+            )
+        )
         _make_market(database, self._rows, self._seed)
         _make_all_types(database)
         for name, comment in _AWKWARD_NAMES.items():
@@ -468,16 +476,23 @@ class DemoSource:
         return tables
 
     def _columns(self, schema: str, table: str) -> dict[str, _Selected]:
+        """The table's columns in order, by name."""
+        known = self._fetch(_COLUMNS, schema, table)
+        forms = [_AS_TEXT.get(words.partition("(")[0], ("{}", None)) for _, words, *_ in known]
+        selects = [
+            f"{form.format(_quoted(name))} AS {_quoted(name)}"
+            for (name, *_), (form, _) in zip(known, forms, strict=True)
+        ]
+        nothing = _SCAN.format(
+            columns=", ".join(selects), table=_placed(schema, table), limit="LIMIT 0"
+        )
+        given = self._database.sql(nothing).to_arrow_reader(1).schema
         columns = {}
-        for name, words, nullable, comment in self._fetch(_COLUMNS, schema, table):
-            form, kind = _AS_TEXT.get(words.partition("(")[0], ("{}", None))
-            sql = f"{form.format(_quoted(name))} AS {_quoted(name)}"
-            one = _SCAN.format(columns=sql, table=_placed(schema, table), limit="LIMIT 0")
-            (field,) = self._database.sql(one).to_arrow_reader(1).schema
-            field = carried_field(name, kind) if kind else pa.field(name, _in_utc(field.type))
-            columns[name] = _Selected(
-                Column(name, words, str(field.type), nullable, comment), sql, field
-            )
+        for row, (_, kind), sql, plain in zip(known, forms, selects, given, strict=True):
+            name, words, nullable, comment = row
+            field = carried_field(name, kind) if kind else _in_utc(plain)
+            column = Column(name, words, str(field.type), nullable, comment)
+            columns[name] = _Selected(column, sql, field)
         return columns
 
     def _fetch(self, statement: str, *values: object) -> list[Any]:
@@ -507,17 +522,14 @@ def _make_market(database: duckdb.DuckDBPyConnection, rows: int, seed: int) -> N
 
 def _make_all_types(database: duckdb.DuckDBPyConnection) -> None:
     columns = ", ".join(f"{name} {words}" for name, words, *_ in _ALL_TYPES)
-    database.execute(f"CREATE TABLE ALL_TYPES ({columns})")
-    database.execute("COMMENT ON TABLE ALL_TYPES IS 'Every type, and the values that get lost'")
-    places = ", ".join("?" * len(_ALL_TYPES))
+    database.execute(_CREATE_ALL_TYPES.format(columns=columns))
     rows = zip_longest(*(values for _, _, *values in _ALL_TYPES))
-    nulls = [None] * len(_ALL_TYPES)
-    database.executemany(f"INSERT INTO ALL_TYPES VALUES ({places})", [*rows, nulls])
+    nulls = (None,) * len(_ALL_TYPES)
+    places = ", ".join("?" * len(_ALL_TYPES))
+    database.executemany(_INSERT_ALL_TYPES.format(places=places), [*rows, nulls])
 
 
-def _as_fields(
-    reader: pa.RecordBatchReader, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
+def _as_fields(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in reader:
         columns = [
             column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
@@ -525,10 +537,11 @@ def _as_fields(
         yield pa.record_batch(columns, schema)
 
 
-def _in_utc(data_type: pa.DataType) -> pa.DataType:
-    """The type with an instant's zone as UTC, whatever the machine's own is."""
-    zoned = pa.types.is_timestamp(data_type) and data_type.tz
-    return pa.timestamp(data_type.unit, "UTC") if zoned else data_type
+def _in_utc(field: pa.Field) -> pa.Field:
+    """The field with UTC as an instant's zone, whatever the machine's own is."""
+    if pa.types.is_timestamp(field.type) and field.type.tz:
+        return pa.field(field.name, pa.timestamp(field.type.unit, "UTC"))
+    return field
 
 
 def _placed(schema: str, table: str) -> str:

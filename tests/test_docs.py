@@ -1,0 +1,236 @@
+"""The documentation: every command in it is run, every shape compared, every name looked up."""
+
+import csv
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketpulse import errors
+from marketpulse.cli import app, rules_app
+
+ROOT = Path(__file__).parents[1]
+DAY = Path(__file__).parent / "fixtures" / "colors_day"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+EXIT_CODES = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: its language, the words after it, its text."""
+
+    page: Path
+    language: str
+    words: str
+    text: str
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """All fenced blocks in one of the languages."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in re.finditer(r"^```(\w+)([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if found[1] in languages:
+                yield Block(page, found[1], found[2].strip(), found[3])
+
+
+def lines_of(block: Block) -> Iterator[tuple[str, int, str]]:
+    """Each command of a block with the exit code and the output that the page promises."""
+    if block.language == "sh":
+        for line in block.text.splitlines():
+            yield line, 0, ""
+        return
+    for found in re.finditer(r"^\$ ([^\n]*)\n(.*?)(?=^\$ |\Z)", block.text, re.MULTILINE | re.DOTALL):
+        command, _, code = found[1].partition("  # exit ")
+        yield command, int(code or 0), found[2]
+
+
+SHOWN = [
+    pytest.param(command, code, output, id=f"{block.page.name}: {command[:60]}")
+    for block in blocks("sh", "console")
+    for command, code, output in lines_of(block)
+]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every file that the pages speak of."""
+    folder = tmp_path_factory.mktemp("desk")
+    text = (DAY / "colors_day.csv").read_text(encoding="utf-8")
+    for name in ("colors_day.csv", "monday.csv", "tuesday.csv", "days/one.csv", "days/two.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    header, _, rest = text.partition("\n")
+    renamed = header.replace(",PX,", ",MID_PRICE,").replace(",DATE,", ",CREATED_DATE,")
+    (folder / "mids.csv").write_text(f"{renamed}\n{rest}", encoding="utf-8", newline="")
+    (folder / "rules.json").write_bytes((DAY / "rules.json").read_bytes())
+    (folder / "rules.toml").write_text(
+        '[[rules]]\nid = 1\nname = "No valuations"\nis_active = true\n[[rules.conditions]]\n'
+        'type = "where"\ncolumn = "BIAS"\noperator = "equals"\nvalue = "VALUATION"\n',
+        encoding="utf-8",
+    )
+    return folder
+
+
+def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run marketpulse as a user's terminal would, without the user's settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "marketpulse", *words],
+        cwd=folder,
+        env=kept | {"HOME": str(folder), "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("command", "code", "output"), SHOWN)
+def test_every_command_works(command: str, code: int, output: str, desk: Path) -> None:
+    """A command of the pages does what the page shows, word for word."""
+    program, *words = shlex.split(command)
+    if program == "./setup_extraction.sh":
+        assert words in (["demo"], ["test"])
+        assert (ROOT / program).is_file()
+        return
+    assert program == "marketpulse"
+    done = run(words, desk)
+    assert done.returncode == code, done.stderr
+    if output:
+        shown = done.stderr if code else done.stdout
+        assert [line.rstrip() for line in shown.splitlines()] == output.splitlines()
+
+
+@pytest.mark.parametrize("block", list(blocks("json")), ids=lambda block: block.words[:40])
+def test_every_shape_is_as_shown(block: Block, desk: Path) -> None:
+    """JSON that a page shows has the keys, the order and the types of what is printed."""
+    shown = json.loads(block.text)
+    if not block.words:
+        assert set(shown) == {"rules"}
+        return
+    done = run(shlex.split(block.words), desk)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert_same_shape(shown, printed)
+    if "output" in shown:
+        summary = json.loads((desk / shown["output"] / "run_summary.json").read_text("utf-8"))
+        assert {**summary, "output": shown["output"]} == printed
+
+
+def assert_same_shape(shown: Any, printed: Any) -> None:
+    """Compare what a page shows with what is printed; a page may show fewer of a kind."""
+    assert type(shown) is type(printed)
+    if isinstance(shown, list):
+        for element in shown:
+            assert any(_same(element, other) for other in printed), element
+    elif isinstance(shown, dict):
+        values = (*shown.values(), *printed.values())
+        counted = all(isinstance(value, int | str | None) for value in values)
+        if set(shown) <= set(printed) and counted:
+            return  # counts or cells by name: as many as there are
+        assert list(shown) == list(printed)
+        for name, value in shown.items():
+            assert_same_shape(value, printed[name])
+    elif shown is not None and not _free(shown):
+        assert shown == printed
+
+
+def _same(shown: Any, printed: Any) -> bool:
+    try:
+        assert_same_shape(shown, printed)
+    except AssertionError:
+        return False
+    return True
+
+
+def _free(shown: Any) -> bool:
+    """Values that differ from run to run, or from release to release."""
+    return isinstance(shown, str) and bool(re.fullmatch(r"…|[0-9a-f]{16}|\d+\.\d+\.\d+", shown))
+
+
+def test_the_python_of_the_readme_runs(desk: Path) -> None:
+    """The Python example prints the account of the run."""
+    (example,) = (block.text for block in blocks("python"))
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=desk,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "read=2003" in done.stdout
+
+
+def registered() -> list[tuple[str, Any]]:
+    """Every command with its full name and its function."""
+    top = [(info.name, info.callback) for info in app.registered_commands]
+    return top + [(f"rules {info.name}", info.callback) for info in rules_app.registered_commands]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in registered()])
+def test_every_command_and_option_is_documented(name: str) -> None:
+    """commands.md has a section for each command, and each of its options is in the page."""
+    assert f"\n## {name}\n" in COMMANDS
+    done = run([*name.split(), "--help"], ROOT)
+    for option in set(re.findall(r"--[a-z][a-z-]+", done.stdout)) - {"--help"}:
+        assert f"`{option}" in COMMANDS, option
+
+
+def test_every_documented_option_exists() -> None:
+    """commands.md speaks of no option that is not there."""
+    helped = "".join(run([*name.split(), "--help"], ROOT).stdout for name, _ in registered())
+    helped += run(["--help"], ROOT).stdout
+    for option in re.findall(r"--[a-z][a-z-]+", COMMANDS):
+        assert option in helped, option
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table has the code of each class of errors, and no other but those kept for later."""
+    classes = [it for it in vars(errors).values() if isinstance(it, type)]
+    used = {it.exit_code for it in classes if issubclass(it, errors.MarketPulseError)}
+    rows = {int(code) for code in re.findall(r"^\| (\d+) \|", EXIT_CODES, re.MULTILINE)}
+    assert rows == used | {0, 130}
+
+
+def test_every_check_is_documented() -> None:
+    """The table of checks has each id that the code uses, once, and no other."""
+    sources = (ROOT / "marketpulse").rglob("*.py")
+    used = {it for path in sources for it in re.findall(r"MP-[A-Z]+-\d+", path.read_text("utf-8"))}
+    listed = re.findall(r"^\| (MP-[A-Z]+-\d+) \|", EXIT_CODES, re.MULTILINE)
+    assert sorted(listed) == sorted(used)
+
+
+def test_every_link_leads_somewhere() -> None:
+    """A relative link of a page points to a file of the repository."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            assert "://" in target or (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_batch_file_is_named_for_windows() -> None:
+    """The README gives Windows users the line of their own."""
+    assert "`setup_extraction.bat demo`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (ROOT / "setup_extraction.bat").is_file()
+
+
+def test_the_columns_of_processed_colors_are_documented(desk: Path) -> None:
+    """formats.md names each column that a run adds, in its order."""
+    done = run(["run-colors", "colors_day.csv", "--output", "columns"], desk)
+    assert done.returncode == 0
+    with (desk / "columns" / "processed_colors.csv").open(encoding="utf-8", newline="") as file:
+        added = next(csv.reader(file))[20:]
+    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([A-Z_]+)` \|", formats, re.MULTILINE) == added
