@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from marketpulse.version import __version__ as __version__
 __all__ = ["ColorsRun", "MarketPulseError", "__version__", "run_colors"]
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _interrupted = threading.Event()  # by Ctrl-C
 
+
 class Shape(StrEnum):
     """How a result is printed."""
 
@@ -102,7 +103,7 @@ def _answered(ctx: Any, arguments: Sequence[str]) -> Iterator[None]:
         if isinstance(error, typer.TyperException) and not as_json:
             raise
         fault = _as_fault(error)
-        if fault is not error and getattr(ctx.obj, "verbose", 0):
+        if fault is not error and ctx.obj and ctx.obj.verbose:
             console.say("".join(traceback.format_tb(error.__traceback__)).rstrip())
         console.show_error(fault, as_json=as_json)
         raise typer.Exit(fault.exit_code) from None
@@ -155,9 +156,7 @@ Source = Annotated[
 Format = Annotated[Shape, typer.Option("--format", help="How the result is printed.")]
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."
-    ),
+    typer.Argument(metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."),
 ]
 Table = Annotated[
     str | None, typer.Option("--table", metavar="NAME", help="The table, where there are several.")
@@ -194,7 +193,10 @@ def root(
         typer.Option("--env-file", metavar="FILE", help="Settings file instead of ./.env."),
     ] = None,
     verbose: Annotated[
-        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Say more on standard error.")
+        int,
+        typer.Option(
+            "-v", "--verbose", count=True, show_default=False, help="Say more on standard error."
+        ),
     ] = 0,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing on standard error but errors.")
@@ -436,7 +438,8 @@ def main() -> None:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     try:
         app(prog_name="marketpulse")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before there was a command
+        console.say("interrupted")
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said

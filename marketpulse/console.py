@@ -10,16 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputRefused
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
 # What a terminal would obey instead of showing; line feeds and tabs are ours.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
 
 
 def prepare_streams() -> None:
@@ -52,23 +50,25 @@ def show_table(
 ) -> None:
     """Print a result as a table: drawn on a terminal, in plain columns elsewhere."""
     from rich import box  # noqa: PLC0415 - rich costs more than most commands
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = _console()
-    drawn = box.SIMPLE_HEAD if console.is_terminal else None
+    terminal = sys.stdout.isatty()
+    drawn = box.SIMPLE_HEAD if terminal else None
     table = Table(title=title or None, title_justify="left", box=drawn, pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
         cells = ("" if cell is None else str(cell).translate(_CONTROLS) for cell in row)
         table.add_row(*map(Text, cells))
-    if console.is_terminal:
-        console.print(table)
+    if terminal:
+        Console(highlight=False).print(table)
         return
-    with console.capture() as drawing:
-        console.print(table)
-    _put("\n".join(line.rstrip() for line in drawing.get().splitlines()))
+    # Off a terminal lines are as long as their words: a program may be reading.
+    lines = io.StringIO()
+    Console(file=lines, width=10_000, highlight=False, force_terminal=False).print(table)
+    _put("\n".join(line.rstrip() for line in lines.getvalue().rstrip("\n").split("\n")))
 
 
 def say(text: str) -> None:
@@ -109,11 +109,3 @@ def _put(text: str) -> None:
         raise OutputRefused(
             f"standard output cannot be written: {error.strerror or error}", hint="make room"
         ) from error
-
-
-def _console() -> Console:
-    from rich.console import Console  # noqa: PLC0415 - rich costs more than most commands
-
-    # Off a terminal lines are as long as their words: a program may be reading.
-    width = None if sys.stdout.isatty() else 10_000
-    return Console(width=width, highlight=False, soft_wrap=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ class WrittenFile:
 class SealedFolder:
     """A folder's set of files, which the seal makes complete.
 
-    While the files are written they are called `.part`. When all are on the disk, the seal of an
-    earlier set goes first, then its files, then the new ones take their names, and the new seal
-    comes last: whatever happens in between, a seal never stands beside another set's files.
+    While the files are written they are called `.part`, each run's by its own mark. When all are
+    on the disk, the seal of an earlier set goes first, then its files and the parts of runs that
+    did not end, then the new ones take their names, and the new seal comes last: whatever happens
+    in between, a seal never stands beside another set's files. Of two runs at once one fails.
     `owned` tells which names belong to such sets.
     """
 
@@ -36,18 +38,19 @@ class SealedFolder:
         self._folder = folder
         self._seal = seal
         self._owned = owned
+        self._suffix = f".{secrets.token_hex(4)}{_PART}"
         self._names: list[str] = []
 
     def part(self, name: str) -> Path:
         """Where to write a file of the set for now."""
         self._names.append(name)
-        return self._folder / f"{name}{_PART}"
+        return self._part(name)
 
     def written(self) -> list[WrittenFile]:
         """The parts as they are on the disk, by the names that they will have."""
         files = []
         for name in self._names:
-            with (self._folder / f"{name}{_PART}").open("rb") as file:
+            with self._part(name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 files.append(WrittenFile(name, os.fstat(file.fileno()).st_size, digest))
         return files
@@ -55,17 +58,17 @@ class SealedFolder:
     def publish(self, seal: str) -> None:
         """Give all files their names, the seal last."""
         for name in self._names:
-            _sync(self._folder / f"{name}{_PART}")
+            _sync(self._part(name))
         (self._folder / self._seal).unlink(missing_ok=True)
         _sync(self._folder)
-        current = {*self._names, *(f"{name}{_PART}" for name in self._names)}
+        current = {*self._names, *(self._part(name).name for name in self._names)}
         for path in self._folder.iterdir():
-            if self._owned(path.name) and path.name not in current:
+            if path.name not in current and self._is_ours(path.name) and not path.is_dir():
                 path.unlink()
         for name in self._names:
-            (self._folder / f"{name}{_PART}").replace(self._folder / name)
+            self._part(name).replace(self._folder / name)
         _sync(self._folder)
-        part = self._folder / f"{self._seal}{_PART}"
+        part = self._part(self._seal)
         part.write_text(seal, encoding="utf-8")
         _sync(part)
         part.replace(self._folder / self._seal)
@@ -74,7 +77,16 @@ class SealedFolder:
     def discard(self) -> None:
         """Remove the parts."""
         for name in (*self._names, self._seal):
-            (self._folder / f"{name}{_PART}").unlink(missing_ok=True)
+            self._part(name).unlink(missing_ok=True)
+
+    def _part(self, name: str) -> Path:
+        return self._folder / f"{name}{self._suffix}"
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether a file belongs to a set, finished or not."""
+        if name.endswith(_PART):
+            name = name.rsplit(".", 2)[0]
+        return name == self._seal or self._owned(name)
 
 
 @contextmanager
@@ -83,8 +95,9 @@ def sealed_folder(folder: Path, seal: str, owned: Callable[[str], bool]) -> Iter
 
     Raises `OutputRefused` where the folder cannot be made or written.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made: list[Path] = []
     try:
+        made += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         files = SealedFolder(folder, seal, owned)
         try:
@@ -95,7 +108,8 @@ def sealed_folder(folder: Path, seal: str, owned: Callable[[str], bool]) -> Iter
     except OSError as error:
         _remove(made)
         raise OutputRefused(
-            f"{folder}: cannot be written: {error.strerror or error}",
+            f"{error.filename2 or error.filename or folder}: cannot be written: "
+            f"{error.strerror or error}",
             hint="name another folder with --output, or make room; "
             "close the files in other programs",
         ) from error

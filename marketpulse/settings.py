@@ -6,11 +6,12 @@ The places in order: an option, the environment, a `.env` file, the default.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -47,12 +48,12 @@ class Place:
     """Somewhere settings are looked for; values by the name of the environment variable."""
 
     name: str
-    values: Mapping[str, str | None]
+    values: Mapping[str, str | None] = field(repr=False)  # secrets among them
 
     def get(self, variable: str) -> str | None:
         """The value, or None where it is absent, empty or still a placeholder."""
         value = self.values.get(variable)
-        return None if not value or value.startswith(_PLACEHOLDER) else value
+        return None if not value or not value.strip() or value.startswith(_PLACEHOLDER) else value
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class _FromPlace(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Every setting that this place has."""
         found = {}
-        for name, field in self.settings_cls.model_fields.items():
-            value, variable, _ = self.get_field_value(field, name)
+        for name, info in self.settings_cls.model_fields.items():
+            value, variable, _ = self.get_field_value(info, name)
             if value is not None:
                 found[variable] = value
         return found
@@ -126,13 +127,32 @@ def _dotenv(env_file: Path | None) -> list[Place]:
         if env_file:
             raise NotFound(f"--env-file: {env_file}: no such file")
         return []
-    return [Place(str(path), dotenv_values(path, interpolate=False))]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsMissing(
+            f"{path}: byte {error.start} is not UTF-8", hint="save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise NotFound(
+            f"{path}: cannot be read: {error.strerror}", hint="check the file's permissions"
+        ) from error
+    values: dict[str, str | None] = {}
+    for line in parse_stream(StringIO(text)):
+        if line.error:
+            raise SettingsMissing(
+                f"{path}: line {line.original.line}: this is not NAME=VALUE",
+                hint="a value that begins with a quote ends with one; # begins a comment",
+            )
+        if line.key is not None:
+            values[line.key] = line.value
+    return [Place(str(path), values)]
 
 
 def _provenances(settings: Settings, places: Sequence[Place]) -> list[Provenance]:
     found = []
-    for name, field in type(settings).model_fields.items():
-        variable = str(field.validation_alias)
+    for name, info in type(settings).model_fields.items():
+        variable = str(info.validation_alias)
         value = getattr(settings, name)
         holders = [place.name for place in places if place.get(variable) is not None]
         winner, *losers = holders or ["not set" if value is None else "default"]

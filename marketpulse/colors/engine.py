@@ -151,11 +151,14 @@ class Engine:
         schema = pa.schema([*fields, *(field for field, _ in constants), *marks])
 
         def batches() -> Iterator[pa.RecordBatch]:
-            rows = self._stream(statement, [*fields, _ODD_RANK])
-            for group in _whole_groups(self._warned(rows, cusip), cusip):
-                values = [pa.repeat(value, len(group)) for _, value in constants]
-                marked = _marks(group.column(cusip), group.column(message_id))
-                yield pa.record_batch([*group.columns, *values, *marked], schema)
+            rows = self._without_odd_ranks(self._stream(statement, [*fields, _ODD_RANK]))
+            for groups in _whole_groups(rows, cusip):
+                values = [pa.repeat(value, len(groups)) for _, value in constants]
+                marked = _marks(groups.column(cusip), groups.column(message_id))
+                is_parent, _, children, _ = marked
+                odd = ~are_cusips(groups.column(cusip).filter(is_parent))
+                self._warnings["cusip"] += int((children.filter(is_parent).to_numpy() + 1)[odd].sum())
+                yield pa.record_batch([*groups.columns, *values, *marked], schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -170,11 +173,16 @@ class Engine:
             .where(exp.column("taken_by").is_(exp.null()).not_())
             .order_by("n")
         )
-        rows = self._stream(statement, [*schema, _ODD_RANK])
         cusip = self._columns.role("CUSIP").place
-        return pa.RecordBatchReader.from_batches(
-            schema, (batch.cast(schema) for batch in self._warned(rows, cusip))
-        )
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for rows in self._without_odd_ranks(self._stream(statement, [*schema, _ODD_RANK])):
+                text = as_text(rows.column(cusip), schema.field(cusip))
+                normal = pc.utf8_upper(pc.utf8_trim_whitespace(text))
+                self._warnings["cusip"] += int((~are_cusips(normal)).sum())
+                yield rows
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
     def rejected(self) -> pa.RecordBatchReader:
         """The rows that cannot be used, every cell as it arrived, and the lines that are none."""
@@ -315,15 +323,12 @@ class Engine:
                 ]
                 yield pa.record_batch(columns, schema)
 
-    def _warned(self, rows: Iterator[pa.RecordBatch], cusip: int) -> Iterator[pa.RecordBatch]:
-        """The same rows without their last column, what is doubtful in them counted."""
+    def _without_odd_ranks(self, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same rows without their last column, in which odd ranks are marked and counted."""
         for batch in rows:
-            self._warnings["rank"] += batch.column(batch.num_columns - 1).true_count
-            self._warnings["cusip"] += len(batch) - count_cusips(
-                batch.column(cusip), batch.schema.field(cusip)
-            )
-            yield batch.select(range(batch.num_columns - 1))
-
+            self._warnings["rank"] += batch.columns[-1].true_count
+            fields = list(batch.schema)[:-1]
+            yield pa.record_batch(batch.columns[:-1], pa.schema(fields))
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
         """DuckDB's errors in our words."""
@@ -344,17 +349,17 @@ def _select(*columns: str) -> str:
     return f"SELECT {', '.join(columns)} FROM arrived"  # noqa: S608 - our own words alone
 
 
-def count_cusips(cells: pa.Array, field: pa.Field) -> int:
-    """How many of the cells are, once normalised, nine characters with a right check digit."""
-    text = pc.utf8_upper(pc.utf8_trim_whitespace(as_text(cells, field)))
-    text = pc.filter(text, pc.match_substring_regex(text, "^[0-9A-Z*@#]{8}[0-9]$"))
-    if not len(text):
-        return 0
-    _, _, data = pa.concat_arrays([text]).buffers()
-    marks = np.frombuffer(data, np.uint8, 9 * len(text)).reshape(-1, 9)
+def are_cusips(cells: pa.Array) -> Any:
+    """Which of the normalised cells are nine characters whose last is the right check digit."""
+    formed = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(
+        zero_copy_only=False
+    )
+    marks = np.frombuffer("".join(cells.filter(pa.array(formed)).to_pylist()).encode(), np.uint8)
+    marks = marks.reshape(-1, 9)
     values = _MARK_VALUES[marks[:, :8]] * np.array([1, 2] * 4)
     sums = (values // 10 + values % 10).sum(axis=1)
-    return int(np.count_nonzero((10 - sums % 10) % 10 == marks[:, 8] - ord("0")))
+    formed[formed] = (10 - sums % 10) % 10 == marks[:, 8] - ord("0")
+    return formed
 
 
 def _mark_values() -> Any:
@@ -369,19 +374,24 @@ _MARK_VALUES = _mark_values()
 
 def _whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:
     """The same rows, cut only where one group ends and the next begins."""
-    held: list[pa.RecordBatch] = []
+    held: list[pa.RecordBatch] = []  # the rows so far of the last group
     for batch in batches:
         if not len(batch):
             continue
         begins = _begins(batch.column(key))
-        last = int(begins[-1])
-        if held and batch.column(key)[0] != held[-1].column(key)[-1]:
+        goes_on = held and batch.column(key)[0] == held[-1].column(key)[-1]
+        if goes_on:
+            if len(begins) == 1:
+                held.append(batch)
+                continue
+            first, begins = int(begins[1]), begins[1:]
+            held.append(batch[:first])
+        if held:
             yield pa.concat_batches(held)
-            held = []
-        if last:
-            yield pa.concat_batches([*held, batch[:last]])
-            held = []
-        held.append(batch[last:])
+        first, last = int(begins[0]), int(begins[-1])
+        if last > first:
+            yield batch[first:last]
+        held = [batch[last:]]
     if held:
         yield pa.concat_batches(held)
 

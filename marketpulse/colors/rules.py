@@ -257,8 +257,10 @@ def rules_from(document: object, name: str = "rules") -> RuleBook:
         rule = _rule(written, number, faults)
         if rule is None:
             continue
-        if any(rule.id == other.id for other in rules):
-            faults.append(Fault(rule.place, "an earlier rule has the same id"))
+        same = [other.active for other in rules if other.id == rule.id]
+        if same:
+            fatal = rule.active and any(same)
+            faults.append(Fault(rule.place, "an earlier rule has the same id", fatal))
         rules.append(rule)
     return RuleBook(name, tuple(rules), tuple(faults))
 
@@ -306,7 +308,8 @@ def _rule(written: object, number: int, faults: list[Fault]) -> Rule | None:
         wrong.append('"conditions" is missing, or no list of at least one condition')
     if wrong or identity is None:
         place = f"rule {identity}" if identity else place
-        faults += [Fault(place, one) for one in wrong]
+        off = " (switched off)" if active is False else ""
+        faults += [Fault(place, one + off, fatal=not off) for one in wrong]
         return None
     rule = Rule(identity, str(name), bool(active), ())
     understood = [
@@ -319,11 +322,13 @@ def _rule(written: object, number: int, faults: list[Fault]) -> Rule | None:
 
 
 def _identity(value: object) -> str | None:
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value == int(value):
-        return str(int(value))
-    return None
+    if isinstance(value, str):
+        return value.strip() or None
+    number = None if isinstance(value, float) else _operand(value, Kind.INTEGER)
+    # No id has so many digits; written out they could fill the memory.
+    if not isinstance(number, Decimal) or abs(number.adjusted()) > _LONGEST_ID:
+        return None
+    return format(number, ".0f") if number == number.to_integral_value() else None
 
 
 def _condition(
@@ -375,7 +380,7 @@ def _is_missing(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return "missing" if value is None else repr(str(value))
+    return "missing" if value is None else shorten(repr(str(value)), 80, placeholder="...")
 
 
 def _bind(

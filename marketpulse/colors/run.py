@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse import __version__
+from marketpulse.version import __version__
 from marketpulse.colors.columns import (
     HIERARCHY,
     Columns,
@@ -203,6 +204,7 @@ def prepared(
     memory_limit: str | None = None,
 ) -> Iterator[Prepared]:
     """Open the input, find its columns, check the rules. Raises what `run_colors` raises."""
+    _check_memory(memory_limit)
     order = parse_hierarchy(hierarchy)
     pairs = [f"{a}={b}" for a, b in mapping.items()] if isinstance(mapping, Mapping) else mapping
     roles = parse_mapping(pairs)
@@ -354,9 +356,9 @@ def _write(
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a file of the output folder belongs to a run of ours, finished or not."""
-    stem, _, suffix = name.removesuffix(".part").partition(".")
-    return (stem in OUTPUTS and suffix in FORMATS) or name == f"{SUMMARY}.part"
+    """Whether a file of the output folder belongs to a run of ours."""
+    stem, _, suffix = name.partition(".")
+    return stem in OUTPUTS and suffix in FORMATS
 
 
 def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:
@@ -379,16 +381,22 @@ def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def _check_memory(limit: str | None) -> None:
+    """Raise `WrongUsage` for what DuckDB would not know, or would take for no limit at all."""
+    if limit is not None and not re.fullmatch(r"(?i)\s*[0-9.]+\s*[kmgt]i?b?\s*", limit):
+        raise WrongUsage(f"--memory-limit: {limit!r} is not a size", hint="for instance 2GB")
+
+
 def _moment(given: str | datetime | None) -> datetime:
     if given is None:
         return datetime.now(UTC).replace(microsecond=0)
     try:
         moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise WrongUsage(
             f"--processed-at: {given!r} is not a date and time", hint="2026-03-13T18:00:00Z"
         ) from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
 def _refuse_rejected(most: int | None, ready: Prepared) -> None:

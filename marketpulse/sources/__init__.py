@@ -96,8 +96,9 @@ def unknown(what: str, name: str, known: Sequence[str]) -> NotFound:
     """The error for a name that is not there, with the names nearest to it."""
     from difflib import get_close_matches  # noqa: PLC0415 - only where something went wrong
 
-    folded = {one.casefold(): one for one in known}
-    near = [folded[one] for one in get_close_matches(name.casefold(), folded, cutoff=0.7)]
+    folded = dict.fromkeys(one.casefold() for one in known)
+    matches = get_close_matches(name.casefold(), folded, cutoff=0.7)
+    near = [one for match in matches for one in known if one.casefold() == match]
     listed = ", ".join(near or list(known)[:10])
     return NotFound(
         f"there is no {what} {name!r}",

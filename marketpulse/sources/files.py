@@ -88,7 +88,7 @@ def _expand(name: str) -> list[Path]:
     if path.is_file():
         paths = [path]
     elif path.is_dir():
-        paths = sorted(it for it in path.iterdir() if it.is_file() and it.suffix in BY_SUFFIX)
+        paths = sorted(it for it in path.iterdir() if _holds_rows(it) and _is_known(it))
         if not paths:
             raise NotFound(
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
@@ -97,18 +97,27 @@ def _expand(name: str) -> list[Path]:
         paths = sorted(
             path
             for it in glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if (path := Path(it)).is_file()
+            if _holds_rows(path := Path(it))
         )
         if not paths:
             raise NotFound(f"{name}: no such file", hint=_nearest_files(path), check="MP-SRC-001")
     for path in paths:
-        if path.suffix.lower() not in BY_SUFFIX:
+        if not _is_known(path):
             raise NotFound(
                 f"{path}: the name ends in none of {', '.join(BY_SUFFIX)}",
                 hint="give the file the name ending of its format",
                 check="MP-SRC-003",
             )
     return paths
+
+
+def _holds_rows(path: Path) -> bool:
+    """Whether this is a file, and neither hidden nor the lock that Excel leaves, `~$...`."""
+    return path.is_file() and not path.name.startswith((".", "~$"))
+
+
+def _is_known(path: Path) -> bool:
+    return path.suffix.lower() in BY_SUFFIX
 
 
 def _nearest_files(path: Path) -> str:
@@ -139,12 +148,13 @@ def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], A
     for path, schema in zip(paths, schemas, strict=True):
         seen: dict[str, str] = {}
         for name in schema.names:
-            if (other := seen.setdefault(_folded(name), name)) is not name:
+            if _folded(name) in seen:
                 raise BadData(
-                    f"{path}: two columns of one name: {other!r} and {name!r}",
+                    f"{path}: two columns of one name: {seen[_folded(name)]!r} and {name!r}",
                     hint="names are compared without case and outer blanks; rename one",
                     check="MP-DAT-008",
                 )
+            seen[_folded(name)] = name
         if seen.keys() != first.keys():
             odd = ", ".join(repr(name) for name in sorted(seen.keys() ^ first.keys()))
             raise BadData(
