@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from marketpulse.version import __version__ as __version__
+
 __all__ = ["ColorsRun", "MarketPulseError", "__version__", "run_colors"]
 
 if TYPE_CHECKING:

@@ -96,17 +96,31 @@ def _answered(ctx: Any, arguments: Sequence[str]) -> Iterator[None]:
         console.close_quietly()
         raise typer.Exit(0) from None
     except (Exception, KeyboardInterrupt) as error:
-        # DuckDB turns a KeyboardInterrupt into errors of its own.
-        if isinstance(error, KeyboardInterrupt) or _interrupted.is_set():
-            console.say("interrupted")
-            raise typer.Exit(130) from None
         if isinstance(error, typer.TyperException) and not as_json:
             raise
-        fault = _as_fault(error)
-        if fault is not error and ctx.obj and ctx.obj.verbose:
-            console.say("".join(traceback.format_tb(error.__traceback__)).rstrip())
-        console.show_error(fault, as_json=as_json)
-        raise typer.Exit(fault.exit_code) from None
+        code = _tell(error, as_json=as_json, verbose=bool(ctx.obj and ctx.obj.verbose))
+        _let_go(error)
+        raise typer.Exit(code) from None
+
+
+def _tell(error: BaseException, *, as_json: bool, verbose: bool) -> int:
+    """Say what happened; the exit code is the answer."""
+    # DuckDB makes errors of its own of a KeyboardInterrupt.
+    if isinstance(error, KeyboardInterrupt) or _interrupted.is_set():
+        console.say("interrupted")
+        return 130
+    fault = _as_fault(error)
+    if fault is not error and verbose:
+        console.say("".join(traceback.format_tb(error.__traceback__)).rstrip())
+    console.show_error(fault, as_json=as_json)
+    return fault.exit_code
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the error's frames hold: DuckDB complains of what is still there at the end."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

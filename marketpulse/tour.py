@@ -54,33 +54,28 @@ def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """
     folder, colors, rules = _prepare(folder, rows)
     results = str(folder / "results")
-    yield (
+    words = (
         f"A day of colors as it would arrive, {rows} rows of the built-in market and two broken\n"
-        f"lines, is in {colors}, "
-        f"and the desk's exclusion rules are in {rules}.\n"
-        "First, are the rules sound?",
-        ("rules", "check", rules),
+        f"lines, is in {colors}, and the desk's exclusion rules are in\n{rules}. "
+        "First, are the rules sound?"
     )
-    yield (
-        "What would they take away? Each color goes to the first rule that matches it.",
-        ("rules", "test", colors, "--rules", rules),
-    )
-    yield (
+    yield words, ("rules", "check", rules)
+    words = "What would they take away? Each color goes to the first rule that matches it."
+    yield words, ("rules", "test", colors, "--rules", rules)
+    words = (
         "The main job: every color is rejected, excluded, or ranked within its security. The best\n"
-        "is the parent, the others are its children, and the account has to balance.",
-        ("run-colors", colors, "--rules", rules, "--output", results),
+        "is the parent, the others are its children, and the account has to balance."
     )
+    yield words, ("run-colors", colors, "--rules", rules, "--output", results)
     cusip = _busiest(Path(results))
-    yield (
-        f"Why did it come out so? Here is {cusip}, row by row.",
-        ("run-colors", colors, "--rules", rules, "--explain", cusip),
+    words = f"Why did it come out so? Here is {cusip}, row by row."
+    yield words, ("run-colors", colors, "--rules", rules, "--explain", cusip)
+    words = (
+        f"That was the tour. The results are in {results}; processed_colors.csv is the one to open."
+        "\nNow with your own file:\n\n"
+        "    marketpulse run-colors COLORS.csv --rules RULES.json"
     )
-    yield (
-        f"That was the tour. The results are in {results}; processed_colors.csv is the one to "
-        "open.\nNow with your own file:\n\n"
-        "    marketpulse run-colors COLORS.csv --rules RULES.json",
-        (),
-    )
+    yield words, ()
 
 
 def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
@@ -88,9 +83,10 @@ def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
     from marketpulse.sealed import sealed_folder  # noqa: PLC0415 - so too
 
     colors, rules = "colors.csv", "rules.json"
-    with sealed_folder(folder, rules, lambda name: name == colors) as files, open_source(
-        "demo", rows=rows
-    ) as market:
+    with (
+        sealed_folder(folder, rules, lambda name: name == colors) as files,
+        open_source("demo", rows=rows) as market,
+    ):
         reader = market.scan("COLORS")
         part = files.part(colors)
         writer = open_writer("csv", part, reader.schema)
@@ -109,5 +105,7 @@ def _busiest(results: Path) -> str:
 
     with open_files([results / "processed_colors.csv"]) as source:
         table = source.scan(source.tables()[0].name, ["CUSIP", "CHILDREN_COUNT"]).read_all()
-    counts = zip(table["CUSIP"].to_pylist(), map(int, table["CHILDREN_COUNT"].to_pylist()))
+    counts = zip(
+        table["CUSIP"].to_pylist(), map(int, table["CHILDREN_COUNT"].to_pylist()), strict=True
+    )
     return max(counts, key=lambda found: (min(found[1], 6), -found[1], found[0]))[0]

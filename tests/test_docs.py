@@ -49,7 +49,9 @@ def lines_of(block: Block) -> Iterator[tuple[str, int, str]]:
         for line in block.text.splitlines():
             yield line, 0, ""
         return
-    for found in re.finditer(r"^\$ ([^\n]*)\n(.*?)(?=^\$ |\Z)", block.text, re.MULTILINE | re.DOTALL):
+    for found in re.finditer(
+        r"^\$ ([^\n]*)\n(.*?)(?=^\$ |\Z)", block.text, re.MULTILINE | re.DOTALL
+    ):
         command, _, code = found[1].partition("  # exit ")
         yield command, int(code or 0), found[2]
 

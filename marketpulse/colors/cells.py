@@ -41,11 +41,22 @@ MACROS = (
     f"""is_date(t) AS regexp_full_match(t, '{DATE}') AND NOT starts_with(t, '0000')
         AND TRY_CAST(left(t, 10) AS DATE) IS NOT NULL""",
     "is_nan(t) AS lower(t) = 'nan'",
-    # The cells that have one spelling for each value, so that text never has to break a tie.
-    "is_plain_integer(t) AS TRY_CAST(t AS BIGINT)::VARCHAR IS NOT DISTINCT FROM t",
-    r"""is_plain_number(t) AS length(t) <= 16 AND t <> '-0.0'
-        AND regexp_full_match(t, '-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])')""",
-    "is_plain_date(t) AS length(t) = 10 AND TRY_CAST(t AS DATE)::VARCHAR IS NOT DISTINCT FROM t",
+    # The form of a cell: cells of one form have one spelling for each value; -1 is of no form.
+    "integer_form(t) AS CASE WHEN TRY_CAST(t AS BIGINT)::VARCHAR = t THEN 0 ELSE -1 END",
+    # Floats as most programs write them: a point always, no zero at the end but the first.
+    r"""number_form(t) AS CASE WHEN strlen(t) <= 16 AND t <> '-0.0'
+        AND regexp_full_match(t, '-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])') THEN 0 ELSE -1 END""",
+    """date_form(t) AS CASE
+        WHEN strlen(t) = 10 AND TRY_CAST(t AS DATE)::VARCHAR = t THEN 0
+        WHEN strlen(t) BETWEEN 19 AND 26 AND substr(t, 14, 1) = ':'
+            AND TRY_CAST(t AS TIMESTAMP)::VARCHAR = t THEN 1
+        ELSE -1 END""",
+    # Decimals as databases write them: always as many digits after the point.
+    r"""decimals(t) AS CASE
+        WHEN strlen(t) > 16 OR NOT regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?')
+            OR (starts_with(t, '-0') AND trim(t, '-0.') = '') THEN -1
+        WHEN strpos(t, '.') = 0 THEN 0
+        ELSE strlen(t) - strpos(t, '.') END""",
     # The cells that a cast reads exactly: 18 digits fit a BIGINT, 15 are one DOUBLE and no other.
     r"is_short_integer(t) AS regexp_full_match(t, '[+-]?[0-9]{1,18}(\.0*)?')",
     r"""is_short_number(t) AS length(t) <= 16
@@ -109,20 +120,40 @@ class Cell:
         return self.raw if self.column.carried else f"CAST({self.raw} AS VARCHAR)"
 
     @property
-    def odd(self) -> str | None:
-        """Whether the cell is more than plain; None where the type rules it out."""
+    def form(self) -> str | None:
+        """A number for the form of the cell; None where all cells have the one of their type.
+
+        Cells of one form have one spelling for each value. -1 is a cell of no form.
+        """
         text, kind = self.text, self.column.kind
-        if self.column.role == "CUSIP":
-            return f"{text} <> upper(trimmed({text}))"
-        if not self.column.carried:
-            return self.fault
-        if kind is Kind.TEXT:
-            tag = f"starts_with({self.raw}, '{Carried.UNEVALUATED.tag}')"
-            mixed = self.column.carried is Carried.MIXED
-            return f"is_blank({text}) OR {tag}" if mixed else f"is_blank({text})"
-        odd = f"NOT is_plain_{kind}({text})"
-        # Sixteen characters may be a float of a spreadsheet whose last digits are not its own.
-        return f"{odd} OR length({text}) > 15" if self._floats and kind is Kind.INTEGER else odd
+        odd = self._odd
+        if self.column.carried and kind is not Kind.TEXT:
+            form = f"{kind}_form({text})"
+            form = _unless(odd, form) if odd else form
+            return f"CASE WHEN {text} IS NOT NULL THEN {form} END"
+        return _unless(odd, "0") if odd else None
+
+    @property
+    def closer_form(self) -> str:
+        """The same, with a closer look at numbers."""
+        if self.column.carried and self.column.kind is Kind.NUMBER:
+            return f"CASE WHEN {self.text} IS NOT NULL THEN decimals({self.text}) END"
+        return self.form or "0"
+
+    @property
+    def _odd(self) -> str | None:
+        """What makes a cell one of no form, whatever its spelling."""
+        is_cusip = self.column.role == "CUSIP"
+        if not (self.column.carried or is_cusip):
+            return self._typed_fault
+        if self.column.kind is Kind.TEXT:
+            text = self.text
+            odd = f"{text} <> upper(trimmed({text}))" if is_cusip else f"is_blank({text})"
+            return f"{odd} OR {self._unevaluated}" if self._unevaluated else odd
+        if self.column.kind is Kind.INTEGER and self._floats:
+            # It may be a float of a spreadsheet whose last digits are not its own.
+            return f"length({self.text}) > 15"
+        return None
 
     @property
     def beyond(self) -> str:
@@ -145,9 +176,8 @@ class Cell:
         text, kind = f"trimmed({self.text})", self.column.kind
         if not self.column.carried:
             return self._typed_fault
-        tag = f"starts_with({self.raw}, '{Carried.UNEVALUATED.tag}')"
-        unevaluated = tag if self.column.carried is Carried.MIXED else None
-        if kind is Kind.TEXT:
+        unevaluated = self._unevaluated
+        if kind is Kind.TEXT or not self.column.role:
             return unevaluated
         valid = f"is_{kind}({text})"
         if kind is Kind.NUMBER:
@@ -184,7 +214,7 @@ class Cell:
             blank = f"CASE WHEN is_blank({text}) THEN NULL ELSE {text} END"
             return text if self.look is Look.PLAIN else blank
         if self.look is Look.PLAIN:
-            plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "DATE"}
+            plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "TIMESTAMP"}
             return f"TRY_CAST({text} AS {plain[kind]})"
         return self.key if self.look is Look.EXACT else f"short_{kind}(trimmed({text}))"
 
@@ -212,6 +242,13 @@ class Cell:
         return ()
 
     @property
+    def _unevaluated(self) -> str | None:
+        """Which cells are formulas without a result; None where there can be none."""
+        if self.column.carried is Carried.MIXED:
+            return f"starts_with({self.raw}, '{Carried.UNEVALUATED.tag}')"
+        return None
+
+    @property
     def _floats(self) -> str | None:
         """Which cells were floats of a spreadsheet; None where none can have been."""
         if self.column.carried is Carried.FLOAT:
@@ -223,17 +260,10 @@ class Cell:
     @property
     def _typed_fault(self) -> str | None:
         types, data_type, raw = pa.types, self.column.field.type, self.raw
+        if self._unfit:
+            return f"{raw} IS NOT NULL"
         match self.column.kind:
-            case Kind.TEXT:
-                return None
-            case Kind.DATE:
-                fits = types.is_date(data_type) or types.is_timestamp(data_type)
-                return None if fits else f"{raw} IS NOT NULL"
-            case _ if types.is_integer(data_type):
-                return None
-            case Kind.NUMBER if types.is_decimal(data_type):
-                return None
-            case Kind.NUMBER if types.is_floating(data_type):
+            case Kind.NUMBER if types.is_floating(data_type) and self.column.role:
                 return f"isinf({raw})"
             case Kind.INTEGER if types.is_decimal(data_type):
                 return f"{raw} <> trunc({raw})"
@@ -241,11 +271,26 @@ class Cell:
                 whole = f"isinf({raw}) OR {raw} <> trunc({raw}) OR abs({raw}) >= {_TRUSTED}"
                 return f"(NOT isnan({raw}) AND ({whole}))"
             case _:
-                return f"{raw} IS NOT NULL"
+                return None
+
+    @property
+    def _unfit(self) -> bool:
+        """Whether the column's type has no value of its kind."""
+        types, data_type = pa.types, self.column.field.type
+        match self.column.kind:
+            case Kind.TEXT:
+                return False
+            case Kind.DATE:
+                return not (types.is_date(data_type) or types.is_timestamp(data_type))
+            case _:
+                exact = types.is_integer(data_type) or types.is_decimal(data_type)
+                return not (exact or types.is_floating(data_type))
 
     @property
     def _typed_value(self) -> str:
         types, data_type, raw = pa.types, self.column.field.type, self.raw
+        if self._unfit:
+            return f"CAST(NULL AS {'TIMESTAMP' if self.column.kind is Kind.DATE else 'BIGINT'})"
         if types.is_floating(data_type):
             return f"CASE WHEN isnan({raw}) THEN NULL ELSE {raw} END"
         if types.is_timestamp(data_type) and data_type.tz and data_type.unit != "ns":
@@ -259,6 +304,10 @@ class Cell:
             whole = f"TRY_CAST({self.raw} AS HUGEINT)"
             return f"CASE WHEN {whole} = {self.raw} THEN {whole}::VARCHAR ELSE {self.text} END"
         return self.text
+
+
+def _unless(odd: str, form: str) -> str:
+    return f"CASE WHEN {odd} THEN -1 ELSE {form} END"
 
 
 def _literal(text: str) -> str:

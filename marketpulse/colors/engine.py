@@ -22,11 +22,11 @@ import pyarrow.compute as pc
 from sqlglot import exp
 
 from marketpulse.colors.cells import MACROS, Cell, Look
-from marketpulse.colors.columns import NEVER_MISSING, Columns
+from marketpulse.colors.columns import NEVER_MISSING, Columns, Kind
 from marketpulse.colors.ranking import predicate, sort_keys, taken_by
 from marketpulse.colors.rules import BoundRule
-from marketpulse.errors import BadData, WrongUsage
-from marketpulse.formats import write_behind
+from marketpulse.errors import BadData, MarketPulseError, WrongUsage
+from marketpulse.formats import written_behind
 from marketpulse.formats.text import as_text
 from marketpulse.model import Misfit, OnMisfit
 
@@ -72,9 +72,11 @@ class Engine:
         self._misfits: list[Misfit] = []
         self.cells: Sequence[Cell] = [Cell(column) for column in columns.all]
         self._faulty = False
+        self._failure: MarketPulseError | None = None
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
         self._arrived = workspace / "arrived.arrow"
         config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_progress_bar": "false",  # it would stand among the results
             "temp_directory": str(workspace),
             "autoinstall_known_extensions": "false",
         }
@@ -98,35 +100,44 @@ class Engine:
 
         Raises `BadData` where the feed is not what its format promises.
         """
-        self._arrive()
-        asked = [(cell, odd) for cell in self.cells if (odd := cell.odd)]
+        self._offer(self._arriving())
         missing = " OR ".join(self._role(name).missing for name in NEVER_MISSING)
         row = ", chr(31), ".join(f"coalesce({it.raw}::VARCHAR, chr(0))" for it in self.cells)
-        ((rows, digest, unnamed, *counts),) = self._fetch(
-            _select(
-                "count(*)",
-                f"sum((md5_number(concat({row})) >> 64)::UBIGINT)",
-                f"count(*) FILTER ({missing})",
-                *(f"count(*) FILTER ({odd})" for _, odd in asked),
-            )
-        )
-        self._look_closely([cell for (cell, _), count in zip(asked, counts, strict=True) if count])
-        self._faulty = self._faulty or unnamed > 0
+        formed = [cell for cell in self.cells if cell.form]
+        told = [
+            "count(*)",
+            f"sum((md5_number(concat({row})) >> 64)::UBIGINT)",
+            f"coalesce(bool_or({missing}), false)",
+            *(_varies(cell) for cell in formed),
+        ]
+        forms = [f"{cell.form} AS f{cell.column.place}" for cell in formed]
+        ((rows, digest, unnamed, *varies),) = self._ask(_select(told, forms))
+        self._look_closely([cell for cell, it in zip(formed, varies, strict=True) if it])
+        self._faulty = self._faulty or unnamed
         texts = sorted(misfit.text for misfit in self._misfits)
         identity = hashlib.sha256("\0".join((f"{rows} {digest}", *texts)).encode()).hexdigest()
         return Seen(rows + len(self._misfits), identity)
 
     def _look_closely(self, suspects: Sequence[Cell]) -> None:
-        """Decide how careful the values of these columns have to be taken."""
-        looks = dict.fromkeys((cell.column.place for cell in self.cells), Look.PLAIN)
-        if suspects:
-            beyond = [f"count(*) FILTER ({cell.beyond})" for cell in suspects]
-            faults = [f"count(*) FILTER ({cell.fault or 'false'})" for cell in suspects]
-            (counts,) = self._fetch(_select(*beyond, *faults))
-            self._faulty = any(counts[len(suspects) :])
-            for cell, count in zip(suspects, counts, strict=False):
-                looks[cell.column.place] = Look.EXACT if count else Look.SHORT
-        self.cells = [Cell(cell.column, looks[cell.column.place]) for cell in self.cells]
+        """Decide how careful the values of these columns have to be taken, and find faults."""
+        looks = {cell.column.place: Look.SHORT for cell in suspects}
+        closer = [cell for cell in suspects if cell.fault or cell.column.kind is not Kind.TEXT]
+        if closer:
+            told: list[str] = []
+            for cell in closer:
+                odd, fault = f"f{cell.column.place} < 0", cell.fault or "false"
+                told.append(f"coalesce(bool_or(CASE WHEN {odd} THEN {cell.beyond} END), false)")
+                told.append(f"coalesce(bool_or(CASE WHEN {odd} THEN {fault} END), false)")
+                told.append(_varies(cell))
+            forms = [f"{cell.closer_form} AS f{cell.column.place}" for cell in closer]
+            (answers,) = self._fetch(_select(told, forms))
+            self._faulty = any(answers[1::3])
+            for cell, beyond, varies in zip(closer, answers[::3], answers[2::3], strict=True):
+                careful = Look.EXACT if beyond else Look.SHORT
+                looks[cell.column.place] = careful if varies else Look.PLAIN
+        self.cells = [
+            Cell(cell.column, looks.get(cell.column.place, Look.PLAIN)) for cell in self.cells
+        ]
 
     def processed(self, constants: Sequence[tuple[pa.Field, pa.Scalar]]) -> pa.RecordBatchReader:
         """The rows that stay, ranked: the input's columns, the constants, and the marks."""
@@ -157,7 +168,9 @@ class Engine:
                 marked = _marks(groups.column(cusip), groups.column(message_id))
                 is_parent, _, children, _ = marked
                 odd = ~are_cusips(groups.column(cusip).filter(is_parent))
-                self._warnings["cusip"] += int((children.filter(is_parent).to_numpy() + 1)[odd].sum())
+                self._warnings["cusip"] += int(
+                    (children.filter(is_parent).to_numpy() + 1)[odd].sum()
+                )
                 yield pa.record_batch([*groups.columns, *values, *marked], schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
@@ -274,13 +287,14 @@ class Engine:
             selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
         reasons = [reason for cell in self.cells if (reason := cell.reason)]
         reason = f"coalesce({', '.join(reasons)})" if self._faulty else "CAST(NULL AS VARCHAR)"
-        valued = _select("*", *selected, f"{reason} AS reason")
+        values = ", ".join(("*", *selected, f"{reason} AS reason"))
+        valued = f"SELECT {values} FROM arrived"  # noqa: S608 - our own words alone
         return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"
 
     # -- running -------------------------------------------------------------------------------
 
-    def _arrive(self) -> None:
-        """Read the feed and keep it on disk, its columns c0, c1, ... and its rows numbered by n."""
+    def _arriving(self) -> pa.RecordBatchReader:
+        """The feed, its columns called c0, c1, ..., its rows numbered by n; kept as it passes."""
         reader = self._feed.read(self._misfits.append)
         fields = [field.with_name(f"c{place}") for place, field in enumerate(reader.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
@@ -290,23 +304,36 @@ class Engine:
             for batch in reader:
                 numbers = pa.array(np.arange(count, count + len(batch)))
                 count += len(batch)
-                yield pa.record_batch([*batch.columns, numbers], schema)
+                rows = pa.table([*batch.columns, numbers], schema=schema)
+                yield from rows.to_batches(max_chunksize=_PORTION)
 
-        with pa.OSFile(str(self._arrived), "wb") as file, pa.ipc.new_stream(file, schema) as kept:
+        def kept() -> Iterator[pa.RecordBatch]:
+            with (
+                pa.OSFile(str(self._arrived), "wb") as file,
+                pa.ipc.new_stream(file, schema) as stream,
+            ):
+                try:
+                    yield from written_behind(stream.write_batch, numbered())
+                except MarketPulseError as error:
+                    self._failure = error  # DuckDB would only keep its words
+                    raise
 
-            def keep(batch: pa.RecordBatch) -> None:
-                kept.write_table(pa.Table.from_batches([batch]), max_chunksize=_PORTION)
+        return pa.RecordBatchReader.from_batches(schema, kept())
 
-            write_behind(keep, numbered())
-
-    def _offer(self) -> None:
-        """Let the relation `arrived` be the rows, from the first on."""
-        reader = pa.ipc.open_stream(pa.OSFile(str(self._arrived)))
-        self._connection.register("arrived", reader)
+    def _offer(self, reader: pa.RecordBatchReader | None = None) -> None:
+        """Let the relation `arrived` be the rows, as they come or again from the first on."""
+        reader = reader or pa.ipc.open_stream(pa.OSFile(str(self._arrived)))
+        try:
+            self._connection.register("arrived", reader)
+        except duckdb.Error as error:
+            raise self._unreadable(error) from error
 
     def _fetch(self, statement: str | exp.Expr) -> list[tuple[Any, ...]]:
         sql = statement if isinstance(statement, str) else self._with_values(statement)
         self._offer()
+        return self._ask(sql)
+
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self._own_errors():
             return self._connection.execute(sql).fetchall()
 
@@ -329,31 +356,48 @@ class Engine:
             self._warnings["rank"] += batch.columns[-1].true_count
             fields = list(batch.schema)[:-1]
             yield pa.record_batch(batch.columns[:-1], pa.schema(fields))
+
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
-        """DuckDB's errors in our words."""
+        """DuckDB's errors in our words, and those of the feed in its own."""
         try:
             yield
-        except duckdb.OutOfMemoryException as error:
-            raise WrongUsage(
-                f"--memory-limit: there is not enough of it: {error}", hint="give it more"
-            ) from error
-        except duckdb.NotImplementedException as error:
-            raise BadData(
-                f"{self._feed.name}: a column has a type that cannot be read: {error}",
-                check="MP-DAT-018",
-            ) from error
+        except duckdb.Error as error:
+            if self._failure:
+                raise self._failure from None
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise WrongUsage(
+                    f"--memory-limit: there is not enough of it: {error}", hint="give it more"
+                ) from error
+            if isinstance(error, duckdb.NotImplementedException):
+                raise self._unreadable(error) from error
+            raise
+        except pa.ArrowNotImplementedError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> BadData:
+        words = str(error).partition("\n")[0]
+        return BadData(
+            f"{self._feed.name}: a column has a type that cannot be read: {words}",
+            check="MP-DAT-018",
+        )
 
 
-def _select(*columns: str) -> str:
-    return f"SELECT {', '.join(columns)} FROM arrived"  # noqa: S608 - our own words alone
+def _varies(cell: Cell) -> str:
+    """An aggregate: whether the column's cells are of several forms, or one is of none."""
+    form = f"f{cell.column.place}"
+    return f"coalesce(min({form}) < 0 OR min({form}) < max({form}), false)"
+
+
+def _select(columns: Sequence[str], forms: Sequence[str]) -> str:
+    """A question about the rows as they arrived, and about the forms f of their cells."""
+    inner = ", ".join(("*", *forms))
+    return f"SELECT {', '.join(columns)} FROM (SELECT {inner} FROM arrived)"  # noqa: S608 - ours
 
 
 def are_cusips(cells: pa.Array) -> Any:
     """Which of the normalised cells are nine characters whose last is the right check digit."""
-    formed = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(
-        zero_copy_only=False
-    )
+    formed = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(zero_copy_only=False)
     marks = np.frombuffer("".join(cells.filter(pa.array(formed)).to_pylist()).encode(), np.uint8)
     marks = marks.reshape(-1, 9)
     values = _MARK_VALUES[marks[:, :8]] * np.array([1, 2] * 4)

@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from marketpulse.colors import cells
@@ -69,6 +70,8 @@ _MATCHING = frozenset(
 _LISTS = frozenset({Operator.IN, Operator.NOT_IN})
 _VALUELESS = frozenset({Operator.IS_NULL, Operator.IS_NOT_NULL})
 _CONNECTORS = ("where", "and", "or")
+_LONGEST_ID = 100  # digits
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the seconds of the years 1 to 9999
 
 
 @dataclass(frozen=True)
@@ -214,8 +217,15 @@ def read_rules(path: Path) -> RuleBook:
         raise BadRules(f"{path}: {place}: this is not JSON: {error.msg}") from None
     except tomllib.TOMLDecodeError as error:
         raise BadRules(f"{path}: this is not TOML: {error}") from None
-    except (InvalidOperation, ValueError, RecursionError) as error:
-        raise BadRules(f"{path}: {error or 'a number cannot be read'}") from None
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise BadRules(f"{path}: {half} is half a character") from None
+    except InvalidOperation:
+        raise BadRules(f"{path}: a number is too large") from None
+    except RecursionError:
+        raise BadRules(f"{path}: the values are nested too deeply") from None
+    except ValueError as error:
+        raise BadRules(f"{path}: {error}") from None
     return rules_from(document, str(path))
 
 
@@ -279,13 +289,16 @@ def _parse(text: str, *, toml: bool) -> object:
                 raise ValueError(f"the key {name!r} stands twice in one object")
         return dict(pairs)
 
-    return json.loads(
+    document = json.loads(
         text,
         parse_float=Decimal,
         parse_int=Decimal,
         parse_constant=constant,
         object_pairs_hook=once,
     )
+    # JSON can spell halves of characters, which nothing can write.
+    json.dumps(document, ensure_ascii=False, default=str).encode()
+    return document
 
 
 def _rule(written: object, number: int, faults: list[Fault]) -> Rule | None:
@@ -326,9 +339,9 @@ def _identity(value: object) -> str | None:
         return value.strip() or None
     number = None if isinstance(value, float) else _operand(value, Kind.INTEGER)
     # No id has so many digits; written out they could fill the memory.
-    if not isinstance(number, Decimal) or abs(number.adjusted()) > _LONGEST_ID:
+    if not isinstance(number, Decimal) or number.adjusted() > _LONGEST_ID:
         return None
-    return format(number, ".0f") if number == number.to_integral_value() else None
+    return str(int(number)) if number == number.to_integral_value() else None
 
 
 def _condition(
@@ -496,7 +509,7 @@ def _instant(value: object) -> Instant | None:
         sign = -1 if offset[0] == "-" else 1
         digits = offset[1:].replace(":", "").ljust(4, "0")
         seconds -= sign * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
-    return Instant(seconds, fraction.rstrip("0"))
+    return Instant(seconds, fraction.rstrip("0")) if _FIRST <= seconds <= _LAST else None
 
 
 def _suspicions(
@@ -529,7 +542,10 @@ def _contradictions(rule: Rule, conditions: Sequence[BoundCondition]) -> list[Fa
         name, operator = condition.column.label, condition.written.operator
         asked.setdefault(name, set()).add(operator)
         if operator is Operator.EQUALS:
-            equal.setdefault(name, set()).add(_folded(condition.operands[0]))
+            operand = condition.operands[0]
+            # A moment does not exclude the day that it is in.
+            day = operand.seconds // 86_400 if isinstance(operand, Instant) else _folded(operand)
+            equal.setdefault(name, set()).add(day)
     return [
         Fault(
             rule.place, f"never matches: its conditions on {name} exclude each other", fatal=False
@@ -566,4 +582,5 @@ def value_shown(operand: Operand | datetime) -> str:
         if operand.whole_day:
             return moment.date().isoformat()
         return moment.isoformat(" ") + (f".{operand.fraction}" if operand.fraction else "")
-    return format(operand, "f") if isinstance(operand, Decimal) else str(operand)
+    short = isinstance(operand, Decimal) and abs(operand.adjusted()) <= _LONGEST_ID
+    return format(operand, "f") if short else str(operand)

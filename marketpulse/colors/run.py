@@ -17,7 +17,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.version import __version__
 from marketpulse.colors.columns import (
     HIERARCHY,
     Columns,
@@ -29,9 +28,11 @@ from marketpulse.colors.columns import (
 from marketpulse.colors.engine import Engine, Feed, Seen
 from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
 from marketpulse.errors import BadData, WrongUsage
-from marketpulse.formats import FORMATS, open_writer, write_behind
+from marketpulse.formats import FORMATS, open_writer, written_behind
+from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
 from marketpulse.sources import Source, only_table, open_files
+from marketpulse.version import __version__
 
 OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
 SUMMARY = "run_summary.json"
@@ -177,8 +178,8 @@ def run_colors(
 
         if output is None:
             tables = {
-                name.partition("_")[0]: pa.Table.from_batches(
-                    tally.counted(name, reader := opened()), reader.schema
+                name.partition("_")[0]: without_tags(
+                    pa.Table.from_batches(tally.counted(name, reader := opened()), reader.schema)
                 )
                 for name, opened in readers.items()
             }
@@ -240,10 +241,12 @@ def _feed(data: Any, table: str | None, stack: ExitStack) -> Feed:
         shown = source.info().name if source.info().kind == "files" else name
         schema = source.scan(name, limit=0).schema
         return Feed(shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit))
-    if isinstance(data, pa.RecordBatchReader):
-        return Feed("reader", data.schema, lambda _on_misfit: data)
-    held = _as_arrow(data)
-    return Feed(type(data).__name__, held.schema, lambda _on_misfit: held.to_reader())
+    given = isinstance(data, pa.RecordBatchReader)
+    reader = data if given else _as_arrow(data).to_reader()
+    schema = pa.schema([stored_plain(field) for field in reader.schema])
+    if schema != reader.schema:
+        reader = reader.cast(schema)
+    return Feed("reader" if given else type(data).__name__, schema, lambda _on_misfit: reader)
 
 
 def _as_arrow(data: Any) -> pa.Table:
@@ -352,7 +355,8 @@ def _write(
             for writer in writers:
                 writer.write(batch)
 
-        write_behind(write, tally.counted(name, reader))
+        for _ in written_behind(write, tally.counted(name, reader)):
+            pass
 
 
 def _is_ours(name: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
@@ -21,21 +22,22 @@ _LONGEST_OBJECT = 1 << 26  # bytes
 _LONGEST_NUMBER = 1000  # digits written out for an exponent; beyond, it stays as it is spelled
 
 
-class _Number(Decimal):
-    """A number of the input, with its spelling."""
+class _Number(str):
+    """A number of the input as it is spelled there, an exponent written out."""
 
-    __slots__ = ("text",)
-    text: str
+    __slots__ = ()
 
 
 def _number(text: str) -> _Number:
-    number = _Number(text)
-    number.text = text
     if "e" in text or "E" in text:
+        try:
+            number = Decimal(text)
+        except InvalidOperation:  # an exponent beyond what can be held
+            return _Number(text)
         exponent = number.as_tuple().exponent
         if isinstance(exponent, int) and abs(exponent) <= _LONGEST_NUMBER:
-            number.text = format(Decimal(number), "f")
-    return number
+            return _Number(format(number, "f"))
+    return _Number(text)
 
 
 def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
@@ -57,8 +59,13 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
     record = 0
     try:
         objects = connection.execute(
-            "SELECT json FROM read_json_objects($path, maximum_object_size=$longest)",
-            {"path": _literal_path(path), "longest": _LONGEST_OBJECT},
+            "SELECT json FROM "
+            "read_json_objects($path, format=$format, maximum_object_size=$longest)",
+            {
+                "path": _literal_path(path),
+                "format": _format(path),
+                "longest": _LONGEST_OBJECT,
+            },
         )
         while found := objects.fetchmany(1000):
             for (text,) in found:
@@ -78,6 +85,10 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
             hint="one array of objects, or one object a line, in UTF-8",
             check="MP-DAT-007",
         ) from error
+    except RecursionError:
+        raise BadData(
+            f"{path}: value {record}: it is nested too deep", check="MP-DAT-007"
+        ) from None
     except _TwoOfOneName as error:
         raise BadData(
             f"{path}: value {record}: two columns of the name {error.name!r}", check="MP-DAT-008"
@@ -119,14 +130,12 @@ def _cell(value: Any) -> str | None:
     match value:
         case None:
             return None
-        case _Constant():
-            return Carried.FLOAT.tag + value
+        case _Constant() | _Number():
+            return Carried.NUMBER.tag + value
         case str():
             return Carried.TEXT.tag + value
         case bool():
             return Carried.BOOLEAN.tag + ("true" if value else "false")
-        case _Number():
-            return Carried.NUMBER.tag + value.text
         case _:
             return Carried.JSON.tag + _dump(value)
 
@@ -140,11 +149,17 @@ def _dump(value: Any) -> str:
         case list():
             return "[" + ", ".join(map(_dump, value)) + "]"
         case _Number():
-            return value.text
+            return str(value)
         case _Constant():
             return "null"
         case _:
             return json.dumps(value, ensure_ascii=False)
+
+
+def _format(path: Path) -> str:
+    # DuckDB's own guess does not see an array behind a byte order mark.
+    with path.open("rb") as file:
+        return "array" if file.read(4) == codecs.BOM_UTF8 + b"[" else "auto"
 
 
 def _literal_path(path: Path) -> str:
@@ -212,8 +227,8 @@ def _kind(data_type: pa.DataType) -> Carried:
 
 
 def _literal(text: str, kind: Carried) -> str:
-    if kind is Carried.FLOAT:
+    if kind in {Carried.FLOAT, Carried.NUMBER}:
         return text if text[-1].isdigit() else "null"
-    if kind in {Carried.NUMBER, Carried.BOOLEAN, Carried.JSON}:
+    if kind in {Carried.BOOLEAN, Carried.JSON}:
         return text
     return _string(text)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketpulse.errors import BadData
+from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.model import OnMisfit
 
 _ROWS = 50_000
@@ -23,18 +24,12 @@ def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
         raise BadData(
             f"{path}: this is not Parquet, or it is damaged: {error}", check="MP-DAT-006"
         ) from error
-    schema = pa.schema([_plain(field) for field in schema])
+    schema = pa.schema([stored_plain(field) for field in schema])
 
     def scan(_on_misfit: OnMisfit) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(schema, _batches(path, schema))
 
     return scan
-
-
-def _plain(field: pa.Field) -> pa.Field:
-    # A dictionary is how values are stored, not what they are; metadata is another program's.
-    data_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    return pa.field(field.name, data_type)
 
 
 def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -55,10 +50,11 @@ class Writer:
     """Row groups as the batches come; text stays text, so no spelling is lost."""
 
     def __init__(self, path: Path, schema: pa.Schema, **_: object) -> None:
-        self._file = pq.ParquetWriter(path, schema, compression="zstd")
+        told = without_tags(schema.empty_table()).schema
+        self._file = pq.ParquetWriter(path, told, compression="zstd")
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._file.write_batch(batch)
+        self._file.write_batch(without_tags(batch))
 
     def close(self) -> None:
         self._file.close()

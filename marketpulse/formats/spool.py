@@ -16,7 +16,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.text import BY_TAG, Carried, carried_field
+from marketpulse.formats.text import BY_TAG, Carried, carried, carried_field
 from marketpulse.model import Misfit, OnMisfit
 
 _ROWS = 20_000
@@ -94,6 +94,6 @@ def _column(table: Any, field: pa.Field) -> pa.Array:
     if field.name not in table.column_names:
         return pa.nulls(table.num_rows, field.type)
     column = table.column(field.name).combine_chunks()
-    if field == carried_field(field.name, Carried.MIXED):
+    if carried(field) is Carried.MIXED:
         return column
     return pc.utf8_slice_codeunits(column, 1).cast(field.type)

@@ -63,6 +63,21 @@ def is_text(data_type: pa.DataType) -> bool:
     )
 
 
+def stored_plain(field: pa.Field) -> pa.Field:
+    """The field without what says nothing of its values: a dictionary, other programs' metadata."""
+    data_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return pa.field(field.name, data_type)
+
+
+def without_tags(rows: Any) -> Any:
+    """The same table or batch for others to read, its mixed columns as their text."""
+    for place, field in enumerate(rows.schema):
+        if carried(field) is Carried.MIXED:
+            text = as_text(rows.column(place), field)
+            rows = rows.set_column(place, carried_field(field.name, Carried.TEXT), text)
+    return rows
+
+
 def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
     """Spell each cell canonically: integers plain, decimals with their scale, floats shortest.
 

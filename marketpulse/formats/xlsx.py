@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import openpyxl
 import pyarrow as pa
-import pyarrow.compute as pc
 import xlsxwriter
+from openpyxl.cell.text import Text
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
+from openpyxl.xml.functions import iterparse
 
 from marketpulse.errors import BadData
 from marketpulse.formats.spool import Spool
@@ -24,6 +27,7 @@ from marketpulse.model import OnMisfit
 
 _MOST_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
+_ESCAPE = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)
 
 
 def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
@@ -57,13 +61,32 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
 
 def _workbook(path: Path, *, data_only: bool) -> Any:
     try:
-        return openpyxl.load_workbook(path, read_only=True, data_only=data_only)
+        reader = _Reader(path, read_only=True, data_only=data_only)
+        reader.read()
+        return reader.wb
     except (BadZipFile, KeyError, ValueError, OSError) as error:
         raise BadData(
             f"{path}: this is not an XLSX workbook, or it is damaged or has a password",
             hint="save it as .xlsx without a password, or better as CSV in UTF-8",
             check="MP-DAT-006",
         ) from error
+
+
+class _Reader(ExcelReader):
+    """A reader that leaves escapes in shared strings alone; openpyxl's own undoes half of one."""
+
+    def read_strings(self) -> None:
+        """Read the texts that cells share."""
+        package: Any = self.package
+        part = package.find(SHARED_STRINGS)
+        if part is None:
+            return
+        with self.archive.open(part.PartName[1:]) as file:
+            for _, node in iterparse(file):
+                if node.tag == f"{{{SHEET_MAIN_NS}}}si":
+                    text: Any = Text.from_tree(node)
+                    self.shared_strings.append(text.content)
+                    node.clear()
 
 
 def _only_sheet(path: Path, workbook: Any) -> str:
@@ -91,7 +114,7 @@ def _rows(sheet: Any, *, values: bool = False) -> Iterator[Any]:
 def _cells(shown: Iterable[Any], said: Iterable[Any]) -> Iterator[str | None]:
     """The letter of the kind and the text of each cell of a row."""
     for value, formula in zip(shown, said, strict=True):
-        if formula.data_type == "f" and value.value is None:
+        if formula.data_type == "f" and value.value is None and value.data_type != "str":
             text = getattr(formula.value, "text", formula.value)
             yield f"{Carried.UNEVALUATED.tag}{text}"
         else:
@@ -113,7 +136,12 @@ def _cell(value: Any) -> str | None:
         case date():
             return Carried.DATE.tag + value.isoformat()
         case _:
-            return Carried.TEXT.tag + str(value)
+            return Carried.TEXT.tag + _ESCAPE.sub(_unescaped, str(value))
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """The character that `_x000D_` and its like stand for."""
+    return chr(int(escape[1], 16))
 
 
 def _plain(number: float) -> str:
@@ -132,8 +160,8 @@ def _trimmed(row: list[str | None]) -> list[str | None]:
 
 def _line(row: list[str | None]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([cell[1:] if cell else "" for cell in row])
-    return text.getvalue()
+    csv.writer(text).writerow([cell[1:] if cell else "" for cell in row])
+    return text.getvalue().removesuffix("\r\n")
 
 
 class Writer:
@@ -165,15 +193,7 @@ class Writer:
             )
         texts = []
         for column, field in zip(batch.columns, self._schema, strict=True):
-            text = as_text(column, field)
-            if (pc.max(pc.utf8_length(text)).as_py() or 0) > _LONGEST_CELL:
-                raise BadData(
-                    f"{self._path.name}: {field.name}: a cell has room for "
-                    f"{_LONGEST_CELL:,} characters",
-                    hint="leave xlsx out of --formats",
-                    check="MP-DAT-010",
-                )
-            texts.append(text.to_pylist())
+            texts.append(as_text(column, field).to_pylist())
         for cells in zip(*texts, strict=True):
             self._write_row(cells, self._numbers)
 
@@ -187,8 +207,13 @@ class Writer:
             if number and (value := _as_float(text)) is not None:
                 decimals = len(text.strip().partition(".")[2])
                 self._sheet.write_number(self._row, place, value, self._decimals(decimals))
-            else:
-                self._sheet.write_string(self._row, place, text)
+            elif self._sheet.write_string(self._row, place, text):
+                raise BadData(
+                    f"{self._path.name}: {self._schema.names[place]}: a cell has room for "
+                    f"{_LONGEST_CELL:,} characters",
+                    hint="leave xlsx out of --formats",
+                    check="MP-DAT-010",
+                )
         self._row += 1
 
     def _decimals(self, count: int) -> Any:

@@ -30,7 +30,8 @@ from marketpulse.model import (
 )
 from marketpulse.sources import only_table, unknown
 
-_BATCH = 50_000  # rows
+# A third of DuckDB's own portions: so the batches are the same with any number of threads.
+_BATCH = 40_960
 
 # How many colors each of 24 securities has; then it begins again. 160 colors in all.
 _GROUPS = (4, 1, 7, 2, 4, 10, 3, 1, 5, 11, 4, 2, 8, 3, 50, 4, 6, 1, 9, 4, 2, 5, 11, 3)
@@ -227,6 +228,7 @@ COMMENT ON COLUMN COLORS.BID IS '0 where that side is not quoted';
 COMMENT ON COLUMN COLORS.ASK IS '0 where that side is not quoted';
 COMMENT ON COLUMN COLORS.RANK IS 'Priority of the kind of color, 1 is best';
 COMMENT ON COLUMN COLORS.NOTE IS 'The desk''s own words; "quotes", 東京 and line ends are common';
+COMMENT ON COLUMN COLORS.SECURITY_ID IS 'The security that CUSIP means';
 
 CREATE VIEW SECURITY_COLORS AS
 SELECT s.CUSIP, s.TICKER, count(c.MESSAGE_ID) AS COLORS, max(c.DATE) AS NEWEST,
@@ -448,7 +450,8 @@ class DemoSource:
             limit="" if limit is None else f"LIMIT {limit:d}",
         )
         # A cursor of its own for each, so that several readers can be open.
-        reader = self._database.cursor().sql(statement).to_arrow_reader(_BATCH)
+        cursor = _silent(self._database.cursor())
+        reader = cursor.sql(statement).to_arrow_reader(_BATCH)
         fields = pa.schema([it.field for it in selected])
         return pa.RecordBatchReader.from_batches(fields, _as_fields(reader, fields))
 
@@ -460,7 +463,7 @@ class DemoSource:
                 config={"autoinstall_known_extensions": "false", "temp_directory": folder}
             )
         )
-        _make_market(database, self._rows, self._seed)
+        _make_market(_silent(database), self._rows, self._seed)
         _make_all_types(database)
         for name, comment in _AWKWARD_NAMES.items():
             database.execute(_AWKWARD.format(table=_quoted(name), comment=comment))
@@ -508,6 +511,11 @@ class DemoSource:
         traceback: TracebackType | None,
     ) -> None:
         self._open.close()
+
+
+def _silent(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Without the progress that DuckDB shows on standard output where no script is running."""
+    return connection.execute("SET enable_progress_bar = false")
 
 
 def _make_market(database: duckdb.DuckDBPyConnection, rows: int, seed: int) -> None:

@@ -66,9 +66,13 @@ class FilesSource:
     def _batches(self, on_misfit: OnMisfit | None) -> Iterator[pa.RecordBatch]:
         count = 0
         for path, scan in zip(self._paths, self._open, strict=True):
-            for batch in scan(_placed(path, count, on_misfit)):
+            unheard: list[Misfit] = []
+            told = _placed(count, on_misfit) if on_misfit else unheard.append
+            for batch in scan(told):
+                _refuse(path, unheard)
                 count += len(batch)
                 yield _conform(batch, self._schema)
+            _refuse(path, unheard)
 
     def __enter__(self) -> Self:
         return self
@@ -204,17 +208,21 @@ def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.
             return
 
 
-def _placed(path: Path, before: int, on_misfit: OnMisfit | None) -> OnMisfit:
+def _placed(before: int, on_misfit: OnMisfit) -> OnMisfit:
     def place(misfit: Misfit) -> None:
-        if on_misfit is None:
-            raise BadData(
-                f"{path}: after {misfit.after} rows: {misfit.reason}: {misfit.text[:80]!r}",
-                hint="mend the line, or leave it to `run-colors`, which sets such lines aside",
-                check="MP-DAT-012",
-            )
         on_misfit(replace(misfit, after=misfit.after + before))
 
     return place
+
+
+def _refuse(path: Path, misfits: Sequence[Misfit]) -> None:
+    """Raise `BadData` for the first one: not where it is told, since Arrow would swallow that."""
+    for misfit in misfits:
+        raise BadData(
+            f"{path}: after {misfit.after} rows: {misfit.reason}: {misfit.text[:80]!r}",
+            hint="mend the line, or leave it to `run-colors`, which sets such lines aside",
+            check="MP-DAT-012",
+        )
 
 
 def _ignore(_misfit: Misfit) -> None:
