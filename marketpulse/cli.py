@@ -457,6 +457,7 @@ def main() -> None:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
+        console.finish()
 
 
 def _interrupt(*_: object) -> None:

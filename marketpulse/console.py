@@ -29,6 +29,14 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def finish() -> None:
+    """Let nothing wait for standard output; if that fails, it has been said."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        close_quietly()
+
+
 def close_quietly() -> None:
     """The reader of standard output has gone: nothing more is to be said to it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -76,7 +76,6 @@ class Engine:
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
         self._arrived = workspace / "arrived.arrow"
         config: dict[str, str | bool | int | float | list[str]] = {
-            "enable_progress_bar": "false",  # it would stand among the results
             "temp_directory": str(workspace),
             "autoinstall_known_extensions": "false",
         }
@@ -86,6 +85,8 @@ class Engine:
             self._connection = duckdb.connect(config=config)
         except duckdb.Error as error:
             raise WrongUsage(f"--memory-limit: {error}", hint="for instance 2GB") from error
+        # DuckDB would draw its progress on standard output, among the results.
+        self._connection.execute("SET enable_progress_bar = false")
         for macro in MACROS:
             self._connection.execute(f"CREATE TEMP MACRO {macro}")
 
