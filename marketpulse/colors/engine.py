@@ -1,6 +1,6 @@
 """The DuckDB engine: looks at the cells, then runs the statement, in memory that does not grow.
 
-The input is read once and kept on disk for the run. Then it is looked at: which cells are more
+The input is read once and kept for the run. As it comes it is looked at: which cells are more
 than plain, and which rows these are. Only then it is known how each column's values are taken,
 and the statement runs for what is processed, excluded and rejected. The sorted rows stream out in
 batches; parents and children are told by where one security ends and the next begins.
@@ -26,7 +26,7 @@ from marketpulse.colors.columns import NEVER_MISSING, Columns, Kind
 from marketpulse.colors.ranking import predicate, sort_keys, taken_by
 from marketpulse.colors.rules import BoundRule
 from marketpulse.errors import BadData, MarketPulseError, WrongUsage
-from marketpulse.formats import written_behind
+from marketpulse.formats.kept import Kept
 from marketpulse.formats.text import as_text
 from marketpulse.model import Misfit, OnMisfit
 
@@ -74,7 +74,7 @@ class Engine:
         self._faulty = False
         self._failure: MarketPulseError | None = None
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
-        self._arrived = workspace / "arrived.arrow"
+        self._spool = workspace / "arrived.arrow"
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(workspace),
             "autoinstall_known_extensions": "false",
@@ -300,32 +300,29 @@ class Engine:
         fields = [field.with_name(f"c{place}") for place, field in enumerate(reader.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
 
-        def numbered() -> Iterator[pa.RecordBatch]:
+        self._kept = Kept(self._spool, schema)
+
+        def batches() -> Iterator[pa.RecordBatch]:
             count = 0
-            for batch in reader:
-                numbers = pa.array(np.arange(count, count + len(batch)))
-                count += len(batch)
-                rows = pa.table([*batch.columns, numbers], schema=schema)
-                yield from rows.to_batches(max_chunksize=_PORTION)
+            try:
+                for batch in reader:
+                    numbers = pa.array(np.arange(count, count + len(batch)))
+                    count += len(batch)
+                    rows = pa.table([*batch.columns, numbers], schema=schema)
+                    for portion in rows.to_batches(max_chunksize=_PORTION):
+                        self._kept.add(portion)
+                        yield portion
+            except MarketPulseError as error:
+                self._failure = error  # DuckDB would only keep its words
+                raise
+            self._kept.close()
 
-        def kept() -> Iterator[pa.RecordBatch]:
-            with (
-                pa.OSFile(str(self._arrived), "wb") as file,
-                pa.ipc.new_stream(file, schema) as stream,
-            ):
-                try:
-                    yield from written_behind(stream.write_batch, numbered())
-                except MarketPulseError as error:
-                    self._failure = error  # DuckDB would only keep its words
-                    raise
-
-        return pa.RecordBatchReader.from_batches(schema, kept())
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
     def _offer(self, reader: pa.RecordBatchReader | None = None) -> None:
         """Let the relation `arrived` be the rows, as they come or again from the first on."""
-        reader = reader or pa.ipc.open_stream(pa.OSFile(str(self._arrived)))
         try:
-            self._connection.register("arrived", reader)
+            self._connection.register("arrived", reader or self._kept.reader())
         except duckdb.Error as error:
             raise self._unreadable(error) from error
 

@@ -28,7 +28,7 @@ from marketpulse.colors.columns import (
 from marketpulse.colors.engine import Engine, Feed, Seen
 from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
 from marketpulse.errors import BadData, WrongUsage
-from marketpulse.formats import FORMATS, open_writer, written_behind
+from marketpulse.formats import FORMATS, open_writer, write_behind
 from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
 from marketpulse.sources import Source, only_table, open_files
@@ -355,8 +355,7 @@ def _write(
             for writer in writers:
                 writer.write(batch)
 
-        for _ in written_behind(write, tally.counted(name, reader)):
-            pass
+        write_behind(write, tally.counted(name, reader))
 
 
 def _is_ours(name: str) -> bool:

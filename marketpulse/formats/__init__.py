@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -36,15 +36,14 @@ def open_writer(
     return writer
 
 
-def written_behind(write: Callable[[Any], None], batches: Iterable[Any]) -> Iterator[Any]:
-    """The same batches, each written in another thread while the next one is made."""
+def write_behind(write: Callable[[Any], None], batches: Iterable[Any]) -> None:
+    """Write each batch in another thread while the next one is made."""
     with ThreadPoolExecutor(1) as pen:
         pending: Future[None] | None = None
         for batch in batches:
             if pending:
                 pending.result()
             pending = pen.submit(write, batch)
-            yield batch
         if pending:
             pending.result()
 

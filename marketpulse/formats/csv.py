@@ -11,9 +11,11 @@ import codecs
 import csv
 import io
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +118,9 @@ def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
             check="MP-DAT-002",
         )
 
-    def from_head() -> Iterator[str]:
-        yield head
-        yield from lines
-
     csv.field_size_limit(LONGEST_RECORD)
     try:
-        header = tuple(next(csv.reader(from_head(), strict=True)))
+        header = tuple(next(csv.reader(chain((head,), lines), strict=True)))
     except csv.Error as error:
         raise _broken_quote(path, blank_lines + 1, error) from None
     if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in head), None)):
@@ -179,16 +177,19 @@ def _read_strictly(path: Path, data: mmap.mmap) -> None:
         while place >= 0:
             line = data.rfind(b"\n", 0, place) + 1
             end = data.find(b"\n", place) + 1 or len(data)
-            begin = line if begin is None else begin
             text = data[line:end].removeprefix(codecs.BOM_UTF8).decode("latin-1")
-            yield from io.StringIO(text, newline="") if "\r" in text else (text,)
+            line = end - len(text)
+            for part in io.StringIO(text, newline="") if "\r" in text else (text,):
+                begin = line if begin is None else begin
+                yield part
+                line += len(part)
             place = data.find(b'"', end)
 
     try:
         for _ in csv.reader(quoted(), strict=True):
             begin = None
     except csv.Error as error:
-        line = data[: begin or 0].count(b"\n") + 1
+        line = len(re.findall(rb"\r\n?|\n", data[: begin or 0])) + 1
         raise _broken_quote(path, line, error) from None
 
 
@@ -217,14 +218,13 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
 
 
 def _not_utf8(path: Path) -> BadData:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            if found := re.search("[\udc80-\udcff]", line):
+                byte = ord(found[0]) - 0xDC00
+                column = len(line[: found.start()].encode()) + 1
                 return BadData(
-                    f"{path}: line {number}: byte 0x{byte:02X} at column {error.start + 1} is not "
+                    f"{path}: line {number}: byte 0x{byte:02X} at column {column} is not "
                     "UTF-8 (Latin-1 or Windows-1252?)",
                     hint="save it as CSV in UTF-8",
                     check="MP-DAT-005",

@@ -63,13 +63,13 @@ def _workbook(path: Path, *, data_only: bool) -> Any:
     try:
         reader = _Reader(path, read_only=True, data_only=data_only)
         reader.read()
-        return reader.wb
     except (BadZipFile, KeyError, ValueError, OSError) as error:
         raise BadData(
             f"{path}: this is not an XLSX workbook, or it is damaged or has a password",
             hint="save it as .xlsx without a password, or better as CSV in UTF-8",
             check="MP-DAT-006",
         ) from error
+    return reader.wb
 
 
 class _Reader(ExcelReader):

@@ -1,0 +1,60 @@
+"""What is built and installed: everything the package needs, and nothing that is not its own."""
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import metadata, version
+from pathlib import Path
+
+import marketpulse
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_installed_version_is_the_packages() -> None:
+    """The distribution takes its version from the package."""
+    assert version("marketpulse") == marketpulse.__version__
+
+
+def test_the_package_is_typed() -> None:
+    """Type checkers of those who use it find the annotations."""
+    assert (Path(marketpulse.__file__).parent / "py.typed").is_file()
+
+
+def test_the_extras_are_there() -> None:
+    """The optional parts can be asked for by the names that the documentation uses."""
+    assert set(metadata("marketpulse").get_all("Provides-Extra") or []) == {"spark", "lambda", "nne"}
+
+
+def test_the_public_names_are_there() -> None:
+    """Each public name can be imported from the package."""
+    for name in marketpulse.__all__:
+        assert getattr(marketpulse, name) is not None
+
+
+def test_importing_the_package_is_light() -> None:
+    """`import marketpulse` loads nothing but itself; what it offers is loaded when asked for."""
+    code = "import sys, marketpulse; print(sorted(m for m in sys.modules if 'marketpulse' in m))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['marketpulse', 'marketpulse.version']"
+
+
+def test_the_constraints_fit_the_ranges() -> None:
+    """Every dependency is pinned for the set-up, and no pin carries an address or a hash."""
+    pins = (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
+    names = {line.partition("==")[0].lower().replace("_", "-") for line in pins.splitlines()}
+    for dependency in PROJECT["project"]["dependencies"]:
+        assert dependency.partition(">=")[0].lower() in names
+    assert "://" not in pins
+    assert "sha256" not in pins
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    """The repository's top level is fixed; everything else has its place inside it."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    tops = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    tops = tops or {path.name for path in ROOT.iterdir()}  # a source archive has no git
+    fixed = {"marketpulse", "tests", "docs", "pyproject.toml", "README.md", "LICENSE"}
+    fixed |= {"CHANGELOG.md", "setup_extraction.sh", "setup_extraction.bat"}
+    assert {name for name in tops if not name.startswith(".")} <= fixed
