@@ -141,9 +141,10 @@ def _as_fault(error: BaseException) -> MarketPulseError:
             "more",
         )
     frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    first_line = str(error).partition("\n")[0]
     return MarketPulseError(
-        f"a fault of MarketPulse {__version__}: {type(error).__name__} in "
-        f"{Path(frame.filename).name}:{frame.lineno}: {error}",
+        f"a fault of MarketPulse {__version__}: {type(error).__name__} in {place}: {first_line}",
         hint="please report this line; -v before the command shows more",
     )
 

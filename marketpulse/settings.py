@@ -140,8 +140,10 @@ def _dotenv(env_file: Path | None) -> list[Place]:
     values: dict[str, str | None] = {}
     for line in parse_stream(StringIO(text)):
         if line.error:
+            written = line.original.string
+            blank_lines = written[: len(written) - len(written.lstrip())].count("\n")
             raise SettingsMissing(
-                f"{path}: line {line.original.line}: this is not NAME=VALUE",
+                f"{path}: line {line.original.line + blank_lines}: this is not NAME=VALUE",
                 hint="a value that begins with a quote ends with one; # begins a comment",
             )
         if line.key is not None:

@@ -105,7 +105,9 @@ def _busiest(results: Path) -> str:
 
     with open_files([results / "processed_colors.csv"]) as source:
         table = source.scan(source.tables()[0].name, ["CUSIP", "CHILDREN_COUNT"]).read_all()
-    counts = zip(
-        table["CUSIP"].to_pylist(), map(int, table["CHILDREN_COUNT"].to_pylist()), strict=True
+    cusips = table["CUSIP"].to_pylist()
+    children = [int(count) for count in table["CHILDREN_COUNT"].to_pylist()]
+    _, _, cusip = max(
+        (min(count, 6), -count, it) for count, it in zip(children, cusips, strict=True)
     )
-    return max(counts, key=lambda found: (min(found[1], 6), -found[1], found[0]))[0]
+    return str(cusip)

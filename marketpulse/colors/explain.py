@@ -70,40 +70,10 @@ class Explanation:
 def explain(ready: Prepared, cusip: str) -> Explanation:
     """Explain every row of a security. Raises `NotFound` where no row has its CUSIP."""
     wanted = cusip.strip().upper()
-    engine, columns = ready.engine, ready.columns
-    engine.look()
-    keys = sort_keys(columns, engine.cells, ready.hierarchy)
-    place = columns.role("CUSIP").place
-    raw = [f"c{column.place}" for column in columns.all]
-    answers = [
-        exp.alias_(asked(condition, engine.cells[condition.column.place]), f"q{rule}_{number}")
-        for rule, bound in enumerate(ready.rules)
-        for number, condition in enumerate(bound.conditions)
-    ]
-    same = [
-        exp.alias_(
-            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_before(key, keys)),
-            f"d{number}",
-        )
-        for number, key in enumerate(keys)
-    ]
-    fate = exp.alias_(taken_by(ready.rules, engine.cells), "taken_by")
-    chosen = (
-        exp.select("*", fate)
-        .from_("valued")
-        .where(exp.column(f"v{place}").eq(exp.Literal.string(wanted)))
-    )
-    kept = exp.and_(exp.column("reason").is_(exp.null()), exp.column("taken_by").is_(exp.null()))
-    statement = (
-        exp.select(*raw, "reason", "taken_by", *answers, *same)
-        .from_(chosen.subquery("chosen"))
-        .order_by(
-            exp.Ordered(this=kept, desc=True, nulls_first=False),
-            *(key.ordered for key in keys),
-            "n",
-        )
-    )
-    table = engine.table(statement)
+    ready.engine.look()
+    columns = ready.columns
+    keys = sort_keys(columns, ready.engine.cells, ready.hierarchy)
+    table = ready.engine.table(_statement(ready, keys, wanted))
     if not len(table):
         raise NotFound(
             f"no row has the CUSIP {wanted!r}",
@@ -112,7 +82,7 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
         )
     texts = _texts(table, [column.field for column in columns.all])
     rows: list[ExplainedRow] = []
-    for number, row in enumerate(table.drop_columns(raw).to_pylist()):
+    for number, row in enumerate(table.select(table.column_names[len(texts) :]).to_pylist()):
         cells = {
             column.label: text[number] for column, text in zip(columns.all, texts, strict=True)
         }
@@ -120,6 +90,37 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
     known_by = [columns.find(name) for name in ("MESSAGE_ID", *KEYS.values(), "SOURCE", "BIAS")]
     labels = tuple(column.label for column in known_by if column)
     return Explanation(wanted, ready.hierarchy, tuple(rows), labels)
+
+
+def _statement(ready: Prepared, keys: Sequence[SortKey], cusip: str) -> exp.Select:
+    """The security's rows, those that stay first: cells, fate, each condition, each key's tie."""
+    cells = ready.engine.cells
+    raw = [f"c{column.place}" for column in ready.columns.all]
+    answers = [
+        exp.alias_(asked(condition, cells[condition.column.place]), f"q{rule}_{number}")
+        for rule, bound in enumerate(ready.rules)
+        for number, condition in enumerate(bound.conditions)
+    ]
+    ties = [
+        exp.alias_(
+            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_before(key, keys)),
+            f"d{number}",
+        )
+        for number, key in enumerate(keys)
+    ]
+    fate = exp.alias_(taken_by(ready.rules, cells), "taken_by")
+    value = exp.column(f"v{ready.columns.role('CUSIP').place}")
+    chosen = exp.select("*", fate).from_("valued").where(value.eq(exp.Literal.string(cusip)))
+    kept = exp.and_(exp.column("reason").is_(exp.null()), exp.column("taken_by").is_(exp.null()))
+    return (
+        exp.select(*raw, "reason", "taken_by", *answers, *ties)
+        .from_(chosen.subquery("chosen"))
+        .order_by(
+            exp.Ordered(this=kept, desc=True, nulls_first=False),
+            *(key.ordered for key in keys),
+            "n",
+        )
+    )
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -162,7 +163,8 @@ def _cell(cell: str | None) -> str:
 
 def _before(key: SortKey, keys: Sequence[SortKey]) -> exp.Expr:
     """The key's value in the row before, in the order of the group."""
-    order = exp.Order(expressions=[one.ordered.copy() for one in keys])
+    by_arrival = exp.Ordered(this=exp.column("n"))
+    order = exp.Order(expressions=[*(one.ordered.copy() for one in keys), by_arrival])
     partition = [exp.func("coalesce", exp.column("reason"), exp.column("taken_by"))]
     lag = exp.Lag(this=key.ordered.this.copy())
     return exp.Window(this=lag, partition_by=partition, order=order)

@@ -7,7 +7,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -147,51 +147,8 @@ def run_colors(
     ) as ready:
         seen = ready.engine.look()
         _refuse_rejected(max_rejected, ready)
-        constants = [
-            (pa.field("RUN_ID", pa.string()), pa.scalar(_run_id(ready, seen))),
-            (pa.field("PROCESSED_AT", pa.timestamp("us", "UTC")), pa.scalar(moment)),
-            (pa.field("PROCESSING_TYPE", pa.string()), pa.scalar(processing_type)),
-        ]
-        readers: dict[str, Callable[[], pa.RecordBatchReader]] = {
-            "processed_colors": lambda: ready.engine.processed(constants),
-            "excluded_colors": ready.engine.excluded,
-            "rejected_colors": ready.engine.rejected,
-        }
-        tally = _Tally(ready, seen)
-
-        def finished(**results: Any) -> ColorsRun:
-            return ColorsRun(
-                run_id=constants[0][1].as_py(),
-                processed_at=moment,
-                processing_type=processing_type,
-                input=ready.feed.name,
-                hierarchy=ready.hierarchy,
-                mapping=ready.mapping,
-                rules=ready.book.name,
-                counts=tally.counts(),
-                excluded_by_rule=dict(tally.excluded),
-                rejected_by_reason=dict(tally.rejected.most_common()),
-                warnings=ready.engine.warnings(),
-                rule_warnings=tuple(map(str, ready.faults)),
-                **results,
-            )
-
-        if output is None:
-            tables = {
-                name.partition("_")[0]: without_tags(
-                    pa.Table.from_batches(tally.counted(name, reader := opened()), reader.schema)
-                )
-                for name, opened in readers.items()
-            }
-            return finished(**tables)
-        folder = Path(output)
-        numbers = _spreadsheet_numbers(ready.columns)
-        with sealed_folder(folder, SUMMARY, _is_ours) as files:
-            for name, opened in readers.items():
-                _write(files, name, tally, opened(), formats, numbers)
-            run = finished(output=folder, files=tuple(files.written()))
-            files.publish(json.dumps(run.summary(), indent=2, ensure_ascii=False) + "\n")
-        return run
+        run = _Run(ready, seen, moment, processing_type)
+        return run.in_memory() if output is None else run.in_files(Path(output), formats)
 
 
 @contextmanager
@@ -287,37 +244,89 @@ def _run_id(ready: Prepared, seen: Seen) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
-class _Tally:
-    """Counts what passes to the outputs, so that the account is of what was written."""
+class _Run:
+    """A run under way: its three outputs, and the account of what passes to them."""
 
-    def __init__(self, ready: Prepared, seen: Seen) -> None:
+    def __init__(
+        self, ready: Prepared, seen: Seen, processed_at: datetime, processing_type: str
+    ) -> None:
+        self._ready = ready
         self._seen = seen
+        self._run_id = _run_id(ready, seen)
+        self._processed_at = processed_at
+        self._processing_type = processing_type
         self._rows: Counter[str] = Counter()
         self._parents = 0
-        self.excluded: dict[str, int] = {rule.rule.id: 0 for rule in ready.rules}
-        self.rejected: Counter[str] = Counter()
+        self._excluded: dict[str, int] = {rule.rule.id: 0 for rule in ready.rules}
+        self._rejected: Counter[str] = Counter()
 
-    def counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """The same batches."""
+    def in_memory(self) -> ColorsRun:
+        """Run, and hold the outputs as tables."""
+        tables = {}
+        for name in OUTPUTS:
+            reader = self._reader(name)
+            table = pa.Table.from_batches(self._counted(name, reader), reader.schema)
+            tables[name.partition("_")[0]] = without_tags(table)
+        return self._finished(**tables)
+
+    def in_files(self, folder: Path, formats: Sequence[str]) -> ColorsRun:
+        """Run, and write the outputs and their summary into a folder."""
+        with sealed_folder(folder, SUMMARY, _is_ours) as files:
+            for name in OUTPUTS:
+                self._write(files, name, formats)
+            run = self._finished(output=folder, files=tuple(files.written()))
+            files.publish(json.dumps(run.summary(), indent=2, ensure_ascii=False) + "\n")
+        return run
+
+    def _reader(self, name: str) -> pa.RecordBatchReader:
+        engine = self._ready.engine
+        if name == "excluded_colors":
+            return engine.excluded()
+        if name == "rejected_colors":
+            return engine.rejected()
+        moment = pa.field("PROCESSED_AT", pa.timestamp("us", "UTC"))
+        return engine.processed(
+            [
+                (pa.field("RUN_ID", pa.string()), pa.scalar(self._run_id)),
+                (moment, pa.scalar(self._processed_at, moment.type)),
+                (pa.field("PROCESSING_TYPE", pa.string()), pa.scalar(self._processing_type)),
+            ]
+        )
+
+    def _write(self, files: SealedFolder, name: str, formats: Sequence[str]) -> None:
+        """Write one output in all its formats, in one pass."""
+        reader = self._reader(name)
+        numbers = _spreadsheet_numbers(self._ready.columns)
+        with ExitStack() as stack:
+            writers = []
+            for suffix in formats:
+                part = files.part(f"{name}.{suffix}")
+                writers.append(open_writer(suffix, part, reader.schema, numbers=numbers))
+                stack.callback(writers[-1].close)
+
+            def write(batch: pa.RecordBatch) -> None:
+                for writer in writers:
+                    writer.write(batch)
+
+            write_behind(write, self._counted(name, reader))
+
+    def _counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The same batches; the account is of what was written, not of what should have been."""
         for batch in reader:
             self._rows[name] += len(batch)
             if name == "processed_colors":
                 self._parents += pc.sum(batch.column("IS_PARENT")).as_py() or 0
+            elif name == "excluded_colors":
+                for counted in batch.column("RULE_ID").value_counts().to_pylist():
+                    self._excluded[counted["values"]] += counted["counts"]
             else:
-                reason = "RULE_ID" if name == "excluded_colors" else "REASON"
-                for counted in batch.column(reason).value_counts().to_pylist():
-                    self._count(name, counted["values"], counted["counts"])
+                for counted in batch.column("REASON").value_counts().to_pylist():
+                    known = counted["values"] in self._rejected or len(self._rejected) < 1000
+                    reason = counted["values"] if known else "other reasons"
+                    self._rejected[reason] += counted["counts"]
             yield batch
 
-    def _count(self, name: str, value: str, rows: int) -> None:
-        if name == "excluded_colors":
-            self.excluded[value] += rows
-        elif value in self.rejected or len(self.rejected) < 1000:
-            self.rejected[value] += rows
-        else:
-            self.rejected["other reasons"] += rows
-
-    def counts(self) -> Counts:
+    def _counts(self) -> Counts:
         """The account of the run. Raises `BadData` where it does not balance."""
         counts = Counts(
             read=self._seen.rows,
@@ -329,33 +338,27 @@ class _Tally:
         if not counts.balanced:
             raise BadData(
                 f"the rows do not balance: {counts}",
-                hint="did the input change while it was read? Run again on a file at rest",
+                hint="this should not happen: please report it",
                 check="MP-DAT-016",
             )
         return counts
 
-
-def _write(
-    files: SealedFolder,
-    name: str,
-    tally: _Tally,
-    reader: pa.RecordBatchReader,
-    formats: Sequence[str],
-    numbers: frozenset[str],
-) -> None:
-    """Write one output in all its formats, in one pass."""
-    with ExitStack() as stack:
-        writers = []
-        for suffix in formats:
-            part = files.part(f"{name}.{suffix}")
-            writers.append(open_writer(suffix, part, reader.schema, numbers=numbers))
-            stack.callback(writers[-1].close)
-
-        def write(batch: pa.RecordBatch) -> None:
-            for writer in writers:
-                writer.write(batch)
-
-        write_behind(write, tally.counted(name, reader))
+    def _finished(self, **results: Any) -> ColorsRun:
+        return ColorsRun(
+            run_id=self._run_id,
+            processed_at=self._processed_at,
+            processing_type=self._processing_type,
+            input=self._ready.feed.name,
+            hierarchy=self._ready.hierarchy,
+            mapping=self._ready.mapping,
+            rules=self._ready.book.name,
+            counts=self._counts(),
+            excluded_by_rule=self._excluded,
+            rejected_by_reason=dict(self._rejected.most_common()),
+            warnings=self._ready.engine.warnings(),
+            rule_warnings=tuple(map(str, self._ready.faults)),
+            **results,
+        )
 
 
 def _is_ours(name: str) -> bool:

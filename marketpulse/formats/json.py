@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -42,42 +42,46 @@ def _number(text: str) -> _Number:
 
 def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
     """Decode the file once into the workspace; scans read that."""
-    spool = Spool(workspace)
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object,
-        parse_int=_number,
-        parse_float=_number,
-        parse_constant=_Constant,
-    )
-    connection = duckdb.connect()
     if not path.stat().st_size:
         raise BadData(
             f"{path}: the file is empty",
             hint="one array of objects, or one object a line",
             check="MP-DAT-002",
         )
-    record = 0
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_object,
+        parse_int=_number,
+        parse_float=_number,
+        parse_constant=_Constant,
+    )
+    spool = Spool(workspace)
+    for record, text in enumerate(_values(path), 1):
+        try:
+            value = decoder.decode(text)
+        except RecursionError:
+            raise _bad_value(path, record, "it is nested too deep") from None
+        except _TwoOfOneName as error:
+            what = f"two columns of the name {error.name!r}"
+            raise _bad_value(path, record, what, check="MP-DAT-008") from None
+        if not isinstance(value, _Object):
+            raise _bad_value(path, record, "it is not an object")
+        spool.append({name: _cell(cell) for name, cell in value.pairs.items()})
+    spool.finish()
+    return spool.scan
+
+
+def _values(path: Path) -> Iterator[str]:
+    """The text of each value of the file, to the letter: DuckDB streams them, and parses none."""
+    question = (
+        "SELECT json FROM read_json_objects($path, format=$format, maximum_object_size=$longest)"
+    )
+    answers = {"path": _literal_path(path), "format": _format(path), "longest": _LONGEST_OBJECT}
     try:
-        objects = connection.execute(
-            "SELECT json FROM "
-            "read_json_objects($path, format=$format, maximum_object_size=$longest)",
-            {
-                "path": _literal_path(path),
-                "format": _format(path),
-                "longest": _LONGEST_OBJECT,
-            },
-        )
-        while found := objects.fetchmany(1000):
-            for (text,) in found:
-                record += 1
-                value = decoder.decode(text)
-                if not isinstance(value, _Object):
-                    raise BadData(
-                        f"{path}: value {record} is not an object",
-                        hint='each color is an object, {"MESSAGE_ID": ..., "CUSIP": ...}',
-                        check="MP-DAT-007",
-                    )
-                spool.append({name: _cell(cell) for name, cell in value.pairs.items()})
+        with duckdb.connect() as connection:
+            objects = connection.execute(question, answers)
+            while found := objects.fetchmany(1000):
+                for (text,) in found:
+                    yield text
     except duckdb.Error as error:
         place = str(error).partition(f'in file "{path}", ')[2] or str(error)
         raise BadData(
@@ -85,16 +89,14 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
             hint="one array of objects, or one object a line, in UTF-8",
             check="MP-DAT-007",
         ) from error
-    except RecursionError:
-        raise BadData(
-            f"{path}: value {record}: it is nested too deep", check="MP-DAT-007"
-        ) from None
-    except _TwoOfOneName as error:
-        raise BadData(
-            f"{path}: value {record}: two columns of the name {error.name!r}", check="MP-DAT-008"
-        ) from None
-    spool.finish()
-    return spool.scan
+
+
+def _bad_value(path: Path, record: int, what: str, check: str = "MP-DAT-007") -> BadData:
+    return BadData(
+        f"{path}: value {record}: {what}",
+        hint='each color is an object, {"MESSAGE_ID": ..., "CUSIP": ...}',
+        check=check,
+    )
 
 
 class _TwoOfOneName(Exception):
