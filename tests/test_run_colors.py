@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -305,36 +305,30 @@ def test_shuffled_rows_give_the_same_processed_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a way to take cores away")
-def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
+def test_the_number_of_cores_changes_nothing(tmp_path: Path) -> None:
     """One core gives the same bytes as all of them, on an input of several portions."""
     header, rows = day()
     cusip = header.index("CUSIP")
     with (tmp_path / "many.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        for copy in "ABCDEFGHIJKLMNOPQRSTUVWX":
+        for copy in "ABCDEFGHIJK":
             for row in rows:
                 moved = row[cusip].strip() and row[cusip] + copy  # other groups, the same ties
                 writer.writerow([*row[:cusip], moved, *row[cusip + 1 :]])
     script = (
-        "import os, sys; from marketpulse import run_colors; "
-        "cores = sorted(os.sched_getaffinity(0)); "
-        "os.sched_setaffinity(0, cores[: int(sys.argv[1]) or None]); import duckdb; "
-        "print(duckdb.sql(\"SELECT current_setting('threads')\").fetchone()[0]); "
+        "import os, sys; cores = sorted(os.sched_getaffinity(0)); "
+        "os.sched_setaffinity(0, cores[: int(sys.argv[1]) or None]); "
+        "from marketpulse import run_colors; "
         f"run_colors('many.csv', rules={str(RULES)!r}, output=sys.argv[1], processed_at={AT!r})"
     )
-    threads = []
-    for cores in ("1", "0"):
-        done = subprocess.run(
+    for cores in ("1", "0"):  # 0 takes none away
+        subprocess.run(
             [sys.executable, "-c", script, cores],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=True,
-            capture_output=True,
-            text=True,
         )
-        threads.append(int(done.stdout))
-    assert threads[0] == 1
     for name in ("processed", "excluded", "rejected"):
         path = f"{name}_colors.csv"
         assert (tmp_path / "1" / path).read_bytes() == (tmp_path / "0" / path).read_bytes()
@@ -598,7 +592,8 @@ def rule_books(draw: st.DrawFn, layout: Layout) -> list[dict[str, Any]]:
     for number in range(draw(st.integers(1, 3))):
         asked = [draw(conditions(layout, "where"))]
         for _ in range(draw(st.integers(0, 2))):
-            asked.append(draw(conditions(layout, draw(st.sampled_from(["and", "or"])))))
+            connector = draw(st.sampled_from(["and", "or"]))
+            asked += [draw(conditions(layout, connector))]
         rules.append(
             {
                 "id": draw(st.sampled_from([number, f"r{number}"])),
@@ -756,7 +751,7 @@ def test_any_explanation_names_what_decided(case: Case, folder: Path) -> None:
     normalised = [[*(it := cells(row))[:place], cusip, *it[place + 1 :]] for row in kept]
     width = len(case.layout.names)
     assert normalised == [line[:width] for line in group(outcome.processed)]
-    for above, here in zip(kept, kept[1:], strict=False):
+    for above, here in pairwise(kept):
         key = None if here.decided is None else here.decided.key
         assert key == deciding(cells(above), cells(here), columns, case.hierarchy)
     taken = sorted((row.rule or "", cells(row)) for row in rows if row.outcome == "excluded")
@@ -769,9 +764,7 @@ def test_any_explanation_names_what_decided(case: Case, folder: Path) -> None:
             check_answers(row, case, columns)
 
 
-def check_answers(
-    row: explain.ExplainedRow, case: Case, columns: Sequence[model.Column]
-) -> None:
+def check_answers(row: explain.ExplainedRow, case: Case, columns: Sequence[model.Column]) -> None:
     """Check that an excluded row's conditions are answered as the model answers them."""
     usable = model.read_row([cell or "" for cell in row.cells.values()], columns)
     assert isinstance(usable, model.Row)
@@ -1214,12 +1207,12 @@ TWO_DAYS = ("1,A,2,2026-03-12,98.5,x", "2,A,1,2026-03-13,99,x"), ("3,A,1,2026-03
 
 
 @pytest.fixture
-def two_files(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+def two_files(tmp_path: Path) -> tuple[Path, Path]:
     """Two days of one security, in two files."""
     one, other = (
         written(tmp_path / f"day_{number}.csv", *lines) for number, lines in enumerate(TWO_DAYS)
     )
-    yield one, other
+    return one, other
 
 
 def test_many_files_are_one_input(two_files: tuple[Path, Path]) -> None:
@@ -1318,7 +1311,11 @@ def test_only_rejected_rows_are_a_run(tmp_path: Path) -> None:
     """An input of which no row can be used gives every row back, with its reason."""
     path = written(tmp_path / "in.csv", "1,,1,2026-03-13,1,x", "1,A,1,2026-03-13,1", "x,A,,,,")
     run = run_colors(path)
-    assert reasons(run) == ["CUSIP: missing", "5 fields instead of 6", "MESSAGE_ID: 'x' is not an integer"]
+    assert reasons(run) == [
+        "CUSIP: missing",
+        "5 fields instead of 6",
+        "MESSAGE_ID: 'x' is not an integer",
+    ]
     assert column(run.rejected, "RAW_LINE") == [None, "1,A,1,2026-03-13,1", None]
     assert column(run.rejected, "MESSAGE_ID") == ["1", None, "x"]
 
@@ -1363,7 +1360,7 @@ def test_doubtful_rows_are_kept_and_counted(tmp_path: Path) -> None:
     assert run.warnings == {"cusip": 4, "rank": 3}
 
 
-# -------------------------------------------------------------------------------------- Run and rules
+# ------------------------------------------------------------------------------------ Run and rules
 
 
 def test_a_run_is_known_by_its_rows_rules_and_hierarchy(tmp_path: Path) -> None:
@@ -1375,7 +1372,9 @@ def test_a_run_is_known_by_its_rows_rules_and_hierarchy(tmp_path: Path) -> None:
     assert re.fullmatch("[0-9a-f]{16}", run_id)
     assert column(run_colors(path, rules=rules).processed, "RUN_ID") == [run_id] * 2
     same = written(tmp_path / "same.csv", *reversed(lines))
-    assert run_colors(same, rules=rules, processed_at=AT, processing_type="AUTOMATED").run_id == run_id
+    assert (
+        run_colors(same, rules=rules, processed_at=AT, processing_type="AUTOMATED").run_id == run_id
+    )
     others = [
         run_colors(written(tmp_path / "a.csv", *lines[:2]), rules=rules),
         run_colors(written(tmp_path / "b.csv", *lines[:2], "too,many"), rules=rules),
@@ -1409,7 +1408,10 @@ def test_the_moment_and_the_kind_of_a_run_are_written(tmp_path: Path) -> None:
 def test_rules_are_the_same_as_document_json_and_toml(tmp_path: Path) -> None:
     """Numbers and dates of a rule mean the same however the rule came."""
     path = written(
-        tmp_path / "in.csv", "1,A,2,2026-03-12,98.5,x", "2,A,1,2026-03-13 10:00,99,x", "3,A,1,,0.1,x"
+        tmp_path / "in.csv",
+        "1,A,2,2026-03-12,98.5,x",
+        "2,A,1,2026-03-13 10:00,99,x",
+        "3,A,1,,0.1,x",
     )
     rules = book(
         rule({"column": "PX", "operator": "eq", "value": 98.5}, number=1),
@@ -1436,14 +1438,22 @@ def test_rules_are_the_same_as_document_json_and_toml(tmp_path: Path) -> None:
         conditions = [{type = "where", column = "PX", operator = "in", value = [0.1, 7]}]
         """
     )
-    runs = [run_colors(path, rules=it) for it in (rules, tmp_path / "rules.json", tmp_path / "rules.toml")]
+    runs = [
+        run_colors(path, rules=it)
+        for it in (rules, tmp_path / "rules.json", tmp_path / "rules.toml")
+    ]
     assert [run.excluded_by_rule for run in runs] == [{"1": 1, "2": 1, "3": 1}] * 3
     assert len({run.run_id for run in runs}) == 1
 
 
 WRONG_RULES = {
     "an unknown column": ("SUORCE", "equals", "x", r"no column 'SUORCE', did you mean SOURCE"),
-    "an unknown operator": ("PX", "equal", "1", r"'equal' is not an operator, did you mean 'equals'"),
+    "an unknown operator": (
+        "PX",
+        "equal",
+        "1",
+        r"'equal' is not an operator, did you mean 'equals'",
+    ),
     "an operator for text on a number": ("PX", "contains", "1", "'contains' is not for a number"),
     "an operator for numbers on text": ("SOURCE", "gt", "1", "'greater_than' is not for a text"),
     "an operator for text on a date": ("DATE", "starts with", "2026", "is not for a date"),

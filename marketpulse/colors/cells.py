@@ -43,20 +43,21 @@ MACROS = (
     "is_nan(t) AS lower(t) = 'nan'",
     # The form of a cell: cells of one form have one spelling for each value; -1 is of no form.
     "integer_form(t) AS CASE WHEN TRY_CAST(t AS BIGINT)::VARCHAR = t THEN 0 ELSE -1 END",
-    # Floats as most programs write them: a point always, no zero at the end but the first.
-    r"""number_form(t) AS CASE WHEN strlen(t) <= 16 AND t <> '-0.0'
-        AND regexp_full_match(t, '-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])') THEN 0 ELSE -1 END""",
+    # Even: a float as most programs write it, a point always, no zero at the end but the first.
+    # Odd: a decimal as databases write it, always as many digits after the point: half the form.
+    r"""number_form(t) AS CASE
+        WHEN strlen(t) > 16 THEN -1
+        WHEN regexp_full_match(t, '-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])')
+            THEN CASE t WHEN '-0.0' THEN -1 ELSE (strlen(t) - strpos(t, '.')) * 2 END
+        WHEN regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?')
+            AND NOT (starts_with(t, '-0') AND trim(t, '-0.') = '')
+            THEN CASE strpos(t, '.') WHEN 0 THEN 0 ELSE strlen(t) - strpos(t, '.') END * 2 + 1
+        ELSE -1 END""",
     """date_form(t) AS CASE
         WHEN strlen(t) = 10 AND TRY_CAST(t AS DATE)::VARCHAR = t THEN 0
         WHEN strlen(t) BETWEEN 19 AND 26 AND substr(t, 14, 1) = ':'
             AND TRY_CAST(t AS TIMESTAMP)::VARCHAR = t THEN 1
         ELSE -1 END""",
-    # Decimals as databases write them: always as many digits after the point.
-    r"""decimals(t) AS CASE
-        WHEN strlen(t) > 16 OR NOT regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?')
-            OR (starts_with(t, '-0') AND trim(t, '-0.') = '') THEN -1
-        WHEN strpos(t, '.') = 0 THEN 0
-        ELSE strlen(t) - strpos(t, '.') END""",
     # The cells that a cast reads exactly: 18 digits fit a BIGINT, 15 are one DOUBLE and no other.
     r"is_short_integer(t) AS regexp_full_match(t, '[+-]?[0-9]{1,18}(\.0*)?')",
     r"""is_short_number(t) AS length(t) <= 16
@@ -134,11 +135,13 @@ class Cell:
         return _unless(odd, "0") if odd else None
 
     @property
-    def closer_form(self) -> str:
-        """The same, with a closer look at numbers."""
+    def varies(self) -> str:
+        """An aggregate over the forms f: whether they are several, or a cell is of none."""
+        form = f"f{self.column.place}"
+        several = f"min({form}) < max({form})"
         if self.column.carried and self.column.kind is Kind.NUMBER:
-            return f"CASE WHEN {self.text} IS NOT NULL THEN decimals({self.text}) END"
-        return self.form or "0"
+            several = f"max({form} % 2) = 1 AND min({form} // 2) < max({form} // 2)"
+        return f"coalesce(min({form}) < 0 OR ({several}), false)"
 
     @property
     def _odd(self) -> str | None:

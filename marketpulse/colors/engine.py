@@ -109,7 +109,7 @@ class Engine:
             "count(*)",
             f"sum((md5_number(concat({row})) >> 64)::UBIGINT)",
             f"coalesce(bool_or({missing}), false)",
-            *(_varies(cell) for cell in formed),
+            *(cell.varies for cell in formed),
         ]
         forms = [f"{cell.form} AS f{cell.column.place}" for cell in formed]
         ((rows, digest, unnamed, *varies),) = self._ask(_select(told, forms))
@@ -129,13 +129,12 @@ class Engine:
                 odd, fault = f"f{cell.column.place} < 0", cell.fault or "false"
                 told.append(f"coalesce(bool_or(CASE WHEN {odd} THEN {cell.beyond} END), false)")
                 told.append(f"coalesce(bool_or(CASE WHEN {odd} THEN {fault} END), false)")
-                told.append(_varies(cell))
-            forms = [f"{cell.closer_form} AS f{cell.column.place}" for cell in closer]
+            forms = [f"{cell.form} AS f{cell.column.place}" for cell in closer]
             (answers,) = self._fetch(_select(told, forms))
-            self._faulty = any(answers[1::3])
-            for cell, beyond, varies in zip(closer, answers[::3], answers[2::3], strict=True):
-                careful = Look.EXACT if beyond else Look.SHORT
-                looks[cell.column.place] = careful if varies else Look.PLAIN
+            self._faulty = any(answers[1::2])
+            for cell, beyond in zip(closer, answers[::2], strict=True):
+                if beyond:
+                    looks[cell.column.place] = Look.EXACT
         self.cells = [
             Cell(cell.column, looks.get(cell.column.place, Look.PLAIN)) for cell in self.cells
         ]
@@ -379,12 +378,6 @@ class Engine:
             f"{self._feed.name}: a column has a type that cannot be read: {words}",
             check="MP-DAT-018",
         )
-
-
-def _varies(cell: Cell) -> str:
-    """An aggregate: whether the column's cells are of several forms, or one is of none."""
-    form = f"f{cell.column.place}"
-    return f"coalesce(min({form}) < 0 OR min({form}) < max({form}), false)"
 
 
 def _select(columns: Sequence[str], forms: Sequence[str]) -> str:
