@@ -131,9 +131,11 @@ def read(path: Path) -> Read:
 def write(path: Path, table: pa.Table, *, numbers: Sequence[str] = (), at_once: int = 1000) -> Path:
     """Write a table in the format that the path's name tells, in several batches."""
     writer = open_writer(path.suffix[1:], path, table.schema, numbers=frozenset(numbers))
-    for batch in table.to_batches(at_once):
-        writer.write(batch)
-    writer.close()
+    try:
+        for batch in table.to_batches(at_once):
+            writer.write(batch)
+    finally:
+        writer.close()
     return path
 
 
@@ -192,7 +194,7 @@ def test_text_that_programs_like_to_change_comes_back(suffix: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@given(cells=st.lists(st.one_of(st.none(), st.text(), st.sampled_from(TEXTS)), max_size=20))
+@given(cells=st.lists(st.one_of(st.none(), st.text(), st.sampled_from(TEXTS)), min_size=1, max_size=20))
 def test_any_text_comes_back(suffix: str, cells: list[str | None], folder: Path) -> None:
     """Any text that UTF-8 has comes back to the letter from every format."""
     assume(not any(TWINS.search(cell or "") for cell in cells) or suffix != "xlsx")
@@ -247,7 +249,7 @@ def test_the_same_rows_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
         assert cut.read_bytes() == one.read_bytes()
 
 
-# -------------------------------------------------------------------------------- Canonical spelling
+# ------------------------------------------------------------------------------ Canonical spelling
 
 
 def spelled(values: Sequence[Any], data_type: pa.DataType) -> list[str | None]:
@@ -429,8 +431,10 @@ def test_typed_values_in_json_are_exact(suffix: str, tmp_path: Path) -> None:
     """JSON has numbers with all their digits, booleans, nulls; NaN has no place and is null."""
     path = write(tmp_path / f"typed.{suffix}", TYPED)
     assert others_read(path) == [
-        [1, 17700000000000001, D("101.700"), D("101.7"), True, "2026-03-13"]
-        + ["1970-01-01 00:00:00", [1], "007"],
+        [
+            *(1, 17700000000000001, D("101.700"), D("101.7"), True, "2026-03-13"),
+            *("1970-01-01 00:00:00", [1], "007"),
+        ],
         [2, None, D("-0.001"), None, None, None, "1970-01-01 00:00:01.5", None, None],
         [3, 2, None, None, False, "2026-03-12", None, [], ""],
     ]
@@ -440,14 +444,14 @@ def test_typed_values_in_json_are_exact(suffix: str, tmp_path: Path) -> None:
 def test_typed_values_in_parquet_keep_their_types(tmp_path: Path) -> None:
     """Parquet is typed both ways; a dictionary is only how a column was stored."""
     path = write(tmp_path / "typed.parquet", TYPED)
-    assert pq.read_table(path).equals(TYPED)
-    ours = read(path).table
-    assert ours.schema.field("T").type == pa.string()
-    assert ours.drop_columns(["T"]).equals(TYPED.drop_columns(["T"]))
+    plain = TYPED.set_column(8, "T", TYPED.column("T").cast(pa.string()))
+    for table, wanted in ((pq.read_table(path), TYPED), (read(path).table, plain)):
+        assert table.schema == wanted.schema
+        assert str(table.to_pylist()) == str(wanted.to_pylist())  # as text NaN is NaN
 
 
 def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path) -> None:
-    """A number column has numbers, shown with their decimals; identifiers and long ones are text."""
+    """A number column has numbers, shown with their decimals; long ones are text."""
     table = pa.table(
         {
             "ID": pa.array([17700000000000001, 7], pa.int64()),
@@ -499,7 +503,7 @@ def test_any_number_in_a_sheet_keeps_its_value(numbers: list[Decimal], folder: P
         st.one_of(NUMBERS, st.decimals(allow_nan=False, allow_infinity=False)), min_size=1
     )
 )
-@example([D("1E400"), D("1E-400"), D("123456789012345678901234567890.10"), D("-0.0")])
+@example(numbers=[D("1E400"), D("1E-400"), D("123456789012345678901234567890.10"), D("-0.0")])
 def test_any_number_of_json_is_exact(numbers: list[Decimal], folder: Path) -> None:
     """A number comes out of JSON with all its digits and goes in again, an exponent written out."""
     assume(all(abs(int(number.as_tuple().exponent)) <= 1000 for number in numbers))
@@ -591,14 +595,16 @@ def test_numbers_of_json_have_no_limit(tmp_path: Path) -> None:
 
 BROKEN_JSON = {
     "nothing": (b"", "the file is empty"),
-    "no JSON": (b"MESSAGE_ID,CUSIP\n1,2\n", "broken JSON at byte 1"),
-    "an unfinished object": (b'{"A": 1}\n{"A": 2}\n{"A":', "broken JSON at .* line 3"),
+    "no JSON": (b"MESSAGE_ID,CUSIP\n1,2\n", "broken JSON at byte 1 in value 1: "),
+    "an unfinished object": (b'{"A": 1}\n{"A": 2}\n{"A":', "broken JSON at byte 6 in value 3: "),
+    "a word": (b'{"A": 1}\n{"A": x}\n{"A": 3}\n', "broken JSON at byte 7 in value 2: "),
+    "a word in an array": (b'[{"A": 1},\n{"A": x},\n{"A": 3}]', "at byte 7 in value 2: "),
     "a comma too many": (b'[{"A": 1},]', "broken JSON"),
     "Latin-1": (b'[{"A": "\xe9"}]', "broken JSON .* invalid UTF-8"),
     "UTF-16": ('[{"A": 1}]'.encode("utf-16"), "broken JSON .* UTF-16"),
     "half a character": (b'[{"A": "\\ud800"}]', "broken JSON .* surrogate"),
-    "a number alone": (b"[1, 2]", "value 1 is not an object"),
-    "an array in the array": (b'[{"A": 1}, [2]]', "value 2 is not an object"),
+    "a number alone": (b"[1, 2]", "value 1: it is not an object"),
+    "an array in the array": (b'[{"A": 1}, [2]]', "value 2: it is not an object"),
     "a name twice": (b'[{"A": 1, "A": 2}]', "value 1: two columns of the name 'A'"),
     "a well": (b'[{"A": ' + b"[" * 5000 + b"]" * 5000 + b"}]", "value 1: it is nested too deep"),
 }
@@ -980,22 +986,17 @@ PIECES = [
 def test_any_text_is_read_as_csv_or_refused(header: str, body: str, folder: Path) -> None:
     """Quotes that Python's strict reader refuses are refused; else the cells are the model's."""
     text = header + body
-    ours = theirs = None
+    path = csv_file(folder, text)
     try:
         list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
-        _, theirs = model.read_csv(text)
     except csv.Error:
-        pass
-    try:
-        ours = read(csv_file(folder, text))
-    except BadData as error:
-        assert "a quote is broken" in str(error)
-    assert (ours is None) == (theirs is None)
-    if ours is None or theirs is None:
+        with pytest.raises(BadData, match="a quote is broken"):
+            read(path)
         return
+    ours = read(path)
     rows: list[list[str | None]] = []
     misfits = []
-    for record in theirs:
+    for record in model.read_csv(text)[1]:
         if isinstance(record, model.Misfit):
             misfits.append(Misfit(len(rows), record.fields, 2, record.raw))
         else:

@@ -12,8 +12,9 @@ import csv
 import io
 import mmap
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -249,24 +250,29 @@ def _misfits(on_misfit: OnMisfit, blank_lines: int) -> Callable[[Any], str]:
 class Writer:
     """UTF-8, a line feed after each row, null is empty and an empty string `""`.
 
-    Arrow's own writer quotes every string or none. Two threads spell the halves of a batch: they
-    have to keep up with an engine that sorts on all cores.
+    Arrow's own writer quotes every string or none. Two threads spell the batches, one ahead of
+    what is written: they have to keep up with an engine that sorts on all cores.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, **_: object) -> None:
         self._schema = schema
         self._pens = ThreadPoolExecutor(2)
+        self._spelling: deque[Future[memoryview]] = deque()
         self._file = path.open("wb")
         self._file.write(_lines([pa.array([name], pa.string()) for name in schema.names]))
 
     def write(self, batch: pa.RecordBatch) -> None:
-        middle = len(batch) // 2
-        for lines in self._pens.map(self._spelled, (batch[:middle], batch[middle:])):
-            self._file.write(lines)
+        self._spelling.append(self._pens.submit(self._spelled, batch))
+        if len(self._spelling) > 2:
+            self._file.write(self._spelling.popleft().result())
 
     def close(self) -> None:
-        self._pens.shutdown()
-        self._file.close()
+        try:
+            while self._spelling:
+                self._file.write(self._spelling.popleft().result())
+        finally:
+            self._pens.shutdown()
+            self._file.close()
 
     def _spelled(self, batch: pa.RecordBatch) -> memoryview:
         columns = zip(batch.columns, self._schema, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
@@ -20,6 +21,8 @@ from marketpulse.model import OnMisfit
 
 _LONGEST_OBJECT = 1 << 26  # bytes
 _LONGEST_NUMBER = 1000  # digits written out for an exponent; beyond, it stays as it is spelled
+# DuckDB counts the values of a file, whatever it calls them, and is one ahead.
+_DUCKDB_VALUE = re.compile("in (?:line|record/value) ([0-9]+)")
 
 
 class _Number(str):
@@ -84,6 +87,7 @@ def _values(path: Path) -> Iterator[str]:
                     yield text
     except duckdb.Error as error:
         place = str(error).partition(f'in file "{path}", ')[2] or str(error)
+        place = _DUCKDB_VALUE.sub(lambda found: f"in value {int(found[1]) - 1}", place)
         raise BadData(
             f"{path}: broken JSON {place.strip().rstrip('.')}",
             hint="one array of objects, or one object a line, in UTF-8",
