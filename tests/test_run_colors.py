@@ -283,6 +283,37 @@ def test_a_real_day_of_typed_values_ranks_as_its_text(given_as: str, tmp_path: P
     assert outcome_in(tmp_path / "out") == model.run(header, texts, rules=rules["rules"])
 
 
+def test_a_real_day_in_a_spreadsheet_ranks_as_its_values(tmp_path: Path) -> None:
+    """Numbers and dates as a spreadsheet has them give what their canonical text gives."""
+    table, header, _ = typed_day()
+    texts = []
+    with xlsxwriter.Workbook(tmp_path / "day.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, header)
+        moment = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        for place, row in enumerate(table.to_pylist(), 1):
+            texts.append([in_a_sheet(cell) for cell in row.values()])
+            for number, (name, cell) in enumerate(row.items()):
+                if name == "MESSAGE_ID" or isinstance(cell, str):
+                    sheet.write_string(place, number, str(cell))
+                elif isinstance(cell, datetime):
+                    sheet.write_datetime(place, number, cell, moment)
+                elif cell is not None:
+                    sheet.write_number(place, number, cell)
+    rules = json.loads(RULES.read_text())
+    run_colors(tmp_path / "day.xlsx", rules=rules, output=tmp_path / "out")
+    assert outcome_in(tmp_path / "out") == model.run(header, texts, rules=rules["rules"])
+
+
+def in_a_sheet(cell: Any) -> str:
+    """The canonical text of a spreadsheet's value."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime) and cell.time() == datetime.min.time():
+        return cell.date().isoformat()
+    return cell.isoformat(" ") if isinstance(cell, datetime) else shown(cell)
+
+
 def shuffled_day(seed: int) -> str:
     """The real day with its lines in another order."""
     lines = [raw for _, raw in model.split_csv(COLORS.read_text(encoding="utf-8"))]
@@ -1132,6 +1163,31 @@ def test_unknown_typed_columns_break_ties_as_values_of_their_type() -> None:
     assert column(numbers.processed, "SIZE") == [9, 10, None]
     text = run_colors(colors(MESSAGE_ID=[1, 1, 1], SIZE=["10", "9", None]))
     assert column(text.processed, "SIZE") == ["10", "9", None]
+
+
+def test_unknown_numbers_of_json_are_numbers(tmp_path: Path) -> None:
+    """Numbers of an unknown column of JSON break ties, and answer rules, as exact numbers."""
+    sizes = ["10", "9", "9.50", "null", "1E1", "NaN"]
+    same = '"MESSAGE_ID": 1, "CUSIP": "A", "RANK": 1, "DATE": "2026-03-13", "PX": 98.5'
+    path = tmp_path / "in.ndjson"
+    path.write_text("\n".join(f'{{{same}, "SIZE": {size}}}' for size in sizes))
+    run = run_colors(path, rules=where("SIZE", "less_or_equal", "9.5"))
+    assert column(run.processed, "SIZE") == ["10", "10", None, "NaN"]
+    assert column(run.excluded, "SIZE") == ["9", "9.50"]
+
+
+def test_kinds_that_meet_in_a_column_tie_by_their_text(tmp_path: Path) -> None:
+    """Cells of one value are told apart by their text, whatever kind of JSON they are."""
+    ranks = ['"2.0"', "2", '" 2"', '"1"', "1", "2.00"]
+    same = '"MESSAGE_ID": 1, "CUSIP": "A", "DATE": "2026-03-13", "PX": 98.5'
+    path = tmp_path / "in.ndjson"
+    for order in (1, -1):
+        path.write_text("\n".join(f'{{{same}, "RANK": {rank}}}' for rank in ranks[::order]))
+        run = run_colors(path, output=tmp_path / "out", formats=["ndjson"])
+        assert run.counts.children == 5
+        written = (tmp_path / "out/processed_colors.ndjson").read_text().splitlines()
+        found = [line.partition('"RANK": ')[2].partition(", ")[0] for line in written]
+        assert found == ["1", '"1"', '" 2"', "2", '"2.0"', "2.00"]
 
 
 def taken(table: pa.Table, *asked: Any) -> list[int]:

@@ -237,7 +237,7 @@ class Cell:
     def spellings(self) -> tuple[str, ...]:
         """What tells cells of one value apart; empty where there is one spelling for each."""
         if self.column.carried is Carried.MIXED:
-            return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
+            return (f"coalesce({self.text}, '')", f"coalesce({self.raw}, '')")
         if self.column.carried and self.look > Look.PLAIN:
             return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
         if pa.types.is_floating(self.column.field.type):
