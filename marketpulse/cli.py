@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -134,12 +135,11 @@ def _as_fault(error: BaseException) -> MarketPulseError:
     if isinstance(error, typer.TyperException):
         return WrongUsage(error.format_message(), hint="see --help")
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return OutputRefused(
-            f"{place}{error.strerror or error}",
-            hint="is there room, also for temporary files (TMPDIR)? -v before the command shows "
-            "more",
-        )
+        message = f"{error.filename}: " if error.filename else ""
+        message += error.strerror or str(error)
+        if error.errno == errno.ENOSPC:
+            return OutputRefused(message, hint="make room, also for temporary files (TMPDIR)")
+        return WrongUsage(message, hint="check the name, and who may read and write there")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     first_line = str(error).partition("\n")[0]
@@ -189,7 +189,8 @@ Mapping = Annotated[
     ),
 ]
 RulesFile = Annotated[
-    Path | None, typer.Option("--rules", metavar="FILE", help="Exclusion rules, JSON or TOML.")
+    Path | None,
+    typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
 
 
@@ -205,7 +206,9 @@ def root(
     source: Source = None,
     env_file: Annotated[
         Path | None,
-        typer.Option("--env-file", metavar="FILE", help="Settings file instead of ./.env."),
+        typer.Option(
+            "--env-file", metavar="FILE", readable=False, help="Settings file instead of ./.env."
+        ),
     ] = None,
     verbose: Annotated[
         int,
@@ -297,7 +300,10 @@ def run_colors(
 
 @rules_app.command("check")
 def rules_check(
-    rules: Annotated[Path, typer.Argument(metavar="FILE", help="Exclusion rules, JSON or TOML.")],
+    rules: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
+    ],
     shape: Format = Shape.TABLE,
 ) -> None:
     """List every fault of a rules file, and what is suspicious in it."""
@@ -321,7 +327,10 @@ def rules_check(
 @rules_app.command("test")
 def rules_test(
     ctx: typer.Context,
-    rules: Annotated[Path, typer.Option("--rules", metavar="FILE", help="Exclusion rules.")],
+    rules: Annotated[
+        Path,
+        typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules."),
+    ],
     inputs: Inputs = None,
     source: Source = None,
     table: Table = None,

@@ -24,7 +24,8 @@ def test_the_package_is_typed() -> None:
 
 def test_the_extras_are_there() -> None:
     """The optional parts can be asked for by the names that the documentation uses."""
-    assert set(metadata("marketpulse").get_all("Provides-Extra") or []) == {"spark", "lambda", "nne"}
+    extras = metadata("marketpulse").get_all("Provides-Extra") or []
+    assert set(extras) == {"spark", "lambda", "nne"}
 
 
 def test_the_public_names_are_there() -> None:
@@ -52,7 +53,8 @@ def test_the_constraints_fit_the_ranges() -> None:
 
 def test_the_top_level_holds_what_it_should() -> None:
     """The repository's top level is fixed; everything else has its place inside it."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["git", "ls-files"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     tops = {line.split("/")[0] for line in listed.stdout.splitlines()}
     tops = tops or {path.name for path in ROOT.iterdir()}  # a source archive has no git
     fixed = {"marketpulse", "tests", "docs", "pyproject.toml", "README.md", "LICENSE"}
