@@ -234,8 +234,9 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str]) -> list[Column
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"the column {name} stands twice")
-        if name in RESERVED:
-            raise ValueError(f"the column {name} is reserved for the output")
+    for own in header:
+        if plain_name(own) in RESERVED:
+            raise ValueError(f"the column {own} is reserved for the output")
     for name in REQUIRED:
         if name not in names:
             raise ValueError(f"no column {name}")
@@ -404,13 +405,15 @@ def rule_text(value: Any) -> str:
     """Exclusion rules: a rule's text, ready to be compared."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
+    if not value.strip():
+        raise ValueError("a value is missing")
     return fold(value)
 
 
 def items_of(value: Any) -> list[Any]:
-    """Exclusion rules, in and not_in: an array, or text with commas. A blank item is none."""
+    """Exclusion rules, in and not_in: an array, or text with commas."""
     if isinstance(value, str):
-        return [item for item in value.split(",") if item.strip()]
+        return value.split(",")
     if isinstance(value, Sequence):
         return list(value)
     return [value]

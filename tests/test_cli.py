@@ -882,6 +882,10 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     assert not any(tool.out.glob("*.part"))
 
 
+# Python itself may die of the signal, having been interrupted in an import; to a shell both are 130.
+INTERRUPTED = {130, -signal.SIGINT}
+
+
 @posix
 @pytest.mark.parametrize("moment", ["it reads", "it writes"])
 def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
@@ -895,7 +899,8 @@ def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
 
-    assert (process.returncode, out, err.decode()) == (130, b"", "interrupted\n")
+    assert process.returncode in INTERRUPTED
+    assert (out, err.decode()) == (b"", "interrupted\n")
     assert names_in(tool.out) == names_in(earlier)
     assert summary_of(tool.out) == summary_of(earlier)
     assert names_in(tool.temporary) == []
@@ -909,7 +914,7 @@ def test_ctrl_c_on_a_new_folder(tool: Tool, big_day: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
 
-    assert process.returncode == 130
+    assert process.returncode in INTERRUPTED
     assert not tool.out.exists()
 
 

@@ -103,11 +103,11 @@ class Engine:
         """
         self._offer(self._arriving())
         missing = " OR ".join(self._role(name).missing for name in NEVER_MISSING)
-        row = ", chr(31), ".join(f"coalesce({it.raw}::VARCHAR, chr(0))" for it in self.cells)
+        row = ", ".join(cell.raw for cell in self.cells)
         formed = [cell for cell in self.cells if cell.form]
         told = [
             "count(*)",
-            f"sum((md5_number(concat({row})) >> 64)::UBIGINT)",
+            f"sum(hash({row}))",
             f"coalesce(bool_or({missing}), false)",
             *(cell.varies for cell in formed),
         ]
