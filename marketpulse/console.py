@@ -58,9 +58,9 @@ def show_table(
 ) -> None:
     """Print a result as a table: drawn on a terminal, in plain columns elsewhere."""
     from rich import box  # noqa: PLC0415 - rich costs more than most commands
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - so too
+    from rich.table import Table  # noqa: PLC0415 - so too
+    from rich.text import Text  # noqa: PLC0415 - so too
 
     terminal = sys.stdout.isatty()
     drawn = box.SIMPLE_HEAD if terminal else None

@@ -882,7 +882,7 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     assert not any(tool.out.glob("*.part"))
 
 
-# Python itself may die of the signal, having been interrupted in an import; to a shell both are 130.
+# Interrupted in an import, Python dies of the signal in the end; to a shell both are 130.
 INTERRUPTED = {130, -signal.SIGINT}
 
 
