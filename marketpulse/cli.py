@@ -270,9 +270,9 @@ def run_colors(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Turn colors into parents and children per security, after the exclusion rules."""
-    from marketpulse.colors import run  # noqa: PLC0415 - the engine, when it is needed
-
     with _source(ctx, inputs, source) as data:
+        from marketpulse.colors import run  # noqa: PLC0415 - the engine, when there is an input
+
         asked: dict[str, Any] = {
             "table": table,
             "rules": rules,
@@ -338,9 +338,9 @@ def rules_test(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Show the funnel: how many rows each rule matches, how many it takes, what is left."""
-    from marketpulse.colors.funnel import test_rules  # noqa: PLC0415 - the engine, when needed
-
     with _source(ctx, inputs, source) as data:
+        from marketpulse.colors.funnel import test_rules  # noqa: PLC0415 - so too
+
         funnel = test_rules(data, rules=rules, table=table, mapping=mapping or ())
     if shape is Shape.JSON:
         console.show_json(funnel.as_json())
