@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -460,6 +461,8 @@ def main() -> None:
     if sys.platform == "linux":
         # Arrow's default allocator gives memory back and takes it again all the time.
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+    # A young process makes much and drops little: while modules load, the collector finds nothing.
+    gc.set_threshold(50_000)
     try:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:  # before there was a command

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +48,15 @@ class SealedFolder:
         return self._part(name)
 
     def written(self) -> list[WrittenFile]:
-        """The parts as they are on the disk, by the names that they will have."""
+        """Bring the parts to the disk, and tell what they are, by the names that they will have."""
         files = []
-        for name in self._names:
-            with self._part(name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                files.append(WrittenFile(name, os.fstat(file.fileno()).st_size, digest))
+        with ThreadPoolExecutor(1) as disk:
+            synced = disk.map(_sync, map(self._part, self._names))
+            for name in self._names:
+                with self._part(name).open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    files.append(WrittenFile(name, os.fstat(file.fileno()).st_size, digest))
+            list(synced)  # raises what went wrong
         return files
 
     def publish(self, seal: str) -> None:

@@ -34,7 +34,7 @@ MACROS = (
     # Few cells begin or end with a mark outside of ASCII's visible ones: most have no blanks.
     "_visible(mark) AS mark >= '!' AND mark <= '~'",
     f"""trimmed(t) AS CASE WHEN _visible(t) AND _visible(right(t, 1)) THEN t
-        ELSE trim(t, {" || ".join(f"chr({ord(mark)})" for mark in BLANKS)}) END""",
+        ELSE trim(t, '{BLANKS}') END""",
     "is_blank(t) AS CASE WHEN _visible(t) THEN false ELSE trimmed(t) = '' END",
     f"is_integer(t) AS regexp_full_match(t, '{INTEGER}')",
     f"is_number(t) AS regexp_full_match(t, '{NUMBER}')",
@@ -46,13 +46,11 @@ MACROS = (
     # Even: a float as most programs write it, a point always, no zero at the end but the first.
     # Odd: a decimal as databases write it, always as many digits after the point: half the form.
     r"""number_form(t) AS CASE
-        WHEN strlen(t) > 16 THEN -1
-        WHEN regexp_full_match(t, '-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])')
-            THEN CASE t WHEN '-0.0' THEN -1 ELSE (strlen(t) - strpos(t, '.')) * 2 END
-        WHEN regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?')
-            AND NOT (starts_with(t, '-0') AND trim(t, '-0.') = '')
-            THEN CASE strpos(t, '.') WHEN 0 THEN 0 ELSE strlen(t) - strpos(t, '.') END * 2 + 1
-        ELSE -1 END""",
+        WHEN strlen(t) > 16 OR NOT regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?') THEN -1
+        WHEN starts_with(t, '-0') AND trim(t, '-0.') = '' THEN -1
+        WHEN strpos(t, '.') = 0 THEN 1
+        WHEN NOT ends_with(t, '0') OR ends_with(t, '.0') THEN (strlen(t) - strpos(t, '.')) * 2
+        ELSE (strlen(t) - strpos(t, '.')) * 2 + 1 END""",
     """date_form(t) AS CASE
         WHEN strlen(t) = 10 AND TRY_CAST(t AS DATE)::VARCHAR = t THEN 0
         WHEN strlen(t) BETWEEN 19 AND 26 AND substr(t, 14, 1) = ':'
@@ -69,16 +67,18 @@ MACROS = (
     """short_date(t) AS CASE WHEN is_short_date(t) THEN TRY_CAST(
         replace(t, 'T', ' ') || CASE length(t) WHEN 16 THEN ':00' ELSE '' END AS TIMESTAMP) END""",
     # Any number, exactly: sign, place of the first digit, digits; below zero all turned round.
-    "_whole(t) AS regexp_extract(t, '^[+-]?([0-9]*)', 1)",
-    "_digits(t) AS _whole(t) || regexp_extract(t, '[.]([0-9]*)', 1)",
-    """_magnitude(t) AS length(_whole(t)) - length(_digits(t)) + length(ltrim(_digits(t), '0'))
-        + coalesce(TRY_CAST(regexp_extract(t, '[eE]([+-]?[0-9]+)$', 1) AS BIGINT), 0)""",
-    """number_key(t) AS CASE
-        WHEN t IS NULL OR NOT is_number(t) THEN NULL
-        WHEN ltrim(_digits(t), '0') = '' THEN row(0, 0::BIGINT, '')
-        WHEN starts_with(t, '-') THEN row(-1, -_magnitude(t),
-            translate(trim(_digits(t), '0'), '0123456789', '9876543210') || '~')
-        ELSE row(1, _magnitude(t), trim(_digits(t), '0')) END""",
+    # A lambda names the parts: a macro would spell each out wherever it is used.
+    r"""_number_parts(t) AS regexp_extract(
+        t, '^([+-]?)([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,18}))?$',
+        ['sign', 'whole', 'rest', 'e'])""",
+    """_magnitude(p) AS length(ltrim(p.whole || p.rest, '0')) - length(p.rest)
+        + coalesce(TRY_CAST(p.e AS BIGINT), 0)""",
+    """number_key(t) AS list_transform([_number_parts(t)], lambda p: CASE
+        WHEN coalesce(p.whole || p.rest, '') = '' THEN NULL
+        WHEN ltrim(p.whole || p.rest, '0') = '' THEN row(0, 0::BIGINT, '')
+        WHEN p.sign = '-' THEN row(-1, -_magnitude(p),
+            translate(trim(p.whole || p.rest, '0'), '0123456789', '9876543210') || '~')
+        ELSE row(1, _magnitude(p), trim(p.whole || p.rest, '0')) END)[1]""",
     # Any instant, exactly: seconds since 1970 in UTC, and the digits of the fraction.
     f"""_offset(t) AS CASE regexp_extract(t, '{_OFFSET}', 1) WHEN '-' THEN -1 ELSE 1 END
         * (coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 2) AS BIGINT), 0) * 3600
@@ -133,6 +133,13 @@ class Cell:
             form = _unless(odd, form) if odd else form
             return f"CASE WHEN {text} IS NOT NULL THEN {form} END"
         return _unless(odd, "0") if odd else None
+
+    @property
+    def doubt(self) -> str | None:
+        """Whether there may be a `fault`, at a low price; None where there can be none."""
+        if self.fault and self.column.carried in {Carried.TEXT, Carried.NUMBER}:
+            return f"NOT is_{self.column.kind}({self.text})"
+        return self.fault
 
     @property
     def varies(self) -> str:

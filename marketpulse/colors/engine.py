@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +24,11 @@ import pyarrow.compute as pc
 from sqlglot import exp
 
 from marketpulse.colors.cells import MACROS, Cell, Look
-from marketpulse.colors.columns import NEVER_MISSING, Columns, Kind
-from marketpulse.colors.ranking import predicate, sort_keys, taken_by
+from marketpulse.colors.columns import KEYS, NEVER_MISSING, Columns, InputColumn
+from marketpulse.colors.look import look_closely, question
+from marketpulse.colors.ranking import predicate, sort_keys, taken_by, with_values
 from marketpulse.colors.rules import BoundRule
+from marketpulse.colors.ties import settled
 from marketpulse.errors import BadData, MarketPulseError, WrongUsage
 from marketpulse.formats.kept import Kept
 from marketpulse.formats.text import as_text
@@ -32,6 +36,8 @@ from marketpulse.model import Misfit, OnMisfit
 
 _ROWS = 50_000  # of a batch on its way out
 _PORTION = 20_000  # of a batch on its way in: small enough to keep all cores at work
+_RAW_CUSIP = pa.field("raw_cusip", pa.string())
+_TIE = pa.field("tie", pa.uint64())  # one number for rows that are equal in all sort keys
 _ODD_RANK = pa.field("odd_rank", pa.bool_())
 
 
@@ -88,7 +94,7 @@ class Engine:
         # DuckDB would draw its progress on standard output, among the results.
         self._connection.execute("SET enable_progress_bar = false")
         for macro in MACROS:
-            self._connection.execute(f"CREATE TEMP MACRO {macro}")
+            self._connection.execute(f"CREATE MACRO {macro}")
 
     def __enter__(self) -> Self:
         return self
@@ -104,54 +110,70 @@ class Engine:
         self._offer(self._arriving())
         missing = " OR ".join(self._role(name).missing for name in NEVER_MISSING)
         row = ", ".join(cell.raw for cell in self.cells)
-        formed = [cell for cell in self.cells if cell.form]
+        compared = self._compared()
+        formed = [cell for cell in self.cells if cell.column in compared and cell.form]
+        carried = [cell for cell in self.cells if cell.column not in compared and cell.fault]
         told = [
             "count(*)",
             f"sum(hash({row}))",
             f"coalesce(bool_or({missing}), false)",
             *(cell.varies for cell in formed),
+            *(f"coalesce(bool_or({cell.doubt}), false)" for cell in carried),
         ]
         forms = [f"{cell.form} AS f{cell.column.place}" for cell in formed]
-        ((rows, digest, unnamed, *varies),) = self._ask(_select(told, forms))
-        self._look_closely([cell for cell, it in zip(formed, varies, strict=True) if it])
-        self._faulty = self._faulty or unnamed
+        ((rows, digest, unnamed, *found),) = self._ask(question(told, forms))
+        suspects = [cell for cell, it in zip(formed + carried, found, strict=True) if it]
+        looks = look_closely([cell for cell in suspects if cell.column in compared], self._fetch)
+        self.cells = [
+            Cell(cell.column, looks.get(cell.column, Look.PLAIN))
+            if cell.column in compared
+            else cell
+            for cell in self.cells
+        ]
+        suspected = {cell.column for cell in suspects}
+        if unnamed:
+            suspected |= {self._columns.role(name) for name in NEVER_MISSING}
+        self._set_aside(suspected)
         texts = sorted(misfit.text for misfit in self._misfits)
         identity = hashlib.sha256("\0".join((f"{rows} {digest}", *texts)).encode()).hexdigest()
         return Seen(rows + len(self._misfits), identity)
 
-    def _look_closely(self, suspects: Sequence[Cell]) -> None:
-        """Decide how careful the values of these columns have to be taken, and find faults."""
-        looks = {cell.column.place: Look.SHORT for cell in suspects}
-        closer = [cell for cell in suspects if cell.fault or cell.column.kind is not Kind.TEXT]
-        if closer:
-            told: list[str] = []
-            for cell in closer:
-                odd, fault = f"f{cell.column.place} < 0", cell.fault or "false"
-                told.append(f"coalesce(bool_or(CASE WHEN {odd} THEN {cell.beyond} END), false)")
-                told.append(f"coalesce(bool_or(CASE WHEN {odd} THEN {fault} END), false)")
-            forms = [f"{cell.form} AS f{cell.column.place}" for cell in closer]
-            (answers,) = self._fetch(_select(told, forms))
-            self._faulty = any(answers[1::2])
-            for cell, beyond in zip(closer, answers[::2], strict=True):
-                if beyond:
-                    looks[cell.column.place] = Look.EXACT
-        self.cells = [
-            Cell(cell.column, looks.get(cell.column.place, Look.PLAIN)) for cell in self.cells
-        ]
+    def _set_aside(self, suspected: AbstractSet[InputColumn]) -> None:
+        """Note the rows that cannot be used, and the first reason why, in the columns' order."""
+        cells = [cell for cell in self.cells if cell.column in suspected]
+        reasons = [reason for cell in cells if (reason := cell.reason)]
+        if reasons:
+            reason = f"coalesce({', '.join(reasons)}) AS reason"
+            ((count,),) = self._fetch(
+                f"CREATE TABLE faults AS SELECT n, {reason} FROM arrived WHERE reason IS NOT NULL"  # noqa: S608 - our own words
+            )
+            self._faulty = count > 0
+
+    def _compared(self) -> set[InputColumn]:
+        """The columns whose values are compared in all rows; those of others break ties alone."""
+        asked = {condition.column for rule in self._rules for condition in rule.conditions}
+        return asked | {self._columns.role(name) for name in (*NEVER_MISSING, *KEYS.values())}
 
     def processed(self, constants: Sequence[tuple[pa.Field, pa.Scalar]]) -> pa.RecordBatchReader:
         """The rows that stay, ranked: the input's columns, the constants, and the marks."""
         cusip, message_id = (self._columns.role(name).place for name in ("CUSIP", "MESSAGE_ID"))
+        keys = [
+            exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
+            *(key.ordered for key in sort_keys(self._columns, self._hierarchy)),
+        ]
         statement = (
             self._fated()
-            .select(*self._raw(cusip), self._odd_rank())
-            .where(exp.column("taken_by").is_(exp.null()))
-            .order_by(
-                exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
-                *(key.ordered for key in sort_keys(self._columns, self.cells, self._hierarchy)),
+            .select(
+                *self._raw(cusip),
+                f"c{cusip} AS {_RAW_CUSIP.name}",
+                exp.alias_(exp.func("hash", *(key.this.copy() for key in keys)), _TIE.name),
+                self._odd_rank(),
             )
+            .where(exp.column("taken_by").is_(exp.null()))
+            .order_by(*keys)
         )
         fields = list(self._feed.schema)
+        arrived = fields[cusip].with_name(_RAW_CUSIP.name)
         fields[cusip] = pa.field(fields[cusip].name, pa.string())
         marks = [
             pa.field("IS_PARENT", pa.bool_()),
@@ -162,8 +184,9 @@ class Engine:
         schema = pa.schema([*fields, *(field for field, _ in constants), *marks])
 
         def batches() -> Iterator[pa.RecordBatch]:
-            rows = self._without_odd_ranks(self._stream(statement, [*fields, _ODD_RANK]))
-            for groups in _whole_groups(rows, cusip):
+            streamed = self._stream(statement, [*fields, arrived, _TIE, _ODD_RANK])
+            for tied in _whole_groups(self._without_odd_ranks(_ahead(streamed)), cusip):
+                groups = self._settled(tied, cusip)
                 values = [pa.repeat(value, len(groups)) for _, value in constants]
                 marked = _marks(groups.column(cusip), groups.column(message_id))
                 is_parent, _, children, _ = marked
@@ -174,6 +197,14 @@ class Engine:
                 yield pa.record_batch([*groups.columns, *values, *marked], schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def _settled(self, groups: pa.RecordBatch, cusip: int) -> pa.RecordBatch:
+        """The rows without their last two columns; in order where the sort keys left them tied."""
+        *cells, arrived, ties = groups.columns
+        rows = pa.record_batch(cells, pa.schema(list(groups.schema)[:-2]))
+        cells[cusip] = arrived
+        order = settled(cells, ties.to_numpy(), self._columns.all, self._connection)
+        return rows if order is None else rows.take(pa.array(order))
 
     def excluded(self) -> pa.RecordBatchReader:
         """The rows that rules took, every cell as it arrived, and the rule's id."""
@@ -277,19 +308,9 @@ class Engine:
         return exp.alias_(exp.func("coalesce", outside, exp.false()), _ODD_RANK.name)
 
     def _with_values(self, statement: exp.Expr) -> str:
-        """The statement, with the relation `valued` that it reads: just the columns it names."""
-        names = {column.name for column in statement.find_all(exp.Column)}
-        selected = []
-        for cell in self.cells:
-            place = cell.column.place
-            forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
-            forms |= {f"s{place}_{number}": it for number, it in enumerate(cell.spellings)}
-            selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
-        reasons = [reason for cell in self.cells if (reason := cell.reason)]
-        reason = f"coalesce({', '.join(reasons)})" if self._faulty else "CAST(NULL AS VARCHAR)"
-        values = ", ".join(("*", *selected, f"{reason} AS reason"))
-        valued = f"SELECT {values} FROM arrived"  # noqa: S608 - our own words alone
-        return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"
+        """The statement as SQL, with the relation that it reads."""
+        faults = "LEFT JOIN faults USING (n)" if self._faulty else ", (SELECT NULL AS reason)"
+        return with_values(statement, self.cells, f"arrived {faults}")
 
     # -- running -------------------------------------------------------------------------------
 
@@ -380,12 +401,6 @@ class Engine:
         )
 
 
-def _select(columns: Sequence[str], forms: Sequence[str]) -> str:
-    """A question about the rows as they arrived, and about the forms f of their cells."""
-    inner = ", ".join(("*", *forms))
-    return f"SELECT {', '.join(columns)} FROM (SELECT {inner} FROM arrived)"  # noqa: S608 - ours
-
-
 def are_cusips(cells: pa.Array) -> Any:
     """Which of the normalised cells are nine characters whose last is the right check digit."""
     formed = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(zero_copy_only=False)
@@ -405,6 +420,15 @@ def _mark_values() -> Any:
 
 
 _MARK_VALUES = _mark_values()
+
+
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches, each fetched while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = beside.submit(next, batches, None)
+            yield batch
 
 
 def _whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from marketpulse.colors.columns import KEYS
-from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by
+from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by, tie_breaks
 from marketpulse.colors.rules import BoundRule, Operator, value_shown
 from marketpulse.colors.run import Prepared
 from marketpulse.errors import NotFound
@@ -72,7 +72,7 @@ def explain(ready: Prepared, cusip: str) -> Explanation:
     wanted = cusip.strip().upper()
     ready.engine.look()
     columns = ready.columns
-    keys = sort_keys(columns, ready.engine.cells, ready.hierarchy)
+    keys = sort_keys(columns, ready.hierarchy) + tie_breaks(ready.engine.cells)
     table = ready.engine.table(_statement(ready, keys, wanted))
     if not len(table):
         raise NotFound(

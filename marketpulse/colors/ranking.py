@@ -20,6 +20,7 @@ from marketpulse.colors.columns import KEYS, Columns, InputColumn, Kind
 from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operator
 
 _DESCENDING = ("date", "price")
+SORTED = {"CUSIP", *KEYS.values(), "MESSAGE_ID"}  # the roles that the sort keys compare
 
 
 @dataclass(frozen=True)
@@ -31,28 +32,51 @@ class SortKey:
     ordered: exp.Ordered
 
 
-def sort_keys(columns: Columns, cells: Sequence[Cell], hierarchy: Sequence[str]) -> list[SortKey]:
-    """The total order within a group, nulls last in every key.
-
-    The hierarchy; MESSAGE_ID; the remaining columns in the input's order, as values; last the
-    spelling of every cell, MESSAGE_ID's first, then in the input's order.
-    """
-    message_id = columns.role("MESSAGE_ID")
-    ranked = {columns.role(KEYS[key]).place: key for key in hierarchy}
-    others = [it for it in columns.all if it.place != message_id.place]
-    values = [columns.all[place] for place in ranked] + [message_id]
-    values += [it for it in others if it.place not in ranked and it.role != "CUSIP"]
+def sort_keys(columns: Columns, hierarchy: Sequence[str]) -> list[SortKey]:
+    """The keys of the order within a group: the hierarchy, then MESSAGE_ID. Nulls last in each."""
     keys = []
-    for column in values:
-        key = ranked.get(column.place)
-        label = f"{column.label} ({key})" if key else column.label
+    for key in hierarchy:
+        column = columns.role(KEYS[key])
         value = exp.column(f"v{column.place}")
-        keys.append(SortKey(label, column, _ordered(value, descending=key in _DESCENDING)))
-    for column in (message_id, *others):
-        for number in range(len(cells[column.place].spellings)):
-            spelling = exp.column(f"s{column.place}_{number}")
-            keys.append(SortKey(f"{column.label} (its spelling)", column, _ordered(spelling)))
+        ordered = _ordered(value, descending=key in _DESCENDING)
+        keys.append(SortKey(f"{column.label} ({key})", column, ordered))
+    return [*keys, _by_value(columns.role("MESSAGE_ID"))]
+
+
+def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:
+    """What puts rows in order that the sort keys leave tied, by the columns of these cells.
+
+    The remaining columns in the input's order, as values; last the spelling of every cell,
+    MESSAGE_ID's first, then in the input's order.
+    """
+    keys = [_by_value(cell.column) for cell in cells if cell.column.role not in SORTED]
+    for cell in sorted(cells, key=lambda cell: cell.column.role != "MESSAGE_ID"):
+        for number in range(len(cell.spellings)):
+            spelling = exp.column(f"s{cell.column.place}_{number}")
+            keys.append(
+                SortKey(f"{cell.column.label} (its spelling)", cell.column, _ordered(spelling))
+            )
     return keys
+
+
+def _by_value(column: InputColumn) -> SortKey:
+    return SortKey(column.label, column, _ordered(exp.column(f"v{column.place}")))
+
+
+def with_values(statement: exp.Expr, cells: Sequence[Cell], rows: str = "arrived") -> str:
+    """The statement as SQL, with the relation `valued` that it reads, made of these rows.
+
+    The relation has just the columns that the statement names.
+    """
+    names = {column.name for column in statement.find_all(exp.Column)}
+    selected = ["*"]
+    for cell in cells:
+        place = cell.column.place
+        forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
+        forms |= {f"s{place}_{number}": it for number, it in enumerate(cell.spellings)}
+        selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
+    valued = f"SELECT {', '.join(selected)} FROM {rows}"  # noqa: S608 - our own words alone
+    return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"
 
 
 def taken_by(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expr:

@@ -64,8 +64,10 @@ def is_text(data_type: pa.DataType) -> bool:
 
 
 def stored_plain(field: pa.Field) -> pa.Field:
-    """The field without what says nothing of its values: a dictionary, other programs' metadata."""
+    """The field without what says nothing of its values: dictionaries, views, others' metadata."""
     data_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if pa.types.is_string_view(data_type):
+        data_type = pa.string()
     return pa.field(field.name, data_type)
 
 
@@ -95,8 +97,12 @@ def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_decimal(data_type):
         return _without_exponents(column.cast(pa.string()))
     if types.is_timestamp(data_type):
-        text = column.cast(pa.timestamp(data_type.unit)).cast(pa.string())
-        return pc.replace_substring_regex(text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
+        column = column.cast(pa.timestamp(data_type.unit))
+        try:
+            return column.cast(pa.timestamp("s")).cast(pa.string())
+        except pa.ArrowInvalid:  # some have a fraction
+            zeros = r"\.0+$|(\.\d*?[1-9])0+$"
+            return pc.replace_substring_regex(column.cast(pa.string()), zeros, r"\1")
     if types.is_boolean(data_type) or types.is_integer(data_type) or types.is_date(data_type):
         return column.cast(pa.string())
     if types.is_null(data_type):
