@@ -893,7 +893,8 @@ def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
     shutil.copytree(earlier, tool.out)
     process = tool.start("run-colors", big_day, "--output", "out")
     if moment == "it reads":
-        wait_for(process, lambda: any(tool.temporary.iterdir()))
+        wait_for(process, lambda: any(tool.temporary.glob("marketpulse-*")))
+        time.sleep(0.02)  # the folder is there a moment before Python knows that it has to go
     else:
         wait_for(process, lambda: any(tool.out.glob("*.part")))
     process.send_signal(signal.SIGINT)
