@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from marketpulse.formats import open_writer
@@ -45,10 +46,31 @@ duckdb.execute(
 """
 
 
-@pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded market's colors as CSV."""
+PLAIN = """
+COPY (
+    SELECT 17700000000000000 + i // 40 * 1009 AS MESSAGE_ID, 'OAKC ' || i % 977 AS TICKER,
+        ['2.0_AAA', '2.0_Mezz', 'MM-CLO'][i % 3 + 1] AS SECTOR,
+        printf('%08d', hash(i // 7) % 90000) || '5' AS CUSIP,
+        DATE '2026-03-01' + (i % 14)::INT AS DATE,
+        98 + i % 400 / 128 AS PRICE_LEVEL, 97 + i % 300 / 128 AS BID, 98 + i % 200 / 128 AS ASK,
+        97.5 + hash(i) % 640 / 128 AS PX, ['TD', 'BNP', 'HSBC', 'STONEX'][i % 4 + 1] AS SOURCE,
+        ['BID', 'OFFER', 'BWIC TALK'][i % 3 + 1] AS BIAS, i % 6 + 1 AS RANK,
+        97 + i % 1000 / 500 AS COV_PRICE, i % 90 / 100 AS PERCENT_DIFF,
+        i % 2000 / 1000 - 1 AS PRICE_DIFF, i % 11 AS CONFIDENCE,
+        DATE '2026-03-01' + (i % 13)::INT AS DATE_1,
+        'Small Difference' AS DIFF_STATUS, 'as of this morning' AS NOTE, i AS SECURITY_ID
+    FROM range($rows) numbers(i) ORDER BY hash(i)
+) TO '{path}' (HEADER)
+"""
+
+
+@pytest.fixture(scope="module", params=["plain cells", "the embedded market"])
+def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Colors as CSV: without any odd cell, or with all that the embedded market has."""
     path = tmp_path_factory.mktemp("benchmark") / "colors.csv"
+    if request.param == "plain cells":
+        duckdb.execute(PLAIN.format(path=path), {"rows": ROWS})
+        return path
     with open_source("demo", rows=ROWS) as market:
         reader = market.scan("COLORS")
         writer = open_writer("csv", path, reader.schema)
