@@ -27,6 +27,7 @@ from marketpulse.errors import MarketPulseError, NotFound, OutputRefused, WrongU
 if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
     from marketpulse.colors.run import ColorsRun
+    from marketpulse.model import TableSchema
     from marketpulse.settings import Provenance, Settings
 
 _interrupted = threading.Event()  # by Ctrl-C
@@ -37,6 +38,14 @@ class Shape(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+
+
+class ListShape(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
 
 
 class ProcessingType(StrEnum):
@@ -170,6 +179,9 @@ Source = Annotated[
     ),
 ]
 Format = Annotated[Shape, typer.Option("--format", help="How the result is printed.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="DIR", help="Write it into this folder, too.")
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."),
@@ -297,6 +309,64 @@ def run_colors(
             **asked,
         )
     _show_run(ctx.obj, result, shape)
+
+
+@app.command("list-tables")
+def list_tables(
+    ctx: typer.Context,
+    source: Source = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="NAME", help="Only tables like it: COLOR, or COLOR%."),
+    ] = None,
+    output: Output = None,
+    shape: Annotated[ListShape, typer.Option("--format", help="How the list is printed.")] = (
+        ListShape.TABLE
+    ),
+) -> None:
+    """List the tables, how many rows each has, and what it is for."""
+    with _source(ctx, None, source) as data:
+        from marketpulse import extract  # noqa: PLC0415 - when there is a source
+
+        listing = extract.list_tables(data, like)
+    if output is not None:
+        ctx.obj.say(f"{output}: {', '.join(listing.write(output))}")
+    if shape is ListShape.JSON:
+        console.show_json(listing.as_json())
+        return
+    headers = ("table", "kind", "rows", "comment")
+    rows = [(it.name, it.kind, it.rows, it.comment) for it in listing.tables]
+    if shape is ListShape.CSV:
+        console.show_csv(headers, rows)
+    else:
+        console.show_table(headers, rows)
+
+
+@app.command("schema")
+def schema(
+    ctx: typer.Context,
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TABLE", help="The tables, where there are several."),
+    ] = None,
+    source: Source = None,
+    output: Output = None,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Describe tables: columns and their types, keys, and the tables that they point to."""
+    with _source(ctx, None, source) as data:
+        from marketpulse import extract  # noqa: PLC0415 - when there is a source
+
+        schemas = extract.describe(data, tables or ())
+    if output is not None:
+        ctx.obj.say(f"{output}: {', '.join(schemas.write(output))}")
+    if shape is Shape.JSON:
+        console.show_json(schemas.as_json())
+        return
+    for number, described in enumerate(schemas.tables):
+        if number:
+            console.show_text("")
+        _show_schema(described)
 
 
 @rules_app.command("check")
@@ -441,6 +511,25 @@ def _show_run(session: Session, run: ColorsRun, shape: Shape) -> None:
         session.say(f"warning: {run.warnings['rank']} rows with a rank outside 1 to 6; kept")
     for warning in run.rule_warnings:
         session.say(f"warning: {warning}")
+
+
+def _show_schema(described: TableSchema) -> None:
+    table = described.table
+    rows = "" if table.rows is None else f", {table.rows} rows"
+    console.show_text(f"{table.name}: {table.kind}{rows}. {table.comment}".rstrip(" ."))
+    console.show_table(
+        ("column", "type", "null", "comment"),
+        [(it.name, it.type, "" if it.nullable else "no", it.comment) for it in described.columns],
+    )
+    if described.primary_key:
+        console.show_text(f"primary key: {', '.join(described.primary_key)}")
+    for unique in described.unique:
+        console.show_text(f"unique: {', '.join(unique)}")
+    for key in described.foreign_keys:
+        ours, theirs = ", ".join(key.columns), ", ".join(key.references)
+        console.show_text(f"{ours} points to {key.table}: {theirs}")
+    for check in described.checks:
+        console.show_text(f"check: {check}")
 
 
 def _show_explanation(explanation: Explanation, shape: Shape) -> None:

@@ -5,6 +5,7 @@ Results go to standard output, all else to standard error; meaning never depends
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -77,6 +78,13 @@ def show_table(
     lines = io.StringIO()
     Console(file=lines, width=10_000, highlight=False, force_terminal=False).print(table)
     _put("\n".join(line.rstrip() for line in lines.getvalue().rstrip("\n").split("\n")))
+
+
+def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a result as CSV."""
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([headers, *rows])
+    _put(lines.getvalue().rstrip("\n"))
 
 
 def say(text: str) -> None:

@@ -17,7 +17,7 @@ PACKAGE = Path(marketpulse.__file__).parent
 LAYERS = (
     ("", "__main__", "cli", "tour"),  # front doors
     ("console",),
-    ("colors.run", "colors.explain", "colors.funnel"),  # jobs
+    ("colors.run", "colors.explain", "colors.funnel", "extract"),  # jobs
     ("colors", "sources"),
     ("formats", "settings", "sealed"),
     ("model", "errors", "version"),
