@@ -531,7 +531,7 @@ def compare_values(one: Value, other: Value, descending: bool) -> int:
     if one == other:
         return 0
     # Both have their column's one type, so that less-than is defined.
-    ascending = -1 if one < other else 1  # type: ignore[operator]
+    ascending = -1 if one < other else 1  # type: ignore[operator] # see above
     return -ascending if descending else ascending
 
 

@@ -1190,6 +1190,16 @@ def test_kinds_that_meet_in_a_column_tie_by_their_text(tmp_path: Path) -> None:
         assert found == ["1", '"1"', '" 2"', "2", '"2.0"', "2.00"]
 
 
+def test_one_value_of_two_kinds_leaves_the_tie_to_the_next_column(tmp_path: Path) -> None:
+    """Before the kinds of two equal cells, the columns after them decide."""
+    same = '"MESSAGE_ID": 1, "CUSIP": "A", "RANK": 1, "DATE": "2026-03-13", "PX": 98.5'
+    cells = ['"SIZE": "5", "NOTE": "a"', '"SIZE": 5, "NOTE": "b"']
+    path = tmp_path / "in.ndjson"
+    for order in (1, -1):
+        path.write_text("\n".join(f"{{{same}, {cell}}}" for cell in cells[::order]))
+        assert column(run_colors(path).processed, "NOTE") == ["a", "b"]
+
+
 def taken(table: pa.Table, *asked: Any) -> list[int]:
     """Which of three colors, counted from 1, a condition takes."""
     run = run_colors(table, rules=where(*asked))

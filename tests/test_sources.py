@@ -77,12 +77,13 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
 
 
 @pytest.fixture
-def leftovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+def leftovers(tmp_path: Path) -> Iterator[Callable[[], list[Path]]]:
     """What stands in the folder for temporary files, which the test has for itself."""
     folder = tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return lambda: list(folder.iterdir())
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    yield lambda: list(folder.iterdir())
+    tempfile.tempdir = before
 
 
 @pytest.fixture(params=SOURCES)

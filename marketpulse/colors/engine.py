@@ -309,7 +309,11 @@ class Engine:
 
     def _with_values(self, statement: exp.Expr) -> str:
         """The statement as SQL, with the relation that it reads."""
-        faults = "LEFT JOIN faults USING (n)" if self._faulty else ", (SELECT NULL AS reason)"
+        faults = (
+            "LEFT JOIN faults USING (n)"
+            if self._faulty
+            else ", (SELECT CAST(NULL AS VARCHAR) AS reason)"
+        )
         return with_values(statement, self.cells, f"arrived {faults}")
 
     # -- running -------------------------------------------------------------------------------

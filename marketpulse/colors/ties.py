@@ -17,6 +17,7 @@ from marketpulse.colors.cells import Cell
 from marketpulse.colors.columns import InputColumn
 from marketpulse.colors.look import looked
 from marketpulse.colors.ranking import SORTED, tie_breaks, with_values
+from marketpulse.formats.text import Carried
 
 
 def settled(
@@ -59,7 +60,7 @@ def _differing(
 ) -> tuple[list[Cell], list[Cell]]:
     """The columns in which rows of a heat differ; those that suffice if two texts are two values.
 
-    Both in the input's order. Typed cells are taken to differ, and never to suffice.
+    Both in the input's order. Cells that are typed or mixed never suffice.
     """
     differing: list[InputColumn] = []
     enough: list[InputColumn] = []
@@ -72,7 +73,8 @@ def _differing(
         differing.append(column)
         if len(np.unique(apart)) < len(heats):
             enough.append(column)
-            if column.carried:
+            # Two cells of a mixed column may be one value, a number here and a text there.
+            if column.carried and column.carried is not Carried.MIXED:
                 apart = np.unique(apart * len(codes) + codes, return_inverse=True)[1]
     return (
         [Cell(column) for column in columns if column in differing],
