@@ -26,14 +26,29 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a nested type is made of: a list's element, a field, a map's key or value."""
+
+    name: str
+    travels: str
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
 class Column:
-    """A column: `type` in its source's words, `travels` as the Arrow type its values arrive in."""
+    """A column: `type` in its source's words, `travels` as the Arrow type its values arrive in.
+
+    Where that is text for want of a type that keeps every digit, `stands_for` says what the text
+    is: `number`, `json`, ...
+    """
 
     name: str
     type: str
     travels: str
     nullable: bool = True
     comment: str = ""
+    stands_for: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from marketpulse.errors import BadData
 from marketpulse.formats.spool import Spool
-from marketpulse.formats.text import BY_TAG, Carried, as_text, carried
+from marketpulse.formats.text import Carried, as_json
 from marketpulse.model import OnMisfit
 
 _LONGEST_OBJECT = 1 << 26  # bytes
@@ -151,7 +151,11 @@ def _dump(value: Any) -> str:
     match value:
         case _Object():
             pairs = value.pairs.items()
-            return "{" + ", ".join(f"{_string(name)}: {_dump(it)}" for name, it in pairs) + "}"
+            return (
+                "{"
+                + ", ".join(f"{encode_basestring(name)}: {_dump(it)}" for name, it in pairs)
+                + "}"
+            )
         case list():
             return "[" + ", ".join(map(_dump, value)) + "]"
         case _Number():
@@ -173,10 +177,6 @@ def _literal_path(path: Path) -> str:
     return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in str(path))
 
 
-def _string(text: str) -> str:
-    return encode_basestring(text)
-
-
 class Writer:
     """One array of objects, or (`lines`) one object a line. Numbers are exact, null is null.
 
@@ -185,7 +185,7 @@ class Writer:
 
     def __init__(self, path: Path, schema: pa.Schema, *, lines: bool = False, **_: object) -> None:
         self._schema = schema
-        names = [_string(name).replace("%", "%%") for name in schema.names]
+        names = [encode_basestring(name).replace("%", "%%") for name in schema.names]
         self._row = "{" + ", ".join(f"{name}: %s" for name in names) + "}"
         self._between = "\n" if lines else ",\n"
         self._begin, self._end = ("", "\n") if lines else ("[\n", "\n]\n")
@@ -194,7 +194,7 @@ class Writer:
 
     def write(self, batch: pa.RecordBatch) -> None:
         columns = [
-            _literals(column, field)
+            as_json(column, field)
             for column, field in zip(batch.columns, self._schema, strict=True)
         ]
         for cells in zip(*columns, strict=True):
@@ -205,36 +205,3 @@ class Writer:
     def close(self) -> None:
         self._file.write(self._end if self._rows else self._begin and "[]\n")
         self._file.close()
-
-
-def _literals(column: pa.Array, field: pa.Field) -> list[str]:
-    """Each cell as a JSON literal."""
-    kind = carried(field)
-    if kind is Carried.MIXED:
-        cells = column.to_pylist()
-        return ["null" if cell is None else _literal(cell[1:], BY_TAG[cell[0]]) for cell in cells]
-    if kind is None:
-        kind = _kind(field.type)
-    texts = as_text(column, field).to_pylist()
-    return ["null" if text is None else _literal(text, kind) for text in texts]
-
-
-def _kind(data_type: pa.DataType) -> Carried:
-    types = pa.types
-    if types.is_floating(data_type):
-        return Carried.FLOAT
-    if types.is_integer(data_type) or types.is_decimal(data_type):
-        return Carried.NUMBER
-    if types.is_boolean(data_type):
-        return Carried.BOOLEAN
-    if types.is_nested(data_type):
-        return Carried.JSON
-    return Carried.TEXT
-
-
-def _literal(text: str, kind: Carried) -> str:
-    if kind in {Carried.FLOAT, Carried.NUMBER}:
-        return text if text[-1].isdigit() else "null"
-    if kind in {Carried.BOOLEAN, Carried.JSON}:
-        return text
-    return _string(text)

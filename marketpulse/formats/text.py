@@ -7,9 +7,10 @@ text, and their field's metadata says what the text stands for (`Carried`).
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from enum import StrEnum
+from itertools import islice
+from json.encoder import encode_basestring
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +36,7 @@ class Carried(StrEnum):
 
 
 BY_TAG = {kind.tag: kind for kind in Carried if kind is not Carried.MIXED}
+UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # and the digits of a second's fraction
 _KEY = b"marketpulse"
 
 
@@ -96,18 +98,96 @@ def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
         return _floats(column)
     if types.is_decimal(data_type):
         return _without_exponents(column.cast(pa.string()))
+    if types.is_temporal(data_type):
+        return _moments(column)
+    if types.is_nested(data_type):
+        return pa.array(_nested(column), pa.string())
+    if types.is_boolean(data_type) or types.is_integer(data_type) or types.is_null(data_type):
+        return column.cast(pa.string())
+    return pa.array([_spell(value) for value in column.to_pylist()], pa.string())
+
+
+def _moments(column: pa.Array) -> pa.Array:
+    """Dates, times, and both; durations as ISO 8601 has them, in seconds."""
+    types, data_type = pa.types, column.type
+    if types.is_duration(data_type):
+        units = column.cast(pa.int64()).to_pylist()
+        return pa.array([_seconds(it, data_type.unit) for it in units], pa.string())
     if types.is_timestamp(data_type):
-        column = column.cast(pa.timestamp(data_type.unit))
+        column = column.cast(pa.timestamp(data_type.unit))  # in UTC
         try:
             return column.cast(pa.timestamp("s")).cast(pa.string())
         except pa.ArrowInvalid:  # some have a fraction
-            zeros = r"\.0+$|(\.\d*?[1-9])0+$"
-            return pc.replace_substring_regex(column.cast(pa.string()), zeros, r"\1")
-    if types.is_boolean(data_type) or types.is_integer(data_type) or types.is_date(data_type):
+            pass
+    if types.is_date(data_type):
         return column.cast(pa.string())
-    if types.is_null(data_type):
-        return pa.nulls(len(column), pa.string())
-    return pa.array([_spell(value) for value in column.to_pylist()], pa.string())
+    # Without the zeros at the end of the fractions.
+    return pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
+
+
+def _seconds(count: int | None, unit: str) -> str | None:
+    return None if count is None else f"PT{format(Decimal(count).scaleb(-UNITS[unit]), 'f')}S"
+
+
+def as_json(column: pa.Array, field: pa.Field, *, inner: bool = False) -> list[str]:
+    """Each cell as a JSON literal: text as strings, numbers exact, nulls as null.
+
+    JSON has no NaN and no infinities: they become null, and their names where the cell is part of
+    an `inner` value.
+    """
+    kind = carried(field)
+    if kind is Carried.MIXED:
+        cells = column.to_pylist()
+        return ["null" if cell is None else _literal(cell[1:], BY_TAG[cell[0]]) for cell in cells]
+    if kind is None:
+        kind = _kind(field.type)
+    texts = as_text(column, field).to_pylist()
+    return ["null" if text is None else _literal(text, kind, inner=inner) for text in texts]
+
+
+def _kind(data_type: pa.DataType) -> Carried:
+    types = pa.types
+    if types.is_floating(data_type):
+        return Carried.FLOAT
+    if types.is_integer(data_type) or types.is_decimal(data_type):
+        return Carried.NUMBER
+    if types.is_boolean(data_type):
+        return Carried.BOOLEAN
+    if types.is_nested(data_type):
+        return Carried.JSON
+    return Carried.TEXT
+
+
+def _literal(text: str, kind: Carried, *, inner: bool = False) -> str:
+    if kind in {Carried.FLOAT, Carried.NUMBER}:
+        return text if text[-1].isdigit() else encode_basestring(text) if inner else "null"
+    if kind in {Carried.BOOLEAN, Carried.JSON}:
+        return text
+    return encode_basestring(text)
+
+
+def _nested(column: pa.Array) -> list[str | None]:
+    """Each list as a JSON array, each structure as an object, each map as an array of both."""
+    types, data_type = pa.types, column.type
+    if types.is_map(data_type):
+        pair = pa.struct([("key", data_type.key_type), ("value", data_type.item_type)])
+        return _nested(column.cast(pa.list_(pair)))
+    if types.is_struct(data_type):
+        names = [encode_basestring(field.name) for field in data_type]
+        parts = (
+            as_json(part, field, inner=True)
+            for part, field in zip(column.flatten(), data_type, strict=True)
+        )
+        objects = (
+            "{" + ", ".join(map(": ".join, zip(names, cells, strict=True))) + "}"
+            for cells in (zip(*parts, strict=True) if names else ((),) * len(column))
+        )
+        return [it if there else None for it, there in zip(objects, column.is_valid(), strict=True)]
+    lengths = pc.if_else(column.is_valid(), pc.list_value_length(column), None).to_pylist()
+    inner = iter(as_json(column.flatten(), data_type.value_field, inner=True))
+    return [
+        None if length is None else f"[{', '.join(islice(inner, length))}]" for length in lengths
+    ]
 
 
 def _floats(column: pa.Array) -> pa.Array:
@@ -128,8 +208,4 @@ def _without_exponents(text: pa.Array) -> pa.Array:
 def _spell(value: Any) -> str | None:
     if value is None:
         return None
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False, default=_spell)
-    return str(value)
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from marketpulse.errors import WrongUsage
 from marketpulse.formats.text import Carried, carried_field
+from marketpulse.formats.typed import column_of
 from marketpulse.model import (
     Column,
     ForeignKey,
@@ -494,7 +495,7 @@ class DemoSource:
         for row, (_, kind), sql, plain in zip(known, forms, selects, given, strict=True):
             name, words, nullable, comment = row
             field = carried_field(name, kind) if kind else _in_utc(plain)
-            column = Column(name, words, str(field.type), nullable, comment)
+            column = column_of(field, words, nullable=nullable, comment=comment)
             columns[name] = _Selected(column, sql, field)
         return columns
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 from marketpulse.errors import BadData, NotFound
 from marketpulse.formats import BY_SUFFIX, opener
 from marketpulse.formats.text import as_text
-from marketpulse.model import Column, Misfit, OnMisfit, SourceInfo, Table, TableSchema
+from marketpulse.formats.typed import column_of
+from marketpulse.model import Misfit, OnMisfit, SourceInfo, Table, TableSchema
 from marketpulse.sources import only_table, unknown
 
 
@@ -43,7 +44,7 @@ class FilesSource:
 
     def describe(self, table: str) -> TableSchema:
         found = only_table(self, table)
-        columns = tuple(Column(it.name, str(it.type), str(it.type)) for it in self._schema)
+        columns = tuple(map(column_of, self._schema))
         return TableSchema(replace(self.tables()[0], name=found), columns)
 
     def scan(
