@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,46 @@ class TestEverySource:
             for asked in (whole.column_names[::-1], whole.column_names[-1:]):
                 part = source.scan(table.name, asked, limit=10)
                 assert rows(part) == rows(whole.select(asked)[:10].to_reader())
+
+    def test_order(self, source: Source) -> None:
+        """Rows come in the order that is asked for, missing values last, and then the limit."""
+        for table in source.tables():
+            name = source.scan(table.name).schema.names[0]
+            quoted = '"' + name.replace('"', '""') + '"'
+            for direction in ("", " DESC"):
+                found = source.scan(table.name, order=quoted + direction).read_all()
+                assert sorted(rows(found.to_reader())) == sorted(rows(source.scan(table.name)))
+                first = source.scan(table.name, limit=2, order=quoted + direction).read_all()
+                assert first[name].to_pylist() == found[name].to_pylist()[:2]
+                nulls = [cell is None for cell in found[name].to_pylist()]
+                assert nulls == sorted(nulls)
+
+    def test_where(self, source: Source) -> None:
+        """A condition and its opposite part the rows, in their order; no cell changes."""
+        for table in source.tables():
+            name = '"' + source.scan(table.name).schema.names[-1].replace('"', '""') + '"'
+            parts = [
+                rows(source.scan(table.name, where=f"{name} IS {negated} NULL"))
+                for negated in ("", "NOT")
+            ]
+            everything = rows(source.scan(table.name))
+            assert sorted(chain(*parts)) == sorted(everything)
+            assert rows(source.scan(table.name, limit=1, where="1 = 1")) == everything[:1]
+
+    def test_no_condition(self, source: Source) -> None:
+        """What is no condition about the columns is wrong usage, or an unknown column."""
+        table = source.tables()[0].name
+        for where in ("", "1", "1 = 1; DROP TABLE x", "1 = 1) OR (1 = 1", "count(*) > 0", "a b"):
+            with pytest.raises(WrongUsage, match="--where") as caught:
+                source.scan(table, where=where).read_all()
+            assert caught.value.check == "MP-USE-003"
+        for order in ("", "1", "a b c", 'upper("x")'):
+            with pytest.raises(WrongUsage, match="--order-by"):
+                source.scan(table, order=order).read_all()
+        with pytest.raises(NotFound, match="no_such"):
+            source.scan(table, where="no_such > 1").read_all()
+        with pytest.raises(NotFound, match="no_such"):
+            source.scan(table, order="no_such").read_all()
 
     def test_unknown_table(self, source: Source) -> None:
         """A table that is not there is an error that names the nearest, for all who look for it."""

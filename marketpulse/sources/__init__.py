@@ -32,9 +32,13 @@ class Source(Protocol):
         columns: Sequence[str] | None = None,
         limit: int | None = None,
         on_misfit: OnMisfit | None = None,
+        where: str | None = None,
+        order: str | None = None,
     ) -> pa.RecordBatchReader:
         """The table's rows, in its order, in batches.
 
+        `where` is a condition of SQL, `order` a list of columns, each with ASC or DESC; of the
+        rows that remain `limit` are the first. Where either is nonsense, `WrongUsage` is raised.
         Lines that are no row go to `on_misfit`, each before the end of the rows that follow it;
         without it they raise `BadData`. Raises `NotFound` for an unknown table or column.
         """
@@ -86,6 +90,10 @@ def only_table(source: Source, name: str | None = None) -> str:
         )
     if name in tables:
         return name
+    if len(name) > 2 and name[0] == name[-1] == '"':  # spelled to the letter
+        exact = name[1:-1].replace('""', '"')
+        if exact in tables:
+            return exact
     same = [table for table in tables if table.casefold() == name.casefold()]
     if len(same) == 1:
         return same[0]

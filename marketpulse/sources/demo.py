@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from marketpulse.errors import WrongUsage
-from marketpulse.formats.text import Carried, carried_field
+from marketpulse.formats.text import Carried, carried_field, is_text
 from marketpulse.formats.typed import column_of
 from marketpulse.model import (
     Column,
@@ -30,6 +30,7 @@ from marketpulse.model import (
     TableSchema,
 )
 from marketpulse.sources import only_table, unknown
+from marketpulse.sources.selection import condition, ordering, told
 
 # A third of DuckDB's own portions: so the batches are the same with any number of threads.
 _BATCH = 40_960
@@ -381,7 +382,7 @@ WHERE schema_name = ? AND table_name = ? ORDER BY constraint_index
 """
 _SET = "SET VARIABLE {name} = ?"
 _COUNT = "SELECT count(*) FROM {table}"
-_SCAN = "SELECT {columns} FROM {table} {limit}"
+_SCAN = "SELECT {columns} FROM {table} WHERE {where} {rest}"
 
 
 @dataclass(frozen=True)
@@ -438,6 +439,8 @@ class DemoSource:
         columns: Sequence[str] | None = None,
         limit: int | None = None,
         on_misfit: OnMisfit | None = None,  # noqa: ARG002 - a database has none
+        where: str | None = None,
+        order: str | None = None,
     ) -> pa.RecordBatchReader:
         schema, found = self._tables[only_table(self, table)]
         known = self._columns(schema, found.name)
@@ -445,14 +448,19 @@ class DemoSource:
             if name not in known:
                 raise unknown("column", name, list(known))
         selected = [known[name] for name in (known if columns is None else columns)]
+        # The condition is about the columns as they are in the database.
+        own = pa.schema([_own(it) for it in known.values()])
+        rest = f"ORDER BY {ordering(order, own).sql}" if order is not None else ""
         statement = _SCAN.format(
             columns=", ".join(it.sql for it in selected),
             table=_placed(schema, found.name),
-            limit="" if limit is None else f"LIMIT {limit:d}",
+            where="true" if where is None else condition(where, own).sql,
+            rest=rest if limit is None else f"{rest} LIMIT {limit:d}",
         )
         # A cursor of its own for each, so that several readers can be open.
         cursor = _silent(self._database.cursor())
-        reader = cursor.sql(statement).to_arrow_reader(_BATCH)
+        with told():
+            reader = cursor.sql(statement).to_arrow_reader(_BATCH)
         fields = pa.schema([it.field for it in selected])
         return pa.RecordBatchReader.from_batches(fields, _as_fields(reader, fields))
 
@@ -488,7 +496,7 @@ class DemoSource:
             for (name, *_), (form, _) in zip(known, forms, strict=True)
         ]
         nothing = _SCAN.format(
-            columns=", ".join(selects), table=_placed(schema, table), limit="LIMIT 0"
+            columns=", ".join(selects), table=_placed(schema, table), where="false", rest=""
         )
         given = self._database.sql(nothing).to_arrow_reader(1).schema
         columns = {}
@@ -539,11 +547,18 @@ def _make_all_types(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def _as_fields(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in reader:
-        columns = [
-            column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
-        ]
-        yield pa.record_batch(columns, schema)
+    with told():
+        for batch in reader:
+            columns = [
+                column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
+            ]
+            yield pa.record_batch(columns, schema)
+
+
+def _own(selected: _Selected) -> pa.Field:
+    """The field without what only its way as text has done to it."""
+    only_on_its_way = is_text(selected.field.type) and selected.column.type != "VARCHAR"
+    return pa.field(selected.field.name, pa.null() if only_on_its_way else selected.field.type)
 
 
 def _in_utc(field: pa.Field) -> pa.Field:

@@ -18,6 +18,7 @@ from marketpulse.formats.text import as_text
 from marketpulse.formats.typed import column_of
 from marketpulse.model import Misfit, OnMisfit, SourceInfo, Table, TableSchema
 from marketpulse.sources import only_table, unknown
+from marketpulse.sources.selection import Selection, with_columns
 
 
 class FilesSource:
@@ -53,16 +54,13 @@ class FilesSource:
         columns: Sequence[str] | None = None,
         limit: int | None = None,
         on_misfit: OnMisfit | None = None,
+        where: str | None = None,
+        order: str | None = None,
     ) -> pa.RecordBatchReader:
         only_table(self, table)
-        names = self._schema.names if columns is None else list(columns)
-        for name in names:
-            if name not in self._schema.names:
-                raise unknown("column", name, self._schema.names)
-        schema = pa.schema([self._schema.field(name) for name in names])
-        batches = self._batches(on_misfit)
-        selected = (batch.select(names) for batch in _first(batches, limit))
-        return pa.RecordBatchReader.from_batches(schema, selected)
+        rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_misfit))
+        selection = Selection(where, order, limit, Path(self._workspace.name))
+        return with_columns(selection.of(rows), columns)
 
     def _batches(self, on_misfit: OnMisfit | None) -> Iterator[pa.RecordBatch]:
         count = 0
@@ -196,17 +194,6 @@ def _named(schema: pa.Schema, name: str) -> int:
 
 def _folded(name: str) -> str:
     return name.strip().casefold()
-
-
-def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if limit is None:
-            yield batch
-            continue
-        yield batch[:limit]
-        limit -= len(batch)
-        if limit <= 0:
-            return
 
 
 def _placed(before: int, on_misfit: OnMisfit) -> OnMisfit:

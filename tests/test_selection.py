@@ -1,0 +1,102 @@
+"""Conditions and orders that users write, about rows of any source."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from marketpulse.errors import WrongUsage
+from marketpulse.formats.text import Carried, carried_field
+from marketpulse.sources import open_files, open_source
+from marketpulse.sources.selection import Selection
+
+
+def chosen(
+    folder: Path, table: pa.Table, where: str | None = None, order: str | None = None
+) -> list[Any]:
+    """The first cell of each row that is chosen."""
+    reader = table.to_reader(max_chunksize=2)
+    found = Selection(where, order, None, folder).of(reader).read_all()
+    assert found.schema.equals(table.schema, check_metadata=True)
+    cells: list[Any] = found.column(0).to_pylist()
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("n = 1.0", ["1", "1.00"]),
+        ("n > 1", ["1.04", "17700000000000001"]),
+        ("n >= 17700000000000001", ["17700000000000001"]),
+        ("n IN (1, 2)", ["1", "1.00"]),
+        ("n BETWEEN -5 AND 0", ["-3"]),
+        ("-5 < n AND n < 1", ["-3"]),
+        ("n <> 1", ["1.04", "17700000000000001", "-3"]),
+        ("n = '1'", ["1"]),
+        ("n IS NULL", [None]),
+        ("n LIKE '1%' AND NOT n = 1", ["1.04", "17700000000000001"]),
+    ],
+)
+def test_text_that_meets_a_number_counts_as_one(
+    where: str, found: list[str], tmp_path: Path
+) -> None:
+    """No digit is rounded away to fit the number that the user wrote."""
+    cells = ["1", "1.04", "1.00", "17700000000000001", "-3", None]
+    assert chosen(tmp_path, pa.table({"n": cells}), where) == found
+
+
+def test_numbers_that_travel_as_text(tmp_path: Path) -> None:
+    """A column whose text stands for numbers is compared and sorted as numbers."""
+    schema = pa.schema([carried_field("n", Carried.NUMBER)])
+    table = pa.table({"n": ["10", None, "9.5", "-1"]}, schema)
+    assert chosen(tmp_path, table, "n * 2 > 18.9") == ["10", "9.5"]
+    assert chosen(tmp_path, table, order="n desc") == ["10", "9.5", "-1", None]
+
+
+def test_text_is_no_number(tmp_path: Path) -> None:
+    """A cell that is no number is named where it meets one, not passed over."""
+    with pytest.raises(WrongUsage, match="n/a"):
+        chosen(tmp_path, pa.table({"n": ["1", "n/a"]}), "n > 0")
+
+
+@pytest.mark.parametrize(
+    "data_type", [pa.decimal256(60, 2), pa.binary(2), pa.time64("ns"), pa.timestamp("s", "UTC")]
+)
+def test_cells_pass_by(data_type: pa.DataType, tmp_path: Path) -> None:
+    """Columns that the condition is not about keep types that no SQL engine has."""
+    values = [Decimal("0.10"), None] if pa.types.is_decimal(data_type) else None
+    odd = pa.array(values, data_type) if values else pa.nulls(2, data_type)
+    assert chosen(tmp_path, pa.table({"n": [1, 2], "odd": odd}), "n = 1", "n") == [1]
+
+
+def test_words_of_oracle() -> None:
+    """What is written for Oracle is understood."""
+    with open_source("demo", rows=200) as market:
+        asked = "NVL(CONFIDENCE, 0) >= 0 AND TRUNC(DATE_1) <= TO_DATE('2100-01-01', 'YYYY-MM-DD')"
+        assert len(market.scan("COLORS", where=asked).read_all()) > 0
+
+
+def test_equal_rows_keep_their_order(tmp_path: Path) -> None:
+    """Rows that the order does not tell apart stay as they came, over many batches."""
+    table = pa.table({"n": range(200_000), "same": [place % 3 for place in range(200_000)]})
+    reader = table.to_reader(max_chunksize=1000)
+    found = Selection(None, "same DESC", None, tmp_path).of(reader).read_all()
+    assert found.equals(table.sort_by([("same", "descending"), ("n", "ascending")]))
+
+
+def test_one_name_in_two_cases(tmp_path: Path) -> None:
+    """Of columns that differ in case only, the one is meant that is spelled so."""
+    table = pa.table({"a": [1, 2], "A": [2, 1]})
+    assert chosen(tmp_path, table, '"A" = 1') == [2]
+    assert chosen(tmp_path, table, "a = 1") == [1]
+
+
+def test_files_with_lines_that_are_no_rows(tmp_path: Path) -> None:
+    """Such lines are told while rows are chosen, too."""
+    (tmp_path / "a.csv").write_text("n,m\n1,2\n3\n4,5\n")
+    misfits: list[Any] = []
+    with open_files([tmp_path / "a.csv"]) as source:
+        found = source.scan("a", ["m"], None, misfits.append, "n > 1", "m").read_all()
+    assert (found["m"].to_pylist(), len(misfits)) == (["5"], 1)
