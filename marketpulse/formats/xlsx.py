@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import zip_longest
@@ -33,9 +34,16 @@ _ESCAPE = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)
 def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
     """Decode the sheet once into the workspace; scans read that."""
     # Twice, since a workbook shows either what a formula says or what it gave.
-    values, formulas = _workbook(path, data_only=True), _workbook(path, data_only=False)
-    title = _only_sheet(path, values)
-    rows = zip_longest(_rows(values[title]), _rows(formulas[title]), fillvalue=())
+    with (
+        closing(_workbook(path, data_only=True)) as values,
+        closing(_workbook(path, data_only=False)) as formulas,
+    ):
+        title = _only_sheet(path, values)
+        with closing(_rows(values[title])) as shown, closing(_rows(formulas[title])) as said:
+            return _spooled(path, title, zip_longest(shown, said, fillvalue=()), workspace).scan
+
+
+def _spooled(path: Path, title: str, rows: Iterable[Any], workspace: Path) -> Spool:
     cells = (list(_cells(shown, said)) for shown, said in rows)
     filled = (row for row in cells if any(cell and cell[1:].strip() for cell in row))
     header = [cell[1:] if cell else "" for cell in _trimmed(next(filled, []))]
@@ -54,9 +62,7 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
         else:
             spool.append(dict(zip(header, row, strict=False)))
     spool.finish()
-    values.close()
-    formulas.close()
-    return spool.scan
+    return spool
 
 
 def _workbook(path: Path, *, data_only: bool) -> Any:
@@ -105,9 +111,9 @@ def _only_sheet(path: Path, workbook: Any) -> str:
     return str((filled or workbook.sheetnames)[0])
 
 
-def _rows(sheet: Any, *, values: bool = False) -> Iterator[Any]:
+def _rows(sheet: Any, *, values: bool = False) -> Generator[Any]:
     sheet.reset_dimensions()  # programs that stream write none, or wrong ones
-    rows: Iterator[Any] = sheet.iter_rows(values_only=values)
+    rows: Generator[Any] = sheet.iter_rows(values_only=values)
     return rows
 
 
