@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from marketpulse.version import __version__ as __version__
 
-__all__ = ["ColorsRun", "MarketPulseError", "__version__", "run_colors"]
+__all__ = ["ColorsRun", "Loaded", "MarketPulseError", "__version__", "load", "run_colors"]
 
 if TYPE_CHECKING:
     from marketpulse.colors.run import ColorsRun as ColorsRun
     from marketpulse.colors.run import run_colors as run_colors
     from marketpulse.errors import MarketPulseError as MarketPulseError
+    from marketpulse.sources.bundle import Loaded as Loaded
+    from marketpulse.sources.bundle import load as load
 
 _HOMES = {
     "ColorsRun": "marketpulse.colors.run",
     "run_colors": "marketpulse.colors.run",
+    "Loaded": "marketpulse.sources.bundle",
     "MarketPulseError": "marketpulse.errors",
+    "load": "marketpulse.sources.bundle",
 }
 
 

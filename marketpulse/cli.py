@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
     from marketpulse.colors.run import ColorsRun
     from marketpulse.model import TableSchema
+    from marketpulse.sample import Planned, Sample
     from marketpulse.settings import Provenance, Settings
 
 _interrupted = threading.Event()  # by Ctrl-C
@@ -46,6 +47,13 @@ class ListShape(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+
+
+class Profile(StrEnum):
+    """For whom a CSV file is written."""
+
+    LOSSLESS = "lossless"
+    EXCEL = "excel"
 
 
 class ProcessingType(StrEnum):
@@ -73,6 +81,13 @@ class Session:
             options = {"MARKETPULSE_SOURCE": self.source}
             self._settings = load_settings(options, os.environ, self.env_file)
         return self._settings
+
+    def secrets(self) -> list[str]:
+        """The passwords that are known here, those of less than eight characters aside."""
+        settings, _ = self.settings()
+        password = settings.oracle_password
+        found = [password.get_secret_value()] if password else []
+        return [secret for secret in found if len(secret) >= 8]
 
     def say(self, text: str) -> None:
         """Words on standard error, unless they are not wanted."""
@@ -185,6 +200,10 @@ Output = Annotated[
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."),
+]
+Tables = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TABLE", help="The tables, where there are several."),
 ]
 Table = Annotated[
     str | None, typer.Option("--table", metavar="NAME", help="The table, where there are several.")
@@ -345,10 +364,7 @@ def list_tables(
 @app.command("schema")
 def schema(
     ctx: typer.Context,
-    tables: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="TABLE", help="The tables, where there are several."),
-    ] = None,
+    tables: Tables = None,
     source: Source = None,
     output: Output = None,
     shape: Format = Shape.TABLE,
@@ -367,6 +383,107 @@ def schema(
         if number:
             console.show_text("")
         _show_schema(described)
+
+
+@app.command("sample")
+def sample(
+    ctx: typer.Context,
+    tables: Tables = None,
+    source: Source = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="How many rows.")
+    ] = 1000,
+    everything: Annotated[bool, typer.Option("--all", help="All rows.")] = False,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="CONDITION", help="Only rows of which this is true."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="NAMES", help="Only these: CUSIP,PX.")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option("--order-by", metavar="COLUMNS", help="First by these: 'PX DESC, CUSIP'."),
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--formats", help="Any of csv,json,ndjson,parquet,xlsx.")
+    ] = None,
+    profile: Annotated[
+        Profile, typer.Option("--profile", help="excel: for spreadsheets, nothing spoilt.")
+    ] = Profile.LOSSLESS,
+    json_rows: Annotated[
+        str, typer.Option("--json-rows", metavar="N", help="Rows of the JSON file, or all.")
+    ] = "100",
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="The folder for the bundle.")
+    ] = Path("sample_data"),
+    zipped: Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")] = False,
+    taken_at: Annotated[
+        str | None,
+        typer.Option("--taken-at", metavar="TIME", help="What names and manifest say, not now."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; read no row.")
+    ] = False,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Write rows of tables, and all that describes them, as one folder to send."""
+    with _source(ctx, None, source) as data:
+        from marketpulse import extract  # noqa: PLC0415 - when there is a source
+        from marketpulse import sample as job  # noqa: PLC0415 - so too
+
+        usual = "csv,json,xlsx" if profile is Profile.EXCEL else "csv,json"
+        wanted = job.Wanted(
+            limit=None if everything else limit,
+            where=where,
+            order=order,
+            columns=None if columns is None else job.listed(columns),
+            formats=job.listed((formats or usual).lower()),
+            profile=profile.value,
+            json_rows=job.rows(json_rows),
+        )
+        moment = job.moment(taken_at)
+        if dry_run:
+            _show_plan(job.plan(extract.describe(data, tables or ()), wanted, moment), shape)
+            return
+        taken = job.sample(
+            data,
+            tables or (),
+            wanted,
+            output=output,
+            taken_at=moment,
+            progress=console.progress(quiet=ctx.obj.quiet),
+            zipped=zipped,
+            secrets=ctx.obj.secrets(),
+        )
+    _show_sample(ctx.obj, taken, shape)
+
+
+@app.command("verify")
+def verify(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder, or a zip of it.")],
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Prove that a bundle is whole: each file as it was written, each row still there."""
+    from marketpulse.verify import verify as verified  # noqa: PLC0415 - when it is needed
+
+    found = verified(bundle)
+    if shape is Shape.JSON:
+        console.show_json(found.as_json())
+    else:
+        tables = [it for it in found.manifest.tables if it.files]
+        rows = [(it.name, it.rows, ", ".join(file.format for file in it.files)) for it in tables]
+        console.show_table(("table", "rows", "as"), rows)
+        for fault in found.faults:
+            console.show_text(f"{fault.file}: {fault.what}")
+        for gap in found.manifest.missing:
+            console.show_text(f"missing: {gap.table}: {gap.why}")
+        word = f"{len(found.faults)} faults" if found.faults else "every file is as it was written"
+        console.show_text(f"{bundle}: {word}")
+    if found.faults:
+        raise typer.Exit(7)
+    if not found.manifest.complete:
+        raise typer.Exit(9)
 
 
 @rules_app.command("check")
@@ -472,7 +589,7 @@ def _source(ctx: typer.Context, inputs: Sequence[str] | None, source: str | None
             raise WrongUsage(
                 "INPUT and --source both say where the rows come from", hint="give one of them"
             )
-        return open_source(inputs[0]) if inputs == ["demo"] else open_files(inputs)
+        return open_source(inputs[0]) if len(inputs) == 1 else open_files(inputs)
     if named:
         return open_source(named)
     settings, _ = session.settings()
@@ -511,6 +628,33 @@ def _show_run(session: Session, run: ColorsRun, shape: Shape) -> None:
         session.say(f"warning: {run.warnings['rank']} rows with a rank outside 1 to 6; kept")
     for warning in run.rule_warnings:
         session.say(f"warning: {warning}")
+
+
+def _show_plan(planned: Sequence[Planned], shape: Shape) -> None:
+    if shape is Shape.JSON:
+        console.show_json([asdict(it) for it in planned])
+        return
+    for it in planned:
+        known = "" if it.rows is None else f" ({it.rows} rows)"
+        console.show_text(f"{it.statement}{known}\n  {', '.join(it.files)}")
+
+
+def _show_sample(session: Session, taken: Sample, shape: Shape) -> None:
+    manifest = taken.manifest
+    if shape is Shape.JSON:
+        console.show_json(taken.as_json())
+    else:
+        tables = [it for it in manifest.tables if it.files]
+        rows = [(it.name, it.rows, ", ".join(file.name for file in it.files)) for it in tables]
+        console.show_table(("table", "rows", "files"), rows)
+        console.show_text(f"in {taken.folder}" + (f" and {taken.zipped}" if taken.zipped else ""))
+    for table in manifest.tables:
+        for note in table.notes:
+            session.say(f"warning: {table.name}: {note}")
+    for gap in manifest.missing:
+        console.say(f"error: {gap.table} is missing: {gap.why}")
+    if manifest.missing:
+        raise typer.Exit(9)
 
 
 def _show_schema(described: TableSchema) -> None:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -90,6 +91,84 @@ def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def say(text: str) -> None:
     """Words beside the result, on standard error."""
     print(text.translate(_CONTROLS), file=sys.stderr)  # noqa: T201 - this is the output
+
+
+def progress(*, quiet: bool) -> Quiet | Bar | Lines:
+    """Who shows how far a long job is: nobody, a bar on a terminal, or a line now and then."""
+    if quiet:
+        return Quiet()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def begin(self, table: str, rows: int | None) -> None:
+        """A table begins."""
+
+    def advance(self, rows: int) -> None:
+        """More rows are written."""
+
+    def end(self) -> None:
+        """The table is written."""
+
+
+class Lines:
+    """A line on standard error every ten seconds: rows, rows a second, seconds left."""
+
+    def begin(self, table: str, rows: int | None) -> None:
+        """A table begins."""
+        self._table, self._of, self._rows = table, rows, 0
+        self._began = self._told = time.monotonic()
+
+    def advance(self, rows: int) -> None:
+        """More rows are written."""
+        self._rows += rows
+        now = time.monotonic()
+        if now - self._told < 10:
+            return
+        self._told = now
+        rate = self._rows / (now - self._began)
+        left = "" if self._of is None else f", {(self._of - self._rows) / rate:.0f} s left"
+        say(f"{self._table}: {self._rows:,} rows, {rate:,.0f}/s{left}")
+
+    def end(self) -> None:
+        """The table is written."""
+
+
+class Bar:
+    """A bar on a terminal's standard error, gone when the table is written."""
+
+    def begin(self, table: str, rows: int | None) -> None:
+        """A table begins."""
+        from rich.console import Console  # noqa: PLC0415 - rich costs more than most commands
+        from rich.progress import (  # noqa: PLC0415 - so too
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        shown = table.translate(_CONTROLS).replace("[", r"\[")
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(shown, total=rows)
+        self._bar.start()
+
+    def advance(self, rows: int) -> None:
+        """More rows are written."""
+        self._bar.advance(self._task, rows)
+
+    def end(self) -> None:
+        """The table is written."""
+        self._bar.stop()
 
 
 def show_error(error: MarketPulseError, *, as_json: bool) -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from marketpulse.bundle import DATABASE, TABLES, BundleTable, bundle_folder
 from marketpulse.errors import NotFound
 from marketpulse.model import SourceInfo, Table, TableSchema
-from marketpulse.sealed import sealed_folder
 from marketpulse.sources import Source, only_table
 from marketpulse.version import __version__
-
-TABLES = "accessible_tables.json"
-DATABASE = "database_info.json"
 
 
 @dataclass(frozen=True)
@@ -37,8 +33,15 @@ class Listing:
 
         Raises `OutputRefused` where that cannot be.
         """
+        texts = self.texts()
+        with bundle_folder(folder, self.source, keep=True) as bundle:
+            bundle.seal(texts, (), taken_at=_now())
+        return [*texts]
+
+    def texts(self) -> dict[str, Any]:
+        """The two files, by their names."""
         database = {**asdict(self.source), "marketpulse": __version__}
-        return _write(folder, {DATABASE: database, TABLES: self.as_json()})
+        return {DATABASE: database, TABLES: self.as_json()}
 
 
 def list_tables(source: Source, like: str | None = None) -> Listing:
@@ -68,7 +71,9 @@ def list_tables(source: Source, like: str | None = None) -> Listing:
 class Schemas:
     """What some tables are made of."""
 
+    source: SourceInfo
     tables: tuple[TableSchema, ...]
+    stems: Mapping[str, str]  # the begin of each table's file names
 
     def as_json(self) -> list[dict[str, Any]]:
         """Each table as its `TABLE_schema.json` shows it."""
@@ -79,11 +84,19 @@ class Schemas:
 
         Raises `OutputRefused` where that cannot be.
         """
-        stems = file_stems([schema.table.name for schema in self.tables])
-        return _write(
-            folder,
-            {f"{stems[it.table.name]}_schema.json": _as_json(it) for it in self.tables},
-        )
+        texts = self.texts()
+        tables = [BundleTable(it.table.name, self.file(it.table.name)) for it in self.tables]
+        with bundle_folder(folder, self.source, keep=True) as bundle:
+            bundle.seal(texts, tables, taken_at=_now())
+        return [*texts]
+
+    def texts(self) -> dict[str, Any]:
+        """Each table's `TABLE_schema.json` by its name."""
+        return {self.file(it.table.name): _as_json(it) for it in self.tables}
+
+    def file(self, table: str) -> str:
+        """The name of a table's schema file."""
+        return f"{self.stems[table]}_schema.json"
 
 
 def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
@@ -92,21 +105,24 @@ def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
     Raises `NotFound`, which names the nearest tables.
     """
     found = dict.fromkeys(only_table(source, name) for name in names or (None,))
-    return Schemas(tuple(source.describe(name) for name in found))
+    stems = file_stems([table.name for table in source.tables()])
+    return Schemas(source.info(), tuple(source.describe(name) for name in found), stems)
 
 
 def file_stems(tables: Sequence[str]) -> dict[str, str]:
     """For each table the begin of its files' names, its own on every platform.
 
     The table's name, where no file system could take offence at it or take it for another's;
-    what had to be changed ends in eight digits of the name's SHA-256.
+    what had to be changed ends in eight digits of the name's SHA-256. Of names that differ in case
+    only the first keeps its own: capitals come first.
     """
-    same = Counter(name.casefold() for name in tables)
-    stems = {}
-    for name in tables:
+    stems: dict[str, str] = {}
+    folded: set[str] = set()
+    for name in sorted(tables):
         stem = re.sub(r"[^A-Za-z0-9_$#-]", "_", name)[:80]
-        if stem != name or same[name.casefold()] > 1:
+        if stem != name or stem.casefold() in folded:
             stem += "~" + hashlib.sha256(name.encode()).hexdigest()[:8]
+        folded.add(stem.casefold())
         stems[name] = stem
     return stems
 
@@ -116,14 +132,10 @@ def _as_json(schema: TableSchema) -> dict[str, Any]:
     return {**parts.pop("table"), **parts}
 
 
-def _write(folder: Path, files: Mapping[str, Any]) -> list[str]:
-    """Write these files as JSON; they appear whole, and one after another."""
-    *others, last = files
-    texts = {
-        name: json.dumps(data, indent=2, ensure_ascii=False) + "\n" for name, data in files.items()
-    }
-    with sealed_folder(folder, last, lambda _: False) as written:
-        for name in others:
-            written.part(name).write_text(texts[name], encoding="utf-8")
-        written.publish(texts[last])
-    return [*files]
+def spelled(moment: datetime) -> str:
+    """A moment in UTC as JSON has it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _now() -> str:
+    return spelled(datetime.now(UTC))

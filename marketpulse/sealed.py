@@ -32,13 +32,21 @@ class SealedFolder:
     on the disk, the seal of an earlier set goes first, then its files and the parts of runs that
     did not end, then the new ones take their names, and the new seal comes last: whatever happens
     in between, a seal never stands beside another set's files. Of two runs at once one fails.
-    `owned` tells which names belong to such sets.
+    `owned` tells which files belong to such sets, `begun` which parts; without `begun` it is the
+    same. A set without a seal is one file.
     """
 
-    def __init__(self, folder: Path, seal: str, owned: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seal: str | None,
+        owned: Callable[[str], bool],
+        begun: Callable[[str], bool] | None = None,
+    ) -> None:
         self._folder = folder
         self._seal = seal
         self._owned = owned
+        self._begun = begun or owned
         self._suffix = f".{secrets.token_hex(4)}{_PART}"
         self._names: list[str] = []
 
@@ -46,6 +54,12 @@ class SealedFolder:
         """Where to write a file of the set for now."""
         self._names.append(name)
         return self._part(name)
+
+    def forget(self, name: str) -> None:
+        """Remove a file from the set again."""
+        if name in self._names:
+            self._names.remove(name)
+        self._part(name).unlink(missing_ok=True)
 
     def written(self) -> list[WrittenFile]:
         """Bring the parts to the disk, and tell what they are, by the names that they will have."""
@@ -59,12 +73,13 @@ class SealedFolder:
             list(synced)  # raises what went wrong
         return files
 
-    def publish(self, seal: str) -> None:
+    def publish(self, seal: str = "") -> None:
         """Give all files their names, the seal last."""
         for name in self._names:
             _sync(self._part(name))
-        (self._folder / self._seal).unlink(missing_ok=True)
-        _sync(self._folder)
+        if self._seal:
+            (self._folder / self._seal).unlink(missing_ok=True)
+            _sync(self._folder)
         current = {*self._names, *(self._part(name).name for name in self._names)}
         for path in self._folder.iterdir():
             if path.name not in current and self._is_ours(path.name) and not path.is_dir():
@@ -72,15 +87,16 @@ class SealedFolder:
         for name in self._names:
             self._part(name).replace(self._folder / name)
         _sync(self._folder)
-        part = self._part(self._seal)
-        part.write_text(seal, encoding="utf-8")
-        _sync(part)
-        part.replace(self._folder / self._seal)
-        _sync(self._folder)
+        if self._seal:
+            part = self._part(self._seal)
+            part.write_text(seal, encoding="utf-8")
+            _sync(part)
+            part.replace(self._folder / self._seal)
+            _sync(self._folder)
 
     def discard(self) -> None:
         """Remove the parts."""
-        for name in (*self._names, self._seal):
+        for name in (*self._names, *filter(None, (self._seal,))):
             self._part(name).unlink(missing_ok=True)
 
     def _part(self, name: str) -> Path:
@@ -90,11 +106,17 @@ class SealedFolder:
         """Whether a file belongs to a set, finished or not."""
         if name.endswith(_PART):
             name = name.rsplit(".", 2)[0]
+            return name == self._seal or self._begun(name)
         return name == self._seal or self._owned(name)
 
 
 @contextmanager
-def sealed_folder(folder: Path, seal: str, owned: Callable[[str], bool]) -> Iterator[SealedFolder]:
+def sealed_folder(
+    folder: Path,
+    seal: str | None,
+    owned: Callable[[str], bool],
+    begun: Callable[[str], bool] | None = None,
+) -> Iterator[SealedFolder]:
     """Write a set of files; whatever goes wrong, no part and no new folder is left behind.
 
     Raises `OutputRefused` where the folder cannot be made or written.
@@ -103,7 +125,7 @@ def sealed_folder(folder: Path, seal: str, owned: Callable[[str], bool]) -> Iter
     try:
         made += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        files = SealedFolder(folder, seal, owned)
+        files = SealedFolder(folder, seal, owned, begun)
         try:
             yield files
         except BaseException:

@@ -17,8 +17,10 @@ PACKAGE = Path(marketpulse.__file__).parent
 LAYERS = (
     ("", "__main__", "cli", "tour"),  # front doors
     ("console",),
-    ("colors.run", "colors.explain", "colors.funnel", "extract"),  # jobs
+    ("colors.run", "colors.explain", "colors.funnel", "sample", "verify"),
+    ("extract",),  # jobs
     ("colors", "sources"),
+    ("bundle",),
     ("formats", "settings", "sealed"),
     ("model", "errors", "version"),
 )
@@ -26,7 +28,7 @@ LAYERS = (
 DOORS = {
     "rich": {"console"},
     "typer": {"cli"},
-    "pydantic": {"settings"},
+    "pydantic": {"settings", "bundle", "sources.bundle"},
     "pydantic_settings": {"settings"},
     "dotenv": {"settings"},
     "openpyxl": {"formats.xlsx"},

@@ -96,11 +96,11 @@ def test_schemas_on_a_command_line(tmp_path: Path) -> None:
 
     printed = json.loads(done.stdout)
     assert [it["name"] for it in printed] == names
-    files = sorted((tmp_path / "out").iterdir())
+    files = sorted((tmp_path / "out").glob("*_schema.json"))
     written = [json.loads(path.read_text("utf-8")) for path in files]
     assert sorted(it["name"] for it in written) == sorted(names)
     assert all(it in printed for it in written)
-    assert "CON_schema.json" in {path.name for path in files}
+    assert {path.name for path in files} >= {"CON_schema.json", "COLORS_schema.json"}
 
 
 def test_a_schema_is_the_sources() -> None:
@@ -140,7 +140,7 @@ def test_file_stems(names: list[str]) -> None:
     """Each table has file names of its own, on file systems that ignore case too."""
     stems = file_stems(names)
 
-    assert list(stems) == names
+    assert set(stems) == set(names)
     assert len({stem.casefold() for stem in stems.values()}) == len(names)
     assert all(stem.isascii() and len(stem) < 100 for stem in stems.values())
     assert all(stem == file_stems([name])[name] or "~" in stem for name, stem in stems.items())

@@ -31,7 +31,7 @@ from marketpulse.errors import BadData, WrongUsage
 from marketpulse.formats import FORMATS, open_writer, write_behind
 from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
-from marketpulse.sources import Source, only_table, open_files
+from marketpulse.sources import Source, only_table, open_files, open_source
 from marketpulse.version import __version__
 
 OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
@@ -189,7 +189,7 @@ def _book(rules: Any) -> RuleBook:
 def _feed(data: Any, table: str | None, stack: ExitStack) -> Feed:
     """Whatever was given, as colors to read."""
     if isinstance(data, str | Path):
-        data = stack.enter_context(open_files([data]))
+        data = stack.enter_context(open_source(str(data)))
     elif isinstance(data, list | tuple):
         data = stack.enter_context(open_files(data))
     if hasattr(data, "scan"):

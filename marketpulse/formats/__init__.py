@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -27,13 +27,27 @@ class Writer(Protocol):
         """Finish the file."""
 
 
-def open_writer(
-    name: str, path: Path, schema: pa.Schema, *, numbers: frozenset[str] = frozenset()
-) -> Writer:
-    """Begin a file of the named format. `numbers` are the columns that a spreadsheet may count."""
+def open_writer(name: str, path: Path, schema: pa.Schema, **options: Any) -> Writer:
+    """Begin a file of the named format.
+
+    Options of some: `numbers`, the columns that a spreadsheet may count (xlsx); `excel`, a CSV
+    that a spreadsheet does not spoil; `pretty`, JSON with a line for each cell.
+    """
     module = import_module(f"marketpulse.formats.{_module(name)}")
-    writer: Writer = module.Writer(path, schema, numbers=numbers, lines=name == "ndjson")
+    writer: Writer = module.Writer(path, schema, lines=name == "ndjson", **options)
     return writer
+
+
+def read_back(
+    path: Path, schema: pa.Schema, workspace: Path, *, excel: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that a writer here wrote of this schema, with the values they had.
+
+    Raises `BadData` where that cannot be.
+    """
+    module = import_module(f"marketpulse.formats.{_module(BY_SUFFIX[path.suffix.lower()])}")
+    batches: Iterator[pa.RecordBatch] = module.read_back(path, schema, workspace, excel=excel)
+    return batches
 
 
 def write_behind(write: Callable[[Any], None], batches: Iterable[Any]) -> None:

@@ -26,12 +26,16 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from marketpulse.errors import BadData
+from marketpulse.formats.spreadsheet import harmless, unharmed
 from marketpulse.formats.text import as_text
+from marketpulse.formats.typed import as_schema
 from marketpulse.model import Misfit, OnMisfit
 
 LONGEST_RECORD = 1 << 22  # bytes; larger blocks would make reading slower
+_LONGEST_WRITTEN = 1 << 26  # bytes; what was written here may hold long texts
 _PORTION = 1 << 24  # bytes looked at together
 _ENDS = np.isin(np.arange(256), list(b",\r\n"))  # what may stand before and after a field
+_NAME = pa.field("name", pa.string())
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
@@ -94,6 +98,42 @@ def _batches(path: Path, layout: Layout, on_misfit: OnMisfit) -> Iterator[pa.Rec
                 check="MP-DAT-003",
             ) from error
         quotes.result()
+
+
+def read_back(
+    path: Path, schema: pa.Schema, _workspace: Path, *, excel: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that `Writer` wrote, in the types that they had."""
+    return as_schema(path, _as_written(path, schema.names, excel=excel), schema)
+
+
+def _as_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.RecordBatch]:
+    """Every cell as the text that was written: `""` is no null, an empty line is a row."""
+    names = [str(place) for place in range(len(header))]
+    try:
+        reader = pa.csv.open_csv(
+            path,
+            pa.csv.ReadOptions(
+                use_threads=False,
+                column_names=names,
+                skip_rows_after_names=1,
+                block_size=_LONGEST_WRITTEN,
+            ),
+            pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+        for batch in reader:
+            columns = [unharmed(column) if excel else column for column in batch.columns]
+            yield pa.record_batch(columns, header)
+    except pa.ArrowInvalid as error:
+        raise BadData(
+            f"{path}: this is not the CSV that was written: {error}", check="MP-DAT-003"
+        ) from error
 
 
 def _layout(path: Path) -> Layout:
@@ -252,14 +292,19 @@ class Writer:
 
     Arrow's own writer quotes every string or none. Two threads spell the batches, one ahead of
     what is written: they have to keep up with an engine that sorts on all cores.
+
+    With `excel` there is a byte order mark, and what a spreadsheet would change is marked as text.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, **_: object) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, *, excel: bool = False, **_: object) -> None:
         self._schema = schema
+        self._excel = excel
         self._pens = ThreadPoolExecutor(2)
         self._spelling: deque[Future[memoryview]] = deque()
         self._file = path.open("wb")
-        self._file.write(_lines([pa.array([name], pa.string()) for name in schema.names]))
+        self._file.write(codecs.BOM_UTF8 if excel else b"")
+        names = [pa.array([name], pa.string()) for name in schema.names]
+        self._file.write(_lines([harmless(it, _NAME) for it in names] if excel else names))
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._spelling.append(self._pens.submit(self._spelled, batch))
@@ -275,8 +320,13 @@ class Writer:
             self._file.close()
 
     def _spelled(self, batch: pa.RecordBatch) -> memoryview:
-        columns = zip(batch.columns, self._schema, strict=True)
-        return _lines([as_text(column, field) for column, field in columns])
+        texts = [
+            as_text(column, field)
+            for column, field in zip(batch.columns, self._schema, strict=True)
+        ]
+        if self._excel:
+            texts = [harmless(text, field) for text, field in zip(texts, self._schema, strict=True)]
+        return _lines(texts)
 
 
 def _lines(columns: list[pa.Array]) -> memoryview:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from marketpulse.errors import BadData
 from marketpulse.formats.spool import Spool
 from marketpulse.formats.text import Carried, as_json
+from marketpulse.formats.typed import as_schema
 from marketpulse.model import OnMisfit
 
 _LONGEST_OBJECT = 1 << 26  # bytes
@@ -71,6 +72,13 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
         spool.append({name: _cell(cell) for name, cell in value.pairs.items()})
     spool.finish()
     return spool.scan
+
+
+def read_back(
+    path: Path, schema: pa.Schema, workspace: Path, **_: object
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that `Writer` wrote, in the types that they had."""
+    return as_schema(path, opener(path, workspace)(lambda _: None), schema)
 
 
 def _values(path: Path) -> Iterator[str]:
@@ -180,13 +188,25 @@ def _literal_path(path: Path) -> str:
 class Writer:
     """One array of objects, or (`lines`) one object a line. Numbers are exact, null is null.
 
-    NaN and the infinities have no place in JSON: they become null.
+    NaN and the infinities have no place in JSON: they become null. With `pretty` each cell has a
+    line of its own.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, *, lines: bool = False, **_: object) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        *,
+        lines: bool = False,
+        pretty: bool = False,
+        **_: object,
+    ) -> None:
         self._schema = schema
         names = [encode_basestring(name).replace("%", "%%") for name in schema.names]
-        self._row = "{" + ", ".join(f"{name}: %s" for name in names) + "}"
+        cells = [f"{name}: %s" for name in names]
+        self._row = "{" + ", ".join(cells) + "}"
+        if pretty:
+            self._row = "  {\n    " + ",\n    ".join(cells) + "\n  }"
         self._between = "\n" if lines else ",\n"
         self._begin, self._end = ("", "\n") if lines else ("[\n", "\n]\n")
         self._file = path.open("w", encoding="utf-8", newline="\n")

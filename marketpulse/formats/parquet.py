@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from marketpulse.errors import BadData
 from marketpulse.formats.text import stored_plain, without_tags
+from marketpulse.formats.typed import as_schema
 from marketpulse.model import OnMisfit
 
 _ROWS = 50_000
@@ -18,18 +19,22 @@ _ROWS = 50_000
 
 def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
     """Read the file's footer, then its rows as often as is wanted."""
+    schema = _schema(path)
+
+    def scan(_on_misfit: OnMisfit) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(schema, _batches(path, schema))
+
+    return scan
+
+
+def _schema(path: Path) -> pa.Schema:
     try:
         schema = pq.read_schema(path)
     except pa.ArrowException as error:
         raise BadData(
             f"{path}: this is not Parquet, or it is damaged: {error}", check="MP-DAT-006"
         ) from error
-    schema = pa.schema([stored_plain(field) for field in schema])
-
-    def scan(_on_misfit: OnMisfit) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(schema, _batches(path, schema))
-
-    return scan
+    return pa.schema([stored_plain(field) for field in schema])
 
 
 def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -44,6 +49,13 @@ def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 yield pa.record_batch(columns, schema)
         except (pa.ArrowException, OSError) as error:
             raise BadData(f"{path}: the file is damaged: {error}", check="MP-DAT-006") from error
+
+
+def read_back(
+    path: Path, schema: pa.Schema, _workspace: Path, **_: object
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that `Writer` wrote, in the types that they had."""
+    return as_schema(path, _batches(path, _schema(path)), schema)
 
 
 class Writer:

@@ -65,6 +65,17 @@ def is_text(data_type: pa.DataType) -> bool:
     )
 
 
+def is_number(field: pa.Field) -> bool:
+    """Whether the values of this column are numbers, exact ones that travel as text included."""
+    types, data_type = pa.types, field.type
+    return bool(
+        types.is_integer(data_type)
+        or types.is_floating(data_type)
+        or types.is_decimal(data_type)
+        or carried(field) in {Carried.NUMBER, Carried.FLOAT}
+    )
+
+
 def stored_plain(field: pa.Field) -> pa.Field:
     """The field without what says nothing of its values: dictionaries, views, others' metadata."""
     data_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
@@ -161,6 +172,8 @@ def _kind(data_type: pa.DataType) -> Carried:
 def _literal(text: str, kind: Carried, *, inner: bool = False) -> str:
     if kind in {Carried.FLOAT, Carried.NUMBER}:
         return text if text[-1].isdigit() else encode_basestring(text) if inner else "null"
+    if kind is Carried.JSON and text[:1] in {'"', "n", ""}:
+        return encode_basestring(text)  # a string or null of JSON is told from text and from null
     if kind in {Carried.BOOLEAN, Carried.JSON}:
         return text
     return encode_basestring(text)

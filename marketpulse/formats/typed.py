@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.text import UNITS, Carried, carried, carried_field
+from marketpulse.errors import BadData
+from marketpulse.formats.text import UNITS, Carried, as_text, carried, carried_field, is_text
 from marketpulse.model import Column, Part
 
 
@@ -76,6 +79,32 @@ def _type(words: str, parts: tuple[Part, ...]) -> pa.DataType:
         bits, *shape = numbers
         return getattr(pa, f"decimal{bits}")(*shape)
     return pa.type_for_alias(words)
+
+
+def as_schema(
+    path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file in the types of a schema. Raises `BadData` where they are of others."""
+    for batch in batches:
+        if batch.schema.names != schema.names:
+            raise BadData(
+                f"{path}: its columns are {', '.join(batch.schema.names)}, and should be "
+                f"{', '.join(schema.names)}",
+                check="MP-DAT-018",
+            )
+        try:
+            columns = [
+                as_typed(as_text(column, own), field)
+                if is_text(own.type)
+                else column.cast(field.type)
+                for column, own, field in zip(batch.columns, batch.schema, schema, strict=True)
+            ]
+        except (pa.ArrowException, ArithmeticError, ValueError, KeyError, TypeError) as error:
+            raise BadData(
+                f"{path}: its values are not of the types that were told: {error}",
+                check="MP-DAT-018",
+            ) from error
+        yield pa.record_batch(columns, schema)
 
 
 def as_typed(text: pa.Array, field: pa.Field) -> pa.Array:

@@ -23,11 +23,11 @@ from openpyxl.xml.functions import iterparse
 
 from marketpulse.errors import BadData
 from marketpulse.formats.spool import Spool
+from marketpulse.formats.spreadsheet import LONGEST_CELL, MOST_DIGITS
 from marketpulse.formats.text import Carried, as_text
 from marketpulse.model import OnMisfit
 
 _MOST_ROWS = 1_048_576
-_LONGEST_CELL = 32_767
 _ESCAPE = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)
 
 
@@ -216,7 +216,7 @@ class Writer:
             elif self._sheet.write_string(self._row, place, text):
                 raise BadData(
                     f"{self._path.name}: {self._schema.names[place]}: a cell has room for "
-                    f"{_LONGEST_CELL:,} characters",
+                    f"{LONGEST_CELL:,} characters",
                     hint="leave xlsx out of --formats",
                     check="MP-DAT-010",
                 )
@@ -234,6 +234,9 @@ def _as_float(text: str) -> float | None:
     stripped = text.strip()
     if len(stripped) > 17 or not stripped.strip("+-").replace(".", "", 1).isdecimal():
         return None
-    if not stripped.isascii() or sum(mark.isdigit() for mark in stripped.lstrip("+-0.")) > 15:
+    if (
+        not stripped.isascii()
+        or sum(mark.isdigit() for mark in stripped.lstrip("+-0.")) > MOST_DIGITS
+    ):
         return None
     return float(stripped)

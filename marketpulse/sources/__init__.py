@@ -13,6 +13,8 @@ from marketpulse.model import OnMisfit, SourceInfo, Table, TableSchema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketpulse.sources.bundle import BundleSource
+
 
 class Source(Protocol):
     """A database, or what stands in for one. A context manager: leaving it closes everything."""
@@ -54,7 +56,7 @@ class Source(Protocol):
 
 
 def open_source(name: str, *, rows: int | None = None) -> Source:
-    """Open `demo` (with this many colors), or a file, a glob or a folder of files.
+    """Open `demo` (with this many colors), a bundle, or a file, a glob or a folder of files.
 
     Raises `NotFound` where there is nothing of that name, `BadData` where a file is not what it
     says.
@@ -68,7 +70,27 @@ def open_source(name: str, *, rows: int | None = None) -> Source:
             "the source 'oracle' is not part of this release",
             hint="name a file, a glob, a folder, or 'demo'",
         )
+    path = Path(name)
+    if path.suffix.lower() == ".zip" or _is_bundle(path):
+        return open_bundle(path)
     return open_files([name])
+
+
+def open_bundle(path: Path) -> BundleSource:
+    """Open a bundle, a folder or a zip. Raises `NotFound` or `BadData` where it is none."""
+    from marketpulse.sources.bundle import BundleSource  # noqa: PLC0415 - heavy, so too
+
+    return BundleSource(path)
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a folder is a bundle, or has been one: the files beside a lost manifest tell."""
+    if not path.is_dir():
+        return False
+    return any(
+        name in {"manifest.json", "accessible_tables.json"} or name.endswith("_schema.json")
+        for name in (it.name for it in path.iterdir())
+    )
 
 
 def open_files(names: Sequence[str | Path]) -> Source:

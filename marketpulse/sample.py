@@ -1,0 +1,302 @@
+"""Rows of tables with all that describes them, as a bundle: read once, written while they come."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketpulse.bundle import (
+    BundleTable,
+    DataFile,
+    Manifest,
+    Missing,
+    SecretFound,
+    bundle_folder,
+    write_zip,
+)
+from marketpulse.errors import MarketPulseError, OutputRefused, WrongUsage
+from marketpulse.extract import Schemas, describe, list_tables, spelled
+from marketpulse.formats import FORMATS, Writer, open_writer, write_behind
+from marketpulse.formats.text import as_text, is_number
+from marketpulse.model import Column, Misfit, Table, TableSchema
+from marketpulse.sources import Source, unknown
+
+PROFILES = ("lossless", "excel")
+
+
+class Progress(Protocol):
+    """Is told how far a sample is."""
+
+    def begin(self, table: str, rows: int | None) -> None:
+        """A table begins, of so many rows where that is known."""
+
+    def advance(self, rows: int) -> None:
+        """So many more rows are written."""
+
+    def end(self) -> None:
+        """The table is written."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to take of each table, and how to write it. Raises `WrongUsage` for what cannot be."""
+
+    limit: int | None = 1000
+    where: str | None = None
+    order: str | None = None
+    columns: tuple[str, ...] | None = None
+    formats: tuple[str, ...] = ("csv", "json")
+    profile: str = "lossless"
+    json_rows: int | None = 100
+
+    def __post_init__(self) -> None:
+        for option, given, known in (
+            ("--formats", self.formats, FORMATS),
+            ("--profile", (self.profile,), PROFILES),
+        ):
+            odd = [name for name in given if name not in known]
+            if odd or not given:
+                raise WrongUsage(
+                    f"{option}: {', '.join(map(repr, odd)) or 'nothing'} is not one",
+                    hint=f"there is {', '.join(known)}",
+                )
+
+    def statement(self, table: str) -> str:
+        """What is taken, in words of SQL."""
+        words = f"SELECT {', '.join(self.columns or '*')} FROM {table}"  # noqa: S608 - to be read
+        words += f" WHERE {self.where}" if self.where else ""
+        words += f" ORDER BY {self.order}" if self.order else ""
+        return words if self.limit is None else f"{words} FETCH FIRST {self.limit} ROWS ONLY"
+
+    def rows_of(self, table: Table) -> int | None:
+        """How many rows that will be, where it is known."""
+        if self.where or table.rows is None:
+            return None
+        return table.rows if self.limit is None else min(table.rows, self.limit)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a list with commas, each once; a name in double quotes may hold a comma."""
+    words = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def rows(text: str) -> int | None:
+    """How many rows; None for all. Raises `WrongUsage`."""
+    if text.lower() == "all":
+        return None
+    if not text.isdecimal():
+        raise WrongUsage(f"--json-rows: {text!r} is no number of rows", hint="100, or all")
+    return int(text)
+
+
+def moment(text: str | None) -> datetime:
+    """The moment of a sample, now unless it is told. Raises `WrongUsage`."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        told = datetime.fromisoformat(text)
+        return told.replace(tzinfo=told.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise WrongUsage(
+            f"--taken-at: {text!r} is not a date and time", hint="2026-03-13T18:00:00Z"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A table that would be sampled, and the files that would be written."""
+
+    table: str
+    rows: int | None
+    statement: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a sample wrote."""
+
+    folder: Path
+    manifest: Manifest
+    zipped: Path | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The manifest, the folder, and the zip."""
+        zipped = None if self.zipped is None else str(self.zipped)
+        return {**self.manifest.as_json(), "output": str(self.folder), "zip": zipped}
+
+
+def plan(schemas: Schemas, wanted: Wanted, taken_at: datetime) -> list[Planned]:
+    """What a sample would take and write, without reading a row."""
+    stamp = f"{taken_at.astimezone(UTC):%Y%m%d_%H%M%S}"
+    return [
+        Planned(
+            schema.table.name,
+            wanted.rows_of(schema.table),
+            wanted.statement(schema.table.name),
+            tuple(
+                f"{schemas.stems[schema.table.name]}_sample_{stamp}.{it}" for it in wanted.formats
+            ),
+        )
+        for schema in schemas.tables
+    ]
+
+
+def sample(
+    source: Source,
+    names: Sequence[str],
+    wanted: Wanted,
+    *,
+    output: Path,
+    taken_at: datetime,
+    progress: Progress,
+    zipped: bool = False,
+    secrets: Sequence[str] = (),
+) -> Sample:
+    """Write rows of these tables, or of the only one, and all that describes them, as a bundle.
+
+    A table that cannot be read to its end is left out; the manifest then says what is missing.
+    Where there is none left, its fault is raised. Raises `BadData` where one of the `secrets`
+    would be written, `OutputRefused` where the folder cannot be written, and what `describe`
+    raises.
+    """
+    schemas = describe(source, names)
+    tables: list[BundleTable] = []
+    missing: list[Missing] = []
+    with bundle_folder(output, source.info(), keep=False) as bundle:
+        for planned, schema in zip(plan(schemas, wanted, taken_at), schemas.tables, strict=True):
+            parts = {name: bundle.part(name) for name in planned.files}
+            taken = _Taken(schema, wanted, planned, secrets)
+            try:
+                taken.write(source, parts, progress)
+            except (OutputRefused, SecretFound):
+                raise
+            except MarketPulseError as error:
+                missing.append(Missing(planned.table, error.message))
+                bundle.forget(planned.files)
+                if len(missing) == len(schemas.tables):
+                    raise
+            else:
+                tables.append(taken.account(schemas.file(planned.table), taken_at))
+        texts = list_tables(source).texts() | schemas.texts()
+        manifest = bundle.seal(
+            texts, tables, taken_at=spelled(taken_at), missing=missing, secrets=secrets
+        )
+    return Sample(output, manifest, write_zip(output, manifest) if zipped else None)
+
+
+class _Taken:
+    """A table on its way into all of its files, in one pass."""
+
+    def __init__(
+        self, schema: TableSchema, wanted: Wanted, planned: Planned, secrets: Sequence[str]
+    ) -> None:
+        self._wanted = wanted
+        self._planned = planned
+        self._secrets = secrets
+        self._columns = _chosen(schema, wanted.columns)
+        self._rows = 0
+        self._misfits = 0
+        self._nameless: Counter[str] = Counter()  # values that JSON has no name for
+
+    def write(self, source: Source, parts: Mapping[str, Path], progress: Progress) -> None:
+        """Write the rows into these files."""
+        wanted, table = self._wanted, self._planned.table
+        names = [column.name for column in self._columns]
+        reader = source.scan(table, names, wanted.limit, self._skip, wanted.where, wanted.order)
+        progress.begin(table, self._planned.rows)
+        with ExitStack() as stack:
+            writers = {}
+            for name, part in parts.items():
+                writers[_format(name)] = self._writer(_format(name), part, reader.schema)
+                stack.callback(writers[_format(name)].close)
+
+            def write(batch: pa.RecordBatch) -> None:
+                self._refuse_secrets(batch)
+                for kind, writer in writers.items():
+                    writer.write(self._cut(batch) if kind == "json" else batch)
+                self._rows += len(batch)
+                progress.advance(len(batch))
+
+            write_behind(write, reader)
+        progress.end()
+
+    def account(self, schema_file: str, taken_at: datetime) -> BundleTable:
+        """What was written, for the manifest."""
+        most = self._wanted.json_rows
+        shown = self._rows if most is None else min(self._rows, most)
+        return BundleTable(
+            self._planned.table,
+            schema_file,
+            spelled(taken_at),
+            self._rows,
+            self._planned.statement,
+            tuple(self._columns),
+            tuple(self._notes()),
+            tuple(
+                DataFile(
+                    name,
+                    _format(name),
+                    shown if _format(name) == "json" else self._rows,
+                    self._wanted.profile if _format(name) == "csv" else "lossless",
+                )
+                for name in self._planned.files
+            ),
+        )
+
+    def _writer(self, kind: str, part: Path, schema: pa.Schema) -> Writer:
+        numbers = frozenset(field.name for field in schema if is_number(field))
+        excel = self._wanted.profile == "excel"
+        return open_writer(kind, part, schema, excel=excel, pretty=True, numbers=numbers)
+
+    def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows that belong in the JSON file."""
+        most = self._wanted.json_rows
+        batch = batch if most is None else batch[: max(most - self._rows, 0)]
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            if pa.types.is_floating(field.type):
+                finite = pc.sum(pc.is_finite(column)).as_py() or 0
+                self._nameless[field.name] += len(column) - column.null_count - finite
+        return batch
+
+    def _skip(self, _misfit: Misfit) -> None:
+        self._misfits += 1
+
+    def _notes(self) -> Iterator[str]:
+        if self._misfits:
+            yield f"{self._misfits} lines with too few or too many fields were skipped"
+        for name, count in (+self._nameless).items():
+            yield f"{name}: {count} values that are NaN or infinite are null in JSON"
+
+    def _refuse_secrets(self, batch: pa.RecordBatch) -> None:
+        for secret in self._secrets:
+            for field, column in zip(batch.schema, batch.columns, strict=True):
+                if pc.any(pc.match_substring(as_text(column, field), secret)).as_py():
+                    raise SecretFound(f"{self._planned.table}: {field.name}")
+
+
+def _chosen(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
+    """The columns of these names, without regard to case. Raises `NotFound` for an unknown one."""
+    if names is None:
+        return list(schema.columns)
+    known = {column.name: column for column in schema.columns}
+    folded = {column.name.casefold(): column for column in schema.columns}
+    chosen = [known.get(name) or folded.get(name.casefold()) for name in names]
+    for name, column in zip(names, chosen, strict=True):
+        if column is None:
+            raise unknown("column", name, list(known))
+    return [column for column in dict.fromkeys(chosen) if column is not None]
+
+
+def _format(name: str) -> str:
+    return name.rpartition(".")[2]
