@@ -17,8 +17,8 @@ PACKAGE = Path(marketpulse.__file__).parent
 LAYERS = (
     ("", "__main__", "cli", "tour"),  # front doors
     ("console",),
-    ("colors.run", "colors.explain", "colors.funnel", "extract"),  # jobs
-    ("colors", "sources"),
+    ("colors.run", "colors.explain", "colors.funnel", "extract", "publish"),  # jobs
+    ("colors", "sources", "aws"),
     ("formats", "settings", "sealed"),
     ("model", "errors", "version"),
 )
@@ -31,8 +31,12 @@ DOORS = {
     "dotenv": {"settings"},
     "openpyxl": {"formats.xlsx"},
     "xlsxwriter": {"formats.xlsx"},
+    "boto3": {"aws"},
+    "botocore": {"aws"},
 }
 HEAVY = {
+    "boto3",
+    "botocore",
     "duckdb",
     "numpy",
     "openpyxl",
