@@ -161,7 +161,8 @@ def push(
     no other object is overwritten. With `dry_run` all is checked here, and nobody is asked there.
 
     Raises `WrongUsage`, `NotFound`, `BadData` or `SettingsMissing` before anything is sent.
-    Raises `AwsFailed` whenever it happens; the same push then sends what is missing.
+    Raises `AwsFailed` whenever it happens, and `BadData` also where a file changes meanwhile; the
+    same push then sends what is missing.
     """
     place = _place(uri)
     _check_endpoint(endpoint_url)
@@ -408,6 +409,6 @@ def _content(file: io.BufferedReader | io.BytesIO) -> Stored:
 def _bad(path: Path, why: str) -> BadData:
     return BadData(
         f"{path}: {why}",
-        hint="make the run or the bundle anew; nothing of it was sent",
+        hint="make the run or the bundle anew, then push it",
         check="MP-DAT-019",
     )
