@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
     from marketpulse.colors.run import ColorsRun
     from marketpulse.model import TableSchema
+    from marketpulse.publish import Receipt
     from marketpulse.sample import Planned, Sample
     from marketpulse.settings import Provenance, Settings
 
@@ -543,6 +544,58 @@ def rules_test(
         ctx.obj.say(f"warning: {warning}")
 
 
+@app.command("push-s3")
+def push_s3(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH... S3URI",
+            help="Runs, bundles, folders or files; and last s3://bucket/prefix/",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent; ask nobody.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite objects with other content.")
+    ] = False,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option("--endpoint-url", metavar="URL", help="A store that is not AWS's."),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=64, metavar="N", help="So many files at once.")
+    ] = 4,
+    receipt: Annotated[
+        Path | None,
+        typer.Option("--receipt", metavar="FILE", help="Write the receipt as JSON, too."),
+    ] = None,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Send results into an S3 bucket, whole sets only, and nothing twice."""
+    if paths is None or len(paths) < 2:
+        raise WrongUsage(
+            "push-s3 needs what is to be sent and, last, where to",
+            hint="for instance: marketpulse push-s3 processed_colors s3://bucket/prefix/",
+        )
+    from marketpulse.publish import push  # noqa: PLC0415 - when it is needed
+
+    settings, _ = ctx.obj.settings()
+    pushed = push(
+        paths[:-1],
+        paths[-1],
+        region=settings.aws_region,
+        endpoint_url=endpoint_url,
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+    )
+    if receipt is not None:
+        pushed.write(receipt)
+    _show_receipt(ctx.obj, pushed, shape)
+
+
 @app.command("config")
 def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     """Show every setting, the place it came from, and the places that lost."""
@@ -655,6 +708,20 @@ def _show_sample(session: Session, taken: Sample, shape: Shape) -> None:
         console.say(f"error: {gap.table} is missing: {gap.why}")
     if manifest.missing:
         raise typer.Exit(9)
+
+
+def _show_receipt(session: Session, receipt: Receipt, shape: Shape) -> None:
+    if shape is Shape.JSON:
+        console.show_json(receipt.as_json())
+    else:
+        rows = [(it.action, it.bytes, it.key) for it in receipt.objects]
+        console.show_table(("", "bytes", f"in s3://{receipt.bucket}"), rows)
+    if not receipt.complete:
+        session.say("warning: a bundle says of itself that it is not complete")
+    sent = [it.bytes for it in receipt.objects if it.action != "skipped"]
+    verb = "would send" if receipt.dry_run else "sent"
+    skipped = len(receipt.objects) - len(sent)
+    session.say(f"{verb} {len(sent)} objects, {sum(sent)} bytes; skipped {skipped}")
 
 
 def _show_schema(described: TableSchema) -> None:

@@ -59,3 +59,10 @@ class BadRules(BadData):
     """The exclusion rules cannot be applied as they are written."""
 
     check = "MP-RUL-001"
+
+
+class AwsFailed(MarketPulseError):
+    """AWS, or a store that speaks its language, does not do what it was asked for."""
+
+    exit_code = 8
+    check = "MP-AWS-005"

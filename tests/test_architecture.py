@@ -17,9 +17,9 @@ PACKAGE = Path(marketpulse.__file__).parent
 LAYERS = (
     ("", "__main__", "cli", "tour"),  # front doors
     ("console",),
-    ("colors.run", "colors.explain", "colors.funnel", "sample", "verify"),
+    ("colors.run", "colors.explain", "colors.funnel", "sample", "verify", "publish"),
     ("extract",),  # jobs
-    ("colors", "sources"),
+    ("colors", "sources", "aws"),
     ("bundle",),
     ("formats", "settings", "sealed"),
     ("model", "errors", "version"),
@@ -33,8 +33,12 @@ DOORS = {
     "dotenv": {"settings"},
     "openpyxl": {"formats.xlsx"},
     "xlsxwriter": {"formats.xlsx"},
+    "boto3": {"aws"},
+    "botocore": {"aws"},
 }
 HEAVY = {
+    "boto3",
+    "botocore",
     "duckdb",
     "numpy",
     "openpyxl",

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from marketpulse import errors
 from marketpulse.cli import app, rules_app
@@ -80,16 +82,36 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'type = "where"\ncolumn = "BIAS"\noperator = "equals"\nvalue = "VALUATION"\n',
         encoding="utf-8",
     )
+    ranked = ["run-colors", "colors_day.csv", "--rules", "rules.json", "--output", "friday"]
+    assert run([*ranked, "--processed-at", "2026-03-13T18:00:00Z"], folder).returncode == 0
     return folder
 
 
-def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def store() -> Iterator[dict[str, str]]:
+    """The environment in which AWS is a server of our own, with the bucket that the pages use."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    connection = HTTPConnection(host, port)
+    connection.request("PUT", "/desk-colors")
+    assert connection.getresponse().status == 200
+    connection.close()
+    yield {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    server.stop()
+
+
+def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run marketpulse as a user's terminal would, without the user's settings."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "marketpulse", *words],
         cwd=folder,
-        env=kept | {"HOME": str(folder), "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)},
+        env=kept | {"HOME": str(folder), "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)} | more,
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -98,7 +120,9 @@ def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("command", "code", "output"), SHOWN)
-def test_every_command_works(command: str, code: int, output: str, desk: Path) -> None:
+def test_every_command_works(
+    command: str, code: int, output: str, desk: Path, store: dict[str, str]
+) -> None:
     """A command of the pages does what the page shows, word for word."""
     program, *words = shlex.split(command)
     if program == "./setup_extraction.sh":
@@ -106,7 +130,7 @@ def test_every_command_works(command: str, code: int, output: str, desk: Path) -
         assert (ROOT / program).is_file()
         return
     assert program == "marketpulse"
-    done = run(words, desk)
+    done = run(words, desk, **store)
     assert done.returncode == code, done.stderr
     if output:
         shown = done.stderr if code else done.stdout
