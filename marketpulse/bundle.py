@@ -332,12 +332,14 @@ class Bundle:
         return "" if digest == listed.sha256 else "its content is not what it was"
 
     def strangers(self) -> list[str]:
-        """Files that the manifest does not list; those that systems leave behind aside."""
+        """Files that the manifest does not list; what systems and broken runs leave aside."""
         listed = {MANIFEST, *(file.name for file in self.manifest.files)}
         return [
             name
             for name in sorted(self._place.sizes)
-            if name not in listed and not _OF_THE_SYSTEM & {*name.split("/")}
+            if name not in listed
+            and not name.endswith(".part")
+            and not _OF_THE_SYSTEM & {*name.split("/")}
         ]
 
     def _read_manifest(self) -> Manifest:

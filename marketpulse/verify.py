@@ -8,7 +8,7 @@ from typing import Any
 
 from marketpulse.bundle import Manifest
 from marketpulse.errors import BadData
-from marketpulse.sources.bundle import BundleSource
+from marketpulse.sources.bundle import BundleSource, readable
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _unreadable(source: BundleSource) -> list[Fault]:
     except BadData as error:
         return [Fault("", error.message)]
     for table, taken in zip(tables, source.bundle.manifest.tables, strict=True):
-        for file in taken.files:
+        for file in readable(taken):
             try:
                 for _ in source.read(taken, file):
                     pass

@@ -84,6 +84,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     ranked = ["run-colors", "colors_day.csv", "--rules", "rules.json", "--output", "friday"]
     assert run([*ranked, "--processed-at", "2026-03-13T18:00:00Z"], folder).returncode == 0
+    moment = ("--source", "demo", "--taken-at", "2026-03-13T18:00:00Z")
+    for words in (
+        ["COLORS", "DEALERS", "--zip"],
+        ["COLORS", "--output", "to_send"],
+        ["DEALERS", "--output", "friday_bundle", "--formats", "csv"],
+    ):
+        assert run(["sample", *words, *moment], folder).returncode == 0
     return folder
 
 
@@ -184,9 +191,10 @@ def _free(shown: Any) -> bool:
     return isinstance(shown, str) and bool(re.fullmatch(r"…|[0-9a-f]{16}|\d+\.\d+\.\d+", shown))
 
 
-def test_the_python_of_the_readme_runs(desk: Path) -> None:
-    """The Python example prints the account of the run."""
-    (example,) = (block.text for block in blocks("python"))
+@pytest.mark.parametrize(("page", "told"), [("README.md", "read=2003"), ("formats.md", "int64")])
+def test_the_python_of_the_pages_runs(page: str, told: str, desk: Path) -> None:
+    """The Python examples print what they are about."""
+    (example,) = (block.text for block in blocks("python") if block.page.name == page)
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=desk,
@@ -197,7 +205,7 @@ def test_the_python_of_the_readme_runs(desk: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "read=2003" in done.stdout
+    assert told in done.stdout
 
 
 def registered() -> list[tuple[str, Any]]:
@@ -228,7 +236,7 @@ def test_every_exit_code_is_documented() -> None:
     classes = [it for it in vars(errors).values() if isinstance(it, type)]
     used = {it.exit_code for it in classes if issubclass(it, errors.MarketPulseError)}
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", EXIT_CODES, re.MULTILINE)}
-    assert rows == used | {0, 130}
+    assert rows == used | {0, 9, 130}
 
 
 def test_every_check_is_documented() -> None:

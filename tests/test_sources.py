@@ -24,10 +24,12 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
+from marketpulse.console import progress
 from marketpulse.errors import BadData, NotFound, WrongUsage
 from marketpulse.formats import FORMATS, open_writer
 from marketpulse.formats.text import as_text
 from marketpulse.model import Column, ForeignKey, Misfit
+from marketpulse.sample import Wanted, moment, sample
 from marketpulse.sources import Source, only_table, open_files, open_source
 from marketpulse.sources.demo import DemoSource
 
@@ -70,9 +72,32 @@ def a_file(suffix: str) -> Callable[[Path], Source]:
     return lambda folder: open_files([write(folder / f"Day of colors.{suffix}")])
 
 
+def a_bundle(formats: str, *, zipped: bool = False) -> Callable[[Path], Source]:
+    """How to open a bundle of a day and of the demo's odd names, with rows in these formats."""
+
+    def opened(folder: Path) -> Source:
+        wanted = Wanted(limit=None, formats=tuple(formats.split(",")), json_rows=None)
+        with DemoSource(30) as market:
+            names = [
+                it.name for it in market.tables() if "json" not in formats or "AL" not in it.name
+            ]
+            taken = sample(
+                *(market, names, wanted),
+                output=folder / formats,
+                taken_at=moment("2026-03-13"),
+                progress=progress(quiet=True),
+                zipped=zipped,
+            )
+        return open_source(str(taken.zipped or taken.folder))
+
+    return opened
+
+
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "demo": lambda _: DemoSource(100),
     **{name: a_file(name) for name in FORMATS},
+    **{f"bundle of {name}": a_bundle(name) for name in ("csv", "json", "ndjson", "parquet")},
+    "bundle of all, zipped": a_bundle("csv,parquet", zipped=True),
     "two files": lambda folder: open_files([write(folder / "a.csv"), write(folder / "b.parquet")]),
 }
 

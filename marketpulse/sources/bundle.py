@@ -58,7 +58,7 @@ class BundleSource:
         order: str | None = None,
     ) -> pa.RecordBatchReader:
         taken = self._taken[only_table(self, table)]
-        file = next((it for it in _readable(taken) if it.rows == taken.rows), None)
+        file = next((it for it in readable(taken) if it.rows == taken.rows), None)
         if file is None:
             cut = f"only the first {taken.files[0].rows} as {taken.files[0].format}"
             raise NotFound(
@@ -117,7 +117,7 @@ def _described(path: Path) -> TableSchema:
         ) from error
 
 
-def _readable(taken: BundleTable) -> list[DataFile]:
+def readable(taken: BundleTable) -> list[DataFile]:
     """The table's files that can be read back, the quickest first."""
     found = [file for file in taken.files if file.format in _PREFERRED]
     return sorted(found, key=lambda file: _PREFERRED.index(file.format))
