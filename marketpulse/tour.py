@@ -53,7 +53,20 @@ def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     that cannot be.
     """
     folder, colors, rules = _prepare(folder, rows)
-    results = str(folder / "results")
+    results, bundle = str(folder / "results"), str(folder / "sample_data")
+    market = ("--source", "demo")
+    yield "The built-in market stands for a database. What does it hold?", ("list-tables", *market)
+    yield "What is one of its tables made of?", ("schema", "DEALERS", *market)
+    words = (
+        "Take rows of some tables, with all that describes them, as one folder to send. The zip\n"
+        "beside it holds the same."
+    )
+    taken = ("sample", "COLORS", "DEALERS", *market, "--all", "--zip", "--output", bundle)
+    yield words, taken
+    yield "Who receives it makes sure that nothing is missing or changed.", ("verify", bundle)
+    words = "And works from it as if it were the database, without a network."
+    ranked = str(folder / "from_sample")
+    yield words, ("run-colors", f"{bundle}.zip", "--table", "COLORS", "--output", ranked)
     words = (
         f"A day of colors as it would arrive, {rows} rows of the built-in market and two broken\n"
         f"lines, is in {colors}, and the desk's exclusion rules are in\n{rules}. "
@@ -70,6 +83,8 @@ def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     cusip = _busiest(Path(results))
     words = f"Why did it come out so? Here is {cusip}, row by row."
     yield words, ("run-colors", colors, "--rules", rules, "--explain", cusip)
+    words = "Last, what would be sent to S3? Without --dry-run it would be."
+    yield words, ("push-s3", results, "s3://YOUR-BUCKET/colors", "--dry-run")
     words = (
         f"That was the tour. The results are in {results}; processed_colors.csv is the one to open."
         "\nNow with your own file:\n\n"
