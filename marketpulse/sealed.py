@@ -114,8 +114,7 @@ def sealed_folder(folder: Path, seal: str, owned: Callable[[str], bool]) -> Iter
         raise OutputRefused(
             f"{error.filename2 or error.filename or folder}: cannot be written: "
             f"{error.strerror or error}",
-            hint="name another folder with --output, or make room; "
-            "close the files in other programs",
+            hint="name another place, or make room; close the files in other programs",
         ) from error
     except BaseException:
         _remove(made)
