@@ -57,6 +57,12 @@ class Profile(StrEnum):
     EXCEL = "excel"
 
 
+class Dialect(StrEnum):
+    """Whose statements create the tables."""
+
+    DUCKDB = "duckdb"
+
+
 class ProcessingType(StrEnum):
     """What PROCESSING_TYPE says."""
 
@@ -368,22 +374,42 @@ def schema(
     tables: Tables = None,
     source: Source = None,
     output: Output = None,
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", metavar="FILE.py", help="Write Pydantic models of them, too."),
+    ] = None,
+    ddl: Annotated[
+        Dialect | None,
+        typer.Option("--ddl", help="Print the statements that create them instead."),
+    ] = None,
     shape: Format = Shape.TABLE,
 ) -> None:
     """Describe tables: columns and their types, keys, and the tables that they point to."""
+    if ddl and shape is Shape.JSON:
+        raise WrongUsage("--ddl prints SQL, not JSON", hint="leave out one of --ddl and --format")
     with _source(ctx, None, source) as data:
         from marketpulse import extract  # noqa: PLC0415 - when there is a source
 
         schemas = extract.describe(data, tables or ())
+        described_source = data.info()
     if output is not None:
         ctx.obj.say(f"{output}: {', '.join(schemas.write(output))}")
-    if shape is Shape.JSON:
+    if models is not None:
+        from marketpulse.models import write_models  # noqa: PLC0415 - if asked for
+
+        write_models(models, described_source, schemas.tables)
+        ctx.obj.say(f"{models}: models of {len(schemas.tables)} tables")
+    if ddl:
+        from marketpulse.ddl import as_ddl  # noqa: PLC0415 - if asked for
+
+        console.show_code(as_ddl(schemas.tables))
+    elif shape is Shape.JSON:
         console.show_json(schemas.as_json())
-        return
-    for number, described in enumerate(schemas.tables):
-        if number:
-            console.show_text("")
-        _show_schema(described)
+    else:
+        for number, described in enumerate(schemas.tables):
+            if number:
+                console.show_text("")
+            _show_schema(described)
 
 
 @app.command("sample")

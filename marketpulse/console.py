@@ -55,6 +55,11 @@ def show_text(text: str) -> None:
     _put(text.translate(_CONTROLS))
 
 
+def show_code(text: str) -> None:
+    """Print a result that a program reads, to the letter where no terminal would obey it."""
+    _put(text.translate(_CONTROLS) if sys.stdout.isatty() else text)
+
+
 def show_table(
     headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
 ) -> None:

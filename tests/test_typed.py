@@ -39,6 +39,7 @@ def simple_types() -> dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]]:
         "decimal128": (pa.decimal128(38, 10), st.decimals(-(10**27), 10**27, places=10)),
         "decimal256": (pa.decimal256(60, 20), st.decimals(-(10**30), 10**30, places=20)),
         "fraction": (pa.decimal128(4, 4), st.decimals("-0.9999", "0.9999", places=4)),
+        "hundreds": (pa.decimal128(5, -2), st.integers(-999, 999).map(lambda it: it * 100)),
         "null": (pa.null(), st.none()),
     }
     for bits in (8, 16, 32, 64):

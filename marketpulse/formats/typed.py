@@ -57,7 +57,7 @@ def _parts(data_type: pa.DataType) -> tuple[Part, ...]:
 def _type(words: str, parts: tuple[Part, ...]) -> pa.DataType:
     fields = [pa.field(part.name, _type(part.travels, part.parts)) for part in parts]
     name, _, rest = words.partition("<")
-    numbers = [int(it) for it in re.findall(r"\d+", rest or words)]
+    numbers = [int(it) for it in re.findall(r"-?\d+", rest or words)]
     if name == "dictionary":
         values, indices = re.findall(r"(?:values|indices)=(\w+)", rest)
         return pa.dictionary(pa.type_for_alias(indices), pa.type_for_alias(values))
