@@ -158,11 +158,11 @@ class Selection:
     ) -> Iterator[pa.RecordBatch]:
         """The first rows in this order; of equal ones the first to come is the first."""
         path = str(self.workspace / f"{uuid4().hex}.arrow")
-        with pa.ipc.new_file(path, fields) as file:
+        with pa.ipc.new_stream(path, fields) as file:
             for batch in batches:
                 file.write_batch(batch)
         with pa.memory_map(path) as mapped:
-            rows = pa.ipc.open_file(mapped).read_all()
+            rows = pa.ipc.open_stream(mapped).read_all().unify_dictionaries()
             places = _places(rows, asked, self.limit)
             for start in range(0, len(places), _ROWS):
                 taken = rows.take(pa.array(places[start : start + _ROWS]))
