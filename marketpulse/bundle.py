@@ -19,7 +19,7 @@ from typing import Any, Self, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from marketpulse.errors import BadData, OutputRefused
+from marketpulse.errors import BadData, NotFound, OutputRefused
 from marketpulse.model import Column, SourceInfo
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
 from marketpulse.version import __version__
@@ -288,6 +288,12 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not path.exists():
+            raise NotFound(
+                f"{path}: no such file or folder", hint="name the bundle's folder or zip"
+            )
+        if path.is_dir() and not (path / MANIFEST).exists():
+            raise _not_whole(path)
         self._checked: dict[str, Path] = {}
         self._place: _Folder | _Zip = _Zip(path) if path.is_file() else _Folder(path)
         with ExitStack() as stack:
@@ -345,11 +351,7 @@ class Bundle:
     def _read_manifest(self) -> Manifest:
         where = f"{self.path}: {MANIFEST}"
         if MANIFEST not in self._place.sizes:
-            raise BadData(
-                f"{self.path}: there is no {MANIFEST}: the bundle is not whole",
-                hint="extract it again, or ask for the whole folder",
-                check="MP-BND-001",
-            )
+            raise _not_whole(self.path)
         try:
             with self._place.stream(MANIFEST) as file:
                 text = file.read(_LARGEST_MANIFEST)
@@ -460,6 +462,14 @@ def _refuse_odd(path: Path, entry: zipfile.ZipInfo) -> None:
 
 def _unsafe(path: Path, what: str) -> BadData:
     return BadData(f"{path}: {what}", hint="pack the bundle's folder again", check="MP-BND-003")
+
+
+def _not_whole(path: Path) -> BadData:
+    return BadData(
+        f"{path}: there is no {MANIFEST}: the bundle is not whole",
+        hint="extract it again, or ask for the whole folder",
+        check="MP-BND-001",
+    )
 
 
 def _link(path: Path, name: str) -> BadData:

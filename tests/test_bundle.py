@@ -332,6 +332,15 @@ def test_a_bundle_is_as_good_as_its_source(whole: Path, tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_where_there_is_no_bundle(tmp_path: Path) -> None:
+    """A name that is nothing is not found; a folder without a manifest is not whole."""
+    run("verify", "nowhere", folder=tmp_path, code=6)
+    run("list-tables", "--source", "nowhere.zip", folder=tmp_path, code=6)
+    (tmp_path / "A_schema.json").touch()
+    for words in (("verify", "."), ("list-tables", "--source", ".")):
+        assert "not whole" in run(*words, folder=tmp_path, code=7)
+
+
 # -- what goes wrong -------------------------------------------------------------------------------
 
 
