@@ -231,6 +231,40 @@ RulesFile = Annotated[
     Path | None,
     typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", metavar="CONDITION", help="Only rows of which this is true."),
+]
+Chosen = Annotated[
+    str | None, typer.Option("--columns", metavar="NAMES", help="Only these: CUSIP,PX.")
+]
+Order = Annotated[
+    str | None,
+    typer.Option("--order-by", metavar="COLUMNS", help="First by these: 'PX DESC, CUSIP'."),
+]
+JsonRows = Annotated[
+    str, typer.Option("--json-rows", metavar="N", help="Rows of the JSON file, or all.")
+]
+TakenAt = Annotated[
+    str | None,
+    typer.Option("--taken-at", metavar="TIME", help="What names and manifest say, not now."),
+]
+MaxRejected = Annotated[
+    int | None,
+    typer.Option("--max-rejected", min=0, metavar="N", help="Fail where more are rejected."),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option("--memory-limit", metavar="SIZE", help="2GB; beyond it, the disk is used."),
+]
+Explained = Annotated[
+    str | None,
+    typer.Option("--explain", metavar="CUSIP", help="Explain this security; write nothing."),
+]
+ProcessedAt = Annotated[
+    str | None,
+    typer.Option("--processed-at", metavar="TIME", help="What PROCESSED_AT says, not now."),
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -290,22 +324,10 @@ def run_colors(
     processing_type: Annotated[
         ProcessingType, typer.Option("--processing-type", help="What PROCESSING_TYPE says.")
     ] = ProcessingType.MANUAL,
-    processed_at: Annotated[
-        str | None,
-        typer.Option("--processed-at", metavar="TIME", help="What PROCESSED_AT says, not now."),
-    ] = None,
-    max_rejected: Annotated[
-        int | None,
-        typer.Option("--max-rejected", min=0, metavar="N", help="Fail where more are rejected."),
-    ] = None,
-    memory_limit: Annotated[
-        str | None,
-        typer.Option("--memory-limit", metavar="SIZE", help="2GB; beyond it, the disk is used."),
-    ] = None,
-    explain: Annotated[
-        str | None,
-        typer.Option("--explain", metavar="CUSIP", help="Explain this security; write nothing."),
-    ] = None,
+    processed_at: ProcessedAt = None,
+    max_rejected: MaxRejected = None,
+    memory_limit: MemoryLimit = None,
+    explain: Explained = None,
     shape: Format = Shape.TABLE,
 ) -> None:
     """Turn colors into parents and children per security, after the exclusion rules."""
@@ -421,34 +443,21 @@ def sample(
         int, typer.Option("--limit", min=0, metavar="N", help="How many rows.")
     ] = 1000,
     everything: Annotated[bool, typer.Option("--all", help="All rows.")] = False,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="CONDITION", help="Only rows of which this is true."),
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option("--columns", metavar="NAMES", help="Only these: CUSIP,PX.")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option("--order-by", metavar="COLUMNS", help="First by these: 'PX DESC, CUSIP'."),
-    ] = None,
+    where: Where = None,
+    columns: Chosen = None,
+    order: Order = None,
     formats: Annotated[
         str | None, typer.Option("--formats", help="Any of csv,json,ndjson,parquet,xlsx.")
     ] = None,
     profile: Annotated[
         Profile, typer.Option("--profile", help="excel: for spreadsheets, nothing spoilt.")
     ] = Profile.LOSSLESS,
-    json_rows: Annotated[
-        str, typer.Option("--json-rows", metavar="N", help="Rows of the JSON file, or all.")
-    ] = "100",
+    json_rows: JsonRows = "100",
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="The folder for the bundle.")
     ] = Path("sample_data"),
     zipped: Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")] = False,
-    taken_at: Annotated[
-        str | None,
-        typer.Option("--taken-at", metavar="TIME", help="What names and manifest say, not now."),
-    ] = None,
+    taken_at: TakenAt = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; read no row.")
     ] = False,

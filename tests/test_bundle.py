@@ -485,5 +485,11 @@ def test_the_excel_profile_as_csv(tmp_path: Path) -> None:
         "'0012",
         "'1E5",
     ]
+    assert [row["A_DATE"] for row in rows][:4] == [
+        "'0001-01-01",
+        "9999-12-31",
+        "2024-02-29",
+        "1969-12-31",
+    ]
     assert "-128" in [row["A_TINYINT"] for row in rows]
     assert "'17700000000000001" in [row["A_BIGINT"] for row in rows]

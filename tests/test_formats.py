@@ -811,7 +811,7 @@ def test_a_sheet_needs_a_header_of_different_names(
     rows: list[list[str | None]], words: str, tmp_path: Path
 ) -> None:
     """A workbook without a header, or with one name twice, is bad data."""
-    path = sheet_of(tmp_path / "header.xlsx", *rows[1:], header=rows[0] if rows else [])  # type: ignore[arg-type]
+    path = sheet_of(tmp_path / "header.xlsx", *rows[1:], header=rows[0] if rows else [])  # type: ignore[arg-type] # odd on purpose
     with pytest.raises(BadData, match=words):
         read(path)
 

@@ -141,7 +141,7 @@ FAULTS = {
         '"operator" is missing, expected a word such as "equals"',
     ),
     "operator no text": (
-        condition("PX", 5, 1),  # type: ignore[arg-type]
+        condition("PX", 5, 1),  # type: ignore[arg-type] # wrong on purpose
         '"operator" is \'5\', expected a word such as "equals"',
     ),
     "column": (
@@ -153,7 +153,7 @@ FAULTS = {
         '"column" is missing, expected the name of a column',
     ),
     "column no text": (
-        condition(["PX"], "gt", 1),  # type: ignore[arg-type]
+        condition(["PX"], "gt", 1),  # type: ignore[arg-type] # wrong on purpose
         '"column" is "[\'PX\']", expected the name of a column',
     ),
     "type": (

@@ -19,6 +19,7 @@ _TEMPTING = (
     r"|(?i:true|false)$)"
 )
 _PLAIN_NEGATIVE = r"^-(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$"
+_BEFORE_1900 = "^(?:0|1[0-8])"  # there a spreadsheet's calendar begins
 _TOO_LONG = rf"[0-9](?:\.?[0-9]){{{MOST_DIGITS}}}"
 
 
@@ -35,10 +36,13 @@ def harmless(text: pa.Array, field: pa.Field) -> pa.Array:
             hint="take it without --profile excel",
             check="MP-DAT-010",
         )
-    if pa.types.is_temporal(field.type) or pa.types.is_boolean(field.type):
-        return text
+    types = pa.types
     too_long = pc.match_substring_regex(text, _TOO_LONG)
-    if is_number(field):
+    if types.is_date(field.type) or types.is_timestamp(field.type):
+        tempting = pc.match_substring_regex(text, _BEFORE_1900)
+    elif types.is_temporal(field.type) or types.is_boolean(field.type):
+        return text
+    elif is_number(field):
         tempting = too_long
     else:
         number = pc.and_not(pc.match_substring_regex(text, _PLAIN_NEGATIVE), too_long)
