@@ -98,15 +98,22 @@ def _manifest(text: bytes, where: str) -> Manifest:
             hint="ask for the bundle again, as `marketpulse sample` made it",
             check="MP-BND-002",
         ) from None
-    named = [file.name for file in found.files]
-    named += [name for table in found.tables for name in _files_of(table)]
-    for name in named:
+    listed = [file.name for file in found.files]
+    named = [name for table in found.tables for name in _files_of(table)]
+    for name in (*listed, *named):
         if not _NAME.fullmatch(name):
             raise BadData(
                 f"{where}: {name!r} is not the name of a file in a bundle",
                 hint="do not trust this bundle: its manifest leads out of it",
                 check="MP-BND-003",
             )
+    tables = [table.name for table in found.tables]
+    if len({*listed}) < len(listed) or len({*tables}) < len(tables) or {*named} - {*listed}:
+        raise BadData(
+            f"{where}: it names a file or a table twice, or a table's file that it does not list",
+            hint="ask for the bundle again, as `marketpulse sample` made it",
+            check="MP-BND-002",
+        )
     return found
 
 
@@ -172,9 +179,8 @@ class BundleWriter:
             if file.name in self._current:
                 digests.setdefault(file.name, file)
         files = tuple(sorted(digests.values(), key=lambda file: file.name))
-        manifest = Manifest(
-            taken_at, self._source, described, files, tuple(missing), complete=not missing
-        )
+        gaps = (*(self._before.missing if self._before and self._keep else ()), *missing)
+        manifest = Manifest(taken_at, self._source, described, files, gaps, complete=not gaps)
         self._sealed.publish(_json(manifest.as_json()))
         return manifest
 
@@ -257,12 +263,18 @@ def refuse_secrets(text: str, secrets: Sequence[str], where: str) -> None:
             raise SecretFound(where)
 
 
+def zip_beside(folder: Path) -> Path:
+    """Where the zip of a bundle's folder stands."""
+    named = folder if folder.name not in {"", ".."} else folder.resolve()
+    return named.with_name(f"{named.name}.zip")
+
+
 def write_zip(folder: Path, manifest: Manifest) -> Path:
     """Pack a bundle beside its folder; the same files give the same bytes.
 
     Raises `OutputRefused` where that cannot be.
     """
-    target = folder.with_name(f"{folder.resolve().name}.zip")
+    target = zip_beside(folder)
     with sealed_folder(target.parent, None, lambda name: name == target.name) as files:
         part = files.part(target.name)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -22,6 +22,7 @@ from marketpulse.bundle import (
     SecretFound,
     bundle_folder,
     write_zip,
+    zip_beside,
 )
 from marketpulse.errors import MarketPulseError, OutputRefused, WrongUsage
 from marketpulse.extract import Schemas, describe, list_tables, spelled
@@ -170,6 +171,7 @@ def sample(
     would be written, `OutputRefused` where the folder cannot be written, and what `describe`
     raises.
     """
+    _refuse_itself(source, output)
     schemas = describe(source, names)
     tables: list[BundleTable] = []
     missing: list[Missing] = []
@@ -193,6 +195,17 @@ def sample(
             texts, tables, taken_at=spelled(taken_at), missing=missing, secrets=secrets
         )
     return Sample(output, manifest, write_zip(output, manifest) if zipped else None)
+
+
+def _refuse_itself(source: Source, output: Path) -> None:
+    """A sample of a bundle must not replace the bundle while it is read."""
+    name = source.info().name
+    targets = {output.resolve(), zip_beside(output).resolve()}
+    if source.info().kind == "bundle" and Path(name).resolve() in targets:
+        raise OutputRefused(
+            f"{output}: the sample would replace the bundle that it is taken from",
+            hint="name another folder with --output",
+        )
 
 
 class _Taken:

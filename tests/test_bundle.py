@@ -449,6 +449,39 @@ def test_a_folder_holds_one_source(bundle: Path, tmp_path: Path) -> None:
     run("sample", "DEALERS", "--source", "demo", "--output", ".", folder=tmp_path, code=2)
 
 
+def test_a_bundle_is_not_replaced_by_a_sample_of_itself(whole: Path, tmp_path: Path) -> None:
+    """The folder that is read, or the zip beside it, is no place to write."""
+    for name in ("sample_data", "sample_data.zip"):
+        words = ("sample", "COLORS", "--source", whole.parent / name, "--output", whole, "--zip")
+        said = run(*words, folder=tmp_path, code=2)
+        assert "replace the bundle" in said
+    run("verify", whole, folder=tmp_path)
+
+
+def test_a_bundle_stays_partial(tmp_path: Path, bundle: Path) -> None:
+    """What was missing is still missing when a schema joins the bundle."""
+    flip(file_of(bundle, "COLORS", "csv"))
+    asked = ("COLORS", "DEALERS", "--source", bundle, "--output", "part")
+    run("sample", *asked, folder=tmp_path, code=9)
+    run("schema", "DEALERS", "--source", bundle, "--output", "part", folder=tmp_path)
+    run("verify", "part", folder=tmp_path, code=9)
+
+
+@pytest.mark.parametrize("odd", ["unlisted", "twice", "type"])
+def test_a_manifest_that_contradicts_itself(odd: str, bundle: Path) -> None:
+    """A file that is not listed, a table that is there twice, a type that is none: one error."""
+    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    if odd == "unlisted":
+        manifest["files"] = []
+    elif odd == "twice":
+        manifest["tables"].append(manifest["tables"][0])
+    else:
+        manifest["tables"][0]["columns"][0]["travels"] = "number"
+    (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    words = ("run-colors", bundle, "--table", "COLORS", "--format", "json")
+    assert "MP-BND-002" in run(*words, folder=bundle.parent, code=7)
+
+
 # -- spreadsheets ----------------------------------------------------------------------------------
 
 

@@ -71,8 +71,11 @@ class BundleSource:
 
     def read(self, taken: BundleTable, file: DataFile) -> pa.RecordBatchReader:
         """A file's rows, typed. Raises `BadData` where they are not those that were taken."""
-        schema = pa.schema([field_of(column) for column in taken.columns])
         path = self.bundle.file(file.name)
+        try:
+            schema = pa.schema([field_of(column) for column in taken.columns])
+        except ValueError as error:
+            raise BadData(f"{path}: {error}", check="MP-BND-002") from error
         batches: Iterator[pa.RecordBatch] = iter(())
         if file.rows:  # else there may be a header alone
             excel = file.profile == "excel"
