@@ -160,16 +160,20 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task(shown, total=rows)
+        self._task = self._bar.add_task(shown, total=rows, rate="")
+        self._rows, self._began = 0, time.monotonic()
         self._bar.start()
 
     def advance(self, rows: int) -> None:
         """More rows are written."""
-        self._bar.advance(self._task, rows)
+        self._rows += rows
+        rate = self._rows / max(time.monotonic() - self._began, 0.001)
+        self._bar.update(self._task, advance=rows, rate=f"{rate:,.0f}/s")
 
     def end(self) -> None:
         """The table is written."""

@@ -44,7 +44,7 @@ class Progress(Protocol):
         """So many more rows are written."""
 
     def end(self) -> None:
-        """The table is written."""
+        """The table is written, or given up."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,7 @@ class _Taken:
         reader = source.scan(table, names, wanted.limit, self._skip, wanted.where, wanted.order)
         progress.begin(table, self._planned.rows)
         with ExitStack() as stack:
+            stack.callback(progress.end)
             writers = {}
             for name, part in parts.items():
                 writers[_format(name)] = self._writer(_format(name), part, reader.schema)
@@ -242,7 +243,6 @@ class _Taken:
                 progress.advance(len(batch))
 
             write_behind(write, reader)
-        progress.end()
 
     def account(self, schema_file: str, taken_at: datetime) -> BundleTable:
         """What was written, for the manifest."""

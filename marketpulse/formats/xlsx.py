@@ -179,7 +179,7 @@ class Writer:
     def __init__(
         self, path: Path, schema: pa.Schema, *, numbers: frozenset[str] = frozenset(), **_: object
     ) -> None:
-        self._path = path
+        self._name = f"{path.name.partition('.xlsx')[0]}.xlsx"  # while it is written it has more
         self._schema = schema
         self._numbers = [name in numbers for name in schema.names]
         self._book = xlsxwriter.Workbook(path, {"constant_memory": True})
@@ -193,7 +193,7 @@ class Writer:
     def write(self, batch: pa.RecordBatch) -> None:
         if self._row + len(batch) > _MOST_ROWS:
             raise BadData(
-                f"{self._path.name}: a sheet has room for {_MOST_ROWS:,} rows",
+                f"{self._name}: a sheet has room for {_MOST_ROWS:,} rows",
                 hint="leave xlsx out of --formats",
                 check="MP-DAT-010",
             )
@@ -215,7 +215,7 @@ class Writer:
                 self._sheet.write_number(self._row, place, value, self._decimals(decimals))
             elif self._sheet.write_string(self._row, place, text):
                 raise BadData(
-                    f"{self._path.name}: {self._schema.names[place]}: a cell has room for "
+                    f"{self._name}: {self._schema.names[place]}: a cell has room for "
                     f"{LONGEST_CELL:,} characters",
                     hint="leave xlsx out of --formats",
                     check="MP-DAT-010",
