@@ -54,9 +54,9 @@ Value = None | bool | int | Decimal | float | str | bytes | Moment | DayInterval
 
 @dataclass(frozen=True)
 class OracleType:
-    """A column's type. `name` is the dictionary's word without its figures: NUMBER, TIMESTAMP,
-    TIMESTAMP WITH TIME ZONE, TIMESTAMP WITH LOCAL TIME ZONE, INTERVAL DAY TO SECOND, VARCHAR2, ...
+    """A column's type; `name` is the dictionary's word without its figures.
 
+    So NUMBER, TIMESTAMP, TIMESTAMP WITH LOCAL TIME ZONE, INTERVAL DAY TO SECOND, VARCHAR2.
     `precision` and `scale` None are unconstrained; a TIMESTAMP's fraction is its `scale`; `length`
     counts characters where `by_character`, else bytes.
     """
