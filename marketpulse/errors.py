@@ -41,6 +41,20 @@ class SettingsMissing(MarketPulseError):
     check = "MP-SET-001"
 
 
+class Unreachable(MarketPulseError):
+    """The database cannot be reached, does not answer, or breaks off."""
+
+    exit_code = 4
+    check = "MP-NET-006"
+
+
+class LoginRefused(MarketPulseError):
+    """The database is there, and does not let this user in, or not to this table."""
+
+    exit_code = 5
+    check = "MP-LOG-001"
+
+
 class NotFound(MarketPulseError):
     """No such file, table or folder, or it cannot be opened."""
 

@@ -17,12 +17,21 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as a list shows it; `rows` is None where only reading it would tell."""
+    """A table as a list shows it; `rows` is None where only reading it would tell.
+
+    `rows_as_of` is the day of which the number of rows is an estimate, empty where it is exact;
+    `bytes` an estimate, too. `schema` is whose table it is, `target` what a synonym stands for.
+    """
 
     name: str
     kind: str = "table"
     rows: int | None = None
     comment: str = ""
+    schema: str = ""
+    rows_as_of: str = ""
+    bytes: int | None = None
+    changed: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Column:
     """A column: `type` in its source's words, `travels` as the Arrow type its values arrive in.
 
     Where that is text for want of a type that keeps every digit, `stands_for` says what the text
-    is: `number`, `json`, ...
+    is: `number`, `json`, ... `default` is SQL. `unreadable` says why the values cannot be had.
     """
 
     name: str
@@ -49,6 +58,8 @@ class Column:
     comment: str = ""
     stands_for: str = ""
     parts: tuple[Part, ...] = ()
+    default: str = ""
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,15 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
+class Index:
+    """An index on columns, or on expressions of them."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+
+
+@dataclass(frozen=True)
 class TableSchema:
     """A table, its columns in order, and its keys."""
 
@@ -70,6 +90,7 @@ class TableSchema:
     unique: tuple[tuple[str, ...], ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def as_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_floating(data_type):
         return _floats(column)
     if types.is_decimal(data_type):
-        return _without_exponents(column.cast(pa.string()))
+        return without_exponents(column.cast(pa.string()))
     if types.is_temporal(data_type):
         return _moments(column)
     if types.is_nested(data_type):
@@ -204,12 +204,12 @@ def _nested(column: pa.Array) -> list[str | None]:
 
 
 def _floats(column: pa.Array) -> pa.Array:
-    text = _without_exponents(column.cast(pa.string()))
+    text = without_exponents(column.cast(pa.string()))
     text = pc.if_else(pc.is_nan(column), "NaN", text)
     return pc.replace_substring_regex(text, r"^(-?\d+)$", r"\1.0")
 
 
-def _without_exponents(text: pa.Array) -> pa.Array:
+def without_exponents(text: pa.Array) -> pa.Array:
     """Write out the few values that Arrow spells with an exponent."""
     exponents = pc.fill_null(pc.match_substring_regex(text, "[0-9][eE]"), False)
     if not pc.any(exponents).as_py():

@@ -1,0 +1,256 @@
+"""How each column is read so that nothing of its values is lost: an expression, and a type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketpulse.formats.text import Carried, carried, carried_field, without_exponents
+from marketpulse.formats.typed import column_of
+from marketpulse.model import Column
+
+_MARK = "…[cut]"  # ends what --max-lob has cut
+_BATCH_BYTES = 32 << 20
+_LOB_BYTES = 8_000  # of a LOB, where nobody knows
+_FEWEST, _MOST = 100, 20_000  # rows of a batch
+
+
+_TYPED = {
+    "VARCHAR2": pa.string(),
+    "VARCHAR": pa.string(),
+    "CHAR": pa.string(),
+    "NVARCHAR2": pa.string(),
+    "NCHAR": pa.string(),
+    "CLOB": pa.large_string(),
+    "NCLOB": pa.large_string(),
+    "LONG": pa.large_string(),
+    "RAW": pa.binary(),
+    "BLOB": pa.large_binary(),
+    "LONG RAW": pa.large_binary(),
+    "BINARY_FLOAT": pa.float32(),
+    "BINARY_DOUBLE": pa.float64(),
+    "DATE": pa.timestamp("s"),
+}
+_NUMBER = "TO_CHAR({}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
+_MOMENT = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9')"
+_ZONED = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9TZH:TZM')"
+# What no type of Arrow holds to the last digit: spelled by the server in this way, fetched as
+# that, and standing for what a column's field says.
+_SPELLED: dict[str, tuple[str, pa.DataType, Carried | pa.DataType]] = {
+    "NUMBER": (_NUMBER, pa.string(), Carried.NUMBER),
+    "FLOAT": (_NUMBER, pa.string(), Carried.NUMBER),
+    "TIMESTAMP": (_MOMENT, pa.string(), Carried.TEXT),
+    "TIMESTAMP WITH TIME ZONE": (_ZONED, pa.string(), Carried.TEXT),
+    "TIMESTAMP WITH LOCAL TIME ZONE": (_ZONED, pa.string(), Carried.TEXT),
+    "INTERVAL YEAR TO MONTH": ("TO_CHAR({})", pa.string(), Carried.TEXT),
+    "INTERVAL DAY TO SECOND": ("TO_CHAR({})", pa.string(), Carried.TEXT),
+    "BOOLEAN": ("TO_CHAR({})", pa.string(), pa.bool_()),
+    "ROWID": ("ROWIDTOCHAR({})", pa.string(), Carried.TEXT),
+    "UROWID": ("TO_CHAR({})", pa.string(), Carried.TEXT),
+    "JSON": ("JSON_SERIALIZE({} RETURNING CLOB)", pa.large_string(), Carried.JSON),
+    "VECTOR": ("VECTOR_SERIALIZE({} RETURNING CLOB)", pa.large_string(), Carried.TEXT),
+    "XMLTYPE": ("XMLSERIALIZE(CONTENT {} AS CLOB)", pa.large_string(), Carried.TEXT),
+    "OBJECT": ("XMLSERIALIZE(CONTENT XMLTYPE({}) AS CLOB)", pa.large_string(), Carried.TEXT),
+    "BFILE": ("TO_BLOB({})", pa.large_binary(), pa.large_binary()),
+}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A column as the dictionary declares it; `width` is what a value takes on average, in bytes.
+
+    `type` is the dictionary's word, with a fraction in parentheses where it has one, as in
+    TIMESTAMP(6) WITH TIME ZONE. `type_owner` is a type's owner, where users made the type.
+    """
+
+    name: str
+    type: str
+    precision: int | None = None
+    scale: int | None = None
+    length: int = 0
+    by_character: bool = False
+    nullable: bool = True
+    comment: str = ""
+    default: str = ""
+    type_owner: str = ""
+    width: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The type as DDL has it: NUMBER(12,4), VARCHAR2(20 CHAR)."""
+        if self.type == "NUMBER":
+            if self.precision is None:
+                return "NUMBER" if self.scale is None else f"NUMBER(*,{self.scale})"
+            return f"NUMBER({self.precision},{self.scale or 0})"
+        if self.type == "FLOAT":
+            return f"FLOAT({self.precision or 126})"
+        if self.type in {"VARCHAR2", "CHAR"}:
+            return f"{self.type}({self.length} {'CHAR' if self.by_character else 'BYTE'})"
+        if self.type in {"NVARCHAR2", "NCHAR", "RAW"}:
+            return f"{self.type}({self.length})"
+        return f"{self.type_owner}.{self.type}" if self.type_owner else self.type
+
+
+@dataclass(frozen=True)
+class Projected:
+    """A column on its way: what the statement selects, and the field in which it arrives.
+
+    `fetched` is the type that the driver is asked for. Where the two differ, text that stands for
+    something is brought into its form by `Arrival`.
+    """
+
+    column: Column
+    field: pa.Field
+    fetched: pa.DataType
+    expression: str
+
+
+def project(declared: Declared, max_lob: int | None = None) -> Projected:
+    """Plan the way of a column: `max_lob` cuts long text after so many characters."""
+    plan = _plan(declared)
+    if plan is None:
+        why = f"{declared.words} has no form that text or a file could keep"
+        field = pa.field(declared.name, pa.null())
+        return Projected(_told(field, declared, why), field, pa.null(), "NULL")
+    field, fetched, expression = plan
+    if max_lob is not None and pa.types.is_large_string(fetched) and declared.type != "LONG":
+        # One more than is kept: so it can be seen that there was more.
+        expression = f"SUBSTR({expression}, 1, {max_lob + 1})"
+    return Projected(_told(field, declared), field, fetched, expression)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it, spelled to the letter. The dictionary's names alone come here."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _told(field: pa.Field, declared: Declared, unreadable: str = "") -> Column:
+    return column_of(
+        field,
+        declared.words,
+        nullable=declared.nullable,
+        comment=declared.comment,
+        default=declared.default,
+        unreadable=unreadable,
+    )
+
+
+def _plan(declared: Declared) -> tuple[pa.Field, pa.DataType, str] | None:
+    """The field, the type to ask for, and the expression; None where there is no way."""
+    name = quoted(declared.name)
+    data_type = _arrow_type(declared)
+    if data_type is not None:
+        return pa.field(declared.name, data_type), data_type, name
+    words = re.sub(r"\(\d+\)", "", declared.type)
+    if declared.type_owner and words not in _SPELLED:
+        words = "" if declared.type_owner == "SYS" else "OBJECT"
+    if words not in _SPELLED:
+        return None
+    expression, fetched, stands_for = _SPELLED[words]
+    if isinstance(stands_for, Carried):
+        field = carried_field(declared.name, stands_for)
+    else:
+        field = pa.field(declared.name, stands_for)
+    return field, fetched, expression.format(name)
+
+
+def _arrow_type(declared: Declared) -> pa.DataType | None:
+    """The type of a column whose values Arrow can hold."""
+    if declared.type == "NUMBER" and declared.precision is not None:
+        return _number(declared.precision, declared.scale or 0)
+    if found := re.fullmatch(r"TIMESTAMP(?:\((\d)\))?", declared.type):
+        digits = int(found[1] or 6)
+        return None if digits > 6 else pa.timestamp(("s", "ms", "us")[-(-digits // 3)])
+    return _TYPED.get(declared.type)
+
+
+def _number(precision: int, scale: int) -> pa.DataType | None:
+    """int64 where 18 digits are enough, else a decimal; None beyond 38 digits."""
+    if scale == 0 and precision <= 18:
+        return pa.int64()
+    digits = max(precision, scale) if scale >= 0 else precision - scale
+    return pa.decimal128(digits, max(scale, 0)) if digits <= 38 else None
+
+
+def batch_rows(columns: Iterable[Declared]) -> int:
+    """How many rows a round trip brings: some megabytes of them."""
+    width = sum(_width(column) for column in columns)
+    return max(_FEWEST, min(_MOST, _BATCH_BYTES // max(width, 1)))
+
+
+def _width(column: Declared) -> int:
+    if column.width:
+        return column.width + 1
+    if "LOB" in column.type or "LONG" in column.type or column.type in {"XMLTYPE", "JSON"}:
+        return _LOB_BYTES
+    return min(column.length or 22, 200)
+
+
+class Arrival:
+    """Rows as they come from the driver, brought into their fields; counts what it had to change.
+
+    `cut` and `replaced` are counts by column: values that `max_lob` made shorter, and values with
+    bytes that are not text in the database's character set.
+    """
+
+    def __init__(self, projected: Sequence[Projected], max_lob: int | None = None) -> None:
+        self.schema = pa.schema([it.field for it in projected])
+        self.cut: dict[str, int] = {}
+        self.replaced: dict[str, int] = {}
+        self._projected = projected
+        self._max_lob = max_lob
+
+    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same rows in their fields."""
+        for batch in batches:
+            columns = [
+                self._arrived(it, column)
+                for it, column in zip(self._projected, batch.columns, strict=True)
+            ]
+            yield pa.record_batch(columns, self.schema)
+
+    def _arrived(self, projected: Projected, column: pa.Array) -> pa.Array:
+        field = projected.field
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column = self._whole(field.name, column)
+        if carried(field) is Carried.NUMBER:
+            return _plain_numbers(column)
+        if pa.types.is_boolean(field.type):
+            return pc.equal(pc.utf8_upper(column), "TRUE")
+        if self._max_lob is not None and pa.types.is_large_string(column.type):
+            column = self._shortened(field.name, column)
+        return column.cast(field.type)
+
+    def _whole(self, name: str, column: pa.Array) -> pa.Array:
+        """Text whose every byte is text; what is not becomes U+FFFD and is counted."""
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            cells = column.cast(pa.large_binary()).to_pylist()
+            texts = [None if it is None else it.decode("utf-8", "replace") for it in cells]
+            broken = sum(
+                text is not None and text.encode() != cell
+                for text, cell in zip(texts, cells, strict=True)
+            )
+            self.replaced[name] = self.replaced.get(name, 0) + broken
+            return pa.array(texts, column.type)
+        return column
+
+    def _shortened(self, name: str, column: pa.Array) -> pa.Array:
+        longer = pc.fill_null(pc.greater(pc.utf8_length(column), self._max_lob), False)
+        count = pc.sum(longer).as_py() or 0
+        if not count:
+            return column
+        self.cut[name] = self.cut.get(name, 0) + count
+        kept = pc.utf8_slice_codeunits(column, 0, self._max_lob)
+        marked = pc.binary_join_element_wise(kept, _MARK, "")
+        return pc.if_else(longer, marked.cast(column.type), column)
+
+
+def _plain_numbers(text: pa.Array) -> pa.Array:
+    """Numbers as everybody writes them: Oracle leaves out the 0 before the point."""
+    return without_exponents(pc.replace_substring_regex(text, r"^(-?)\.", r"\10."))
