@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marketpulse import __version__, console
+from marketpulse import __version__, console, model
 from marketpulse.errors import MarketPulseError, NotFound, OutputRefused, WrongUsage
 
 if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
     from marketpulse.colors.run import ColorsRun
+    from marketpulse.extract import Listing
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
     from marketpulse.sample import Planned, Sample
@@ -382,12 +383,11 @@ def list_tables(
     if shape is ListShape.JSON:
         console.show_json(listing.as_json())
         return
-    headers = ("table", "kind", "rows", "comment")
-    rows = [(it.name, it.kind, it.rows, it.comment) for it in listing.tables]
     if shape is ListShape.CSV:
-        console.show_csv(headers, rows)
+        _, *others = (it.name for it in fields(model.Table))
+        console.show_csv(("table", *others), [[*it.values()] for it in listing.as_json()])
     else:
-        console.show_table(headers, rows)
+        _show_list(listing)
 
 
 @app.command("schema")
@@ -687,6 +687,21 @@ def _source(ctx: typer.Context, inputs: Sequence[str] | None, source: str | None
             hint="name a file, a glob or a folder, or 'demo'",
         )
     return open_source(settings.source)
+
+
+def _show_list(listing: Listing) -> None:
+    estimated = any(it.rows_as_of for it in listing.tables)
+    rows = [
+        (it.name, it.kind, it.rows, *([it.rows_as_of] if estimated else []), _about(it))
+        for it in listing.tables
+    ]
+    console.show_table(
+        ("table", "kind", "rows", *(["as of"] if estimated else []), "comment"), rows
+    )
+
+
+def _about(table: model.Table) -> str:
+    return f"for {table.target}" if table.target else table.comment
 
 
 def _show_run(session: Session, run: ColorsRun, shape: Shape) -> None:

@@ -48,6 +48,10 @@ class Unreachable(MarketPulseError):
     check = "MP-NET-006"
 
 
+class ConnectionLost(Unreachable):
+    """The database was there, and then was gone: a new connection may do better."""
+
+
 class LoginRefused(MarketPulseError):
     """The database is there, and does not let this user in, or not to this table."""
 

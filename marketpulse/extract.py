@@ -13,7 +13,7 @@ from typing import Any
 from marketpulse.bundle import DATABASE, TABLES, BundleTable, bundle_folder
 from marketpulse.errors import NotFound
 from marketpulse.model import SourceInfo, Table, TableSchema
-from marketpulse.sources import Source, only_table
+from marketpulse.sources import Source
 from marketpulse.version import __version__
 
 
@@ -104,9 +104,9 @@ def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
 
     Raises `NotFound`, which names the nearest tables.
     """
-    found = dict.fromkeys(only_table(source, name) for name in names or (None,))
+    found = dict.fromkeys(source.named(name) for name in names or (None,))
     stems = file_stems([table.name for table in source.tables()])
-    return Schemas(source.info(), tuple(source.describe(name) for name in found), stems)
+    return Schemas(source.info(), tuple(source.describe_all(list(found))), stems)
 
 
 def file_stems(tables: Sequence[str]) -> dict[str, str]:

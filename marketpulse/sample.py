@@ -24,7 +24,7 @@ from marketpulse.bundle import (
     write_zip,
     zip_beside,
 )
-from marketpulse.errors import MarketPulseError, OutputRefused, WrongUsage
+from marketpulse.errors import ConnectionLost, MarketPulseError, OutputRefused, WrongUsage
 from marketpulse.extract import Schemas, describe, list_tables, spelled
 from marketpulse.formats import FORMATS, Writer, open_writer, write_behind
 from marketpulse.formats.text import as_text, is_number
@@ -32,6 +32,7 @@ from marketpulse.model import Column, Misfit, Table, TableSchema
 from marketpulse.sources import Source, unknown
 
 PROFILES = ("lossless", "excel")
+_TRIES = 3  # of a table whose connection is lost
 
 
 class Progress(Protocol):
@@ -178,9 +179,8 @@ def sample(
     with bundle_folder(output, source.info(), keep=False) as bundle:
         for planned, schema in zip(plan(schemas, wanted, taken_at), schemas.tables, strict=True):
             parts = {name: bundle.part(name) for name in planned.files}
-            taken = _Taken(schema, wanted, planned, secrets)
             try:
-                taken.write(source, parts, progress)
+                taken = _taken(source, schema, wanted, planned, parts, progress, secrets)
             except (OutputRefused, SecretFound):
                 raise
             except MarketPulseError as error:
@@ -195,6 +195,28 @@ def sample(
             texts, tables, taken_at=spelled(taken_at), missing=missing, secrets=secrets
         )
     return Sample(output, manifest, write_zip(output, manifest) if zipped else None)
+
+
+def _taken(
+    source: Source,
+    schema: TableSchema,
+    wanted: Wanted,
+    planned: Planned,
+    parts: Mapping[str, Path],
+    progress: Progress,
+    secrets: Sequence[str],
+) -> _Taken:
+    """A table, written; from its first row again where the connection to the source was lost."""
+    for tries in range(_TRIES):
+        taken = _Taken(schema, wanted, planned, secrets, tries)
+        try:
+            taken.write(source, parts, progress)
+        except ConnectionLost:
+            if tries == _TRIES - 1:
+                raise
+        else:
+            break
+    return taken
 
 
 def _refuse_itself(source: Source, output: Path) -> None:
@@ -212,12 +234,20 @@ class _Taken:
     """A table on its way into all of its files, in one pass."""
 
     def __init__(
-        self, schema: TableSchema, wanted: Wanted, planned: Planned, secrets: Sequence[str]
+        self,
+        schema: TableSchema,
+        wanted: Wanted,
+        planned: Planned,
+        secrets: Sequence[str],
+        lost: int,
     ) -> None:
         self._wanted = wanted
         self._planned = planned
         self._secrets = secrets
         self._columns = _chosen(schema, wanted.columns)
+        self._lost = lost
+        self._remarks: Sequence[str] = ()
+        self._unreadable = () if wanted.columns else [it for it in schema.columns if it.unreadable]
         self._rows = 0
         self._misfits = 0
         self._nameless: Counter[str] = Counter()  # values that JSON has no name for
@@ -243,6 +273,7 @@ class _Taken:
                 progress.advance(len(batch))
 
             write_behind(write, reader)
+        self._remarks = source.remarks(table)
 
     def account(self, schema_file: str, taken_at: datetime) -> BundleTable:
         """What was written, for the manifest."""
@@ -286,6 +317,11 @@ class _Taken:
         self._misfits += 1
 
     def _notes(self) -> Iterator[str]:
+        if self._lost:
+            yield "the connection was lost: the table was taken anew, later than the others"
+        for column in self._unreadable:
+            yield f"{column.name} was skipped: {column.unreadable}"
+        yield from self._remarks
         if self._misfits:
             yield f"{self._misfits} lines with too few or too many fields were skipped"
         for name, count in (+self._nameless).items():
@@ -300,10 +336,11 @@ class _Taken:
 
 def _chosen(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
     """The columns of these names, without regard to case. Raises `NotFound` for an unknown one."""
+    readable = [column for column in schema.columns if not column.unreadable]
     if names is None:
-        return list(schema.columns)
-    known = {column.name: column for column in schema.columns}
-    folded = {column.name.casefold(): column for column in schema.columns}
+        return readable
+    known = {column.name: column for column in readable}
+    folded = {column.name.casefold(): column for column in readable}
     chosen = [known.get(name) or folded.get(name.casefold()) for name in names]
     for name, column in zip(names, chosen, strict=True):
         if column is None:

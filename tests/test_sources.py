@@ -30,7 +30,7 @@ from marketpulse.formats import FORMATS, open_writer
 from marketpulse.formats.text import as_text
 from marketpulse.model import Column, ForeignKey, Misfit
 from marketpulse.sample import Wanted, moment, sample
-from marketpulse.sources import Source, only_table, open_files, open_source
+from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
 
 ROOT = Path(__file__).parents[1]
@@ -218,7 +218,7 @@ class TestEverySource:
     def test_unknown_table(self, source: Source) -> None:
         """A table that is not there is an error that names the nearest, for all who look for it."""
         for table in source.tables():
-            for look in (source.describe, source.scan, lambda name: only_table(source, name)):
+            for look in (source.describe, source.scan, source.named):
                 with pytest.raises(NotFound) as caught:
                     look(table.name + "x")
                 assert table.name in caught.value.hint
@@ -243,9 +243,9 @@ class TestEverySource:
         tables = names(source.tables())
         counts = Counter(name.casefold() for name in tables)
         for name in tables:
-            assert only_table(source, name) == name
+            assert source.named(name) == name
             if counts[name.casefold()] == 1:
-                assert only_table(source, name.swapcase()) == name
+                assert source.named(name.swapcase()) == name
                 assert source.describe(name.swapcase()).table.name == name
                 assert rows(source.scan(name.swapcase())) == rows(source.scan(name))
 
@@ -407,7 +407,7 @@ class TestDemo:
     def test_unnamed(self, demo: DemoSource) -> None:
         """Where no table is named, the error lists what there is."""
         with pytest.raises(NotFound, match="11 tables") as caught:
-            only_table(demo)
+            demo.named()
         assert "COLORS, CON, Colors" in caught.value.hint
 
     def test_keys(self, demo: DemoSource) -> None:
@@ -630,15 +630,13 @@ def scanned(
     source: Source, *, columns: Sequence[str] | None = None, limit: int | None = None
 ) -> dict[str, list[Any]]:
     """The columns of the only table."""
-    found: dict[str, list[Any]] = (
-        source.scan(only_table(source), columns, limit).read_all().to_pydict()
-    )
+    found: dict[str, list[Any]] = source.scan(source.named(), columns, limit).read_all().to_pydict()
     return found
 
 
 def as_written(source: Source) -> dict[str, list[str | None]]:
     """The columns of the only table, each cell as text."""
-    found = source.scan(only_table(source)).read_all().combine_chunks()
+    found = source.scan(source.named()).read_all().combine_chunks()
     return {
         field.name: as_text(found[field.name].chunk(0), field).to_pylist() for field in found.schema
     }
@@ -835,7 +833,7 @@ class TestOpening:
         write(tmp_path / "day.csv")
         for name in ("day.csv", "*.csv", ""):
             with open_source(str(tmp_path / name)) as source:
-                assert only_table(source) == "day"
+                assert source.named() == "day"
 
     def test_missing(self) -> None:
         """What is neither is an error."""

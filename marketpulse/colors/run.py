@@ -31,7 +31,7 @@ from marketpulse.errors import BadData, WrongUsage
 from marketpulse.formats import FORMATS, open_writer, write_behind
 from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
-from marketpulse.sources import Source, only_table, open_files, open_source
+from marketpulse.sources import Source, open_files, open_source
 from marketpulse.version import __version__
 
 OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
@@ -194,7 +194,7 @@ def _feed(data: Any, table: str | None, stack: ExitStack) -> Feed:
         data = stack.enter_context(open_files(data))
     if hasattr(data, "scan"):
         source: Source = data
-        name = only_table(source, table)
+        name = source.named(table)
         shown = source.info().name if source.info().kind == "files" else name
         schema = source.scan(name, limit=0).schema
         return Feed(shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit))

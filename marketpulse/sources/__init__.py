@@ -25,8 +25,36 @@ class Source(Protocol):
     def tables(self) -> Sequence[Table]:
         """All tables, by name."""
 
+    def named(self, name: str | None = None) -> str:
+        """The table meant by `name`, as `tables` spells it, or the only one there is.
+
+        Raises `NotFound`, which names the nearest tables.
+        """
+        tables = [table.name for table in self.tables()]
+        if name is None:
+            if len(tables) == 1:
+                return tables[0]
+            raise NotFound(
+                f"{self.info().name} has {len(tables)} tables, and none was named",
+                hint=f"name one: {', '.join(tables[:10])}",
+            )
+        if name in tables:
+            return name
+        if len(name) > 2 and name[0] == name[-1] == '"':  # spelled to the letter
+            exact = name[1:-1].replace('""', '"')
+            if exact in tables:
+                return exact
+        same = [table for table in tables if table.casefold() == name.casefold()]
+        if len(same) == 1:
+            return same[0]
+        raise unknown("table", name, tables)
+
     def describe(self, table: str) -> TableSchema:
-        """The table's columns and keys. Raises `NotFound`, which names the nearest tables."""
+        """The table's columns and keys. Raises what `named` raises."""
+
+    def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
+        """Several tables, by as few questions as a source needs."""
+        return [self.describe(table) for table in tables]
 
     def scan(
         self,
@@ -44,6 +72,14 @@ class Source(Protocol):
         Lines that are no row go to `on_misfit`, each before the end of the rows that follow it;
         without it they raise `BadData`. Raises `NotFound` for an unknown table or column.
         """
+
+    def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most have none
+        """What the last scan of this table had to change in values, to be told to the user."""
+        return ()
+
+    def count(self, table: str) -> int:
+        """How many rows the table has, counted."""
+        return sum(len(batch) for batch in self.scan(table))
 
     def __enter__(self) -> Self: ...
 
@@ -98,28 +134,6 @@ def open_files(names: Sequence[str | Path]) -> Source:
     from marketpulse.sources.files import FilesSource  # noqa: PLC0415 - heavy, only where needed
 
     return FilesSource([str(name) for name in names])
-
-
-def only_table(source: Source, name: str | None = None) -> str:
-    """The table meant by `name`, or the only one there is."""
-    tables = [table.name for table in source.tables()]
-    if name is None:
-        if len(tables) == 1:
-            return tables[0]
-        raise NotFound(
-            f"{source.info().name} has {len(tables)} tables, and none was named",
-            hint=f"name one: {', '.join(tables[:10])}",
-        )
-    if name in tables:
-        return name
-    if len(name) > 2 and name[0] == name[-1] == '"':  # spelled to the letter
-        exact = name[1:-1].replace('""', '"')
-        if exact in tables:
-            return exact
-    same = [table for table in tables if table.casefold() == name.casefold()]
-    if len(same) == 1:
-        return same[0]
-    raise unknown("table", name, tables)
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> NotFound:

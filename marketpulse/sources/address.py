@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import oracledb
 
 from marketpulse.errors import SettingsMissing
-from marketpulse.sources.listener import Endpoint
+from marketpulse.sources.listener import Address, Endpoint
 
 if TYPE_CHECKING:
     from marketpulse.settings import OracleSettings
@@ -17,18 +16,6 @@ if TYPE_CHECKING:
 _JDBC = re.compile(r"^jdbc:oracle:(?:thin|oci):", re.IGNORECASE)
 _PASTED = re.compile(r"^(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$")
 _DESCRIPTOR = "(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST={})(PORT={}))(CONNECT_DATA=({}={})))"
-
-
-@dataclass(frozen=True)
-class Address:
-    """A database's place: a descriptor for the driver, and what a person wants to know of it."""
-
-    descriptor: str
-    endpoints: tuple[Endpoint, ...]
-    service: str
-
-    def __str__(self) -> str:
-        return f"{', '.join(map(str, self.endpoints))}/{self.service}"
 
 
 def address_of(settings: OracleSettings) -> Address:

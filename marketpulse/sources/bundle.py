@@ -20,7 +20,7 @@ from marketpulse.formats import read_back
 from marketpulse.formats.text import Carried, carried
 from marketpulse.formats.typed import field_of
 from marketpulse.model import OnMisfit, SourceInfo, Table, TableSchema
-from marketpulse.sources import only_table
+from marketpulse.sources import Source
 from marketpulse.sources.selection import Selection, with_columns
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MOST_DIGITS = 76  # of Arrow's decimals
 _PREFERRED = ("parquet", "csv", "ndjson", "json")  # to be read
 
 
-class BundleSource:
+class BundleSource(Source):
     """The tables of a bundle, each with the rows that were taken."""
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +46,7 @@ class BundleSource:
         return [schema.table for schema in self._schemas.values()]
 
     def describe(self, table: str) -> TableSchema:
-        return self._schemas[only_table(self, table)]
+        return self._schemas[self.named(table)]
 
     def scan(
         self,
@@ -57,7 +57,7 @@ class BundleSource:
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        taken = self._taken[only_table(self, table)]
+        taken = self._taken[self.named(table)]
         file = next((it for it in readable(taken) if it.rows == taken.rows), None)
         if file is None:
             cut = f"only the first {taken.files[0].rows} as {taken.files[0].format}"

@@ -29,7 +29,7 @@ from marketpulse.model import (
     Table,
     TableSchema,
 )
-from marketpulse.sources import only_table, unknown
+from marketpulse.sources import Source, unknown
 from marketpulse.sources.selection import condition, ordering, told
 
 # A third of DuckDB's own portions: so the batches are the same with any number of threads.
@@ -394,7 +394,7 @@ class _Selected:
     field: pa.Field
 
 
-class DemoSource:
+class DemoSource(Source):
     """A market of this many colors; the same `rows` and `seed` give the same market.
 
     It is made when something is first asked of it.
@@ -414,7 +414,7 @@ class DemoSource:
         return [table for _, table in self._tables.values()]
 
     def describe(self, table: str) -> TableSchema:
-        schema, found = self._tables[only_table(self, table)]
+        schema, found = self._tables[self.named(table)]
         constraints = self._fetch(_CONSTRAINTS, schema, found.name)
         columns = {
             wanted: tuple(tuple(names) for kind, names, *_ in constraints if kind == wanted)
@@ -442,7 +442,7 @@ class DemoSource:
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        schema, found = self._tables[only_table(self, table)]
+        schema, found = self._tables[self.named(table)]
         known = self._columns(schema, found.name)
         for name in columns or ():
             if name not in known:

@@ -17,11 +17,11 @@ from marketpulse.formats import BY_SUFFIX, opener
 from marketpulse.formats.text import as_text
 from marketpulse.formats.typed import column_of
 from marketpulse.model import Misfit, OnMisfit, SourceInfo, Table, TableSchema
-from marketpulse.sources import only_table, unknown
+from marketpulse.sources import Source, unknown
 from marketpulse.sources.selection import Selection, with_columns
 
 
-class FilesSource:
+class FilesSource(Source):
     """One table made of all the files that the names, globs and folders stand for."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ class FilesSource:
         return [Table(name, "file" if len(self._paths) == 1 else "files")]
 
     def describe(self, table: str) -> TableSchema:
-        found = only_table(self, table)
+        found = self.named(table)
         columns = tuple(map(column_of, self._schema))
         return TableSchema(replace(self.tables()[0], name=found), columns)
 
@@ -57,7 +57,7 @@ class FilesSource:
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        only_table(self, table)
+        self.named(table)
         rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_misfit))
         selection = Selection(where, order, limit, Path(self._workspace.name))
         return with_columns(selection.of(rows), columns)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from marketpulse.errors import NotFound, Unreachable
+from marketpulse.errors import MarketPulseError, NotFound, Unreachable
 
 _CONNECT, _ACCEPT, _REFUSE, _REDIRECT, _DATA, _RESEND = 1, 2, 4, 5, 6, 11
 _INLINE = 230  # bytes of a descriptor that a CONNECT packet itself may carry
@@ -36,6 +36,18 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A database's place: a descriptor for the driver, and what a person wants to know of it."""
+
+    descriptor: str
+    endpoints: tuple[Endpoint, ...]
+    service: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.endpoints))}/{self.service}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,45 @@ def within(seconds: float, function: Callable[[], T], late: Callable[[], Excepti
     if not outcome:
         raise late()
     return outcome[0]
+
+
+def knock(address: Address, seconds: float, trusted: ssl.SSLContext | None = None) -> Service:
+    """Go the whole way to a service at the first of its endpoints that has one.
+
+    Raises what the steps raise, for the first endpoint, where there is none.
+    """
+    faults: list[MarketPulseError] = []
+    for endpoint in address.endpoints:
+        try:
+            look_up(endpoint, seconds)
+            with connected(endpoint, seconds) as plain:
+                way = secured(plain, endpoint, trusted) if endpoint.tls else plain
+                return ask_for_service(way, endpoint, address.descriptor)
+        except MarketPulseError as fault:
+            faults.append(_or_sid(fault, endpoint, address, seconds, trusted))
+    raise faults[0]
+
+
+def _or_sid(
+    fault: MarketPulseError,
+    endpoint: Endpoint,
+    address: Address,
+    seconds: float,
+    trusted: ssl.SSLContext | None,
+) -> MarketPulseError:
+    """The fault, or that what was given as a service is a SID, where it is one."""
+    if fault.check != "MP-TNS-001":
+        return fault
+    descriptor = re.sub(r"\(SERVICE_NAME=", "(SID=", address.descriptor, flags=re.IGNORECASE)
+    try:
+        knock(Address(descriptor, (endpoint,), address.service), seconds, trusted)
+    except MarketPulseError:
+        return fault
+    return NotFound(
+        f"{address.service!r} is a SID of the database at {endpoint}, and no service",
+        hint=f"set ORACLE_DSN to {endpoint}:{address.service}, or ask for the service's name",
+        check="MP-TNS-002",
+    )
 
 
 def look_up(endpoint: Endpoint, seconds: float) -> list[str]:

@@ -213,6 +213,13 @@ class Arrival:
             ]
             yield pa.record_batch(columns, self.schema)
 
+    def remarks(self) -> Iterator[str]:
+        """What was changed, in words."""
+        for name, count in self.cut.items():
+            yield f"{name}: {count} values were cut after {self._max_lob} characters"
+        for name, count in self.replaced.items():
+            yield f"{name}: {count} values have bytes that are no text; they became U+FFFD"
+
     def _arrived(self, projected: Projected, column: pa.Array) -> pa.Array:
         field = projected.field
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

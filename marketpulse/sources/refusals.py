@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import oracledb
 
 from marketpulse.errors import (
+    ConnectionLost,
     LoginRefused,
     MarketPulseError,
     NotFound,
@@ -80,11 +81,11 @@ _MEANINGS: dict[tuple[str, ...], _Meaning] = {
         "take fewer rows or tables at once, or at a quieter hour; UNDO_RETENTION is the DBA's",
     ),
     ("ORA-00028", "ORA-00031"): (
-        Unreachable, "MP-NET-008", "the session was ended by the database's administrator",
+        ConnectionLost, "MP-NET-008", "the session was ended by the database's administrator",
         "ask the DBA: the session is named marketpulse in V$SESSION",
     ),
     ("ORA-02396", "DPY-4033"): (
-        Unreachable, "MP-NET-008", "the session was idle for too long", "run it again"
+        ConnectionLost, "MP-NET-008", "the session was idle for too long", "run it again"
     ),
     ("DPY-4024", "ORA-01013"): (
         Unreachable, "MP-NET-007", "the database did not answer in time",
@@ -92,12 +93,11 @@ _MEANINGS: dict[tuple[str, ...], _Meaning] = {
     ),
     ("DPY-4011", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-12537", "ORA-12547", "ORA-12570",
      "DPY-1001"): (
-        Unreachable, "MP-NET-006", "the connection was lost",
+        ConnectionLost, "MP-NET-006", "the connection was lost",
         "check the VPN, and run it again",
     ),
 }  # fmt: skip
 _BY_CODE = {code: meaning for codes, meaning in _MEANINGS.items() for code in codes}
-_LOST = {"MP-NET-006", "MP-NET-008"}
 
 
 def meaning_of(error: Exception, where: object) -> MarketPulseError:
@@ -111,13 +111,8 @@ def meaning_of(error: Exception, where: object) -> MarketPulseError:
     return Unreachable(f"{where}: {first_line}", hint=_ASK, check="MP-ORA-001")
 
 
-def is_lost(error: MarketPulseError) -> bool:
-    """Whether a new connection might do better."""
-    return error.check in _LOST
-
-
-def is_network(error: BaseException) -> bool:
-    """Whether no database has answered at all, so that the way to it is in question."""
+def is_of_the_network(error: BaseException) -> bool:
+    """Whether the way to the database is in question, rather than what it answered."""
     return not any(code in _BY_CODE and code != "DPY-4011" for code in _codes(error))
 
 

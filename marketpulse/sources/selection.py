@@ -40,18 +40,21 @@ def condition(text: str, fields: pa.Schema) -> Asked:
 
     Raises `WrongUsage` for what is not one condition, `NotFound` for an unknown column.
     """
-    tree = _parsed("--where", text, text, exp.Condition)
-    if not isinstance(tree.unnest(), _CONDITIONS) or tree.find(*_NOT_OF_A_ROW):
-        raise _refused("--where", text, "it is not a condition")
-    columns = list(tree.find_all(exp.Column))
-    found = [_looked_up(column, fields) for column in columns]
-    for column, field in zip(columns, found, strict=True):
+    tree, columns = _understood(text, fields)
+    for column, field in columns:
         beside = column.parent
         if beside and beside.name == "TRUNC" and pa.types.is_temporal(field.type):  # the day
             beside.replace(exp.cast(column.copy(), "DATE"))
         elif _counts(column, field):
             column.replace(exp.cast(column.copy(), _NUMBER))
-    return Asked(tree.sql("duckdb", comments=False), frozenset(it.name for it in found))
+    names = frozenset(field.name for _, field in columns)
+    return Asked(tree.sql("duckdb", comments=False), names)
+
+
+def condition_in_oracle(text: str, fields: pa.Schema) -> str:
+    """The same for Oracle itself: its columns as the dictionary spells them."""
+    tree, _ = _understood(text, fields)
+    return f"({tree.sql('oracle', comments=False)})"
 
 
 def ordering(text: str, fields: pa.Schema) -> Asked:
@@ -59,18 +62,36 @@ def ordering(text: str, fields: pa.Schema) -> Asked:
 
     Raises what `condition` raises.
     """
-    tree = _parsed("--order-by", text, f"ORDER BY {text}", exp.Order)
     keys, names = [], set()
-    for key in tree.expressions:
-        column = key.this
-        if not isinstance(column, exp.Column):
-            raise _refused("--order-by", text, f"{column.sql('oracle')} is not a column")
-        field = _looked_up(column, fields)
+    for column, field, way in _sort_keys(text, fields):
         names.add(field.name)
         counted = carried(field) in {Carried.NUMBER, Carried.FLOAT}
         sql = (exp.cast(column, _NUMBER) if counted else column).sql("duckdb")
-        keys.append(f"{sql} {'DESC' if key.args.get('desc') else 'ASC'} NULLS LAST")
+        keys.append(f"{sql} {way} NULLS LAST")
     return Asked(", ".join(keys), frozenset(names))
+
+
+def order_in_oracle(text: str, fields: pa.Schema) -> str:
+    """The same for Oracle itself."""
+    keys = _sort_keys(text, fields)
+    return ", ".join(f"{column.sql('oracle')} {way} NULLS LAST" for column, _, way in keys)
+
+
+def _understood(text: str, fields: pa.Schema) -> tuple[exp.Expr, list[tuple[exp.Column, pa.Field]]]:
+    """The condition as a tree, and the columns in it with their fields."""
+    tree = _parsed("--where", text, text, exp.Condition)
+    if not isinstance(tree.unnest(), _CONDITIONS) or tree.find(*_NOT_OF_A_ROW):
+        raise _refused("--where", text, "it is not a condition")
+    columns = list(tree.find_all(exp.Column))
+    return tree, [(column, _looked_up(column, fields)) for column in columns]
+
+
+def _sort_keys(text: str, fields: pa.Schema) -> Iterator[tuple[exp.Column, pa.Field, str]]:
+    for key in _parsed("--order-by", text, f"ORDER BY {text}", exp.Order).expressions:
+        column = key.this
+        if not isinstance(column, exp.Column):
+            raise _refused("--order-by", text, f"{column.sql('oracle')} is not a column")
+        yield column, _looked_up(column, fields), "DESC" if key.args.get("desc") else "ASC"
 
 
 def _parsed(option: str, text: str, sql: str, kind: type[exp.Expr]) -> exp.Expr:
