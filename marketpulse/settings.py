@@ -44,6 +44,30 @@ class Settings(BaseSettings):
 
 
 @dataclass(frozen=True)
+class OracleSettings:
+    """All that is needed to connect to a database; `dsn` wins over host, port and service."""
+
+    username: SecretStr
+    password: SecretStr
+    dsn: str | None = None
+    host: str | None = None
+    port: int = 1521
+    service_name: str | None = None
+    schema: str | None = None
+    table_name: str | None = None
+    wallet_location: str | None = None
+    wallet_password: SecretStr | None = None
+    config_dir: str | None = None
+    client_lib_dir: str | None = None
+    driver: str = "auto"
+    deadline: float | None = None
+
+
+def oracle_from_environment() -> OracleSettings:
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
 class Place:
     """Somewhere settings are looked for; values by the name of the environment variable."""
 

@@ -125,8 +125,11 @@ class Dictionary:
         dialect.server_version_info = tuple(int(part) for part in raw.version.split("."))
         dialect.default_schema_name = home
         pool = StaticPool(lambda: raw, reset_on_return=None)  # type: ignore[arg-type]  # typed for SQLAlchemy's own protocol
-        self._connection = Connection(Engine(pool, dialect, make_url("oracle+oracledb://")))
+        connection = Connection(Engine(pool, dialect, make_url("oracle+oracledb://")))
+        # Without this its names of the views have a place for a database link in them.
+        self._connection = connection.execution_options(_oracle_dblink="")
         self._inspector = inspect(self._connection)
+        raw.outputtypehandler = _as_it_is
 
     def relations(
         self, owners: Sequence[str] | None = None, *, system: bool = False
@@ -287,7 +290,11 @@ class Dictionary:
         try:
             return self._connection.execute(statement).all()
         except DBAPIError as error:
-            raise error.orig or error from error
+            raise (error.orig or error) from None  # it is the driver's error that has a meaning
+
+
+def _as_it_is(*_: Any) -> None:
+    """A type of an answer as the driver has it; SQLAlchemy takes for granted that one is asked."""
 
 
 def _line(owner: Any, name: Any, kind: str, told: Mapping[str, ColumnElement[Any]]) -> Select[Any]:

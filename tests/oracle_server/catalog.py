@@ -1,0 +1,276 @@
+"""What a database holds: tables and their rows, and the dictionary's views of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Alias
+from sqlalchemy.dialects.oracle import dictionary
+from sqlalchemy.dialects.oracle.types import LONG, NUMBER, RAW
+from sqlalchemy.types import DATE
+
+from tests.oracle_server.answers import OracleType, Value
+from tests.oracle_server.values import type_of
+
+_CREATED = datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001 - a DATE has no zone
+_NATIONAL = {"NVARCHAR2", "NCHAR"}
+# Views beside those that SQLAlchemy declares, with their columns.
+OTHERS: Mapping[str, Sequence[str]] = {
+    "dual": ("dummy",),
+    "nls_database_parameters": ("parameter", "value"),
+    "session_privs": ("privilege",),
+    "session_roles": ("role",),
+    "v$database": ("current_scn", "name"),
+    "v$session_connect_info": ("sid", "network_service_banner"),
+}
+PRIVILEGED = {name for name in OTHERS if name.startswith("v$")}
+_DECLARED = [it.element for it in vars(dictionary).values() if isinstance(it, Alias)]
+LONGS = {it.name for table in _DECLARED for it in table.columns if isinstance(it.type, LONG)}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; its type as DDL has it."""
+
+    name: str
+    words: str
+    nullable: bool = True
+    comment: str = ""
+    default: str = ""
+    hidden: bool = False
+    virtual: bool = False
+    made_by: str = ""  # the owner of a user's type
+
+    @property
+    def type(self) -> OracleType:
+        """The type in parts."""
+        return type_of(self.words)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or a view, and its rows.
+
+    `visible_to` and `readable_by` are the users who see it in the dictionary, and who may read it;
+    None is everybody.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]] = ()
+    schema: str = "MARKET"
+    kind: str = "TABLE"
+    comment: str = ""
+    primary_key: Sequence[str] = ()
+    unique: Sequence[Sequence[str]] = ()
+    foreign_keys: Sequence[tuple[Sequence[str], str, Sequence[str]]] = ()  # OWNER.TABLE
+    checks: Sequence[str] = ()
+    indexes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    num_rows: int | None = None
+    analyzed: datetime | None = None
+    visible_to: Iterable[str] | None = None
+    readable_by: Iterable[str] | None = None
+
+    def seen_by(self, user: str) -> bool:
+        """Whether the dictionary shows it to this user."""
+        return self.visible_to is None or user == self.schema or user in self.visible_to
+
+
+@dataclass(frozen=True)
+class Synonym:
+    """Another name for a table, here or behind a database link."""
+
+    name: str
+    target: str
+    target_owner: str
+    owner: str = "PUBLIC"
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A database. `may_see_v` is whether users may read the V$ views."""
+
+    tables: Sequence[Table]
+    synonyms: Sequence[Synonym] = ()
+    system_users: Sequence[str] = ("SYS", "SYSTEM", "XDB")
+    may_see_v: bool = False
+
+    def views(self, user: str) -> dict[str, list[dict[str, Any]]]:
+        """The rows of each dictionary view as this user sees it; what is not told is null."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for view, row in self._lines(user):
+            found.setdefault(view, []).append(row)
+        return found
+
+    def _lines(self, user: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "dual", {"dummy": "X"}
+        yield "v$database", {"current_scn": 8_765_432, "name": "MARKETDB"}
+        for name, value in (
+            ("NLS_CHARACTERSET", "AL32UTF8"),
+            ("NLS_NCHAR_CHARACTERSET", "AL16UTF16"),
+        ):
+            yield "nls_database_parameters", {"parameter": name, "value": value}
+        yield "session_privs", {"privilege": "CREATE SESSION"}
+        users = {*self.system_users, *(it.schema for it in self.tables), user}
+        for number, name in enumerate(sorted(users)):
+            maintained = "Y" if name in self.system_users else "N"
+            yield "all_users", {
+                "username": name, "user_id": number, "created": _CREATED,
+                "oracle_maintained": maintained,
+            }  # fmt: skip
+        for synonym in self.synonyms:
+            yield "all_synonyms", {
+                "owner": synonym.owner, "synonym_name": synonym.name,
+                "table_owner": synonym.target_owner, "table_name": synonym.target,
+                "db_link": synonym.link,
+            }  # fmt: skip
+        for number, table in enumerate(self.tables):
+            if table.seen_by(user):
+                yield from _lines_of(table, number + 100)
+
+
+def _lines_of(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    place = {"owner": table.schema, "table_name": table.name}
+    yield "all_objects", {
+        "owner": table.schema, "object_name": table.name, "object_id": number,
+        "object_type": "VIEW" if table.kind == "VIEW" else "TABLE", "created": _CREATED,
+        "last_ddl_time": _CREATED, "status": "VALID", "temporary": "N", "namespace": 1,
+        "secondary": "N",
+    }  # fmt: skip
+    yield "all_tab_comments", {
+        **place, "table_type": table.kind, "comments": table.comment or None,
+    }  # fmt: skip
+    if table.kind == "VIEW":
+        yield "all_views", {
+            "owner": table.schema, "view_name": table.name, "text": "SELECT ...",
+        }  # fmt: skip
+    else:
+        yield "all_tables", {
+            **place, "num_rows": table.num_rows, "last_analyzed": table.analyzed,
+            "avg_row_len": None if table.num_rows is None else 100, "partitioned": "NO",
+            "temporary": "N", "nested": "NO", "dropped": "NO", "secondary": "N",
+            "status": "VALID", "compression": "DISABLED", "tablespace_name": "USERS",
+        }  # fmt: skip
+    if table.kind == "MATERIALIZED VIEW":
+        yield "all_mviews", {
+            "owner": table.schema, "mview_name": table.name, "container_name": table.name,
+        }  # fmt: skip
+        yield "all_mview_comments", {
+            "owner": table.schema, "mview_name": table.name, "comments": table.comment or None,
+        }  # fmt: skip
+    for position, column in enumerate(table.columns, 1):
+        yield "all_tab_cols", {**place, **_column(column, position)}
+        yield "all_col_comments", {
+            **place, "column_name": column.name, "comments": column.comment or None,
+        }  # fmt: skip
+    yield from _constraints(table, place)
+
+
+def _column(column: Column, position: int) -> dict[str, Any]:
+    kind = column.type
+    name = kind.name
+    if name.startswith("TIMESTAMP"):
+        name = f"TIMESTAMP({6 if kind.scale is None else kind.scale}){name[9:]}"
+    elif name == "INTERVAL DAY TO SECOND":
+        name = "INTERVAL DAY(2) TO SECOND(6)"
+    elif name == "INTERVAL YEAR TO MONTH":
+        name = "INTERVAL YEAR(2) TO MONTH"
+    characters = kind.length if kind.name in {"VARCHAR2", "CHAR", *_NATIONAL} else 0
+    wide = (
+        4
+        if kind.by_character and kind.name not in _NATIONAL
+        else 2
+        if kind.name in _NATIONAL
+        else 1
+    )
+    return {
+        "column_name": column.name, "data_type": name, "data_precision": kind.precision,
+        "data_scale": kind.scale, "data_length": (kind.length or 22) * wide,
+        "char_length": characters or 0, "nullable": "Y" if column.nullable else "N",
+        "char_used": ("C" if kind.by_character else "B") if characters else None,
+        "data_default": column.default or None, "column_id": None if column.hidden else position,
+        "internal_column_id": position, "hidden_column": "YES" if column.hidden else "NO",
+        "virtual_column": "YES" if column.virtual else "NO", "default_on_null": "NO",
+        "data_type_owner": column.made_by or ("PUBLIC" if kind.name == "XMLTYPE" else None),
+    }  # fmt: skip
+
+
+def _constraints(table: Table, place: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    keys = [("P", f"{table.name}_PK"[:128], table.primary_key)] if table.primary_key else []
+    keys += [("U", f"{table.name}_U{n}"[:128], it) for n, it in enumerate(table.unique)]
+    for kind, name, columns in keys:
+        yield from _constraint(place, kind, name, columns, {"index_name": name})
+        yield from _index(table, name, columns, unique=True)
+    for number, (columns, target, _) in enumerate(table.foreign_keys):
+        owner, _, other = target.partition(".")
+        told = {"r_owner": owner, "r_constraint_name": f"{other}_PK", "delete_rule": "NO ACTION"}
+        yield from _constraint(place, "R", f"{table.name}_R{number}", columns, told)
+    checks = [f'"{it.name}" IS NOT NULL' for it in table.columns if not it.nullable]
+    for number, check in enumerate([*checks, *table.checks]):
+        told = {"search_condition": check, "search_condition_vc": check}
+        yield from _constraint(
+            place, "C", f"{table.name}_C{number}", (table.columns[0].name,), told
+        )
+    for name, columns in table.indexes.items():
+        yield from _index(table, name, columns, unique=False)
+
+
+def _constraint(
+    place: Mapping[str, str], kind: str, name: str, columns: Sequence[str], told: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "all_constraints", {
+        **place, "constraint_name": name, "constraint_type": kind, "status": "ENABLED", **told,
+    }  # fmt: skip
+    for position, column in enumerate(columns, 1):
+        yield "all_cons_columns", {
+            **place, "constraint_name": name, "column_name": column,
+            "position": None if kind == "C" else position,
+        }  # fmt: skip
+
+
+def _index(
+    table: Table, name: str, columns: Sequence[str], *, unique: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    known = {it.name for it in table.columns}
+    functional = any(it not in known for it in columns)
+    place = {"table_owner": table.schema, "table_name": table.name, "index_name": name}
+    yield "all_indexes", {
+        **place, "owner": table.schema, "table_type": "TABLE", "status": "VALID",
+        "index_type": "FUNCTION-BASED NORMAL" if functional else "NORMAL",
+        "uniqueness": "UNIQUE" if unique else "NONUNIQUE", "compression": "DISABLED",
+    }  # fmt: skip
+    for position, column in enumerate(columns, 1):
+        whole = column in known
+        yield "all_ind_columns", {
+            **place, "index_owner": table.schema, "column_position": position, "descend": "ASC",
+            "column_name": column if whole else f"SYS_NC{position:05}$", "column_length": 22,
+        }  # fmt: skip
+        if not whole:
+            yield "all_ind_expressions", {
+                **place, "index_owner": table.schema, "column_position": position,
+                "column_expression": column,
+            }  # fmt: skip
+
+
+def view_columns() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each dictionary view with its columns, and the type of each for DuckDB."""
+    for table in _DECLARED:
+        name = table.name.removesuffix(dictionary.DB_LINK_PLACEHOLDER)
+        yield name, [(it.name, _stored(it.type)) for it in table.columns]
+    for name, columns in OTHERS.items():
+        yield (
+            name,
+            [(it, "BIGINT" if it in {"current_scn", "sid"} else "VARCHAR") for it in columns],
+        )
+
+
+def _stored(kind: object) -> str:
+    if isinstance(kind, NUMBER):
+        return "BIGINT"
+    if isinstance(kind, RAW):
+        return "BLOB"
+    return "TIMESTAMP" if isinstance(kind, DATE) else "VARCHAR"

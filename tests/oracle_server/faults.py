@@ -1,0 +1,54 @@
+"""What may go wrong with the server: on purpose, and as often as it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# As Oracle words them.
+TEXTS = {
+    28: "your session has been killed",
+    942: "table or view does not exist",
+    1013: "user requested cancel of current operation",
+    1017: "invalid username/password; logon denied",
+    1031: "insufficient privileges",
+    1045: "user lacks CREATE SESSION privilege; logon denied",
+    1555: "snapshot too old: rollback segment number with name too small",
+    3113: "end-of-file on communication channel",
+    12660: "Encryption or crypto-checksumming parameters incompatible",
+    28000: "The account is locked.",
+    28001: "the password has expired",
+}
+
+
+def words(code: int) -> str:
+    """An error's text."""
+    return f"ORA-{code:05}: {TEXTS.get(code, 'an error')}"
+
+
+@dataclass
+class Faults:
+    """All well, unless something else is said. Bytes are counted from the login on.
+
+    `connections` is to how many more connections the faults apply; None for all.
+    """
+
+    refuse: int = 0  # by the listener, with this code
+    silent: bool = False  # takes the connection and says nothing
+    garbage: bytes = b""  # says this instead
+    demand_encryption: bool = False
+    login: int = 0  # refuse every login with this code
+    cut_after: int | None = None  # bytes sent after the login
+    cut_from_start: int | None = None  # bytes sent from the very start
+    stall_after: int | None = None  # bytes sent after the login
+    stall_at_statement: int | None = None  # counted from 1 in each session
+    fail_at_statement: tuple[int, int] | None = None  # the number, and the code
+    fail_at_row: tuple[int, int] | None = None  # the row of a statement, and the code
+    delay: float = 0.0  # seconds, for each round trip
+    connections: int | None = None
+
+    def taken(self) -> Faults:
+        """What applies to a connection that begins now."""
+        if self.connections is None:
+            return self
+        self.connections -= 1
+        return self if self.connections >= 0 else Faults(delay=self.delay)

@@ -1,0 +1,509 @@
+"""One session: what a client asks, message by message, and what it is answered."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.oracle_server.answers import Answer, Conversation, Described, OracleError, Value
+from tests.oracle_server.faults import Faults, words
+from tests.oracle_server.login import Login
+from tests.oracle_server.messages import (
+    NO_MORE_ROWS,
+    Message,
+    Reader,
+    ShortError,
+    counted,
+    error,
+    number,
+    numbers,
+    parameter,
+    row_header,
+    status,
+    text,
+)
+from tests.oracle_server.packets import (
+    ClosedError,
+    CutError,
+    Kind,
+    Mark,
+    Wire,
+    accept,
+    data_packets,
+    refuse,
+)
+from tests.oracle_server.values import BLOB, CLOB, LOBS, LONG, LONG_RAW, decode, describe, encode
+
+if TYPE_CHECKING:
+    from tests.oracle_server.server import OracleServer
+
+_VERSION, _SDU = 318, 8192
+_TOO_LONG = 32767  # bytes of a bind; what is longer comes last
+_PARSE, _BIND, _DEFINE, _EXECUTE, _FETCH = 0x01, 0x08, 0x10, 0x20, 0x40
+_REQUEST_BYTES = 1 << 24  # the most that one request may have
+_COMPILE = bytearray(45)
+for _place, _value in {
+    0: 6, 4: 0xEA, 7: 12, 8: 1, 9: 1, 15: 0x09, 16: 0x11, 17: 3, 18: 3, 19: 3, 21: 1,
+    23: 0xCF, 26: 4, 27: 1, 37: 0x20, 42: 5,
+}.items():  # fmt: skip
+    _COMPILE[_place] = _value
+_RUNTIME = bytes([2, 0, 0, 0, 0, 0, 4])
+
+
+@dataclass
+class Cursor:
+    """A statement that was parsed, and where its answer is."""
+
+    number: int
+    sql: str
+    columns: Sequence[Described] = ()
+    binds: list[tuple[int, int, int]] = field(default_factory=list)  # type, form, size
+    defined: list[int] = field(default_factory=list)  # what the client takes the columns for
+    rows: Iterator[Sequence[Value]] = iter(())
+    sent: int = 0
+    done: bool = True
+
+    @property
+    def has_lobs(self) -> bool:
+        """Whether rows must wait until the client has said how it takes LOBs."""
+        return any(it.type.name in {"CLOB", "NCLOB", "BLOB"} for it in self.columns)
+
+
+class Session:
+    """One connection, from CONNECT to its end."""
+
+    def __init__(self, server: OracleServer, wire: Wire, number: int, faults: Faults) -> None:
+        self._server, self._wire, self._number, self._faults = server, wire, number, faults
+        self._conversation: Conversation | None = None
+        self._cursors: dict[int, Cursor] = {}
+        self._numbers = itertools.count(1)
+        self._lobs: dict[int, bytes] = {}
+        self._lob_numbers = itertools.count(1)
+        self._statements = 0
+        self._sdu = _SDU
+        self._short_scale = True
+        self._tags: dict[str, str] = {}
+        self._login: Login | None = None
+        self._user = ""
+
+    def run(self) -> None:
+        """Talk until the client goes. Raises `ClosedError`."""
+        self._wire.cut_after = self._faults.cut_from_start
+        try:
+            self._connect()
+            while self._request():
+                pass
+        except (ValueError, IndexError, KeyError, struct.error) as odd:
+            raise ClosedError(f"a request that is none: {odd}") from odd
+        finally:
+            if self._conversation is not None:
+                self._conversation.close()
+
+    def _connect(self) -> None:
+        faults = self._faults
+        if faults.silent:
+            self._wire.wait_for_the_end()
+        packet = self._wire.read()
+        if faults.garbage:
+            self._wire.send_raw(faults.garbage)
+            raise ClosedError
+        if packet.kind != Kind.CONNECT:
+            raise ClosedError
+        body = packet.body
+        version, _, _, sdu = struct.unpack(">HHHH", body[:8])
+        length, place = struct.unpack(">HH", body[16:20])
+        descriptor = body[place - 8 : place - 8 + length]
+        while len(descriptor) < length:
+            descriptor += self._wire.read().body[2:]
+        code = faults.refuse or self._unknown(descriptor.decode())
+        if code:
+            self._wire.send(Kind.REFUSE, refuse(code))
+            raise ClosedError
+        self._sdu = max(512, min(sdu, self._server.sdu))
+        answer = accept(
+            min(version, _VERSION), self._sdu, demand_encryption=faults.demand_encryption
+        )
+        self._wire.send(Kind.ACCEPT, answer)
+        self._wire.wide = True
+
+    def _unknown(self, descriptor: str) -> int:
+        """The listener's code where it knows no such service or SID."""
+        program = re.search(r"\(PROGRAM=([^()]*)\)", descriptor, re.IGNORECASE)
+        self._tags = {"program": program[1] if program else ""}
+        self._server.seen.tags.append(self._tags)
+        asked = re.search(r"\((SERVICE_NAME|SID)=([^()]*)\)", descriptor, re.IGNORECASE)
+        if asked is None:
+            return 12514
+        by_sid, name = asked[1].upper() == "SID", asked[2].upper()
+        if by_sid:
+            return 0 if name in {it.upper() for it in self._server.sids} else 12505
+        return 0 if name == self._server.service.upper() else 12514
+
+    def _request(self) -> bool:
+        """Read one request and answer it; False where it is the last."""
+        payload = b""
+        answer = None
+        while answer is None:
+            packet = self._wire.read()
+            if packet.kind == Kind.MARKER:
+                self._break(packet.body[2])
+                return True
+            if packet.kind != Kind.DATA or len(payload) > _REQUEST_BYTES:
+                raise ClosedError
+            if packet.body[:2] == b"\0\x40":
+                return False
+            payload += packet.body[2:]
+            try:
+                answer = self._answer(Reader(payload))
+            except ShortError:
+                continue
+        goes_on, message = answer
+        if self._conversation is not None and self._faults.delay:
+            if self._wire.has_input(self._faults.delay):
+                return True  # a break, most likely
+        self._wire.send_all(data_packets(message, self._sdu))
+        return goes_on
+
+    def _break(self, mark: int) -> None:
+        """The client wants to be rid of what it has asked."""
+        if mark == Mark.RESET:
+            return
+        self._wire.send(Kind.MARKER, bytes([1, 0, Mark.RESET]))
+        while self._wire.read().kind != Kind.MARKER:
+            pass
+        self._wire.send_all(data_packets(error(1013, words(1013)), self._sdu))
+
+    def _answer(self, reader: Reader) -> tuple[bool, bytes]:
+        kind = reader.u8()
+        if kind == Message.PROTOCOL:
+            return True, _protocol()
+        if kind == Message.DATA_TYPES:
+            return True, self._data_types(reader)
+        while kind == Message.PIGGYBACK:
+            self._piggyback(reader)
+            kind = reader.u8()
+        if kind != Message.FUNCTION:
+            raise ClosedError(f"message {kind}")
+        function, _ = reader.u8(), reader.u8()
+        if function == 118:
+            return True, self._challenge(reader)
+        if function == 115:
+            return self._authenticate(reader)
+        if self._conversation is None:
+            raise ClosedError("not logged in")
+        message = self._function(function, reader)
+        self._server.seen.round_trips += 1
+        return function != 9, message
+
+    def _function(self, function: int, reader: Reader) -> bytes:
+        if function in {9, 14, 15, 147}:  # log off, commit, rollback, ping
+            return status()
+        if function == 94:
+            return self._execute(reader)
+        if function in {4, 78}:
+            return self._execute_again(reader, fetching=function == 78)
+        if function == 5:
+            cursor, rows = reader.numbers(2)
+            return self._fetched(self._cursors[cursor], rows)
+        if function == 96:
+            return self._lob(reader)
+        if function == 105:
+            self._close_cursors(reader)
+            return status()
+        raise ClosedError(f"function {function}")
+
+    def _data_types(self, reader: Reader) -> bytes:
+        data = reader.raw(reader.left)
+        if not data.endswith(b"\0\0") or len(data) < 2000:
+            raise ShortError
+        self._short_scale = b"\0\x1b\0\x1b\0\x01" not in data
+        return bytes([Message.DATA_TYPES, 0, 0])
+
+    def _piggyback(self, reader: Reader) -> None:
+        function, _ = reader.u8(), reader.u8()
+        if function == 105:
+            self._close_cursors(reader)
+        elif function == 135:
+            self._end_to_end(reader)
+        elif function == 152:
+            reader.u8()
+            reader.text()
+        else:
+            raise ClosedError(f"piggyback {function}")
+
+    def _close_cursors(self, reader: Reader) -> None:
+        reader.u8()
+        for cursor in reader.numbers(reader.number()):
+            self._cursors.pop(cursor, None)
+
+    def _end_to_end(self, reader: Reader) -> None:
+        reader.raw(2)
+        reader.number()
+        asked = ("client_identifier", "module", "action", "", "", "client_info", "", "", "dbop")
+        lengths = []
+        for name in asked:
+            reader.u8()
+            lengths.append((name, reader.number()))
+        for name, length in lengths:
+            if length:
+                self._tags[name] = (reader.counted() or b"").decode()
+
+    def _challenge(self, reader: Reader) -> bytes:
+        user, _ = self._credentials(reader)
+        self._user = user[1:-1] if user.startswith('"') else user.upper()
+        self._login = Login(self._server.users.get(self._user))
+        return self._login.challenge()
+
+    def _authenticate(self, reader: Reader) -> tuple[bool, bytes]:
+        _, told = self._credentials(reader)
+        if self._login is None:
+            raise ClosedError("no challenge was given")
+        answer = self._login.answer(told, self._number, self._server.service)
+        code = 1017 if answer is None else self._faults.login
+        self._server.seen.logins.append((self._user, code))
+        if answer is None or code:
+            return True, error(code, words(code))
+        self._conversation = self._server.engine.converse(self._user)
+        self._wire.sent = 0
+        self._wire.cut_after, self._wire.stall_after = (
+            self._faults.cut_after,
+            self._faults.stall_after,
+        )
+        return True, answer
+
+    def _credentials(self, reader: Reader) -> tuple[str, dict[str, bytes]]:
+        reader.u8()
+        length = reader.number()
+        reader.number()
+        reader.u8()
+        count = reader.number()
+        reader.raw(2)
+        user = reader.counted() if length else b""
+        return (user or b"").decode(), dict(reader.pair() for _ in range(count))
+
+    def _execute(self, reader: Reader) -> bytes:
+        options, cursor_number = reader.numbers(2)
+        reader.u8()
+        length = reader.number()
+        reader.u8()
+        reader.number()
+        reader.raw(2)
+        reader.number()
+        prefetch, _ = reader.numbers(2)
+        reader.u8()
+        binds = reader.number()
+        reader.raw(5)
+        reader.u8()
+        defines, _ = reader.numbers(2)
+        reader.raw(3)
+        reader.number()
+        reader.u8()
+        reader.numbers(2)
+        reader.u8()
+        reader.number()
+        reader.u8()
+        reader.u8()
+        reader.number()
+        reader.u8()
+        reader.number()
+        reader.u8()
+        reader.u8()
+        reader.number()
+        sql = (reader.counted() or b"").decode() if length else ""
+        how = reader.numbers(13)
+        cursor = self._cursors.get(cursor_number)
+        if options & _DEFINE:
+            defined = [self._definition(reader) for _ in range(defines)]
+            if cursor is None:
+                raise ClosedError("a define without a cursor")
+            cursor.defined = [it[0] for it in defined]
+            if not options & _EXECUTE:
+                if options & _FETCH:
+                    return self._fetched(cursor, how[1] or prefetch)
+                return parameter() + error(cursor=cursor.number)
+        declared = [self._definition(reader) for _ in range(binds)] if binds else None
+        if declared is None and cursor is not None:
+            declared = cursor.binds if options & _BIND else []
+        values = self._bind_row(reader, declared) if declared else []
+        if cursor is None:
+            cursor = Cursor(next(self._numbers), sql)
+        elif sql:
+            cursor.sql, cursor.defined = sql, []
+        cursor.binds = declared or []
+        self._cursors[cursor.number] = cursor
+        rows = 0
+        if options & _FETCH or options & _PARSE:
+            rows = prefetch
+        parsing = bool(options & _PARSE)
+        return self._run(cursor, values, rows, parsing=parsing, execute=bool(options & _EXECUTE))
+
+    def _execute_again(self, reader: Reader, *, fetching: bool) -> bytes:
+        cursor_number, rows = reader.numbers(2)
+        reader.numbers(2)
+        cursor = self._cursors[cursor_number]
+        values = self._bind_row(reader, cursor.binds) if cursor.binds else []
+        return self._run(cursor, values, rows if fetching else 0, parsing=False, execute=True)
+
+    def _run(
+        self, cursor: Cursor, values: list[Value], rows: int, *, parsing: bool, execute: bool
+    ) -> bytes:
+        from tests.oracle_server.server import Statement  # noqa: PLC0415 - the two need each other
+
+        self._statements += 1
+        self._server.seen.statements.append(Statement(cursor.sql, tuple(values), self._number))
+        faults = self._faults
+        if faults.stall_at_statement == self._statements:
+            self._wire.wait_for_the_end()
+        try:
+            if faults.fail_at_statement and faults.fail_at_statement[0] == self._statements:
+                code = faults.fail_at_statement[1]
+                raise OracleError(code, words(code))
+            assert self._conversation is not None
+            answer = self._conversation.execute(cursor.sql, values)
+        except OracleError as fault:
+            self._cursors.pop(cursor.number, None)
+            return error(fault.code, fault.text, at=fault.position)
+        changed = parsing or answer.columns != cursor.columns
+        cursor.columns = answer.columns
+        if not answer.columns:
+            return parameter() + error(cursor=cursor.number)
+        cursor.rows, cursor.sent, cursor.done = _row_source(answer, execute), 0, False
+        described = self._described(cursor) if changed else b""
+        if cursor.has_lobs and not cursor.defined:
+            return described + parameter() + error(cursor=cursor.number)
+        return described + self._fetched(cursor, rows)
+
+    def _described(self, cursor: Cursor) -> bytes:
+        columns = [
+            describe(it, place, short_scale=self._short_scale)
+            for place, it in enumerate(cursor.columns, 1)
+        ]
+        return b"".join(
+            [
+                bytes([Message.DESCRIBE]),
+                counted(bytes(7)),
+                numbers(1000, len(columns)),
+                b"\x01",
+                *columns,
+                text(b""),
+                numbers(0, 0, 0, 0),
+                text(b""),
+            ]
+        )
+
+    def _fetched(self, cursor: Cursor, wanted: int) -> bytes:
+        """So many rows more, and whether there may be others."""
+        rows = []
+        failing = self._faults.fail_at_row
+        while len(rows) < wanted and not cursor.done:
+            if failing and failing[0] == cursor.sent + len(rows) + 1:
+                return error(failing[1], words(failing[1]), cursor=cursor.number)
+            row = next(cursor.rows, None)
+            if row is None:
+                cursor.done = True
+            else:
+                rows.append(bytes([Message.ROW_DATA]) + self._row(cursor, row))
+        cursor.sent += len(rows)
+        code, said = (NO_MORE_ROWS, "ORA-01403: no data found") if cursor.done else (0, "")
+        end = error(code, said, cursor=cursor.number, rows=cursor.sent)
+        header = row_header() if rows else b""
+        return b"".join([header, *rows]) + parameter() + end
+
+    def _row(self, cursor: Cursor, row: Sequence[Value]) -> bytes:
+        defined = cursor.defined or [0] * len(row)
+        cells = zip(row, cursor.columns, defined, strict=True)
+        return b"".join(self._cell(value, column, taken) for value, column, taken in cells)
+
+    def _cell(self, value: Value, column: Described, taken: int) -> bytes:
+        if column.type.name in {"LONG", "LONG RAW"} or taken in {LONG, LONG_RAW}:
+            return encode(value, column.type, as_long=True)
+        if taken in LOBS:
+            return self._locator(value, column)
+        return encode(value, column.type)
+
+    def _locator(self, value: Value, column: Described) -> bytes:
+        if value is None:
+            return b"\0"
+        text_kind = isinstance(value, str)
+        data = value.encode("utf-16-be") if isinstance(value, str) else bytes(value)  # type: ignore[arg-type]  # a BLOB's bytes
+        place = next(self._lob_numbers)
+        self._lobs[place] = data
+        locator = bytearray(40)
+        locator[0:2] = b"\0\x26"
+        locator[4] = 0 if text_kind else 1
+        locator[5] = 0x08
+        locator[6] = 0x80 if text_kind else 0
+        locator[16:24] = place.to_bytes(8, "big")
+        size = len(data) // (2 if text_kind else 1)
+        del column
+        return numbers(40, size, 8060) + counted(bytes(locator))
+
+    def _lob(self, reader: Reader) -> bytes:
+        reader.u8()
+        size = reader.number()
+        reader.u8()
+        reader.numbers(3)
+        reader.raw(1)
+        reader.u8()
+        reader.u8()
+        operation = reader.number()
+        reader.raw(2)
+        offset = reader.number()
+        reader.number()
+        with_amount = reader.u8()
+        reader.raw(6)
+        locator = reader.raw(size)
+        amount = reader.number() if with_amount else 0
+        width = 2 if locator[6] & 0x80 else 1
+        data = self._lobs[int.from_bytes(locator[16:24], "big")]
+        head, told = b"", len(data) // width
+        if operation == 2:
+            part = data[(offset - 1) * width : (offset - 1 + amount) * width]
+            head = bytes([Message.LOB_DATA]) + counted(part) if part else b""
+            told = len(part) // width
+        elif operation == 0x4000:
+            told = 8060
+        end = number(told) if with_amount else b""
+        return head + bytes([Message.PARAMETER]) + locator + end + error()
+
+    def _definition(self, reader: Reader) -> tuple[int, int, int]:
+        """A bind's or define's type, its character set's form, and its size."""
+        kind = reader.u8()
+        reader.raw(3)
+        size = reader.number()
+        reader.number()
+        reader.number()
+        reader.text()
+        reader.number()
+        reader.number()
+        form = reader.u8()
+        reader.numbers(2)
+        return kind, form, size
+
+    def _bind_row(self, reader: Reader, declared: Sequence[tuple[int, int, int]]) -> list[Value]:
+        if reader.u8() != Message.ROW_DATA:
+            raise ClosedError("no bind row")
+        order = sorted(range(len(declared)), key=lambda it: declared[it][2] > _TOO_LONG)
+        values: list[Value] = [None] * len(declared)
+        for place in order:
+            kind, form, _ = declared[place]
+            values[place] = decode(reader.counted(), kind, form)
+        return values
+
+
+def _row_source(answer: Answer, execute: bool) -> Iterator[Sequence[Value]]:
+    return iter(answer.rows) if execute else iter(())
+
+
+def _protocol() -> bytes:
+    fdo = bytes(9) + b"\x07\xd0"
+    told = b"\x01\x06\0x86_64/Linux 2.4.xx\0" + struct.pack("<HBH", 873, 1, 0)
+    told += struct.pack(">H", len(fdo)) + fdo
+    return told + bytes([len(_COMPILE)]) + bytes(_COMPILE) + bytes([len(_RUNTIME)]) + _RUNTIME
+
+
+__all__ = ["BLOB", "CLOB", "CutError", "Session"]

@@ -1,0 +1,90 @@
+"""How Oracle spells values as text: TO_CHAR of numbers, moments and intervals."""
+
+from __future__ import annotations
+
+import re
+from decimal import Context, Decimal
+
+from tests.oracle_server.answers import (
+    DayInterval,
+    Moment,
+    MonthInterval,
+    OracleError,
+    Value,
+)
+
+_LONGEST = 64  # characters of a number in the minimal form; then it has an exponent
+_WIDE = Context(prec=60)
+_ELEMENTS = re.compile(
+    r'"([^"]*)"|(SYYYY|YYYY|MM|DD|HH24|MI|SS|FF[1-9]?|TZH|TZM|BC|AD|J)|([-/,.;: T])'
+)
+
+
+def minimal(value: float | Decimal) -> str:
+    """A number in as few characters as there are: TM9."""
+    sign, digits, exponent = Decimal(value).normalize(_WIDE).as_tuple()
+    assert isinstance(exponent, int)
+    text = format(Decimal((0, digits, exponent)), "f")
+    text = text.removeprefix("0") if text.startswith("0.") else text
+    if len(text) + sign > _LONGEST:
+        first, rest = str(digits[0]), "".join(map(str, digits[1:]))
+        power = exponent + len(digits) - 1
+        text = f"{first}{'.' if rest else ''}{rest}E{power:+03d}"
+    return "-" * sign + text
+
+
+def moment(value: Moment, form: str) -> str:
+    """A date or timestamp in this format. Raises `OracleError` for an element that is none."""
+    told: list[str] = []
+    place = 0
+    offset = value.offset_minutes or 0
+    while place < len(form):
+        found = _ELEMENTS.match(form, place)
+        if found is None:
+            raise OracleError(1821, "ORA-01821: date format not recognized")
+        quoted, element, mark = found.groups()
+        fraction = f"{value.nanosecond:09}"
+        told.append(
+            {
+                "SYYYY": f"{'-' if value.year < 0 else ' '}{abs(value.year):04}",
+                "YYYY": f"{abs(value.year):04}",
+                "MM": f"{value.month:02}",
+                "DD": f"{value.day:02}",
+                "HH24": f"{value.hour:02}",
+                "MI": f"{value.minute:02}",
+                "SS": f"{value.second:02}",
+                "TZH": f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}",
+                "TZM": f"{abs(offset) % 60:02}",
+                "BC": "BC" if value.year < 0 else "AD",
+                "AD": "BC" if value.year < 0 else "AD",
+            }.get(element, fraction[: int((element or "9")[2:] or 6)])
+            if element
+            else quoted
+            if quoted is not None
+            else mark
+        )
+        place = found.end()
+    return "".join(told)
+
+
+def plain(value: Value) -> str | None:
+    """TO_CHAR without a format."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float | Decimal):
+        return minimal(value)
+    if isinstance(value, Moment):
+        return moment(value, "YYYY-MM-DD HH24:MI:SS")
+    if isinstance(value, DayInterval):
+        total = (value.days, value.seconds, value.nanoseconds)
+        sign = "-" if total < (0, 0, 0) else "+"
+        hours, rest = divmod(abs(value.seconds), 3600)
+        fraction = abs(value.nanoseconds) // 1000
+        clock = f"{hours:02}:{rest // 60:02}:{rest % 60:02}.{fraction:06}"
+        return f"{sign}{abs(value.days):02} {clock}"
+    if isinstance(value, MonthInterval):
+        years, months = divmod(abs(value.months), 12)
+        return f"{'-' if value.months < 0 else '+'}{years:02}-{months:02}"
+    return bytes(value).hex().upper()
