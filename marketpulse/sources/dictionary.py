@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     and_,
+    cast,
     inspect,
     literal_column,
     null,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.dialects.oracle import DATE, NUMBER, VARCHAR2
 from sqlalchemy.dialects.oracle import dictionary as views
 from sqlalchemy.dialects.oracle.oracledb import (
     OracleDialect_oracledb,
@@ -36,6 +38,7 @@ from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql import ColumnElement, CompoundSelect, Executable, Select
+from sqlalchemy.types import TypeEngine
 
 from marketpulse.model import ForeignKey, Index
 from marketpulse.sources.projection import Declared
@@ -48,6 +51,13 @@ _SYSTEM = (
     "LBACSYS", "MDSYS", "OJVMSYS", "OLAPSYS", "ORDDATA", "ORDSYS", "OUTLN", "PUBLIC", "SYS",
     "SYSTEM", "WMSYS", "XDB",
 )  # fmt: skip
+
+
+# What a line of `_everything` may tell; a NULL of a UNION has its type from here.
+_TOLD: Mapping[str, TypeEngine[Any]] = {
+    "num_rows": NUMBER(), "moment": DATE(), "width": NUMBER(), "parted": VARCHAR2(3),
+    "target_owner": VARCHAR2(128), "target": VARCHAR2(128), "link": VARCHAR2(128),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
@@ -299,12 +309,11 @@ def _as_it_is(*_: Any) -> None:
 
 def _line(owner: Any, name: Any, kind: str, told: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
     """A line of `_everything`: NULL where nothing is told."""
-    names = ("num_rows", "moment", "width", "parted", "target_owner", "target", "link")
     return select(
         owner.label("owner"),
         name.label("name"),
         literal_column(f"'{kind}'").label("kind"),
-        *(told.get(it, null()).label(it) for it in names),
+        *(told.get(it, cast(null(), type_)).label(it) for it, type_ in _TOLD.items()),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Alias
 from sqlalchemy.dialects.oracle import dictionary
 from sqlalchemy.dialects.oracle.types import LONG, NUMBER, RAW
-from sqlalchemy.types import DATE
+from sqlalchemy.types import DateTime
 
 from tests.oracle_server.answers import OracleType, Value
 from tests.oracle_server.values import type_of
@@ -273,4 +273,4 @@ def _stored(kind: object) -> str:
         return "BIGINT"
     if isinstance(kind, RAW):
         return "BLOB"
-    return "TIMESTAMP" if isinstance(kind, DATE) else "VARCHAR"
+    return "TIMESTAMP" if isinstance(kind, DateTime) else "VARCHAR"
