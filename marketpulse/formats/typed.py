@@ -128,7 +128,23 @@ def as_typed(text: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_binary(data_type) or types.is_large_binary(data_type) or _other_binary(data_type):
         cells = text.to_pylist()
         return pa.array([None if it is None else bytes.fromhex(it) for it in cells], data_type)
+    if types.is_timestamp(data_type):
+        return moments(text, data_type.unit)
     return text.cast(data_type)
+
+
+def moments(text: pa.Array, unit: str) -> pa.Array:
+    """Timestamps from ISO 8601, where the year before 1 is 0, and -43 is 44 BC.
+
+    Raises `ValueError` for a day that is none.
+    """
+    try:
+        return text.cast(pa.timestamp(unit))
+    except pa.ArrowInvalid:  # it knows no year before 0
+        import numpy as np  # noqa: PLC0415 - for such years alone
+
+        cells = [None if it is None else np.datetime64(it, unit) for it in text.to_pylist()]
+        return pa.array(cells, pa.timestamp(unit))
 
 
 def _other_binary(data_type: pa.DataType) -> bool:

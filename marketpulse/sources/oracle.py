@@ -28,7 +28,7 @@ from marketpulse.model import Column, ForeignKey, OnMisfit, SourceInfo, Table, T
 from marketpulse.sources import Source, unknown
 from marketpulse.sources.address import address_of
 from marketpulse.sources.listener import Address, knock, within
-from marketpulse.sources.projection import Arrival, Declared, batch_rows, project, quoted
+from marketpulse.sources.projection import Arrival, Declared, Projected, batch_rows, project, quoted
 from marketpulse.sources.refusals import is_of_the_network, meaning_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ _NLS = (
 _SCN = "SELECT current_scn FROM v$database"
 
 T = TypeVar("T")
+
+
+class _DateOutOfRangeError(Exception):
+    """A date of the Julian calendar, or before the year 1."""
 
 
 class OracleDatabase:
@@ -146,10 +150,13 @@ class OracleDatabase:
                 self.run(_SESSION)
                 self._conditions_set = True
             asked = dict(binds) if isinstance(binds, Mapping) else list(binds)
-            for frame in self.raw.fetch_df_batches(
-                statement, asked, size=rows, requested_schema=fields
-            ):
-                yield from pa.table(frame).to_batches()
+            frames = self.raw.fetch_df_batches(statement, asked, size=rows, requested_schema=fields)
+            try:
+                for frame in frames:
+                    yield from pa.table(frame).to_batches()
+            except (ValueError, OverflowError) as error:
+                # The driver makes Python's dates of dates, and of nothing else.
+                raise _DateOutOfRangeError from error
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -329,6 +336,7 @@ class OracleSource(Source):
         self._relations: dict[str, Relation] = {}
         self._columns: dict[Key, list[Declared]] = {}
         self._remarks: dict[str, Arrival] = {}
+        self._old_dates: set[Key] = set()
         self._used: tuple[oracledb.Connection, Dictionary] | None = None
 
     def info(self) -> SourceInfo:
@@ -376,34 +384,64 @@ class OracleSource(Source):
         name = self.named(table)
         key = self._target(name)
         self._read_columns([key])
-        declared = {it.name: it for it in self._columns[key]}
-        readable = {it: project(column, self._max_lob) for it, column in declared.items()}
-        readable = {it: one for it, one in readable.items() if not one.column.unreadable}
-        for column in columns or ():
-            if column not in readable:
-                raise unknown("column", column, list(readable))
-        chosen = [readable[it] for it in (readable if columns is None else columns)]
-        fields = pa.schema([it.field for it in readable.values()])
-        selected = ", ".join(
-            it.expression
-            if it.expression == quoted(it.field.name)
-            else f"{it.expression} AS {quoted(it.field.name)}"
-            for it in chosen
-        )
-        statement = f"SELECT {selected} FROM {quoted(key.owner)}.{quoted(key.name)}"  # noqa: S608 - names of the dictionary
-        if where is not None:
-            statement += f" WHERE {condition_in_oracle(where, fields)}"
-        if order is not None:
-            statement += f" ORDER BY {order_in_oracle(order, fields)}"
-        if limit is not None and not any(it.type.startswith("LONG") for it in declared.values()):
-            statement += f" FETCH FIRST {limit:d} ROWS ONLY"
+
+        def asked(*, old_dates: bool) -> tuple[str, list[Projected]]:
+            """The statement, and what it brings."""
+            readable = {
+                it.name: project(it, self._max_lob, old_dates=old_dates)
+                for it in self._columns[key]
+            }
+            readable = {it: one for it, one in readable.items() if not one.column.unreadable}
+            for column in columns or ():
+                if column not in readable:
+                    raise unknown("column", column, list(readable))
+            chosen = [readable[it] for it in (readable if columns is None else columns)]
+            # Without names of their own: else ORDER BY would find the text of a number.
+            selected = ", ".join(it.expression for it in chosen)
+            statement = f"SELECT {selected} FROM {quoted(key.owner)}.{quoted(key.name)}"  # noqa: S608 - names of the dictionary
+            fields = pa.schema([it.field for it in readable.values()])
+            if where is not None:
+                statement += f" WHERE {condition_in_oracle(where, fields)}"
+            if order is not None:
+                statement += f" ORDER BY {order_in_oracle(order, fields)}"
+            if limit is not None and not any("LONG" in it.type for it in self._columns[key]):
+                statement += f" FETCH FIRST {limit:d} ROWS ONLY"
+            return statement, chosen
+
+        fetch = batch_rows(it for it in self._columns[key] if columns is None or it.name in columns)
+        fetch = fetch if limit is None else min(fetch, limit + 1)  # one more tells the end
+        _, chosen = asked(old_dates=False)
         arrival = self._remarks[name] = Arrival(chosen, self._max_lob)
-        fetched = pa.schema([pa.field(it.field.name, it.fetched) for it in chosen])
-        rows = batch_rows(declared[it.field.name] for it in chosen)
-        rows = rows if limit is None else min(rows, limit + 1)  # one more: then the end is known
-        batches = arrival.of(self.database.batches(statement, fetched, max(rows, 2)))
+        batches = self._arriving(key, arrival, asked, max(fetch, 2))
         batches = batches if limit is None else _first(batches, limit)
         return pa.RecordBatchReader.from_batches(arrival.schema, batches)
+
+    def _arriving(
+        self,
+        key: Key,
+        arrival: Arrival,
+        asked: Callable[..., tuple[str, list[Projected]]],
+        rows: int,
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows; asked again where there are dates that only the server can spell."""
+        begun = False
+        for old_dates in sorted({key in self._old_dates, True}):
+            statement, arrival.projected = asked(old_dates=old_dates)
+            fetched = pa.schema([(it.field.name, it.fetched) for it in arrival.projected])
+            try:
+                for batch in arrival.of(self.database.batches(statement, fetched, rows)):
+                    begun = True
+                    yield batch
+            except _DateOutOfRangeError as error:
+                self._old_dates.add(key)
+                if begun:
+                    raise ConnectionLost(
+                        f"{key.name} has dates that Python has not",
+                        hint="read it again from the start",
+                        check="MP-ORA-003",
+                    ) from error
+            else:
+                return
 
     def remarks(self, table: str) -> Sequence[str]:
         arrival = self._remarks.get(self.named(table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.formats.text import Carried, carried, carried_field, without_exponents
-from marketpulse.formats.typed import column_of
+from marketpulse.formats.typed import column_of, moments
 from marketpulse.model import Column
 
 _MARK = "…[cut]"  # ends what --max-lob has cut
@@ -38,6 +39,8 @@ _TYPED = {
 _NUMBER = "TO_CHAR({}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
 _MOMENT = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9')"
 _ZONED = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9TZH:TZM')"
+_OLD = "TO_CHAR({}, 'SYYYY-MM-DD\"T\"HH24:MI:SS{}')"
+_FRACTIONS = {"s": "", "ms": ".FF3", "us": ".FF6"}
 # What no type of Arrow holds to the last digit: spelled by the server in this way, fetched as
 # that, and standing for what a column's field says.
 _SPELLED: dict[str, tuple[str, pa.DataType, Carried | pa.DataType]] = {
@@ -109,8 +112,14 @@ class Projected:
     expression: str
 
 
-def project(declared: Declared, max_lob: int | None = None) -> Projected:
-    """Plan the way of a column: `max_lob` cuts long text after so many characters."""
+def project(
+    declared: Declared, max_lob: int | None = None, *, old_dates: bool = False
+) -> Projected:
+    """Plan the way of a column: `max_lob` cuts long text after so many characters.
+
+    The driver reads no year before 1 and no day of the Julian calendar alone: with `old_dates` the
+    server spells them.
+    """
     plan = _plan(declared)
     if plan is None:
         why = f"{declared.words} has no form that text or a file could keep"
@@ -120,6 +129,9 @@ def project(declared: Declared, max_lob: int | None = None) -> Projected:
     if max_lob is not None and pa.types.is_large_string(fetched) and declared.type != "LONG":
         # One more than is kept: so it can be seen that there was more.
         expression = f"SUBSTR({expression}, 1, {max_lob + 1})"
+    if old_dates and pa.types.is_timestamp(fetched):
+        expression = _OLD.format(expression, _FRACTIONS[fetched.unit])
+        fetched = pa.string()
     return Projected(_told(field, declared), field, fetched, expression)
 
 
@@ -193,15 +205,17 @@ def _width(column: Declared) -> int:
 class Arrival:
     """Rows as they come from the driver, brought into their fields; counts what it had to change.
 
-    `cut` and `replaced` are counts by column: values that `max_lob` made shorter, and values with
-    bytes that are not text in the database's character set.
+    `cut`, `replaced` and `dropped` are counts by column: values that `max_lob` made shorter, values
+    with bytes that are not text in the database's character set, and leap days of centuries in
+    which our calendar has none.
     """
 
     def __init__(self, projected: Sequence[Projected], max_lob: int | None = None) -> None:
         self.schema = pa.schema([it.field for it in projected])
         self.cut: dict[str, int] = {}
         self.replaced: dict[str, int] = {}
-        self._projected = projected
+        self.dropped: dict[str, int] = {}
+        self.projected = projected
         self._max_lob = max_lob
 
     def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -209,7 +223,7 @@ class Arrival:
         for batch in batches:
             columns = [
                 self._arrived(it, column)
-                for it, column in zip(self._projected, batch.columns, strict=True)
+                for it, column in zip(self.projected, batch.columns, strict=True)
             ]
             yield pa.record_batch(columns, self.schema)
 
@@ -219,6 +233,8 @@ class Arrival:
             yield f"{name}: {count} values were cut after {self._max_lob} characters"
         for name, count in self.replaced.items():
             yield f"{name}: {count} values have bytes that are no text; they became U+FFFD"
+        for name, count in self.dropped.items():
+            yield f"{name}: {count} values are days that the Gregorian calendar has not; left empty"
 
     def _arrived(self, projected: Projected, column: pa.Array) -> pa.Array:
         field = projected.field
@@ -228,6 +244,8 @@ class Arrival:
             return _plain_numbers(column)
         if pa.types.is_boolean(field.type):
             return pc.equal(pc.utf8_upper(column), "TRUE")
+        if pa.types.is_timestamp(field.type) and pa.types.is_string(column.type):
+            return self._dated(field, pc.utf8_trim_whitespace(column))
         if self._max_lob is not None and pa.types.is_large_string(column.type):
             column = self._shortened(field.name, column)
         return column.cast(field.type)
@@ -247,6 +265,16 @@ class Arrival:
             return pa.array(texts, column.type)
         return column
 
+    def _dated(self, field: pa.Field, column: pa.Array) -> pa.Array:
+        """Dates that the server spelled; its year before 1 is -1."""
+        spelled = [_with_year_0(cell) for cell in column.to_pylist()]
+        leaps = {cell for cell in spelled if cell and _is_julian(cell)}
+        if leaps:
+            gone = sum(cell in leaps for cell in spelled)
+            self.dropped[field.name] = self.dropped.get(field.name, 0) + gone
+            spelled = [None if cell in leaps else cell for cell in spelled]
+        return moments(pa.array(spelled, pa.string()), field.type.unit)
+
     def _shortened(self, name: str, column: pa.Array) -> pa.Array:
         longer = pc.fill_null(pc.greater(pc.utf8_length(column), self._max_lob), False)
         count = pc.sum(longer).as_py() or 0
@@ -261,3 +289,16 @@ class Arrival:
 def _plain_numbers(text: pa.Array) -> pa.Array:
     """Numbers as everybody writes them: Oracle leaves out the 0 before the point."""
     return without_exponents(pc.replace_substring_regex(text, r"^(-?)\.", r"\10."))
+
+
+def _with_year_0(cell: str | None) -> str | None:
+    if cell is None or not cell.startswith("-"):
+        return cell
+    year = 1 - int(cell[1:5])
+    return f"{'-' if year < 0 else ''}{abs(year):04}{cell[5:]}"
+
+
+def _is_julian(cell: str) -> bool:
+    """Whether this is a 29th of February that our calendar, counted back, does not have."""
+    date = cell.partition("T")[0]
+    return date.endswith("-02-29") and not isleap(int(date.removesuffix("-02-29")))

@@ -36,7 +36,9 @@ from tests.oracle_server.faults import words
 from tests.oracle_server.spelling import minimal, moment, plain
 from tests.oracle_server.values import encode_text
 
-_NO_QUERY = re.compile(r"\s*(ALTER SESSION SET|SET TRANSACTION READ ONLY|COMMIT|ROLLBACK)\b", re.IGNORECASE)
+_NO_QUERY = re.compile(
+    r"\s*(ALTER SESSION SET|SET TRANSACTION READ ONLY|COMMIT|ROLLBACK)\b", re.IGNORECASE
+)
 _BIND = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|:("?)(\w+)\1""")
 # Forms of XML and JSON that only Oracle has words for.
 _SERIALIZED = re.compile(

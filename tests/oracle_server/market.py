@@ -11,7 +11,7 @@ from tests.oracle_server.catalog import Catalog, Column, Synonym, Table
 
 OWNER, READER = "MARKET", "ANALYST"
 _ANALYZED = datetime(2026, 3, 1, 22, 0, 0)  # noqa: DTZ001 - a DATE has no zone
-_DEALERS = ("AMBERLEY", "BRANTWOOD", "CALDERSTONE", "O'Hara \"Sons\"", "北浜 KITAHAMA", "Lumière")
+_DEALERS = ("AMBERLEY", "BRANTWOOD", "CALDERSTONE", 'O\'Hara "Sons"', "北浜 KITAHAMA", "Lumière")
 _KINDS = ("TRADE", "BWIC COVER", "BID", "OFFER", "BWIC TALK", "VALUATION")
 _CUSIPS = ("037833100", "12345E108", "594918104", "88160R101", "02079K305", "67066G104")
 
@@ -59,10 +59,11 @@ ALL_TYPES: tuple[tuple[str, str, tuple[Value, ...]], ...] = (
     ("A_BINARY_FLOAT", "BINARY_FLOAT", (0.5, float("nan"), float("inf"), -0.0)),
     ("A_BINARY_DOUBLE", "BINARY_DOUBLE", (0.1, float("nan"), float("-inf"), 5e-324, 1.7e308)),
     ("A_DATE", "DATE", (Moment(1, 1, 1), Moment(9999, 12, 31, 23, 59, 59), Moment(1582, 10, 4),
-                        Moment(2024, 2, 29, 12, 0, 1))),
+                        Moment(2024, 2, 29, 12, 0, 1), Moment(-44, 3, 15, 8, 30, 0))),
     ("T_0", "TIMESTAMP(0)", (Moment(1, 1, 1), Moment(9999, 12, 31, 23, 59, 59))),
     ("T_3", "TIMESTAMP(3)", (Moment(2026, 3, 13, 16, 0, 0, 123_000_000),)),
-    ("T_6", "TIMESTAMP(6)", (Moment(9999, 12, 31, 23, 59, 59, 999_999_000), Moment(1, 1, 1))),
+    ("T_6", "TIMESTAMP(6)", (Moment(9999, 12, 31, 23, 59, 59, 999_999_000), Moment(1, 1, 1),
+                              Moment(-4712, 1, 1, 0, 0, 0, 1000))),
     ("T_9", "TIMESTAMP(9)", (Moment(2026, 3, 13, 16, 0, 0, 123_456_789), Moment(1, 1, 1))),
     ("T_TZ", "TIMESTAMP(9) WITH TIME ZONE",
      (Moment(2026, 3, 29, 2, 30, 0, 1, 60), Moment(2026, 3, 13, 23, 59, 59, 5, -690))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -37,6 +38,7 @@ class Record:
     logins: list[tuple[str, int]] = field(default_factory=list)  # the user, and 0 or the error
     connections: int = 0
     tags: list[dict[str, str]] = field(default_factory=list)  # of each session
+    oddities: list[str] = field(default_factory=list)  # requests that were not understood
 
 
 class OracleServer:
@@ -82,7 +84,7 @@ class OracleServer:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        traceback: TracebackType | None,
+        where: TracebackType | None,
     ) -> None:
         self._stopping.set()
         for connection in list(self._sockets):
@@ -118,8 +120,9 @@ class OracleServer:
                 connection = self._tls.wrap_socket(connection, server_side=True)
                 self._sockets.add(connection)
             Session(self, Wire(connection, _PATIENCE), session, self.faults.taken()).run()
-        except (ClosedError, OSError):
-            pass  # the client's affair
+        except (ClosedError, OSError) as gone:
+            if gone.__cause__ is not None:
+                self.seen.oddities.append("".join(traceback.format_exception(gone)))
         finally:
             connection.close()
             self._sockets -= {connection, plain}

@@ -15,9 +15,7 @@ from tests.oracle_server.answers import (
 
 _LONGEST = 64  # characters of a number in the minimal form; then it has an exponent
 _WIDE = Context(prec=60)
-_ELEMENTS = re.compile(
-    r'"([^"]*)"|(SYYYY|YYYY|MM|DD|HH24|MI|SS|FF[1-9]?|TZH|TZM|BC|AD|J)|([-/,.;: T])'
-)
+_ELEMENTS = re.compile(r'"([^"]*)"|(SYYYY|YYYY|MM|DD|HH24|MI|SS|FF[1-9]?|TZH|TZM|BC)|([-/,.;: T])')
 
 
 def minimal(value: float | Decimal) -> str:
@@ -35,36 +33,32 @@ def minimal(value: float | Decimal) -> str:
 
 def moment(value: Moment, form: str) -> str:
     """A date or timestamp in this format. Raises `OracleError` for an element that is none."""
-    told: list[str] = []
-    place = 0
     offset = value.offset_minutes or 0
+    fraction = f"{value.nanosecond:09}"
+    parts = {
+        "SYYYY": f"{'-' if value.year < 0 else ' '}{abs(value.year):04}",
+        "YYYY": f"{abs(value.year):04}",
+        "MM": f"{value.month:02}",
+        "DD": f"{value.day:02}",
+        "HH24": f"{value.hour:02}",
+        "MI": f"{value.minute:02}",
+        "SS": f"{value.second:02}",
+        "FF": fraction[:6],
+        "TZH": f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}",
+        "TZM": f"{abs(offset) % 60:02}",
+        "BC": "BC" if value.year < 0 else "AD",
+        **{f"FF{digits}": fraction[:digits] for digits in range(1, 10)},
+    }
+    told = ""
+    place = 0
     while place < len(form):
         found = _ELEMENTS.match(form, place)
         if found is None:
             raise OracleError(1821, "ORA-01821: date format not recognized")
         quoted, element, mark = found.groups()
-        fraction = f"{value.nanosecond:09}"
-        told.append(
-            {
-                "SYYYY": f"{'-' if value.year < 0 else ' '}{abs(value.year):04}",
-                "YYYY": f"{abs(value.year):04}",
-                "MM": f"{value.month:02}",
-                "DD": f"{value.day:02}",
-                "HH24": f"{value.hour:02}",
-                "MI": f"{value.minute:02}",
-                "SS": f"{value.second:02}",
-                "TZH": f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}",
-                "TZM": f"{abs(offset) % 60:02}",
-                "BC": "BC" if value.year < 0 else "AD",
-                "AD": "BC" if value.year < 0 else "AD",
-            }.get(element, fraction[: int((element or "9")[2:] or 6)])
-            if element
-            else quoted
-            if quoted is not None
-            else mark
-        )
+        told += parts[element] if element else mark if quoted is None else quoted
         place = found.end()
-    return "".join(told)
+    return told
 
 
 def plain(value: Value) -> str | None:

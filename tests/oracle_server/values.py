@@ -182,7 +182,7 @@ FORMS: Mapping[str, Form] = {
     "LONG": Form(LONG, 0, 1, encode_text),
     "LONG RAW": Form(LONG_RAW, 0, 0, _bytes),
     "CLOB": Form(CLOB, 4000, 1, encode_text),
-    "NCLOB": Form(CLOB, 4000, 2, encode_text),
+    "NCLOB": Form(CLOB, 4000, 2, _national),
     "BLOB": Form(BLOB, 4000, 0, _bytes),
     "ROWID": Form(11, 18),
     "BOOLEAN": Form(252, 1, 0, _boolean),
