@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from marketpulse.version import __version__ as __version__
 
-__all__ = ["ColorsRun", "Loaded", "MarketPulseError", "__version__", "load", "run_colors"]
+__all__ = [
+    "ColorsRun",
+    "Loaded",
+    "MarketPulseError",
+    "OracleDatabase",
+    "__version__",
+    "load",
+    "run_colors",
+]
 
 if TYPE_CHECKING:
     from marketpulse.colors.run import ColorsRun as ColorsRun
@@ -14,12 +22,14 @@ if TYPE_CHECKING:
     from marketpulse.errors import MarketPulseError as MarketPulseError
     from marketpulse.sources.bundle import Loaded as Loaded
     from marketpulse.sources.bundle import load as load
+    from marketpulse.sources.oracle import OracleDatabase as OracleDatabase
 
 _HOMES = {
     "ColorsRun": "marketpulse.colors.run",
     "run_colors": "marketpulse.colors.run",
     "Loaded": "marketpulse.sources.bundle",
     "MarketPulseError": "marketpulse.errors",
+    "OracleDatabase": "marketpulse.sources.oracle",
     "load": "marketpulse.sources.bundle",
 }
 

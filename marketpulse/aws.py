@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -45,6 +45,9 @@ _REFUSED = {
 }
 
 
+T = TypeVar("T")
+
+
 class Bucket:
     """A bucket that is there; threads may share it.
 
@@ -61,9 +64,7 @@ class Bucket:
         connections: int = 4,
         largest_put: int = _LARGEST_PUT,
     ) -> None:
-        # At DEBUG they log the session token and every signature.
-        for library in ("boto3", "botocore", "s3transfer", "urllib3"):
-            logging.getLogger(library).setLevel(logging.WARNING)
+        _keep_quiet()
         self._name = name
         self._largest_put = largest_put
         self._where = ""
@@ -153,11 +154,63 @@ class Bucket:
             ) from error
 
 
-def _client(region: str, endpoint_url: str | None, connections: int) -> Any:
+def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
+    """What `question` reads of Parameter Store with boto3's default session; seconds at most.
+
+    None where AWS finds no credentials. Raises `AwsFailed` where it has some and the parameters
+    cannot be read: that is not the same as parameters that are not there.
+    """
+    _keep_quiet()
+    core = _core()
+    patience = {"mode": "standard", "total_max_attempts": 2}
+    core.set_default_client_config(Config(connect_timeout=5, read_timeout=10, retries=patience))
+    usual = boto3.DEFAULT_SESSION
+    try:
+        if core.get_credentials() is None:
+            return None
+        boto3.setup_default_session(botocore_session=core, region_name=region)
+        return question()
+    except (botos.NoCredentialsError, botos.PartialCredentialsError):
+        return None
+    except botos.ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        raise AwsFailed(
+            f"SSM {path} in {region} cannot be read: {code}",
+            hint="the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key",
+            check="MP-SSM-001",
+        ) from error
+    except _MISSING as error:
+        raise SettingsMissing(
+            f"SSM {path} in {region}: AWS's settings cannot be used ({type(error).__name__})",
+            hint="`aws configure list` shows what AWS finds; --credentials env does without",
+            check="MP-SSM-003",
+        ) from error
+    except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
+        raise AwsFailed(
+            f"SSM {path} in {region}: no answer ({type(error).__name__})",
+            hint="check AWS_REGION, the network and the proxy; --credentials env does without SSM",
+            check="MP-SSM-002",
+        ) from error
+    finally:
+        boto3.DEFAULT_SESSION = usual
+
+
+def _keep_quiet() -> None:
+    """At DEBUG they log parameters, the session token and every signature."""
+    for library in ("boto3", "botocore", "s3transfer", "urllib3"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def _core() -> botocore.session.Session:
     core = botocore.session.Session()
     # Off AWS nobody answers where a machine asks for its own credentials.
     core.set_config_variable("metadata_service_timeout", 1)
     core.set_config_variable("metadata_service_num_attempts", 1)
+    return core
+
+
+def _client(region: str, endpoint_url: str | None, connections: int) -> Any:
+    core = _core()
     # Stores that are not AWS may not know the checksums that it has come to expect.
     checksums = {"request_checksum_calculation": "when_required"} if endpoint_url else {}
     config = Config(

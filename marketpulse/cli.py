@@ -22,7 +22,7 @@ import typer
 from typer.core import TyperGroup
 
 from marketpulse import __version__, console, model
-from marketpulse.errors import MarketPulseError, NotFound, OutputRefused, WrongUsage
+from marketpulse.errors import AwsFailed, MarketPulseError, OutputRefused, WrongUsage
 
 if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
     from marketpulse.sample import Planned, Sample
-    from marketpulse.settings import Provenance, Settings
+    from marketpulse.settings import OracleSettings, Provenance, Settings
 
 _interrupted = threading.Event()  # by Ctrl-C
 
@@ -64,6 +64,29 @@ class Dialect(StrEnum):
     DUCKDB = "duckdb"
 
 
+class Credentials(StrEnum):
+    """Where credentials are looked for."""
+
+    AUTO = "auto"
+    ENV = "env"
+    SSM = "ssm"
+
+
+class Driver(StrEnum):
+    """Which driver connects."""
+
+    AUTO = "auto"
+    THIN = "thin"
+    THICK = "thick"
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class ProcessingType(StrEnum):
     """What PROCESSING_TYPE says."""
 
@@ -77,24 +100,46 @@ class Session:
 
     source: str | None = None
     env_file: Path | None = None
+    credentials: str | None = None
+    driver: str | None = None
+    deadline: float | None = None
     verbose: int = 0
     quiet: bool = False
     _settings: tuple[Settings, tuple[Provenance, ...]] | None = field(default=None, repr=False)
+    _oracle: OracleSettings | None = field(default=None, repr=False)
 
     def settings(self) -> tuple[Settings, tuple[Provenance, ...]]:
         """The settings and where each came from; found when first asked for."""
         if self._settings is None:
             from marketpulse.settings import load_settings  # noqa: PLC0415 - 0.2 s, if asked for
 
-            options = {"MARKETPULSE_SOURCE": self.source}
-            self._settings = load_settings(options, os.environ, self.env_file)
+            self._settings = load_settings(self.options, os.environ, self.env_file)
         return self._settings
+
+    def oracle(self) -> OracleSettings:
+        """What is needed to connect to the database; SSM is asked for what is missing."""
+        if self._oracle is None:
+            from marketpulse.settings import oracle_settings  # noqa: PLC0415 - so too
+
+            self._oracle = oracle_settings(self.options, os.environ, self.env_file)
+        return self._oracle
+
+    @property
+    def options(self) -> dict[str, str | None]:
+        """What the options say, by the names of the settings."""
+        return {
+            "MARKETPULSE_SOURCE": self.source,
+            "MARKETPULSE_CREDENTIALS": self.credentials,
+            "ORACLE_DRIVER": self.driver,
+            "MARKETPULSE_DEADLINE": None if self.deadline is None else str(self.deadline),
+        }
 
     def secrets(self) -> list[str]:
         """The passwords that are known here, those of less than eight characters aside."""
         settings, _ = self.settings()
-        password = settings.oracle_password
-        found = [password.get_secret_value()] if password else []
+        known = [settings.oracle_password, settings.oracle_wallet_password]
+        known += [self._oracle.password] if self._oracle else []
+        found = dict.fromkeys(it.get_secret_value() for it in known if it)
         return [secret for secret in found if len(secret) >= 8]
 
     def say(self, text: str) -> None:
@@ -197,7 +242,7 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help="Where rows come from: a file, a glob, a folder, or 'demo' "
+        help="Where rows come from: oracle, a file, a glob, a folder, or 'demo' "
         "(else MARKETPULSE_SOURCE, else oracle).",
     ),
 ]
@@ -284,6 +329,23 @@ def root(
             "--env-file", metavar="FILE", readable=False, help="Settings file instead of ./.env."
         ),
     ] = None,
+    credentials: Annotated[
+        Credentials | None,
+        typer.Option(
+            "--credentials", show_default=False, help="env: never ask SSM; ssm: ask nobody else."
+        ),
+    ] = None,
+    driver: Annotated[
+        Driver | None,
+        typer.Option("--driver", show_default=False, help="How to connect; auto finds out."),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option("--deadline", min=0.1, metavar="S", help="Give up after so many seconds."),
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="How -v writes.")
+    ] = LogFormat.TEXT,
     verbose: Annotated[
         int,
         typer.Option(
@@ -301,10 +363,9 @@ def root(
     ] = False,
 ) -> None:
     """Extract bond market colors safely, rank them into parents and children, publish them."""
-    ctx.obj = Session(source, env_file, verbose, quiet)
+    ctx.obj = Session(source, env_file, credentials, driver, deadline, verbose, quiet)
     if verbose:
-        level = logging.DEBUG if verbose > 1 else logging.INFO
-        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        console.log(logging.DEBUG if verbose > 1 else logging.INFO, as_json=log_format == "json")
 
 
 @app.command("run-colors")
@@ -368,16 +429,25 @@ def list_tables(
         str | None,
         typer.Option("--like", metavar="NAME", help="Only tables like it: COLOR, or COLOR%."),
     ] = None,
+    schema: Annotated[
+        str | None, typer.Option("--schema", metavar="OWNER", help="Only tables of this schema.")
+    ] = None,
+    system: Annotated[
+        bool, typer.Option("--include-system", help="Oracle's own schemas, too.")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Count the rows: slow where there are many.")
+    ] = False,
     output: Output = None,
     shape: Annotated[ListShape, typer.Option("--format", help="How the list is printed.")] = (
         ListShape.TABLE
     ),
 ) -> None:
     """List the tables, how many rows each has, and what it is for."""
-    with _source(ctx, None, source) as data:
+    with _source(ctx, None, source, system=system) as data:
         from marketpulse import extract  # noqa: PLC0415 - when there is a source
 
-        listing = extract.list_tables(data, like)
+        listing = extract.list_tables(data, like, schema=schema, exact=exact)
     if output is not None:
         ctx.obj.say(f"{output}: {', '.join(listing.write(output))}")
     if shape is ListShape.JSON:
@@ -456,6 +526,10 @@ def sample(
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="The folder for the bundle.")
     ] = Path("sample_data"),
+    max_lob: Annotated[
+        int | None,
+        typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
+    ] = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")] = False,
     taken_at: TakenAt = None,
     dry_run: Annotated[
@@ -464,7 +538,7 @@ def sample(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Write rows of tables, and all that describes them, as one folder to send."""
-    with _source(ctx, None, source) as data:
+    with _source(ctx, None, source, max_lob=max_lob) as data:
         from marketpulse import extract  # noqa: PLC0415 - when there is a source
         from marketpulse import sample as job  # noqa: PLC0415 - so too
 
@@ -634,7 +708,16 @@ def push_s3(
 @app.command("config")
 def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     """Show every setting, the place it came from, and the places that lost."""
-    _, provenances = ctx.obj.settings()
+    from marketpulse.settings import Ask, load_settings  # noqa: PLC0415 - when it is needed
+
+    session: Session = ctx.obj
+    settings, provenances = session.settings()
+    if settings.credentials != "env":
+        try:
+            asked = load_settings(session.options, os.environ, session.env_file, ask=Ask.ALWAYS)
+            provenances = asked[1]
+        except AwsFailed as fault:
+            session.say(f"warning: {fault.message}")
     if shape is Shape.JSON:
         console.show_json(
             [
@@ -666,7 +749,14 @@ def demo(
                 raise typer.Exit(code)
 
 
-def _source(ctx: typer.Context, inputs: Sequence[str] | None, source: str | None) -> Any:
+def _source(
+    ctx: typer.Context,
+    inputs: Sequence[str] | None,
+    source: str | None,
+    *,
+    max_lob: int | None = None,
+    system: bool = False,
+) -> Any:
     """The source that INPUT, `--source` or the settings name, open."""
     from marketpulse.sources import open_files, open_source  # noqa: PLC0415 - when it is needed
 
@@ -678,15 +768,10 @@ def _source(ctx: typer.Context, inputs: Sequence[str] | None, source: str | None
                 "INPUT and --source both say where the rows come from", hint="give one of them"
             )
         return open_source(inputs[0]) if len(inputs) == 1 else open_files(inputs)
-    if named:
+    named = named or session.settings()[0].source
+    if named != "oracle":
         return open_source(named)
-    settings, _ = session.settings()
-    if settings.source == "oracle":
-        raise NotFound(
-            "no input: reading colors from Oracle is not part of this release",
-            hint="name a file, a glob or a folder, or 'demo'",
-        )
-    return open_source(settings.source)
+    return open_source(named, oracle=session.oracle(), max_lob=max_lob, system=system)
 
 
 def _show_list(listing: Listing) -> None:

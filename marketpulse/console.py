@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputRefused
@@ -213,3 +215,18 @@ def _put(text: str) -> None:
         raise OutputRefused(
             f"standard output cannot be written: {error.strerror or error}", hint="make room"
         ) from error
+
+
+def log(level: int, *, as_json: bool) -> None:
+    """Write the log to standard error, a line of text or of JSON for each entry."""
+    text = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonLines() if as_json else logging.Formatter(text))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        told = {"time": moment, "level": record.levelname, "logger": record.name}
+        return json.dumps({**told, "message": record.getMessage()}, ensure_ascii=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from marketpulse.bundle import DATABASE, TABLES, BundleTable, bundle_folder
-from marketpulse.errors import NotFound
+from marketpulse.errors import LoginRefused, NotFound
 from marketpulse.model import SourceInfo, Table, TableSchema
 from marketpulse.sources import Source
 from marketpulse.version import __version__
@@ -44,15 +44,41 @@ class Listing:
         return {DATABASE: database, TABLES: self.as_json()}
 
 
-def list_tables(source: Source, like: str | None = None) -> Listing:
-    """The source's tables by name, or those like a pattern.
+def list_tables(
+    source: Source, like: str | None = None, *, schema: str | None = None, exact: bool = False
+) -> Listing:
+    """The source's tables by name, or those like a pattern, or of a schema.
 
     `%` and `*` in the pattern stand for any text; without either it is looked for anywhere in the
-    name. Case makes no difference. Raises `NotFound` where there is none.
+    name. Case makes no difference. `exact` counts the rows of each, where they may be read. Raises
+    `NotFound` where there is no such table.
     """
     tables = tuple(source.tables())
+    if schema is not None:
+        owners = sorted({table.schema for table in tables})
+        tables = tuple(it for it in tables if it.schema.casefold() == schema.casefold())
+        if not tables:
+            raise NotFound(
+                f"no table of {source.info().name} is of the schema {schema!r}",
+                hint=f"there is: {', '.join(owners[:10])}",
+                check="MP-SRC-007",
+            )
+    found = _like(source, tables, like)
+    return Listing(source.info(), tuple(_counted(source, it) for it in found) if exact else found)
+
+
+def _counted(source: Source, table: Table) -> Table:
+    """The table with the number of its rows; without one where they may not be read."""
+    try:
+        rows = source.count(table.name)
+    except (LoginRefused, NotFound):
+        return replace(table, rows=None, rows_as_of="")
+    return replace(table, rows=rows, rows_as_of="")
+
+
+def _like(source: Source, tables: tuple[Table, ...], like: str | None) -> tuple[Table, ...]:
     if like is None:
-        return Listing(source.info(), tables)
+        return tables
     parts = [re.escape(part) for part in re.split("[%*]", like)]
     pattern = re.compile(
         ".*".join(parts if len(parts) > 1 else ["", *parts, ""]), re.IGNORECASE | re.DOTALL
@@ -64,7 +90,7 @@ def list_tables(source: Source, like: str | None = None) -> Listing:
             hint=f"it has {len(tables)}; without --like they are listed",
             check="MP-SRC-007",
         )
-    return Listing(source.info(), found)
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,49 @@
 """Settings: each from the first place that has it, and where that was. Nothing reads os.environ.
 
-The places in order: an option, the environment, a `.env` file, the default.
+The places in order: an option, the environment, a `.env` file, AWS SSM, the default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    AWSSystemsManagerSettingsSource,
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from marketpulse.errors import NotFound, SettingsMissing
 
 MASK = "********"
 _PLACEHOLDER = "PLACEHOLDER"
+# The parameters of an environment under its path, and the settings that they are.
+PARAMETERS: Mapping[str, str] = {
+    "host": "ORACLE_HOST",
+    "port": "ORACLE_PORT",
+    "service_name": "ORACLE_SERVICE_NAME",
+    "username": "ORACLE_USERNAME",
+    "password": "ORACLE_PASSWORD",
+    "schema": "ORACLE_SCHEMA",
+    "table_name": "ORACLE_TABLE_NAME",
+}
+
+
+class Ask(StrEnum):
+    """When AWS SSM is asked for parameters."""
+
+    NEVER = "never"
+    NEEDED = "needed"  # where a setting without which nobody connects is missing
+    ALWAYS = "always"
 
 
 class Settings(BaseSettings):
@@ -30,6 +54,11 @@ class Settings(BaseSettings):
     )
 
     source: str = Field(default="oracle", validation_alias="MARKETPULSE_SOURCE")
+    credentials: Literal["auto", "env", "ssm"] = Field(
+        default="auto", validation_alias="MARKETPULSE_CREDENTIALS"
+    )
+    deadline: float | None = Field(default=None, validation_alias="MARKETPULSE_DEADLINE", gt=0)
+    oracle_dsn: str | None = Field(default=None, validation_alias="ORACLE_DSN")
     oracle_host: str | None = Field(default=None, validation_alias="ORACLE_HOST")
     oracle_port: int = Field(default=1521, validation_alias="ORACLE_PORT", ge=1, le=65535)
     oracle_service_name: str | None = Field(default=None, validation_alias="ORACLE_SERVICE_NAME")
@@ -37,6 +66,19 @@ class Settings(BaseSettings):
     oracle_password: SecretStr | None = Field(default=None, validation_alias="ORACLE_PASSWORD")
     oracle_schema: str | None = Field(default=None, validation_alias="ORACLE_SCHEMA")
     oracle_table_name: str | None = Field(default=None, validation_alias="ORACLE_TABLE_NAME")
+    oracle_driver: Literal["auto", "thin", "thick"] = Field(
+        default="auto", validation_alias="ORACLE_DRIVER"
+    )
+    oracle_client_lib_dir: str | None = Field(
+        default=None, validation_alias="ORACLE_CLIENT_LIB_DIR"
+    )
+    oracle_wallet_location: str | None = Field(
+        default=None, validation_alias="ORACLE_WALLET_LOCATION"
+    )
+    oracle_wallet_password: SecretStr | None = Field(
+        default=None, validation_alias="ORACLE_WALLET_PASSWORD"
+    )
+    tns_admin: str | None = Field(default=None, validation_alias="TNS_ADMIN")
     app_prefix: str = Field(default="sp-incb", validation_alias="APP_PREFIX")
     env: str = Field(default="ci", validation_alias="ENV")
     app_name: str = Field(default="market-pulse", validation_alias="APP_NAME")
@@ -61,10 +103,6 @@ class OracleSettings:
     client_lib_dir: str | None = None
     driver: str = "auto"
     deadline: float | None = None
-
-
-def oracle_from_environment() -> OracleSettings:
-    raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -113,18 +151,92 @@ class _FromPlace(PydanticBaseSettingsSource):
 
 
 def load_settings(
-    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    *,
+    ask: Ask = Ask.NEVER,
 ) -> tuple[Settings, tuple[Provenance, ...]]:
     """Find every setting, and say where.
 
     `env_file` None means `.env` in the working folder, where there is one. Raises `NotFound` for a
-    named file that is not there, `SettingsMissing` for a value that cannot be one.
+    named file that is not there, `SettingsMissing` for a value that cannot be one, and, where SSM
+    is asked and does not answer, `AwsFailed`.
     """
-    places = [
-        Place("option", options),
-        Place("environment", environment),
-        *_dotenv(env_file),
-    ]
+    places = _places(options, environment, env_file)
+    settings = _found(places)
+    if ask is Ask.ALWAYS or (ask is Ask.NEEDED and _missing(settings)):
+        places = _with_parameters(places, settings, _parameters(settings))
+        settings = _found(places)
+    return settings, tuple(_provenances(settings, places))
+
+
+def oracle_settings(
+    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+) -> OracleSettings:
+    """What is needed to connect. Raises `SettingsMissing`, which names all that is missing.
+
+    SSM is asked, by one call, where something is still missing and AWS finds credentials.
+    """
+    places = _places(options, environment, env_file)
+    settings = _found(places)
+    looked = ["the environment", *(place.name for place in places[2:])]
+    from_ssm = settings.credentials == "ssm"
+    if settings.credentials == "env":
+        looked.append("not in SSM: --credentials env")
+    elif from_ssm or _missing(settings):
+        parameters = _parameters(settings)
+        path = parameter_path(settings)
+        if parameters is None:
+            looked.append(f"not in SSM {path}: AWS finds no credentials")
+        else:
+            looked.append(f"SSM {path} in {settings.aws_region}{_lacking(parameters)}")
+        if from_ssm:
+            looked = looked[-1:]
+        places = _with_parameters(places, settings, parameters)
+        settings = _found(places)
+    username, password = settings.oracle_username, settings.oracle_password
+    missing = _missing(settings)
+    if missing or username is None or password is None:
+        one = len(missing) == 1
+        raise SettingsMissing(
+            f"{', '.join(missing)} {'is' if one else 'are'} not set; looked in "
+            + ", ".join(looked),
+            hint=f"set {'it' if one else 'them'} in the environment or in .env, or put the "
+            "parameters into SSM; `marketpulse config` shows what was found",
+            check="MP-SET-002",
+        )
+    return OracleSettings(
+        username,
+        password,
+        settings.oracle_dsn,
+        settings.oracle_host,
+        settings.oracle_port,
+        settings.oracle_service_name,
+        settings.oracle_schema,
+        settings.oracle_table_name,
+        settings.oracle_wallet_location,
+        settings.oracle_wallet_password,
+        settings.tns_admin,
+        settings.oracle_client_lib_dir,
+        settings.oracle_driver,
+        settings.deadline,
+    )
+
+
+def parameter_path(settings: Settings) -> str:
+    """Where the seven parameters of an environment are."""
+    return f"/{settings.app_prefix}/{settings.env}/{settings.app_name}/oracle/"
+
+
+def _places(
+    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+) -> list[Place]:
+    return [Place("option", options), Place("environment", environment), *_dotenv(env_file)]
+
+
+def _found(places: Sequence[Place]) -> Settings:
+    """The settings of these places. Raises `SettingsMissing` for a value that cannot be one."""
 
     class Found(Settings):
         @classmethod
@@ -134,7 +246,7 @@ def load_settings(
             return tuple(_FromPlace(settings_cls, place) for place in places)
 
     try:
-        settings = Found()
+        return Found()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0])
@@ -142,7 +254,58 @@ def load_settings(
         raise SettingsMissing(
             f"{variable} ({where}): {first['msg'].lower()}", hint="correct it there"
         ) from None
-    return settings, tuple(_provenances(settings, places))
+
+
+def _missing(settings: Settings) -> list[str]:
+    """The settings without which nobody connects, and which nobody has."""
+    needed: dict[str, object] = {
+        "ORACLE_HOST": settings.oracle_dsn or settings.oracle_host,
+        "ORACLE_SERVICE_NAME": settings.oracle_dsn or settings.oracle_service_name,
+        "ORACLE_USERNAME": settings.oracle_username,
+        "ORACLE_PASSWORD": settings.oracle_password,
+    }
+    return [variable for variable, value in needed.items() if value is None]
+
+
+def _parameters(settings: Settings) -> Mapping[str, str | None] | None:
+    """The parameters by their short names; None where AWS finds no credentials."""
+    from marketpulse.aws import ask_ssm  # noqa: PLC0415 - boto3, 0.2 s, and seldom needed
+
+    path = parameter_path(settings)
+
+    def read() -> Mapping[str, str | None]:
+        source = AWSSystemsManagerSettingsSource(
+            Settings, ssm_path=path, region_name=settings.aws_region
+        )
+        return source.env_vars
+
+    return ask_ssm(path, settings.aws_region, read)
+
+
+def _with_parameters(
+    places: Sequence[Place], settings: Settings, parameters: Mapping[str, str | None] | None
+) -> list[Place]:
+    """SSM among the places: the last, or, where it alone is wanted, the only one for its own."""
+    values = {PARAMETERS[it]: value for it, value in (parameters or {}).items() if it in PARAMETERS}
+    ours = Place(f"SSM {parameter_path(settings)}", values)
+    if settings.credentials != "ssm":
+        return [*places, ours]
+    theirs = {*PARAMETERS.values(), "ORACLE_DSN"}
+    kept = [
+        Place(it.name, {name: value for name, value in it.values.items() if name not in theirs})
+        for it in places
+    ]
+    return [*kept, ours]
+
+
+def _lacking(parameters: Mapping[str, str | None]) -> str:
+    """What is wrong with the parameters, in words."""
+    place = Place("SSM", parameters)
+    absent = [it for it in PARAMETERS if it not in parameters]
+    empty = [it for it in PARAMETERS if it in parameters and place.get(it) is None]
+    told = [f"no {', '.join(absent)}"] if absent else []
+    told += [f"{', '.join(empty)} still a placeholder"] if empty else []
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _dotenv(env_file: Path | None) -> list[Place]:
@@ -182,11 +345,13 @@ def _provenances(settings: Settings, places: Sequence[Place]) -> list[Provenance
         value = getattr(settings, name)
         holders = [place.name for place in places if place.get(variable) is not None]
         winner, *losers = holders or ["not set" if value is None else "default"]
-        found.append(Provenance(variable, _shown(value), winner, tuple(losers)))
+        found.append(Provenance(variable, _shown(variable, value), winner, tuple(losers)))
     return found
 
 
-def _shown(value: object) -> str:
+def _shown(variable: str, value: object) -> str:
     if value is None:
         return ""
+    if variable == "ORACLE_DSN" and "@" in str(value):  # it is refused, and may hold a password
+        return MASK
     return MASK if isinstance(value, SecretStr) else str(value)

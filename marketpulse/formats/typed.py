@@ -120,8 +120,8 @@ def as_typed(text: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_timestamp(data_type) and data_type.tz:
         return text.cast(pa.timestamp(data_type.unit)).cast(data_type)
     if types.is_time(data_type):
-        moments = pc.binary_join_element_wise("1970-01-01", text, " ")
-        return moments.cast(pa.timestamp(data_type.unit)).cast(data_type)
+        dated = pc.binary_join_element_wise("1970-01-01", text, " ")
+        return dated.cast(pa.timestamp(data_type.unit)).cast(data_type)
     if types.is_duration(data_type):
         counts = [_count(cell, data_type.unit) for cell in text.to_pylist()]
         return pa.array(counts, pa.int64()).cast(data_type)

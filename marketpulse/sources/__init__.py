@@ -13,6 +13,7 @@ from marketpulse.model import OnMisfit, SourceInfo, Table, TableSchema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketpulse.settings import OracleSettings
     from marketpulse.sources.bundle import BundleSource
 
 
@@ -91,21 +92,28 @@ class Source(Protocol):
     ) -> None: ...
 
 
-def open_source(name: str, *, rows: int | None = None) -> Source:
-    """Open `demo` (with this many colors), a bundle, or a file, a glob or a folder of files.
+def open_source(
+    name: str,
+    *,
+    rows: int | None = None,
+    oracle: OracleSettings | None = None,
+    max_lob: int | None = None,
+    system: bool = False,
+) -> Source:
+    """Open `oracle`, `demo` (with this many colors), a bundle, a file, a glob or a folder of files.
 
-    Raises `NotFound` where there is nothing of that name, `BadData` where a file is not what it
-    says.
+    `oracle` None means the settings of the environment, `max_lob` cuts its long text after so many
+    characters, `system` shows its own schemas, too. Raises `NotFound` where there is nothing of
+    that name, `BadData` where a file is not what it says, and what `OracleDatabase` raises.
     """
     if name == "demo":
         from marketpulse.sources.demo import DemoSource  # noqa: PLC0415 - heavy, only where needed
 
         return DemoSource() if rows is None else DemoSource(rows)
     if name == "oracle":
-        raise NotFound(
-            "the source 'oracle' is not part of this release",
-            hint="name a file, a glob, a folder, or 'demo'",
-        )
+        from marketpulse.sources.oracle import OracleDatabase, OracleSource  # noqa: PLC0415 - so too
+
+        return OracleSource(OracleDatabase(oracle), max_lob=max_lob, system=system)
     path = Path(name)
     if path.suffix.lower() == ".zip" or _is_bundle(path):
         return open_bundle(path)

@@ -57,6 +57,7 @@ _SYSTEM = (
 _TOLD: Mapping[str, TypeEngine[Any]] = {
     "num_rows": NUMBER(), "moment": DATE(), "width": NUMBER(), "parted": VARCHAR2(3),
     "target_owner": VARCHAR2(128), "target": VARCHAR2(128), "link": VARCHAR2(128),
+    "comment": VARCHAR2(4000),
 }  # fmt: skip
 
 
@@ -146,17 +147,19 @@ class Dictionary:
     ) -> list[Relation]:
         """Tables, views and synonyms that the user may see, of these owners or of all.
 
-        Those of Oracle's own schemas are left out unless `system` is true. Two statements.
+        Those of Oracle's own schemas are left out unless `system` is true. One statement.
         """
-        comments = {Key(owner, name): text for owner, name, text in self._comments(owners, system)}
+        comments: dict[Key, str] = {}
         found: dict[Key, Relation] = {}
         changed: dict[Key, datetime] = {}
-        for owner, name, kind, rows, moment, width, parted, *target, link in self._rows(
+        for owner, name, kind, rows, moment, width, parted, *target, link, comment in self._rows(
             self._everything(owners, system)
         ):
             key = Key(owner, name)
             if kind == "changed":
                 changed[key] = moment
+            elif kind == "comment":
+                comments[key] = comment
             elif key not in found or kind == "materialized view":  # which is a table, too
                 known = found.get(key)
                 found[key] = Relation(
@@ -241,9 +244,16 @@ class Dictionary:
         return found
 
     def _everything(self, owners: Sequence[str] | None, system: bool) -> CompoundSelect[Any]:
-        """One line for each relation, and one more for the last change of each."""
+        """A line for each relation, one for its last change, and one for its comment."""
         tables, mviews = views.all_tables.c, views.all_mviews.c
         synonyms, objects = views.all_synonyms.c, views.all_objects.c
+        commented = [
+            (it, it[name])
+            for it, name in (
+                (views.all_tab_comments.c, "table_name"),
+                (views.all_mview_comments.c, "mview_name"),
+            )
+        ]
         whose = partial(self._whose, owners, system)
         own = and_(
             *(or_(it.is_(None), it != "YES") for it in (tables.nested, tables.dropped)),
@@ -269,20 +279,10 @@ class Dictionary:
             _line(objects.owner, objects.object_name, "changed", {
                 "moment": objects.last_ddl_time,
             }).where(whose(objects.owner), objects.object_type.in_(("TABLE", "VIEW"))),
+            *(_line(it.owner, name, "comment", {"comment": it.comments}).where(
+                it.comments.is_not(None), whose(it.owner)
+            ) for it, name in commented),
         )  # fmt: skip
-
-    def _comments(self, owners: Sequence[str] | None, system: bool) -> Iterable[Any]:
-        tables, mviews = views.all_tab_comments.c, views.all_mview_comments.c
-        return self._rows(
-            union_all(
-                select(tables.owner, tables.table_name, tables.comments).where(
-                    tables.comments.is_not(None), self._whose(owners, system, tables.owner)
-                ),
-                select(mviews.owner, mviews.mview_name, mviews.comments).where(
-                    mviews.comments.is_not(None), self._whose(owners, system, mviews.owner)
-                ),
-            )
-        )
 
     def _whose(
         self, owners: Sequence[str] | None, system: bool, owner: ColumnElement[Any]

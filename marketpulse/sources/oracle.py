@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 import ssl
@@ -55,7 +56,7 @@ _NLS = (
     "SELECT parameter, value FROM nls_database_parameters "
     "WHERE parameter IN ('NLS_CHARACTERSET', 'NLS_NCHAR_CHARACTERSET')"
 )
-_SCN = "SELECT current_scn FROM v$database"
+_SCN = "SELECT 'SCN', TO_CHAR(current_scn) FROM v$database"
 
 T = TypeVar("T")
 
@@ -75,9 +76,9 @@ class OracleDatabase:
 
     def __init__(self, settings: OracleSettings | None = None) -> None:
         if settings is None:
-            from marketpulse.settings import oracle_from_environment  # noqa: PLC0415 - 0.2 s
+            from marketpulse.settings import oracle_settings  # noqa: PLC0415 - 0.2 s
 
-            settings = oracle_from_environment()
+            settings = oracle_settings({}, os.environ, None)
         self.settings = settings
         self.address: Address = address_of(settings)
         self.driver = "thin"
@@ -146,9 +147,7 @@ class OracleDatabase:
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a statement in these types, so many a round trip."""
         with self.told():
-            if not self._conditions_set:
-                self.run(_SESSION)
-                self._conditions_set = True
+            self.prepare()
             asked = dict(binds) if isinstance(binds, Mapping) else list(binds)
             frames = self.raw.fetch_df_batches(statement, asked, size=rows, requested_schema=fields)
             try:
@@ -157,6 +156,14 @@ class OracleDatabase:
             except (ValueError, OverflowError) as error:
                 # The driver makes Python's dates of dates, and of nothing else.
                 raise _DateOutOfRangeError from error
+
+    def prepare(self) -> None:
+        """Make the session understand text in conditions as we mean it; once."""
+        raw = self.raw
+        if not self._conditions_set:
+            self._conditions_set = True
+            with self.told(), closing(raw.cursor()) as cursor:
+                cursor.execute(_SESSION)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -330,9 +337,12 @@ class OracleSource(Source):
     Those of the home schema go by their name, others by OWNER.NAME.
     """
 
-    def __init__(self, database: OracleDatabase, *, max_lob: int | None = None) -> None:
+    def __init__(
+        self, database: OracleDatabase, *, max_lob: int | None = None, system: bool = False
+    ) -> None:
         self.database = database
         self._max_lob = max_lob
+        self._system = system  # whether Oracle's own schemas are listed
         self._relations: dict[str, Relation] = {}
         self._columns: dict[Key, list[Declared]] = {}
         self._remarks: dict[str, Arrival] = {}
@@ -470,22 +480,21 @@ class OracleSource(Source):
         raw = self.database.raw
         facts = {"version": raw.version, "driver": self.database.driver}
         facts |= {"schema": self.database.home, "database": raw.db_name or ""}
-        for statement, names in ((_SCN, {"": "scn"}), (_NLS, _CHARACTER_SETS)):
+        for statement in (f"{_NLS} UNION ALL {_SCN}", _NLS):  # few may know the SCN
             try:
                 rows = self.database.rows(statement)
-            except (NotFound, MarketPulseError) as fault:
-                if isinstance(fault, ConnectionLost):
-                    raise
+            except ConnectionLost:
+                raise
+            except MarketPulseError as fault:
                 _LOG.info("not read: %s", fault.message)
                 continue
-            for row in rows:
-                facts[names[row[0] if len(row) > 1 else ""]] = str(row[-1])
+            return facts | {_FACTS[name]: str(value) for name, value in rows}
         return facts
 
     @property
     def _known(self) -> dict[str, Relation]:
         if not self._relations:
-            for relation in self._ask(lambda dictionary: dictionary.relations()):
+            for relation in self._ask(lambda dictionary: dictionary.relations(system=self._system)):
                 self._remember(relation)
         return self._relations
 
@@ -549,6 +558,7 @@ class OracleSource(Source):
         )
 
     def _read_columns(self, keys: Sequence[Key]) -> None:
+        self.database.prepare()
         new = [key for key in dict.fromkeys(keys) if key not in self._columns]
         if new:
             self._columns |= self._ask(lambda dictionary: dictionary.columns(new))
@@ -588,7 +598,8 @@ class OracleSource(Source):
             return question(self._used[1])
 
 
-_CHARACTER_SETS = {
+_FACTS = {
+    "SCN": "scn",
     "NLS_CHARACTERSET": "character_set",
     "NLS_NCHAR_CHARACTERSET": "national_character_set",
 }

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.oracle import dictionary
 from sqlalchemy.dialects.oracle.types import LONG, NUMBER, RAW
 from sqlalchemy.types import DateTime
 
-from tests.oracle_server.answers import OracleType, Value
-from tests.oracle_server.values import type_of
+from oracle_server.answers import OracleType, Value
+from oracle_server.values import type_of
 
 _CREATED = datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001 - a DATE has no zone
 _NATIONAL = {"NVARCHAR2", "NCHAR"}

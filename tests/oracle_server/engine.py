@@ -1,9 +1,9 @@
 """SQL as Oracle has it, run by DuckDB.
 
-DuckDB cannot hold every value that Oracle can. So a table's values stay in Python, and DuckDB has
-a shadow of them that can be compared: it says which rows, in which order. What is selected of a row
-is then worked out from the values themselves, to the last digit. The dictionary's views are DuckDB's
-altogether.
+DuckDB cannot hold every value that Oracle can. So a table's values stay in Python, and DuckDB
+has a shadow of them that can be compared: it says which rows, in which order. What is selected of
+a row is then worked out from the values themselves, to the last digit. The dictionary's views are
+DuckDB's altogether.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from tests.oracle_server.answers import (
+from oracle_server.answers import (
     Answer,
     DayInterval,
     Described,
@@ -31,10 +31,10 @@ from tests.oracle_server.answers import (
     OracleType,
     Value,
 )
-from tests.oracle_server.catalog import LONGS, PRIVILEGED, Catalog, Table, view_columns
-from tests.oracle_server.faults import words
-from tests.oracle_server.spelling import minimal, moment, plain
-from tests.oracle_server.values import encode_text
+from oracle_server.catalog import LONGS, PRIVILEGED, Catalog, Table, view_columns
+from oracle_server.faults import words
+from oracle_server.spelling import minimal, moment, plain
+from oracle_server.values import encode_text
 
 _NO_QUERY = re.compile(
     r"\s*(ALTER SESSION SET|SET TRANSACTION READ ONLY|COMMIT|ROLLBACK)\b", re.IGNORECASE

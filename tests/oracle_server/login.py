@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from tests.oracle_server.messages import error, pairs
+from oracle_server.messages import error, pairs
 
 VERIFIER = 18453  # 12c
 _ROUNDS, _SESSION_ROUNDS = 4096, 3

@@ -6,8 +6,8 @@ import random
 from datetime import datetime
 from decimal import Decimal
 
-from tests.oracle_server.answers import DayInterval, Moment, MonthInterval, Value
-from tests.oracle_server.catalog import Catalog, Column, Synonym, Table
+from oracle_server.answers import DayInterval, Moment, MonthInterval, Value
+from oracle_server.catalog import Catalog, Column, Synonym, Table
 
 OWNER, READER = "MARKET", "ANALYST"
 _ANALYZED = datetime(2026, 3, 1, 22, 0, 0)  # noqa: DTZ001 - a DATE has no zone

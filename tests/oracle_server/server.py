@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from tests.oracle_server.answers import Engine, Value
-from tests.oracle_server.faults import Faults
-from tests.oracle_server.packets import ClosedError, Wire
-from tests.oracle_server.session import Session
+from oracle_server.answers import Engine, Value
+from oracle_server.faults import Faults
+from oracle_server.packets import ClosedError, Wire
+from oracle_server.session import Session
 
 _PATIENCE = 60.0  # seconds that a session waits for its client
 _LEAVING = 10.0

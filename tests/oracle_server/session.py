@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.oracle_server.answers import Answer, Conversation, Described, OracleError, Value
-from tests.oracle_server.faults import Faults, words
-from tests.oracle_server.login import Login
-from tests.oracle_server.messages import (
+from oracle_server.answers import Answer, Conversation, Described, OracleError, Value
+from oracle_server.faults import Faults, words
+from oracle_server.login import Login
+from oracle_server.messages import (
     NO_MORE_ROWS,
     Message,
     Reader,
@@ -26,7 +26,7 @@ from tests.oracle_server.messages import (
     status,
     text,
 )
-from tests.oracle_server.packets import (
+from oracle_server.packets import (
     ClosedError,
     CutError,
     Kind,
@@ -36,10 +36,10 @@ from tests.oracle_server.packets import (
     data_packets,
     refuse,
 )
-from tests.oracle_server.values import BLOB, CLOB, LOBS, LONG, LONG_RAW, decode, describe, encode
+from oracle_server.values import BLOB, CLOB, LOBS, LONG, LONG_RAW, decode, describe, encode
 
 if TYPE_CHECKING:
-    from tests.oracle_server.server import OracleServer
+    from oracle_server.server import OracleServer
 
 _VERSION, _SDU = 318, 8192
 _TOO_LONG = 32767  # bytes of a bind; what is longer comes last
@@ -63,7 +63,7 @@ class Cursor:
     columns: Sequence[Described] = ()
     binds: list[tuple[int, int, int]] = field(default_factory=list)  # type, form, size
     defined: list[int] = field(default_factory=list)  # what the client takes the columns for
-    rows: Iterator[Sequence[Value]] = iter(())
+    rows: Iterator[Sequence[Value]] = field(default_factory=lambda: iter(()))
     sent: int = 0
     done: bool = True
 
@@ -162,9 +162,9 @@ class Session:
             except ShortError:
                 continue
         goes_on, message = answer
-        if self._conversation is not None and self._faults.delay:
-            if self._wire.has_input(self._faults.delay):
-                return True  # a break, most likely
+        delay = self._faults.delay if self._conversation is not None else 0
+        if delay and self._wire.has_input(delay):
+            return True  # a break, most likely
         self._wire.send_all(data_packets(message, self._sdu))
         return goes_on
 
@@ -351,7 +351,7 @@ class Session:
     def _run(
         self, cursor: Cursor, values: list[Value], rows: int, *, parsing: bool, execute: bool
     ) -> bytes:
-        from tests.oracle_server.server import Statement  # noqa: PLC0415 - the two need each other
+        from oracle_server.server import Statement  # noqa: PLC0415 - the two need each other
 
         self._statements += 1
         self._server.seen.statements.append(Statement(cursor.sql, tuple(values), self._number))
@@ -359,11 +359,7 @@ class Session:
         if faults.stall_at_statement == self._statements:
             self._wire.wait_for_the_end()
         try:
-            if faults.fail_at_statement and faults.fail_at_statement[0] == self._statements:
-                code = faults.fail_at_statement[1]
-                raise OracleError(code, words(code))
-            assert self._conversation is not None
-            answer = self._conversation.execute(cursor.sql, values)
+            answer = self._asked(cursor.sql, values)
         except OracleError as fault:
             self._cursors.pop(cursor.number, None)
             return error(fault.code, fault.text, at=fault.position)
@@ -376,6 +372,13 @@ class Session:
         if cursor.has_lobs and not cursor.defined:
             return described + parameter() + error(cursor=cursor.number)
         return described + self._fetched(cursor, rows)
+
+    def _asked(self, sql: str, values: list[Value]) -> Answer:
+        failing = self._faults.fail_at_statement
+        if failing and failing[0] == self._statements:
+            raise OracleError(failing[1], words(failing[1]))
+        assert self._conversation is not None
+        return self._conversation.execute(sql, values)
 
     def _described(self, cursor: Cursor) -> bytes:
         columns = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Context, Decimal
 
-from tests.oracle_server.answers import (
+from oracle_server.answers import (
     DayInterval,
     Moment,
     MonthInterval,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
-from tests.oracle_server.answers import (
+from oracle_server.answers import (
     DayInterval,
     Described,
     Moment,
@@ -18,7 +18,7 @@ from tests.oracle_server.answers import (
     OracleType,
     Value,
 )
-from tests.oracle_server.messages import counted, number, text
+from oracle_server.messages import counted, number, text
 
 _UTF8, _UTF16 = 873, 2000  # character sets
 _RAW_BYTES = 0x10FF80 - 0x80  # stands before what is sent as a single byte
