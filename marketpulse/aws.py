@@ -154,6 +154,24 @@ class Bucket:
             ) from error
 
 
+def identity(region: str) -> str | None:
+    """Who we are for AWS, None without credentials. Raises `AwsFailed` where nobody answers."""
+    _keep_quiet()
+    core = _core()
+    patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    try:
+        if core.get_credentials() is None:
+            return None
+        session = boto3.Session(botocore_session=core, region_name=region)
+        return str(session.client("sts", config=patience).get_caller_identity()["Arn"])
+    except (botos.BotoCoreError, botos.ClientError, Boto3Error, ValueError) as error:
+        raise AwsFailed(
+            f"AWS does not say who we are ({type(error).__name__})",
+            hint="`aws sts get-caller-identity` shows what AWS's own tools find",
+            check="MP-AWS-003",
+        ) from error
+
+
 def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
     """What `question` reads of Parameter Store with boto3's default session; seconds at most.
 

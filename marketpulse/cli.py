@@ -730,6 +730,46 @@ def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     console.show_table(("setting", "value", "from", "also in"), rows)
 
 
+@app.command("doctor")
+def doctor(
+    ctx: typer.Context,
+    table: Annotated[
+        str | None,
+        typer.Argument(metavar="TABLE", help="May it be read? Else ORACLE_TABLE_NAME."),
+    ] = None,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", metavar="NAME", help="Look at this bucket, too.")
+    ] = None,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Look for what is wrong on the way to the database: layer by layer, with the remedy."""
+    from marketpulse import aws  # noqa: PLC0415 - when it is needed
+    from marketpulse.doctor import Asked, diagnose  # noqa: PLC0415 - so too
+
+    session: Session = ctx.obj
+    region = session.settings()[0].aws_region
+
+    def look_at_bucket() -> str:
+        aws.Bucket(str(bucket), region=region)
+        return f"s3://{bucket} is there"
+
+    asked = Asked(
+        session.oracle, lambda: aws.identity(region), look_at_bucket if bucket else None, table
+    )
+    steps = []
+    for step in diagnose(asked):
+        steps.append(step)
+        if shape is Shape.TABLE:
+            console.show_text(f"{step.state:8} {step.layer:14} {step.seconds:5.2f} s  {step.told}")
+    failed = steps[-1]
+    if shape is Shape.JSON:
+        told = {"exit_code": failed.exit_code, "steps": [it.as_json() for it in steps]}
+        console.show_json(told)
+    elif failed.check:
+        console.show_text(f"{failed.check}: {failed.hint}")
+    raise typer.Exit(failed.exit_code)
+
+
 @app.command("demo")
 def demo(
     folder: Annotated[

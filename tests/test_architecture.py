@@ -17,7 +17,15 @@ PACKAGE = Path(marketpulse.__file__).parent
 LAYERS = (
     ("", "__main__", "cli", "tour"),  # front doors
     ("console",),
-    ("colors.run", "colors.explain", "colors.funnel", "sample", "verify", "publish"),  # jobs
+    (
+        "colors.run",
+        "colors.explain",
+        "colors.funnel",
+        "sample",
+        "verify",
+        "publish",
+        "doctor",
+    ),  # jobs
     ("extract", "models", "ddl"),
     ("colors", "sources", "aws", "settings"),
     ("bundle",),

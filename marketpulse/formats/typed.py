@@ -143,8 +143,7 @@ def moments(text: pa.Array, unit: str) -> pa.Array:
     except pa.ArrowInvalid:  # it knows no year before 0
         import numpy as np  # noqa: PLC0415 - for such years alone
 
-        cells = [None if it is None else np.datetime64(it, unit) for it in text.to_pylist()]
-        return pa.array(cells, pa.timestamp(unit))
+        return pa.array(np.array(text.to_pylist(), f"datetime64[{unit}]"))
 
 
 def _other_binary(data_type: pa.DataType) -> bool:

@@ -50,8 +50,8 @@ def address_of(settings: OracleSettings) -> Address:
         raise SettingsMissing(
             f"ORACLE_DSN: {odd_port} is not a port", hint="1521 is usual", check="MP-TNS-006"
         )
-    service = _listed(params.service_name)[0] or _listed(params.sid)[0] or ""
-    return Address(params.get_connect_string(), tuple(endpoints), str(service))
+    named = _listed(params.service_name)[0] or _listed(params.sid)[0] or ""
+    return Address(params.get_connect_string(), tuple(endpoints), str(named))
 
 
 def _understood(dsn: str) -> str:

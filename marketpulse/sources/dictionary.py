@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects.oracle import DATE, NUMBER, VARCHAR2
+from sqlalchemy.dialects.oracle import DATE, VARCHAR2
 from sqlalchemy.dialects.oracle import dictionary as views
 from sqlalchemy.dialects.oracle.oracledb import (
     OracleDialect_oracledb,
@@ -38,7 +38,7 @@ from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql import ColumnElement, CompoundSelect, Executable, Select
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import Numeric, TypeEngine
 
 from marketpulse.model import ForeignKey, Index
 from marketpulse.sources.projection import Declared
@@ -55,7 +55,7 @@ _SYSTEM = (
 
 # What a line of `_everything` may tell; a NULL of a UNION has its type from here.
 _TOLD: Mapping[str, TypeEngine[Any]] = {
-    "num_rows": NUMBER(), "moment": DATE(), "width": NUMBER(), "parted": VARCHAR2(3),
+    "num_rows": Numeric(), "moment": DATE(), "width": Numeric(), "parted": VARCHAR2(3),
     "target_owner": VARCHAR2(128), "target": VARCHAR2(128), "link": VARCHAR2(128),
     "comment": VARCHAR2(4000),
 }  # fmt: skip

@@ -28,7 +28,7 @@ from marketpulse.errors import (
 from marketpulse.model import Column, ForeignKey, OnMisfit, SourceInfo, Table, TableSchema
 from marketpulse.sources import Source, unknown
 from marketpulse.sources.address import address_of
-from marketpulse.sources.listener import Address, knock, within
+from marketpulse.sources.listener import Address, Service, knock, within
 from marketpulse.sources.projection import Arrival, Declared, Projected, batch_rows, project, quoted
 from marketpulse.sources.refusals import is_of_the_network, meaning_of
 
@@ -114,7 +114,7 @@ class OracleDatabase:
         """
         with self.told(), closing(self.raw.cursor()) as cursor:
             cursor.parse(statement)
-            columns = [_described(it) for it in cursor.description]
+            columns = [_described(it) for it in cursor.description or ()]
         projected = [project(it) for it in columns]
         chosen = ", ".join(f"{it.expression} AS {quoted(it.field.name)}" for it in projected)
         outer = f"SELECT {chosen} FROM ({statement})"  # noqa: S608 - the caller's own statement
@@ -175,6 +175,15 @@ class OracleDatabase:
             if isinstance(fault, ConnectionLost):
                 self.close()
             raise fault from error
+
+    def knock(self, seconds: float) -> Service:
+        """Go to the listener and ask for the service, without a login. Raises what is wrong."""
+        return knock(self.address, seconds, self.trusted())
+
+    def ping(self) -> None:
+        """Make one round trip."""
+        with self.told():
+            self.raw.ping()
 
     def close(self) -> None:
         """End the session. It is opened again where something else is asked."""
@@ -265,12 +274,13 @@ class OracleDatabase:
         """What is in the way, found by going it step by step where the driver does not say."""
         if is_of_the_network(error):
             try:
-                knock(self.address, self._seconds_left(_TCP_SECONDS), self._trusted())
+                self.knock(self._seconds_left(_TCP_SECONDS))
             except MarketPulseError as fault:
                 return fault
         return error if isinstance(error, MarketPulseError) else meaning_of(error, self.address)
 
-    def _trusted(self) -> ssl.SSLContext | None:
+    def trusted(self) -> ssl.SSLContext | None:
+        """The certificates that the wallet trusts; None where the system's are to be taken."""
         folder = self.settings.wallet_location
         wallet = Path(folder) / "ewallet.pem" if folder else None
         if wallet is None or not wallet.is_file():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Alias
+from sqlalchemy import Alias, TableClause
 from sqlalchemy.dialects.oracle import dictionary
 from sqlalchemy.dialects.oracle.types import LONG, NUMBER, RAW
 from sqlalchemy.types import DateTime
@@ -27,7 +27,8 @@ OTHERS: Mapping[str, Sequence[str]] = {
     "v$session_connect_info": ("sid", "network_service_banner"),
 }
 PRIVILEGED = {name for name in OTHERS if name.startswith("v$")}
-_DECLARED = [it.element for it in vars(dictionary).values() if isinstance(it, Alias)]
+_ALIASED = [it.element for it in vars(dictionary).values() if isinstance(it, Alias)]
+_DECLARED = [it for it in _ALIASED if isinstance(it, TableClause)]
 LONGS = {it.name for table in _DECLARED for it in table.columns if isinstance(it.type, LONG)}
 
 

@@ -400,7 +400,7 @@ class Session:
 
     def _fetched(self, cursor: Cursor, wanted: int) -> bytes:
         """So many rows more, and whether there may be others."""
-        rows = []
+        rows: list[bytes] = []
         failing = self._faults.fail_at_row
         while len(rows) < wanted and not cursor.done:
             if failing and failing[0] == cursor.sent + len(rows) + 1:
