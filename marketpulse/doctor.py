@@ -164,7 +164,7 @@ class _Walk:
         return f"{len(tables)} tables may be seen, and {table} be read"
 
     def _character_set(self) -> str:
-        facts = self._source.info().facts
+        facts = self._source.info().details
         known = [facts[it] for it in ("character_set", "national_character_set") if it in facts]
         if not known:
             raise Skipped("not to be read by this user")
