@@ -197,7 +197,9 @@ def _tell(error: BaseException, *, as_json: bool, verbose: bool) -> int:
 
 def _let_go(error: BaseException | None) -> None:
     """Free what the error's frames hold: DuckDB complains of what is still there at the end."""
-    while error:
+    freed: set[int] = set()
+    while error and id(error) not in freed:  # SQLAlchemy's and the driver's lead to each other
+        freed.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 

@@ -31,8 +31,8 @@ class Step:
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The step as `--format json` shows it."""
-        return asdict(self)
+        """The step as `--format json` shows it; seconds to the millisecond."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
 class Skipped(Exception):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -19,15 +20,12 @@ from sqlalchemy import (
     Connection,
     Engine,
     and_,
-    cast,
     inspect,
     literal_column,
-    null,
     or_,
     select,
     union_all,
 )
-from sqlalchemy.dialects.oracle import DATE, VARCHAR2
 from sqlalchemy.dialects.oracle import dictionary as views
 from sqlalchemy.dialects.oracle.oracledb import (
     OracleDialect_oracledb,
@@ -38,7 +36,6 @@ from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql import ColumnElement, CompoundSelect, Executable, Select
-from sqlalchemy.types import Numeric, TypeEngine
 
 from marketpulse.model import ForeignKey, Index
 from marketpulse.sources.projection import Declared
@@ -54,10 +51,10 @@ _SYSTEM = (
 
 
 # What a line of `_everything` may tell; a NULL of a UNION has its type from here.
-_TOLD: Mapping[str, TypeEngine[Any]] = {
-    "num_rows": Numeric(), "moment": DATE(), "width": Numeric(), "parted": VARCHAR2(3),
-    "target_owner": VARCHAR2(128), "target": VARCHAR2(128), "link": VARCHAR2(128),
-    "comment": VARCHAR2(4000),
+_TOLD = {
+    "num_rows": "NUMBER", "moment": "DATE", "width": "NUMBER", "parted": "VARCHAR2(3)",
+    "target_owner": "VARCHAR2(128)", "target": "VARCHAR2(128)", "link": "VARCHAR2(128)",
+    "comment": "VARCHAR2(4000)",
 }  # fmt: skip
 
 
@@ -225,7 +222,10 @@ class Dictionary:
                 "kind": ObjectKind.ANY,
                 "scope": ObjectScope.ANY,
             }
-            with warnings.catch_warnings():  # of keys that point to what the user may not see
+            with (
+                _as_the_driver_says(),
+                warnings.catch_warnings(),
+            ):  # of keys that point to what the user may not see
                 warnings.simplefilter("ignore")
                 primary = self._inspector.get_multi_pk_constraint(**asked)
                 unique = self._inspector.get_multi_unique_constraints(**asked)
@@ -297,10 +297,17 @@ class Dictionary:
         return and_(owner.not_in(_SYSTEM), owner.not_in(maintained))
 
     def _rows(self, statement: Executable) -> Sequence[Any]:
-        try:
+        with _as_the_driver_says():
             return self._connection.execute(statement).all()
-        except DBAPIError as error:
-            raise (error.orig or error) from None  # it is the driver's error that has a meaning
+
+
+@contextmanager
+def _as_the_driver_says() -> Iterator[None]:
+    """Raise the driver's own error, which has a meaning, and not SQLAlchemy's."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise (error.orig or error) from None
 
 
 def _as_it_is(*_: Any) -> None:
@@ -313,7 +320,10 @@ def _line(owner: Any, name: Any, kind: str, told: Mapping[str, ColumnElement[Any
         owner.label("owner"),
         name.label("name"),
         literal_column(f"'{kind}'").label("kind"),
-        *(told.get(it, cast(null(), type_)).label(it) for it, type_ in _TOLD.items()),
+        *(
+            told.get(it, literal_column(f"CAST(NULL AS {type_})")).label(it)
+            for it, type_ in _TOLD.items()
+        ),
     )
 
 

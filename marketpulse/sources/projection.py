@@ -282,8 +282,8 @@ class Arrival:
             return column
         self.cut[name] = self.cut.get(name, 0) + count
         kept = pc.utf8_slice_codeunits(column, 0, self._max_lob)
-        marked = pc.binary_join_element_wise(kept, _MARK, "")
-        return pc.if_else(longer, marked.cast(column.type), column)
+        mark, between = (pa.scalar(it, kept.type) for it in (_MARK, ""))
+        return pc.if_else(longer, pc.binary_join_element_wise(kept, mark, between), column)
 
 
 def _plain_numbers(text: pa.Array) -> pa.Array:

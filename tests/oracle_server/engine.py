@@ -209,11 +209,10 @@ class DuckConversation:
     def _places(self, tree: exp.Query, held: _Held) -> Iterator[int]:
         """Which rows, in their order."""
         query = _select(tree).copy()
-        for column in [*query.find_all(exp.Column)]:
-            if not _inside(column, query.expressions):
-                column.replace(exp.column(_shadow_column(column, held)))
-        query.set("expressions", [exp.column("place")])
         query.set("from_", exp.From(this=exp.to_table(held.shadow, quoted=True)))
+        query.set("expressions", [exp.column("place")])
+        for column in [*query.find_all(exp.Column)][1:]:
+            column.replace(exp.column(_shadow_column(column, held)))
         if not query.args.get("order"):
             query = query.order_by("place")
         sql = query.sql("duckdb").replace(f'"{held.shadow}"', f'main."{held.shadow}"')
@@ -399,7 +398,7 @@ def _bound(sql: str, binds: list[Value]) -> str:
     def put(found: re.Match[str]) -> str:
         if not found[2]:
             return found[0]
-        value = binds.pop(0)
+        value = binds.pop(0) if binds else None  # it is described alone
         if value is None:
             return "NULL"
         if isinstance(value, str):

@@ -405,7 +405,10 @@ class Session:
         while len(rows) < wanted and not cursor.done:
             if failing and failing[0] == cursor.sent + len(rows) + 1:
                 return error(failing[1], words(failing[1]), cursor=cursor.number)
-            row = next(cursor.rows, None)
+            try:
+                row = next(cursor.rows, None)
+            except OracleError as fault:
+                return error(fault.code, fault.text, cursor=cursor.number)
             if row is None:
                 cursor.done = True
             else:
