@@ -51,6 +51,9 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
 
     assert {name: (it.shown, it.winner) for name, it in found.items()} == {
         "MARKETPULSE_SOURCE": ("oracle", "default"),
+        "MARKETPULSE_CREDENTIALS": ("auto", "default"),
+        "MARKETPULSE_DEADLINE": ("", "not set"),
+        "ORACLE_DSN": ("", "not set"),
         "ORACLE_HOST": ("", "not set"),
         "ORACLE_PORT": ("1521", "default"),
         "ORACLE_SERVICE_NAME": ("", "not set"),
@@ -58,6 +61,11 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
         "ORACLE_PASSWORD": ("", "not set"),
         "ORACLE_SCHEMA": ("", "not set"),
         "ORACLE_TABLE_NAME": ("", "not set"),
+        "ORACLE_DRIVER": ("auto", "default"),
+        "ORACLE_CLIENT_LIB_DIR": ("", "not set"),
+        "ORACLE_WALLET_LOCATION": ("", "not set"),
+        "ORACLE_WALLET_PASSWORD": ("", "not set"),
+        "TNS_ADMIN": ("", "not set"),
         "APP_PREFIX": ("sp-incb", "default"),
         "ENV": ("ci", "default"),
         "APP_NAME": ("market-pulse", "default"),

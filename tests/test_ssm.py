@@ -1,0 +1,191 @@
+"""Settings from AWS SSM: against a server that speaks AWS's protocol, over HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from oracle_server.engine import DuckEngine
+from oracle_server.market import market
+from oracle_server.server import OracleServer
+
+ROOT = Path(__file__).parents[1]
+PATH = "/sp-incb/ci/market-pulse/oracle"
+SECRET = "Planted-Rye-5150"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OracleServer]:
+    """A database that lets the user of the parameters in."""
+    with OracleServer(DuckEngine(market()), users={"ANALYST": SECRET}) as started:
+        yield started
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """The address of a Parameter Store, empty."""
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client("ssm", endpoint_url=url, region_name="us-east-1", **_KEYWORDS)
+    known = client.get_parameters_by_path(Path=PATH, Recursive=True)["Parameters"]
+    for parameter in known:
+        client.delete_parameter(Name=parameter["Name"])
+    client.close()
+    yield url
+    moto.stop()
+
+
+_KEYWORDS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+def parameters(server: OracleServer, **other: str) -> dict[str, str]:
+    """All seven; those of the name None are left out."""
+    usual = {
+        "host": server.host,
+        "port": str(server.port),
+        "service_name": server.service,
+        "username": "analyst",
+        "password": SECRET,
+        "schema": "MARKET",
+        "table_name": "COLORS_TABLE",
+    }
+    return {name: text for name, text in (usual | other).items() if text}
+
+
+def put(url: str, values: Mapping[str, str]) -> None:
+    """Write the parameters, those that are secret encrypted."""
+    client = boto3.client("ssm", endpoint_url=url, region_name="us-east-1", **_KEYWORDS)
+    for name, text in values.items():
+        kind = "SecureString" if name in {"username", "password"} else "String"
+        client.put_parameter(Name=f"{PATH}/{name}", Value=text, Type=kind)
+    client.close()
+
+
+def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run marketpulse with nothing in the environment but this."""
+    usual = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "marketpulse", *words],
+        cwd=folder,
+        env=usual | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+        check=False,
+    )
+
+
+def test_seven_parameters_are_enough(server: OracleServer, store: str, tmp_path: Path) -> None:
+    """With nothing else set it connects, and neither secret nor key is shown, -v -v too."""
+    put(store, parameters(server))
+    done = run(
+        tmp_path, "-v", "-v", "sample", "--formats", "csv", AWS_ENDPOINT_URL_SSM=store, **KEYS
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "COLORS_TABLE" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes()
+
+
+def test_the_environment_wins_and_config_shows_both(
+    server: OracleServer, store: str, tmp_path: Path
+) -> None:
+    """Each setting has its winner and those who lost; secrets are masked."""
+    put(store, parameters(server))
+    done = run(
+        tmp_path, "config", "--format", "json",
+        AWS_ENDPOINT_URL_SSM=store, ORACLE_SCHEMA="TREASURY", **KEYS,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    found = {it["name"]: it for it in json.loads(done.stdout)}
+    place = f"SSM {PATH}/"
+    assert found["ORACLE_SCHEMA"]["value"] == "TREASURY"
+    assert found["ORACLE_SCHEMA"]["from"] == "environment"
+    assert found["ORACLE_SCHEMA"]["also"] == [place]
+    assert (found["ORACLE_PASSWORD"]["value"], found["ORACLE_PASSWORD"]["from"]) == (
+        "********",
+        place,
+    )
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_ssm_alone_ignores_the_environment(
+    server: OracleServer, store: str, tmp_path: Path
+) -> None:
+    """--credentials ssm: what the environment says of the database counts for nothing."""
+    put(store, parameters(server))
+    done = run(
+        tmp_path, "--credentials", "ssm", "list-tables",
+        AWS_ENDPOINT_URL_SSM=store, ORACLE_HOST="nowhere.invalid", ORACLE_PASSWORD="x", **KEYS,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"password": "PLACEHOLDER_SET_ME"}, "password still a placeholder"),
+        ({"host": ""}, "no host"),
+    ],
+)
+def test_what_is_missing_is_named(
+    server: OracleServer, store: str, tmp_path: Path, values: dict[str, str], told: str
+) -> None:
+    """Absent and placeholder are told apart, with the place where they were looked for."""
+    put(store, parameters(server, **values))
+    done = run(tmp_path, "list-tables", AWS_ENDPOINT_URL_SSM=store, **KEYS)
+
+    assert done.returncode == 3
+    assert told in done.stderr
+    assert f"{PATH}/ in us-east-1" in done.stderr
+    assert SECRET not in done.stderr
+
+
+def test_no_credentials_is_no_failure_of_ssm(tmp_path: Path) -> None:
+    """Where AWS has no credentials SSM is not asked, and the message says so."""
+    done = run(tmp_path, "list-tables")
+
+    assert done.returncode == 3
+    assert "ORACLE_HOST, ORACLE_SERVICE_NAME, ORACLE_USERNAME, ORACLE_PASSWORD" in done.stderr
+    assert "AWS finds no credentials" in done.stderr
+
+
+def test_ssm_that_does_not_answer_stops(tmp_path: Path) -> None:
+    """Failed is not absent: nothing falls through to another place."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    done = run(
+        tmp_path, "list-tables", "--format", "json", AWS_ENDPOINT_URL_SSM=url,
+        ORACLE_HOST="nowhere.invalid", **KEYS,
+    )  # fmt: skip
+
+    assert done.returncode == 8
+    assert json.loads(done.stderr)["error"]["check"] == "MP-SSM-002"
+    told = run(tmp_path, "config", AWS_ENDPOINT_URL_SSM=url, **KEYS)
+    assert told.returncode == 0
+    assert "no answer" in told.stderr
+
+
+def test_a_refusal_is_told(tmp_path: Path, store: str) -> None:
+    """A profile that is nowhere: AWS's own settings are at fault."""
+    done = run(
+        tmp_path, "list-tables", "--format", "json", AWS_ENDPOINT_URL_SSM=store,
+        AWS_PROFILE="nobody",
+    )  # fmt: skip
+
+    assert done.returncode == 3
+    assert json.loads(done.stderr)["error"]["check"] == "MP-SSM-003"
