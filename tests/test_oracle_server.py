@@ -41,13 +41,15 @@ def test_malformed_packets_end_their_session_alone(server: OracleServer, seed: i
     """Noise on one connection does not keep the next one from being served."""
     draw = random.Random(seed)
     noise = draw.randbytes(draw.randrange(1, 4000))
-    with socket.create_connection((server.host, server.port), 5) as connection:
-        with contextlib.suppress(OSError):
-            connection.sendall(noise)
-            connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(10)
-            while connection.recv(4096):
-                pass
+    with (
+        socket.create_connection((server.host, server.port), 5) as connection,
+        contextlib.suppress(OSError),
+    ):
+        connection.sendall(noise)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(10)
+        while connection.recv(4096):
+            pass
     with oracledb.connect(user="market", password=PASSWORD, dsn=server.dsn) as session:
         assert session.cursor().execute("SELECT dummy FROM dual").fetchone() == ("X",)
 

@@ -20,8 +20,8 @@ from marketpulse.errors import (
 _ASK = "show this line to who runs the database"
 _WHERE = "look at --where and --order-by: numbers and text are compared with their like"
 _THREE_WAYS = (
-    "one of three: install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; "
-    'pip install "marketpulse[nne]"; or ask for a port with TLS (tcps://)'
+    "one of three: install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; ask for a "
+    "port with TLS (tcps://); or have the DBA set SQLNET.ENCRYPTION_SERVER=REQUESTED"
 )
 
 # The codes of one meaning: its error, the id of the check, what happened, what to do.
