@@ -25,7 +25,7 @@ def test_the_package_is_typed() -> None:
 def test_the_extras_are_there() -> None:
     """The optional parts can be asked for by the names that the documentation uses."""
     extras = metadata("marketpulse").get_all("Provides-Extra") or []
-    assert set(extras) == {"spark", "lambda", "nne"}
+    assert set(extras) == {"spark", "lambda"}
 
 
 def test_the_public_names_are_there() -> None:
