@@ -22,7 +22,13 @@ import typer
 from typer.core import TyperGroup
 
 from marketpulse import __version__, console, model
-from marketpulse.errors import AwsFailed, MarketPulseError, OutputRefused, WrongUsage
+from marketpulse.errors import (
+    AwsFailed,
+    MarketPulseError,
+    OutputRefused,
+    SettingsMissing,
+    WrongUsage,
+)
 
 if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation
@@ -813,7 +819,13 @@ def _source(
     named = named or session.settings()[0].source
     if named != "oracle":
         return open_source(named)
-    return open_source(named, oracle=session.oracle(), max_lob=max_lob, system=system)
+    try:
+        oracle = session.oracle()
+    except SettingsMissing as fault:
+        if not (source or session.source):  # perhaps no database was meant
+            fault.hint += "; or name a file, a folder or 'demo' with --source"
+        raise
+    return open_source(named, oracle=oracle, max_lob=max_lob, system=system)
 
 
 def _show_list(listing: Listing) -> None:
