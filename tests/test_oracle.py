@@ -2,19 +2,26 @@
 
 import csv
 import json
+import math
 import os
+import random
+import re
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from oracle_server.answers import DayInterval, Moment, MonthInterval, Value
+from oracle_server.catalog import Catalog, Column, Table
 from oracle_server.engine import DuckEngine
 from oracle_server.faults import Faults
 from oracle_server.market import ALL_TYPES, market
@@ -31,7 +38,7 @@ from marketpulse.verify import verify
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "Planted-Barley-77"
-TABLES = len(ALL_TYPES)
+WIDE = Context(prec=60)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +161,10 @@ def as_csv(value: Value, words: str) -> str:
 def same(shown: str, value: Value, words: str) -> bool:
     """Whether a cell is the value, to the last digit."""
     if isinstance(value, float):
-        return repr(float(shown)) == repr(value)
+        if math.isnan(value):
+            return math.isnan(float(shown))
+        form = "f" if words == "BINARY_FLOAT" else "d"
+        return struct.pack(form, float(shown)) == struct.pack(form, value)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return "E" not in shown.upper() and Decimal(shown) == value
     return shown == as_csv(value, words)
@@ -490,3 +500,114 @@ def test_the_python_api(server: OracleServer) -> None:
     assert found.num_rows > 20
     assert found.schema.field("MESSAGE_ID").type == pa.int64()
     assert list(found.to_pandas().columns) == ["CUSIP", "PX", "MESSAGE_ID"]
+
+
+def drawn(words: str, draw: random.Random) -> Value:
+    """A random value of this type, to its limits; None among them."""
+    if draw.random() < 0.1:
+        return None
+    kind, _, figures = words.partition("(")
+    numbers = [int(it) for it in re.findall(r"-?\d+", figures)]
+    if kind == "NUMBER" and numbers:
+        digits = draw.randrange(1, numbers[0] + 1)
+        return Decimal(draw.randrange(-(10**digits) + 1, 10**digits)).scaleb(-numbers[1], WIDE)
+    if kind == "NUMBER":
+        coefficient = Decimal(draw.randrange(-(10**38) + 1, 10**38))
+        return coefficient.scaleb(draw.randrange(-150, 85), WIDE)
+    if kind.startswith("BINARY"):
+        form = "d" if "DOUBLE" in kind else "f"
+        return float(struct.unpack(form, draw.randbytes(struct.calcsize(form)))[0])
+    if kind in {"DATE", "TIMESTAMP"}:
+        at = datetime(2, 1, 1, tzinfo=UTC) + timedelta(seconds=draw.randrange(315_000_000_000))
+        digits = numbers[0] if numbers else 0
+        nanosecond = draw.randrange(10**digits) * 10 ** (9 - digits)
+        offset = draw.randrange(-48, 57) * 15 if "TIME ZONE" in words else None
+        clock = (at.hour, at.minute, at.second, nanosecond, offset)
+        return Moment(at.year, at.month, at.day, *clock)
+    if kind in {"RAW", "BLOB"}:
+        return draw.randbytes(draw.randrange(1, 30))
+    alphabet = 'aZ09 ,";=+-@\t\n\r\\é東\U0001d54f\u00a0' + "'"
+    return "".join(draw.choices(alphabet, k=draw.randrange(1, 40)))
+
+
+RANDOM = (
+    "NUMBER(1,0)", "NUMBER(18,0)", "NUMBER(19,0)", "NUMBER(38,0)", "NUMBER(12,4)", "NUMBER(38,37)",
+    "NUMBER(5,-2)", "NUMBER(3,9)", "NUMBER", "BINARY_FLOAT", "BINARY_DOUBLE", "DATE",
+    "TIMESTAMP(0)", "TIMESTAMP(2)", "TIMESTAMP(6)", "TIMESTAMP(9)", "TIMESTAMP(9) WITH TIME ZONE",
+    "RAW(30)", "BLOB", "VARCHAR2(400)", "NVARCHAR2(40)", "CLOB", "NCLOB",
+)  # fmt: skip
+
+
+def test_random_rows_of_all_types_arrive(tmp_path: Path) -> None:
+    """Every cell of a random table is, in CSV, in JSON and in Parquet, what the database holds."""
+    draw = random.Random(20260313)
+    rows = [tuple(drawn(words, draw) for words in RANDOM) for _ in range(1000)]
+    columns = [Column(f"C{place}", words) for place, words in enumerate(RANDOM)]
+    users = {"MARKET": PASSWORD}
+    with OracleServer(DuckEngine(Catalog([Table("ANY", columns, rows)])), users=users) as server:
+        done = run(
+            server, tmp_path, "sample", "ANY", "--all", "--formats", "csv,json,parquet",
+            "--json-rows", "all", ORACLE_USERNAME="market",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert server.seen.oddities == []
+    (as_text,) = (tmp_path / "sample_data").glob("*.csv")
+    (as_json,) = (tmp_path / "sample_data").glob("*_sample_*.json")
+    with as_text.open(encoding="utf-8", newline="") as file:
+        _, *cells = csv.reader(file)
+    objects = json.loads(as_json.read_text("utf-8"), parse_int=str, parse_float=str)
+    (parquet,) = (tmp_path / "sample_data").glob("*.parquet")
+    stored = pq.read_table(parquet)
+    assert len(cells) == len(objects) == stored.num_rows == len(rows)
+    for place, words in enumerate(RANDOM):
+        typed = as_typed_text(stored.column(place))
+        for number, row in enumerate(rows):
+            value, cell, other = row[place], cells[number][place], objects[number][f"C{place}"]
+            if value is None:
+                assert cell in {"", "NULL"}
+                assert other is None
+                assert typed[number] is None
+                continue
+            assert same(cell, value, words), (words, value, cell)
+            unnamed = isinstance(value, float) and not math.isfinite(value)
+            assert other is None if unnamed else same(other, value, words), (words, value, other)
+            assert same(str(typed[number]), value, words), (words, value, typed[number])
+
+
+def as_typed_text(column: pa.ChunkedArray) -> list[str | None]:
+    """Each value as CSV would have it, by Arrow and Python alone."""
+    if pa.types.is_timestamp(column.type):
+        texts = column.cast(pa.string()).to_pylist()
+        return [it.rstrip("0").rstrip(".") if it and "." in it else it for it in texts]
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return [None if it is None else it.hex() for it in column.to_pylist()]
+    if pa.types.is_decimal(column.type):
+        return [None if it is None else format(it, "f") for it in column.to_pylist()]
+    if pa.types.is_floating(column.type):
+        return [None if it is None else repr(it) for it in column.to_pylist()]
+    return [None if it is None else str(it) for it in column.to_pylist()]
+
+
+def test_the_database_of_the_environment(server: OracleServer, tmp_path: Path) -> None:
+    """`OracleDatabase()` finds its settings itself."""
+    code = (
+        "import marketpulse\n"
+        "with marketpulse.OracleDatabase() as db:\n"
+        "    print(db.get_table_schema('COLORS_TABLE').table.comment)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "ORACLE_DSN": server.dsn,
+            "ORACLE_USERNAME": "market",
+            "ORACLE_PASSWORD": PASSWORD,
+        },
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "What dealers said about prices\n", done.stderr
