@@ -1,4 +1,4 @@
-"""A bucket as the jobs know it. All that AWS can answer becomes an error of ours here."""
+"""A bucket and the parameters as we know them. All that AWS can answer becomes an error here."""
 
 from __future__ import annotations
 

@@ -303,6 +303,10 @@ TakenAt = Annotated[
     str | None,
     typer.Option("--taken-at", metavar="TIME", help="What names and manifest say, not now."),
 ]
+MaxLob = Annotated[
+    int | None,
+    typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
+]
 MaxRejected = Annotated[
     int | None,
     typer.Option("--max-rejected", min=0, metavar="N", help="Fail where more are rejected."),
@@ -534,10 +538,7 @@ def sample(
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="The folder for the bundle.")
     ] = Path("sample_data"),
-    max_lob: Annotated[
-        int | None,
-        typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
-    ] = None,
+    max_lob: MaxLob = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")] = False,
     taken_at: TakenAt = None,
     dry_run: Annotated[

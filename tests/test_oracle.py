@@ -495,6 +495,9 @@ def test_the_python_api(server: OracleServer) -> None:
             [2],
         )
 
+        old = db.query('SELECT "A_DATE" FROM "MARKET"."ALL_TYPES"')
+
+    assert "-0043-03-15 08:30:00" in old["A_DATE"].cast(pa.string()).to_pylist()
     assert [it.name for it in schema.columns][:4] == ["MESSAGE_ID", "TICKER", "SECTOR", "CUSIP"]
     assert isinstance(found, pa.Table)
     assert found.num_rows > 20

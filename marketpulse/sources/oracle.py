@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,6 +19,7 @@ import oracledb
 import pyarrow as pa
 
 from marketpulse.errors import (
+    BadData,
     ConnectionLost,
     MarketPulseError,
     NotFound,
@@ -115,13 +116,18 @@ class OracleDatabase:
         with self.told(), closing(self.raw.cursor()) as cursor:
             cursor.parse(statement)
             columns = [_described(it) for it in cursor.description or ()]
-        projected = [project(it) for it in columns]
-        chosen = ", ".join(f"{it.expression} AS {quoted(it.field.name)}" for it in projected)
-        outer = f"SELECT {chosen} FROM ({statement})"  # noqa: S608 - the caller's own statement
-        fetched = pa.schema([pa.field(it.field.name, it.fetched) for it in projected])
-        arrival = Arrival(projected)
-        batches = self.batches(outer, fetched, batch_rows(columns), binds)
-        return pa.Table.from_batches(arrival.of(batches), arrival.schema)
+        for old_dates in (False, True):
+            projected = [project(it, old_dates=old_dates) for it in columns]
+            chosen = ", ".join(it.expression for it in projected)
+            outer = f"SELECT {chosen} FROM ({statement})"  # noqa: S608 - the caller's own statement
+            fetched = pa.schema([(it.field.name, it.fetched) for it in projected])
+            arrival = Arrival(projected)
+            batches = self.batches(outer, fetched, batch_rows(columns), binds)
+            try:
+                return pa.Table.from_batches(arrival.of(batches), arrival.schema)
+            except _DateOutOfRangeError:
+                continue
+        raise _unreadable("the answer")
 
     def get_table_schema(self, table: str) -> TableSchema:
         """The columns, keys and comments of a table. Raises `NotFound`, with the nearest names."""
@@ -317,6 +323,14 @@ class OracleDatabase:
         raw.call_timeout = max(1, int(most * 1000))
 
 
+def _unreadable(what: str) -> BadData:
+    return BadData(
+        f"{what} holds a value that the driver cannot read",
+        hint="leave its column out: --columns names those that are wanted",
+        check="MP-ORA-003",
+    )
+
+
 def _log_statement(operation: str, arguments: Mapping[str, Any]) -> None:
     statement = arguments.get("statement")
     if statement:
@@ -399,7 +413,7 @@ class OracleSource(Source):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        from marketpulse.sources.selection import condition_in_oracle, order_in_oracle  # noqa: PLC0415 - it brings DuckDB
+        from marketpulse.sources.selection import condition_in_oracle, first_rows, order_in_oracle  # noqa: PLC0415 - it brings DuckDB
 
         name = self.named(table)
         key = self._target(name)
@@ -433,7 +447,7 @@ class OracleSource(Source):
         _, chosen = asked(old_dates=False)
         arrival = self._remarks[name] = Arrival(chosen, self._max_lob)
         batches = self._arriving(key, arrival, asked, max(fetch, 2))
-        batches = batches if limit is None else _first(batches, limit)
+        batches = batches if limit is None else first_rows(batches, limit)
         return pa.RecordBatchReader.from_batches(arrival.schema, batches)
 
     def _arriving(
@@ -454,6 +468,8 @@ class OracleSource(Source):
                     yield batch
             except _DateOutOfRangeError as error:
                 self._old_dates.add(key)
+                if old_dates:
+                    raise _unreadable(key.name) from error
                 if begun:
                     raise ConnectionLost(
                         f"{key.name} has dates that Python has not",
@@ -492,7 +508,7 @@ class OracleSource(Source):
         facts |= {"schema": self.database.home, "database": raw.db_name or ""}
         for statement in (f"{_NLS} UNION ALL {_SCN}", _NLS):  # few may know the SCN
             try:
-                rows = self.database.rows(statement)
+                rows = self._again(partial(self.database.rows, statement))
             except ConnectionLost:
                 raise
             except MarketPulseError as fault:
@@ -590,13 +606,17 @@ class OracleSource(Source):
         )
 
     def _ask(self, question: Callable[[Dictionary], T]) -> T:
-        """The dictionary's answer; asked again in a new session where one was lost."""
+        """The dictionary's answer."""
+        return self._again(partial(self._asked, question))
+
+    def _again(self, question: Callable[[], T]) -> T:
+        """The answer; asked for again in a new session where one was lost."""
         for _ in range(_TRIES - 1):
             try:
-                return self._asked(question)
+                return question()
             except ConnectionLost as lost:
                 _LOG.info("%s; asking again", lost.message)
-        return self._asked(question)
+        return question()
 
     def _asked(self, question: Callable[[Dictionary], T]) -> T:
         from marketpulse.sources.dictionary import Dictionary  # noqa: PLC0415 - SQLAlchemy, 0.2 s
@@ -625,11 +645,3 @@ def _spelled(part: str) -> str:
 def _plain(name: str) -> str:
     """A name among others, in quotes where a point in it could mislead."""
     return f'"{name}"' if "." in name else name
-
-
-def _first(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield batch[:limit]
-        limit -= len(batch)
-        if limit <= 0:
-            return

@@ -171,7 +171,7 @@ class Selection:
         if self.order is not None:
             batches = self._sorted(batches, ordering(self.order, fields), fields)
         elif self.limit is not None:
-            batches = _first(batches, self.limit)
+            batches = first_rows(batches, self.limit)
         return pa.RecordBatchReader.from_batches(fields, batches)
 
     def _sorted(
@@ -227,7 +227,8 @@ def with_columns(
     return pa.RecordBatchReader.from_batches(schema, selected)
 
 
-def _first(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
+def first_rows(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
+    """So many rows of the batches; the rest is not asked for."""
     for batch in batches:
         yield batch[:limit]
         limit -= len(batch)
