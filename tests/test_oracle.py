@@ -277,6 +277,13 @@ def test_the_nearest_names_are_told(server: OracleServer, tmp_path: Path) -> Non
     assert "did you mean: COLORS_TABLE" in done.stderr
 
 
+def test_a_table_of_another_schema_is_pointed_to(server: OracleServer) -> None:
+    """A name without its schema is no guess: the message says where there is one."""
+    with opened(server) as source, pytest.raises(NotFound) as missing:
+        source.named("rates")
+    assert "TREASURY.RATES" in missing.value.hint
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [

@@ -390,6 +390,13 @@ class OracleSource(Source):
         for found in (self._placed(*spelled) if len(parts) == 2 else name, *spelled[-1:]):
             if found in self._known and len(parts) <= 2:
                 return found
+        elsewhere = [full for full, it in self._known.items() if it.key.name == spelled[-1]]
+        if len(parts) == 1 and elsewhere:
+            raise NotFound(
+                f"there is no table {name!r} in the schema {self.database.home}",
+                hint=f"there is: {', '.join(elsewhere[:5])}; ORACLE_SCHEMA says whose tables go "
+                "by their name alone",
+            )
         return super().named(name)
 
     def describe(self, table: str) -> TableSchema:
