@@ -1,4 +1,4 @@
-"""A real database, where ORACLE_HOST and the other settings say which: what no test server shows."""
+"""A real database, where ORACLE_HOST and the other settings name one: what no other test shows."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_way_is_clear(tmp_path: Path) -> None:
-    """doctor finds nothing in the way."""
+    """Nothing is in the way, says doctor."""
     done = run(tmp_path, "doctor", "--format", "json")
 
     assert done.returncode == 0, done.stdout + done.stderr
