@@ -348,15 +348,6 @@ def _select(tree: exp.Query) -> Any:
     return tree
 
 
-def _inside(column: exp.Column, items: Sequence[exp.Expr]) -> bool:
-    parent: exp.Expr | None = column
-    while parent is not None:
-        if any(parent is it for it in items):
-            return True
-        parent = parent.parent
-    return False
-
-
 def _folded(identifier: exp.Expr) -> str:
     return identifier.name if identifier.args.get("quoted") else identifier.name.upper()
 

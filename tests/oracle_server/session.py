@@ -28,7 +28,6 @@ from oracle_server.messages import (
 )
 from oracle_server.packets import (
     ClosedError,
-    CutError,
     Kind,
     Mark,
     Wire,
@@ -36,7 +35,7 @@ from oracle_server.packets import (
     data_packets,
     refuse,
 )
-from oracle_server.values import BLOB, CLOB, LOBS, LONG, LONG_RAW, decode, describe, encode
+from oracle_server.values import LOBS, LONG, LONG_RAW, decode, describe, encode
 
 if TYPE_CHECKING:
     from oracle_server.server import OracleServer
@@ -367,7 +366,8 @@ class Session:
         cursor.columns = answer.columns
         if not answer.columns:
             return parameter() + error(cursor=cursor.number)
-        cursor.rows, cursor.sent, cursor.done = _row_source(answer, execute), 0, False
+        cursor.rows = iter(answer.rows) if execute else iter(())
+        cursor.sent, cursor.done = 0, False
         described = self._described(cursor) if changed else b""
         if cursor.has_lobs and not cursor.defined:
             return described + parameter() + error(cursor=cursor.number)
@@ -428,10 +428,10 @@ class Session:
         if column.type.name in {"LONG", "LONG RAW"} or taken in {LONG, LONG_RAW}:
             return encode(value, column.type, as_long=True)
         if taken in LOBS:
-            return self._locator(value, column)
+            return self._locator(value)
         return encode(value, column.type)
 
-    def _locator(self, value: Value, column: Described) -> bytes:
+    def _locator(self, value: Value) -> bytes:
         if value is None:
             return b"\0"
         text_kind = isinstance(value, str)
@@ -445,7 +445,6 @@ class Session:
         locator[6] = 0x80 if text_kind else 0
         locator[16:24] = place.to_bytes(8, "big")
         size = len(data) // (2 if text_kind else 1)
-        del column
         return numbers(40, size, 8060) + counted(bytes(locator))
 
     def _lob(self, reader: Reader) -> bytes:
@@ -501,15 +500,8 @@ class Session:
         return values
 
 
-def _row_source(answer: Answer, execute: bool) -> Iterator[Sequence[Value]]:
-    return iter(answer.rows) if execute else iter(())
-
-
 def _protocol() -> bytes:
     fdo = bytes(9) + b"\x07\xd0"
     told = b"\x01\x06\0x86_64/Linux 2.4.xx\0" + struct.pack("<HBH", 873, 1, 0)
     told += struct.pack(">H", len(fdo)) + fdo
     return told + bytes([len(_COMPILE)]) + bytes(_COMPILE) + bytes([len(_RUNTIME)]) + _RUNTIME
-
-
-__all__ = ["BLOB", "CLOB", "CutError", "Session"]
