@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -180,8 +182,42 @@ def test_ssm_that_does_not_answer_stops(tmp_path: Path) -> None:
     assert "no answer" in told.stderr
 
 
-def test_a_refusal_is_told(tmp_path: Path, store: str) -> None:
-    """A profile that is nowhere: AWS's own settings are at fault."""
+class _Denies(BaseHTTPRequestHandler):
+    """AWS, as it answers who may not."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"__type": "AccessDeniedException", "Message": SECRET}).encode()
+        self.send_response(400)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_access_denied_stops(tmp_path: Path) -> None:
+    """Refused is not absent; what AWS says is not repeated."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Denies) as denying:
+        thread = threading.Thread(target=denying.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{denying.server_port}"
+        done = run(
+            tmp_path, "-v", "-v", "list-tables", "--format=json", AWS_ENDPOINT_URL_SSM=url, **KEYS
+        )  # fmt: skip
+        denying.shutdown()
+        thread.join()
+
+    error = json.loads(done.stderr.splitlines()[-1])["error"]
+    assert (done.returncode, error["check"]) == (8, "MP-SSM-001")
+    assert "AccessDeniedException" in error["message"]
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_profile_that_is_nowhere(tmp_path: Path, store: str) -> None:
+    """AWS's own settings are at fault, and are named."""
     done = run(
         tmp_path, "list-tables", "--format", "json", AWS_ENDPOINT_URL_SSM=store,
         AWS_PROFILE="nobody",
