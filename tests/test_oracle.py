@@ -414,9 +414,12 @@ def test_a_slow_network_is_bearable(server: OracleServer, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
-def test_a_deadline_ends_a_server_that_stalls(server: OracleServer, tmp_path: Path) -> None:
-    """A statement that is never answered ends with the deadline, and says so."""
-    server.faults = Faults(stall_at_statement=2)
+@pytest.mark.parametrize("fault", [{"stall_at_statement": 2}, {"stall_after": 1500}], ids=str)
+def test_a_deadline_ends_a_server_that_stalls(
+    server: OracleServer, tmp_path: Path, fault: dict[str, int]
+) -> None:
+    """An answer that never comes, or not whole, ends with the deadline, and says so."""
+    server.faults = Faults(**fault)  # type: ignore[arg-type]  # numbers of these two
     begun = time.monotonic()
     done = run(server, tmp_path, "--deadline", "2", "list-tables")
 
@@ -454,29 +457,58 @@ class _Quiet:
 
 # The driver leaves a socket that was cut to the collector, which complains.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("once", [True, False], ids=["once", "always"])
-def test_the_connection_is_cut_anywhere(server: OracleServer, tmp_path: Path, once: bool) -> None:
+@pytest.mark.parametrize(
+    ("places", "fault", "expected"),
+    [
+        (range(1, 60_000, 2_000), {"connections": 1}, {"again", "whole"}),
+        (range(1, 60_000, 2_000), {}, {"refused", "again", "whole"}),
+        (range(1, 2_400, 80), {"connections": 1}, {"whole"}),
+    ],
+    ids=["once", "always", "while logging in"],
+)
+def test_the_connection_is_cut_anywhere(
+    server: OracleServer,
+    tmp_path: Path,
+    places: range,
+    fault: dict[str, int],
+    expected: set[str],
+) -> None:
     """Cut after any number of bytes: the bundle is whole, or there is none."""
     outcomes = set()
-    for number, cut in enumerate(range(1, 60_000, 2_000)):
-        server.faults = Faults(cut_after=cut, connections=1 if once else None)
+    for cut in places:
+        early = expected == {"whole"}
+        where = {"cut_from_start" if early else "cut_after": cut}
+        server.faults = Faults(**where, **fault)  # type: ignore[arg-type]  # numbers, all three
         source = OracleSource(OracleDatabase(settings(server)))
-        outcomes.add(taken(source, tmp_path / str(number)))
+        outcomes.add(taken(source, tmp_path / str(cut)))
 
-    assert outcomes == ({"again", "whole"} if once else {"refused", "again", "whole"})
+    assert outcomes == expected
 
 
 def test_a_table_that_fails_in_the_middle_leaves_the_others(
     server: OracleServer, tmp_path: Path
 ) -> None:
     """A snapshot too old: the whole tables stay, the manifest says what is missing; exit 9."""
-    server.faults = Faults(fail_at_row=(10, 1555))
+    server.faults = Faults(fail_at_row=(150, 1555))  # the dictionary's answers are shorter
     done = run(server, tmp_path, "sample", "SECURITIES", "COLORS_TABLE")
 
-    assert done.returncode in {4, 9}
-    if done.returncode == 9:
-        manifest = json.loads((tmp_path / "sample_data" / "manifest.json").read_text("utf-8"))
-        assert manifest["complete"] is False
+    assert done.returncode == 9, done.stderr
+    assert "ORA-01555" in done.stderr
+    manifest = json.loads((tmp_path / "sample_data" / "manifest.json").read_text("utf-8"))
+    assert manifest["complete"] is False
+    assert [(it["name"], it["rows"]) for it in manifest["tables"] if it["files"]] == [
+        ("SECURITIES", 6)
+    ]
+    assert run(server, tmp_path, "verify", "sample_data").returncode == 9
+
+
+def test_a_session_that_was_killed_is_replaced(server: OracleServer, tmp_path: Path) -> None:
+    """What was asked is asked again in a new session; the login was not refused."""
+    server.faults = Faults(fail_at_statement=(2, 28), connections=1)
+    done = run(server, tmp_path, "list-tables")
+
+    assert done.returncode == 0, done.stderr
+    assert server.seen.logins == [("ANALYST", 0)] * 2
 
 
 def test_colors_are_ranked_from_the_database(server: OracleServer, tmp_path: Path) -> None:

@@ -222,11 +222,8 @@ class Dictionary:
                 "kind": ObjectKind.ANY,
                 "scope": ObjectScope.ANY,
             }
-            with (
-                _as_the_driver_says(),
-                warnings.catch_warnings(),
-            ):  # of keys that point to what the user may not see
-                warnings.simplefilter("ignore")
+            with _as_the_driver_says(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of keys to what the user may not see
                 primary = self._inspector.get_multi_pk_constraint(**asked)
                 unique = self._inspector.get_multi_unique_constraints(**asked)
                 foreign = self._inspector.get_multi_foreign_keys(**asked)
