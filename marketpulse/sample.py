@@ -207,11 +207,13 @@ def _taken(
     secrets: Sequence[str],
 ) -> _Taken:
     """A table, written; from its first row again where the connection to the source was lost."""
+    lost = ""
     for tries in range(_TRIES):
-        taken = _Taken(schema, wanted, planned, secrets, tries)
+        taken = _Taken(schema, wanted, planned, secrets, lost)
         try:
             taken.write(source, parts, progress)
-        except ConnectionLost:
+        except ConnectionLost as fault:
+            lost = fault.message
             if tries == _TRIES - 1:
                 raise
         else:
@@ -239,7 +241,7 @@ class _Taken:
         wanted: Wanted,
         planned: Planned,
         secrets: Sequence[str],
-        lost: int,
+        lost: str,  # why it was begun anew
     ) -> None:
         self._wanted = wanted
         self._planned = planned
@@ -318,7 +320,7 @@ class _Taken:
 
     def _notes(self) -> Iterator[str]:
         if self._lost:
-            yield "the connection was lost: the table was taken anew, later than the others"
+            yield f"{self._lost}: the table was taken anew, later than the others"
         for column in self._unreadable:
             yield f"{column.name} was skipped: {column.unreadable}"
         yield from self._remarks
