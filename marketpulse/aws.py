@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Callable, Iterator
+import os
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, BinaryIO, TypeAlias, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 import botocore.session
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore import exceptions as botos
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
@@ -18,7 +24,10 @@ from botocore.parsers import ResponseParserError
 from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 from marketpulse.model import Stored
 
-_LARGEST_PUT = 5 << 30  # bytes, S3's limit
+PART = 8 << 20  # bytes; what is larger is sent in parts of this size
+_PAGE = 1000  # keys, as many as S3 lists at once
+_MOST_PARTS = 10_000  # S3's limit
+_READ_TRIES = 3  # of a content that breaks off; the driver tries only what has no content yet
 _MISSING = (
     botos.ConfigNotFound,
     botos.ConfigParseError,
@@ -48,11 +57,45 @@ _REFUSED = {
 T = TypeVar("T")
 
 
-class Bucket:
-    """A bucket that is there; threads may share it.
+@dataclass(frozen=True)
+class Found:
+    """An object as a listing or the answer to its sending tells of it."""
 
-    Credentials come from where the AWS command line finds them, too. Every method raises
-    `SettingsMissing` without credentials, and `AwsFailed` for all that AWS does not do.
+    bytes: int
+    etag: str
+
+    def proves(self, file: BinaryIO, size: int) -> bool:
+        """Whether the store has computed its ETag over this content, and so has received it.
+
+        False says nothing: of encrypted objects and in other stores an ETag is any word.
+        """
+        return self.bytes == size and self.etag.strip('"') == _etag(file, size)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How objects are kept: encrypted by whom and with which key, and with which tags."""
+
+    sse: str | None = None
+    kms_key_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def words(self) -> dict[str, str]:
+        """The same in S3's words."""
+        words = {"ServerSideEncryption": self.sse, "SSEKMSKeyId": self.kms_key_id}
+        words["Tagging"] = urlencode(self.tags)
+        return {name: word for name, word in words.items() if word}
+
+
+Objects: TypeAlias = dict[str, Found]
+
+
+class Bucket:
+    """A bucket; threads may share it.
+
+    Credentials come from where the AWS command line finds them, too. `patience` is how many
+    seconds an answer may take. Every method raises `SettingsMissing` without credentials, and
+    `AwsFailed` for all that AWS does not do.
     """
 
     def __init__(
@@ -62,69 +105,179 @@ class Bucket:
         region: str,
         endpoint_url: str | None = None,
         connections: int = 4,
-        largest_put: int = _LARGEST_PUT,
+        patience: float = 30,
+        kept: Kept | None = None,
     ) -> None:
         _keep_quiet()
         self._name = name
-        self._largest_put = largest_put
+        self._kept = (kept or Kept()).words()
+        self._connections = connections
+        self._in_parts = Lock()  # one object at a time: its parts fill the line already
+        self._new: set[str] = set()
         self._where = ""
         with self._answered("cannot be opened"):
-            self._client = _client(region, endpoint_url, connections)
+            self._client = _client(region, endpoint_url, 2 * connections, patience)
             self._where = urlsplit(self._client.meta.endpoint_url).netloc.rpartition("@")[2]
-            # A HEAD for an object would not tell a missing bucket from a missing object.
-            self._client.head_bucket(Bucket=name)
+            # The transfer manager does not know of conditions, the request that it ends with does.
+            self._client.meta.events.register(
+                "before-parameter-build.s3.CompleteMultipartUpload", self._unless_there
+            )
 
-    def head(self, key: str) -> Stored | None:
-        """What is there under a key, or None."""
-        with self._answered("cannot be looked at", key):
-            try:
-                found = self._client.head_object(Bucket=self._name, Key=key)
-            except botos.ClientError as error:
-                if _status(error) == 404:
-                    return None
-                raise
-            return Stored(found["ContentLength"], found.get("Metadata", {}).get("sha256"))
+    def there(self, keys: Collection[str], each: Callable[..., Iterable[Any]] = map) -> Objects:
+        """The objects under those of these keys that have one; `each` asks for several at once.
+
+        By listing: who may list no more than a prefix is refused an object that is not there.
+        """
+        found: Objects = {}
+        rest = sorted(keys)
+        pages = len(rest) // 100  # many are found faster in a walk, where nothing else is between
+        while pages and rest:
+            prefix = os.path.commonprefix(rest)  # noqa: RUF071 - of characters, as a store knows
+            page = self._listed(prefix, after=rest[0][:-1])
+            found |= {key: it for key, it in page.items() if key in keys}
+            end = max(page, default="") if len(page) == _PAGE else ""
+            rest = [key for key in rest if key > end] if end else []
+            pages -= 1
+        for key, page in zip(rest, each(self._only, rest), strict=True):
+            found |= {key: page[key]} if key in page else {}
+        return found
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that begin so, in their order."""
+        page = self._listed(prefix)
+        while page:
+            yield from page
+            page = self._listed(prefix, after=max(page)) if len(page) == _PAGE else {}
 
     def read(self, key: str) -> bytes | None:
         """The content of a small object, or None where there is none."""
-        with self._answered("cannot be read", key):
-            try:
-                content: bytes = self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
-            except self._client.exceptions.NoSuchKey:
-                return None
-            return content
+        pieces: list[bytes] = []
+        return b"".join(pieces) if self._fetch(key, pieces.append, pieces.clear) else None
+
+    def content(self, key: str) -> tuple[Stored, str | None] | None:
+        """What an object holds, read to its end, and the SHA-256 that its metadata says.
+
+        None where there is none.
+        """
+        digest, size = hashlib.sha256(), 0
+
+        def begin() -> None:
+            nonlocal digest, size
+            digest, size = hashlib.sha256(), 0
+
+        def take(piece: bytes) -> None:
+            nonlocal size
+            digest.update(piece)
+            size += len(piece)
+
+        answer = self._fetch(key, take, begin)
+        if answer is None:
+            return None
+        return Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256")
 
     def put(
-        self, key: str, body: BinaryIO, stored: Stored, content_type: str, *, overwrite: bool
-    ) -> bool:
-        """Send an object; False where another is there, or is being written, and stays.
+        self,
+        key: str,
+        body: BinaryIO,
+        stored: Stored,
+        content_type: str,
+        *,
+        overwrite: bool,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Found | None:
+        """Send an object; None where another is there, or is being written, and stays.
 
-        Beyond 5 GB the look and the sending are two steps: of two who send such an object at
-        once, the later one wins.
+        `progress` is told how many more bytes have gone.
         """
-        described = {"ContentType": content_type, "Metadata": {"sha256": stored.sha256}}
-        if stored.bytes > self._largest_put:
-            if not overwrite and self.head(key) is not None:
-                return False
-            with self._answered("cannot be sent", key):
-                self._client.upload_fileobj(body, self._name, key, ExtraArgs=described)
-            return True
-        condition = {} if overwrite else {"IfNoneMatch": "*"}
+        described = {
+            "ContentType": content_type,
+            "Metadata": {"sha256": stored.sha256},
+            **self._kept,
+        }
         with self._answered("cannot be sent", key):
             try:
-                self._client.put_object(
-                    Bucket=self._name, Key=key, Body=body, **described, **condition
-                )
+                if stored.bytes > PART:
+                    self._put_in_parts(key, body, stored, described, overwrite, progress)
+                else:
+                    condition = {} if overwrite else {"IfNoneMatch": "*"}
+                    answer = self._client.put_object(
+                        Bucket=self._name,
+                        Key=key,
+                        Body=body,
+                        ChecksumSHA256=b64encode(bytes.fromhex(str(stored.sha256))).decode(),
+                        **described,
+                        **condition,
+                    )
+                    progress(stored.bytes)
+                    return Found(stored.bytes, answer.get("ETag", ""))
             except botos.ClientError as error:
                 if not overwrite and _status(error) in {409, 412}:
-                    return False
+                    return None
                 raise
-        return True
+        return self.there([key]).get(key, Found(0, ""))
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
         with self._answered("cannot be deleted", key):
             self._client.delete_object(Bucket=self._name, Key=key)
+
+    def _put_in_parts(
+        self,
+        key: str,
+        body: BinaryIO,
+        stored: Stored,
+        described: Mapping[str, Any],
+        overwrite: bool,
+        progress: Callable[[int], None],
+    ) -> None:
+        setting = TransferConfig(
+            multipart_threshold=1,
+            multipart_chunksize=_part(stored.bytes),
+            max_concurrency=self._connections,
+            preferred_transfer_client="classic",  # the other one would leave the endpoint out
+        )
+        with self._in_parts, create_transfer_manager(self._client, setting) as manager:
+            if not overwrite:
+                self._new.add(key)
+            told = [ProgressCallbackInvoker(progress)]
+            manager.upload(body, self._name, key, described, told).result()
+
+    def _unless_there(self, params: dict[str, Any], **_: object) -> None:
+        if params["Key"] in self._new:
+            params["IfNoneMatch"] = "*"
+
+    def _only(self, key: str) -> Objects:
+        return self._listed(key, most=1)
+
+    def _listed(self, prefix: str, *, after: str = "", most: int = _PAGE) -> Objects:
+        """The objects whose keys begin so, up to a number, in the order of their keys."""
+        start = {"StartAfter": after} if after else {}
+        with self._answered("cannot be listed", prefix):
+            page = self._client.list_objects_v2(
+                Bucket=self._name, Prefix=prefix, MaxKeys=most, **start
+            )
+            listed = page.get("Contents", ())
+            return {it["Key"]: Found(it["Size"], it.get("ETag", "")) for it in listed}
+
+    def _fetch(
+        self, key: str, take: Callable[[bytes], object], begin: Callable[[], object]
+    ) -> Mapping[str, Any] | None:
+        """Read an object piece by piece, from its begin again where it breaks off."""
+        with self._answered("cannot be read", key):
+            for left in reversed(range(_READ_TRIES)):
+                begin()
+                try:
+                    answer: Mapping[str, Any] = self._client.get_object(Bucket=self._name, Key=key)
+                    for piece in answer["Body"].iter_chunks(1 << 20):
+                        take(piece)
+                except self._client.exceptions.NoSuchKey:
+                    return None
+                except (botos.HTTPClientError, botos.IncompleteReadError):
+                    if not left:
+                        raise
+                else:
+                    return answer
+        return None
 
     @contextmanager
     def _answered(self, what: str, key: str = "") -> Iterator[None]:
@@ -140,6 +293,13 @@ class Bucket:
                 f"({type(error).__name__})",
                 hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
                 "`aws configure list` shows what AWS finds",
+            ) from error
+        except botos.SSLError as error:
+            raise AwsFailed(
+                f"{place}: {what}: the certificate of {self._where} is not trusted",
+                hint="does your company look into TLS? Then AWS_CA_BUNDLE names the file with its "
+                "authority's certificate",
+                check="MP-AWS-006",
             ) from error
         except (botos.ConnectionError, botos.HTTPClientError) as error:
             raise AwsFailed(
@@ -227,13 +387,31 @@ def _core() -> botocore.session.Session:
     return core
 
 
-def _client(region: str, endpoint_url: str | None, connections: int) -> Any:
+def _part(size: int) -> int:
+    """How large the parts of an object are: S3 takes so many and no more."""
+    return max(PART, -(-size // _MOST_PARTS))
+
+
+def _etag(file: BinaryIO, size: int) -> str:
+    """What S3 answers where it has received just this: MD5, or MD5 of the parts' MD5s."""
+    part = _part(size)
+    file.seek(0)
+    pieces = [
+        hashlib.md5(file.read(part), usedforsecurity=False) for _ in range(0, size or 1, part)
+    ]
+    if size <= PART:
+        return pieces[0].hexdigest()
+    digests = b"".join(it.digest() for it in pieces)
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(pieces)}"
+
+
+def _client(region: str, endpoint_url: str | None, connections: int, patience: float) -> Any:
     core = _core()
     # Stores that are not AWS may not know the checksums that it has come to expect.
     checksums = {"request_checksum_calculation": "when_required"} if endpoint_url else {}
     config = Config(
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=min(10, patience),
+        read_timeout=patience,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=connections,
         **checksums,
@@ -253,10 +431,10 @@ def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError
         return AwsFailed(
             f"{what}: access denied ({code})",
             hint="the credentials need s3:ListBucket, s3:GetObject and s3:PutObject there, "
-            "and s3:DeleteObject for --force",
+            "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and what the key needs",
             check="MP-AWS-001",
         )
-    if code == "NoSuchBucket" or (error.operation_name == "HeadBucket" and status == 404):
+    if code == "NoSuchBucket":
         return AwsFailed(
             f"{what}: there is no bucket {bucket}",
             hint="check its name, and AWS_REGION",
@@ -265,7 +443,14 @@ def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError
     if code == "NotImplemented":
         return AwsFailed(
             f"{what}: this store cannot keep what is there from being overwritten",
-            hint="push with --force",
+            hint="push with --force; an older store may also need "
+            "AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+        )
+    if code.startswith("KMS."):
+        return AwsFailed(
+            f"{what}: the key cannot be used ({code})",
+            hint="check --kms-key-id: the key is of the bucket's region, and enabled",
+            check="MP-AWS-007",
         )
     if status >= 500 or status == 429:
         return AwsFailed(

@@ -93,6 +93,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Encryption(StrEnum):
+    """How a store encrypts objects."""
+
+    S3 = "AES256"
+    KMS = "aws:kms"
+    KMS_TWICE = "aws:kms:dsse"
+
+
 class ProcessingType(StrEnum):
     """What PROCESSING_TYPE says."""
 
@@ -684,7 +692,26 @@ def push_s3(
     ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, max=64, metavar="N", help="So many files at once.")
-    ] = 4,
+    ] = 8,
+    sse: Annotated[
+        Encryption | None,
+        typer.Option("--sse", show_default=False, help="Have the store encrypt the objects so."),
+    ] = None,
+    kms_key: Annotated[
+        str | None, typer.Option("--kms-key-id", metavar="KEY", help="With this key of KMS.")
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="KEY=VALUE", help="Tag the objects. Repeat as needed."),
+    ] = None,
+    prefix_template: Annotated[
+        str | None,
+        typer.Option(
+            "--prefix-template",
+            metavar="TEXT",
+            help="Where a run goes below the prefix: 'date={date}/run={run_id}'.",
+        ),
+    ] = None,
     receipt: Annotated[
         Path | None,
         typer.Option("--receipt", metavar="FILE", help="Write the receipt as JSON, too."),
@@ -708,6 +735,12 @@ def push_s3(
         force=force,
         dry_run=dry_run,
         jobs=jobs,
+        sse=sse,
+        kms_key_id=kms_key,
+        tags=tags or (),
+        prefix_template=prefix_template,
+        patience=settings.deadline,
+        progress=console.progress(quiet=ctx.obj.quiet, unit="bytes"),
     )
     if receipt is not None:
         pushed.write(receipt)
@@ -759,7 +792,8 @@ def doctor(
     region = session.settings()[0].aws_region
 
     def look_at_bucket() -> str:
-        aws.Bucket(str(bucket), region=region)
+        name, _, prefix = str(bucket).partition("/")
+        aws.Bucket(name, region=region).there([f"{prefix}latest.json"])
         return f"s3://{bucket} is there"
 
     asked = Asked(
@@ -908,9 +942,11 @@ def _show_receipt(session: Session, receipt: Receipt, shape: Shape) -> None:
         console.show_table(("", "bytes", f"in s3://{receipt.bucket}"), rows)
     if not receipt.complete:
         session.say("warning: a bundle says of itself that it is not complete")
-    sent = [it.bytes for it in receipt.objects if it.action != "skipped"]
+    sent = [it.bytes for it in receipt.objects if it.action in {"sent", "would send"}]
     verb = "would send" if receipt.dry_run else "sent"
     skipped = len(receipt.objects) - len(sent)
+    if any(it.action == "kept" for it in receipt.objects):
+        session.say("this run is published already, with another PROCESSED_AT, which stays")
     session.say(f"{verb} {len(sent)} objects, {sum(sent)} bytes; skipped {skipped}")
 
 

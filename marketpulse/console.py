@@ -100,11 +100,11 @@ def say(text: str) -> None:
     print(text.translate(_CONTROLS), file=sys.stderr)  # noqa: T201 - this is the output
 
 
-def progress(*, quiet: bool) -> Quiet | Bar | Lines:
+def progress(*, quiet: bool, unit: str = "rows") -> Quiet | Bar | Lines:
     """Who shows how far a long job is: nobody, a bar on a terminal, or a line now and then."""
     if quiet:
         return Quiet()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar() if sys.stderr.isatty() else Lines(unit)
 
 
 class Quiet:
@@ -123,6 +123,9 @@ class Quiet:
 class Lines:
     """A line on standard error every ten seconds: rows, rows a second, seconds left."""
 
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
     def begin(self, table: str, rows: int | None) -> None:
         """A table begins."""
         self._table, self._of, self._rows = table, rows, 0
@@ -137,7 +140,7 @@ class Lines:
         self._told = now
         rate = self._rows / (now - self._began)
         left = "" if self._of is None else f", {(self._of - self._rows) / rate:.0f} s left"
-        say(f"{self._table}: {self._rows:,} rows, {rate:,.0f}/s{left}")
+        say(f"{self._table}: {self._rows:,} {self._unit}, {rate:,.0f}/s{left}")
 
     def end(self) -> None:
         """The table is written."""

@@ -8,13 +8,16 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum, auto
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from string import Formatter
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
@@ -22,11 +25,13 @@ from marketpulse.model import Stored
 from marketpulse.sealed import sealed_folder
 
 if TYPE_CHECKING:
-    from marketpulse.aws import Bucket
+    from marketpulse.aws import Bucket, Objects
 
 RUN = "run_summary.json"  # as colors.run calls it, which brings the engine with it
 BUNDLE = "manifest.json"
 LATEST = "latest.json"
+_OF_A_RUN = "date={date}/run={run_id}"
+_NOT_A_SEAL = (ValueError, LookupError, TypeError, AttributeError)
 _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
@@ -44,8 +49,8 @@ _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 class Pushed:
     """An object, the file that it is made of, and what became of it.
 
-    `latest.json` is made of no file. `action` is `sent`, `skipped` (it was there already) or
-    `would send`.
+    `latest.json` is made of no file. `action` is `sent`, `skipped` (it was there already), `kept`
+    (the same run was published before, with another PROCESSED_AT, and stays) or `would send`.
     """
 
     key: str
@@ -95,17 +100,22 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Item:
-    """An object to be: its key, the file or the text that it is made of, and what that holds."""
+    """An object to be: its key, the file or the text that it is made of, and what that holds.
+
+    One that is made of nothing is there already, or should be. One that is `loose` belongs to no
+    set.
+    """
 
     key: str
-    made_of: Path | bytes
+    made_of: Path | bytes | None
     stored: Stored
+    loose: bool = False
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The content. Raises `BadData` where it is not what it was when it was checked."""
-        if isinstance(self.made_of, bytes):
-            yield io.BytesIO(self.made_of)
+        if not isinstance(self.made_of, Path):
+            yield io.BytesIO(self.made_of or b"")
             return
         with _opened(self.made_of) as file:
             if _content(file) != self.stored:
@@ -128,6 +138,11 @@ class _Source:
     run_id: str | None = None
     complete: bool = True
 
+    @property
+    def items(self) -> tuple[_Item, ...]:
+        """The files, and then their seal."""
+        return (*self.files, *([self.seal] if self.seal else []))
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -145,6 +160,28 @@ class _Plan:
         return (*self.files, *self.seals, *self.latest)
 
 
+class _State(Enum):
+    """What is under a key, for who wants to send something there."""
+
+    NOTHING = auto()
+    SAME = auto()
+    BROKEN = auto()  # ours by its metadata, and not what it should be: a push went wrong
+    OTHER = auto()
+
+
+class Progress(Protocol):
+    """Is told how far a push is, in bytes."""
+
+    def begin(self, name: str, total: int | None) -> None:
+        """A push begins, of so many bytes."""
+
+    def advance(self, more: int) -> None:
+        """So many more are sent."""
+
+    def end(self) -> None:
+        """All is sent, or given up."""
+
+
 def push(
     paths: Sequence[str | Path],
     uri: str,
@@ -154,11 +191,19 @@ def push(
     force: bool = False,
     dry_run: bool = False,
     jobs: int = 4,
+    sse: str | None = None,
+    kms_key_id: str | None = None,
+    tags: Sequence[str] = (),
+    prefix_template: str | None = None,
+    patience: float | None = None,
+    progress: Progress | None = None,
 ) -> Receipt:
     """Send runs, bundles, folders and files into a bucket; what is there already is not sent.
 
-    A reader that follows `latest.json` finds a whole set at any moment, or none. Without `force`
-    no other object is overwritten. With `dry_run` all is checked here, and nobody is asked there.
+    A reader that follows `latest.json` finds a whole set at any moment, or none: all that it leads
+    to was read back first. Without `force` no other object is overwritten. With `dry_run` all is
+    checked here, and nobody is asked there. `tags` are `KEY=VALUE`; `patience` is how many seconds
+    an answer may take.
 
     Raises `WrongUsage`, `NotFound`, `BadData` or `SettingsMissing` before anything is sent.
     Raises `AwsFailed` whenever it happens, and `BadData` also where a file changes meanwhile; the
@@ -166,13 +211,25 @@ def push(
     """
     place = _place(uri)
     _check_endpoint(endpoint_url)
-    plan = _planned([_source(Path(path), place) for path in paths], place)
+    if kms_key_id and sse not in {"aws:kms", "aws:kms:dsse"}:
+        raise WrongUsage("--kms-key-id is for --sse aws:kms", hint="give both, or none of them")
+    named_tags = _tags(tags)
+    sources = [_source(Path(path), place, prefix_template) for path in paths]
+    plan = _planned(sources, place)
     actions = ["would send"] * len(plan.items)
     if not dry_run:
-        from marketpulse.aws import Bucket  # noqa: PLC0415 - a dry run needs nothing of AWS
+        from marketpulse.aws import Bucket, Kept  # noqa: PLC0415 - a dry run needs nothing of AWS
 
-        bucket = Bucket(place.bucket, region=region, endpoint_url=endpoint_url, connections=jobs)
-        actions = _Push(plan, place, bucket, force=force, jobs=jobs).run()
+        bucket = Bucket(
+            place.bucket,
+            region=region,
+            endpoint_url=endpoint_url,
+            connections=jobs,
+            kept=Kept(sse, kms_key_id, named_tags),
+            **({} if patience is None else {"patience": patience}),
+        )
+        under_way = _Push(sources, place, bucket, force=force, progress=progress)
+        plan, actions = under_way.run(jobs)
     return Receipt(
         bucket=place.bucket,
         prefix=place.prefix,
@@ -188,54 +245,144 @@ class _Push:
     """A push under way."""
 
     def __init__(
-        self, plan: _Plan, place: _Place, bucket: Bucket, *, force: bool, jobs: int
+        self,
+        sources: Sequence[_Source],
+        place: _Place,
+        bucket: Bucket,
+        *,
+        force: bool,
+        progress: Progress | None,
     ) -> None:
-        self._plan = plan
+        self._sources = sources
         self._place = place
         self._bucket = bucket
         self._force = force
-        self._jobs = jobs
-        self._there: dict[str, Stored | None] = {}
+        self._progress = progress
+        self._counting = Lock()
+        self._there: Objects = {}
+        self._states: dict[str, _State] = {}
 
-    def run(self) -> list[str]:
+    def run(self, jobs: int) -> tuple[_Plan, list[str]]:
         """Send what is not there; tells of each item what became of it."""
-        plan = self._plan
-        keys = [it.key for it in plan.items]
-        with ThreadPoolExecutor(self._jobs) as pool:
-            self._there.update(zip(keys, pool.map(self._bucket.head, keys), strict=True))
-            self._make_way()
-            actions = list(pool.map(self._send, plan.files))
-        return [*actions, *map(self._send, (*plan.seals, *plan.latest))]
-
-    def _make_way(self) -> None:
-        """Refuse to overwrite, or see to it that nobody follows the pointer meanwhile."""
-        items = (*self._plan.files, *self._plan.seals)
-        others = [it.key for it in items if self._there[it.key] not in {None, it.stored}]
-        if not others:
-            return
-        if not self._force:
-            raise self._taken(*others)
         latest = self._place.key(LATEST)
-        pointer = self._bucket.read(latest)
-        if pointer is not None and _points_to(pointer, others):
-            self._bucket.delete(latest)
-            self._there[latest] = None
+        keys = {it.key for source in self._sources for it in source.items} | {latest}
+        with ThreadPoolExecutor(jobs) as pool:
+            self._there = self._bucket.there(keys, pool.map)
+            plan = _planned([*map(self._as_published, self._sources)], self._place)
+            states = pool.map(self._state, plan.items)
+            self._states = dict(zip((it.key for it in plan.items), states, strict=True))
+            self._make_way(plan)
+            with self._told(plan):
+                actions = list(pool.map(self._send, plan.files))
+                actions += map(self._send, (*plan.seals, *plan.latest))
+        return plan, actions
+
+    def _as_published(self, source: _Source) -> _Source:
+        """The same run as it was published before, where it was: its first PROCESSED_AT stays.
+
+        RUN_ID says that rows, rules and hierarchy are the same; so must the files' names be.
+        """
+        seal = source.seal
+        if self._force or seal is None or source.run_id is None or seal.key not in self._there:
+            return source
+        text = self._bucket.read(seal.key) or b""
+        try:
+            run_id, listed = json.loads(text)["run_id"], _listed(text)
+        except _NOT_A_SEAL:
+            return source
+        ours = {it.key.rpartition("/")[2] for it in source.files}
+        if run_id != source.run_id or set(listed) != ours:
+            return source
+        if _content(io.BytesIO(text)) == seal.stored:
+            return source
+        folder = seal.key.rpartition("/")[0]
+        files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
+        return replace(
+            source,
+            files=files,
+            seal=_Item(seal.key, None, _content(io.BytesIO(text))),
+        )
+
+    def _state(self, item: _Item) -> _State:
+        """What is under an item's key now."""
+        found = self._there.get(item.key)
+        if found is None:
+            return _State.NOTHING
+        if self._force and found.bytes != item.stored.bytes:
+            return _State.OTHER
+        if item.loose:
+            with item.open() as body:
+                if found.proves(body, item.stored.bytes):
+                    return _State.SAME
+        content = self._bucket.content(item.key)
+        if content is None:
+            return _State.NOTHING
+        if content[0] == item.stored:
+            return _State.SAME
+        return _State.BROKEN if content[1] == item.stored.sha256 else _State.OTHER
+
+    def _make_way(self, plan: _Plan) -> None:
+        """Refuse to overwrite, or see to it that nobody follows the pointer meanwhile."""
+        items = (*plan.files, *plan.seals)
+        others = [it.key for it in items if self._states[it.key] is _State.OTHER]
+        if others and not self._force:
+            raise self._taken(*others)
+        changed = others + [it.key for it in items if self._states[it.key] is _State.BROKEN]
+        latest = self._place.key(LATEST)
+        if changed and latest in self._there:
+            pointer = self._bucket.read(latest)
+            if pointer is not None and _points_to(pointer, changed):
+                self._bucket.delete(latest)
+                self._states[latest] = _State.NOTHING
 
     def _send(self, item: _Item) -> str:
-        """Send one object, unless it is there, and look what has arrived."""
-        if self._there[item.key] == item.stored:
-            return "skipped"
-        overwrite = self._force or item in self._plan.latest
+        """Send one object, unless it is there, and see that it has arrived."""
+        state = self._states[item.key]
+        if state is _State.SAME:
+            return "kept" if item.made_of is None else "skipped"
+        if item.made_of is None:
+            raise self._damaged(item, "is not what its own list of files says")
+        overwrite = self._force or state is _State.BROKEN or item.key == self._place.key(LATEST)
         with item.open() as body:
             kind = _CONTENT_TYPES.get(PurePath(item.key).suffix.lower(), "application/octet-stream")
-            sent = self._bucket.put(item.key, body, item.stored, kind, overwrite=overwrite)
-        if self._bucket.head(item.key) == item.stored:
+            sent = self._bucket.put(
+                item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
+            )
+            if sent and item.loose and sent.proves(body, item.stored.bytes):
+                return "sent"
+        content = self._bucket.content(item.key)
+        if content and content[0] == item.stored:
             return "sent" if sent else "skipped"  # another push of the same was faster
         if not sent:
             raise self._taken(item.key)
-        raise AwsFailed(
-            f"s3://{self._place.bucket}/{item.key}: what is there is not what was sent",
-            hint="does somebody else write there? Push again",
+        if item.key == self._place.key(LATEST):
+            self._bucket.delete(item.key)  # rather none than one that leads nowhere
+        raise self._damaged(item, "is not what was sent")
+
+    @contextmanager
+    def _told(self, plan: _Plan) -> Iterator[None]:
+        """Tell how far the sending is."""
+        if self._progress is None:
+            yield
+            return
+        left = [it.stored.bytes for it in plan.items if self._states[it.key] is not _State.SAME]
+        self._progress.begin(f"s3://{self._place.bucket}", sum(left))
+        try:
+            yield
+        finally:
+            self._progress.end()
+
+    def _advance(self, more: int) -> None:
+        if self._progress is not None and more:
+            with self._counting:
+                self._progress.advance(more)
+
+    def _damaged(self, item: _Item, how: str) -> AwsFailed:
+        return AwsFailed(
+            f"s3://{self._place.bucket}/{item.key}: what is there {how}",
+            hint="is something between here and the store, or does somebody else write there? "
+            "Push again, with --force where that does not mend it",
+            check="MP-AWS-008",
         )
 
     def _taken(self, key: str, *more: str) -> AwsFailed:
@@ -261,8 +408,7 @@ def _place(uri: str) -> _Place:
     """Where an S3URI leads."""
     found = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/(.*?))?/?", uri)
     parts = (found[2] or "").split("/") if found else [""]
-    odd = any(part in {"", ".", ".."} or _UNSPEAKABLE.search(part) for part in parts)
-    if found is None or (odd and parts != [""]):
+    if found is None or (parts != [""] and any(map(_odd, parts))):
         raise WrongUsage(
             f"{uri}: this is no address of a place in S3; it comes last",
             hint="for instance s3://bucket/prefix/",
@@ -304,47 +450,51 @@ def _planned(sources: Sequence[_Source], place: _Place) -> _Plan:
 
 def _pointer(source: _Source, key: str) -> tuple[_Item, ...]:
     """What leads to a set; its SHA-256s tell a reader whether it has met one set or two."""
-    items = (*source.files, *([source.seal] if source.seal else []))
     said = {
         "run_id": source.run_id,
-        "seal": items[-1].key,
-        "files": [{"key": it.key, **asdict(it.stored)} for it in items],
+        "seal": source.items[-1].key,
+        "files": [{"key": it.key, **asdict(it.stored)} for it in source.items],
     }
     text = (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
     return (_Item(key, text, _content(io.BytesIO(text))),)
 
 
-def _source(path: Path, place: _Place) -> _Source:
+def _source(path: Path, place: _Place, template: str | None) -> _Source:
     """What a PATH stands for, checked."""
     if not path.exists() and not path.is_symlink():
         raise NotFound(f"{path}: no such file or folder")
-    if not _real(path).is_dir():
-        return _Source((_item(path, place.key(path.name)),))
-    names = set(os.listdir(path))  # noqa: PTH208 - names, not paths
-    if RUN in names:
-        return _sealed(path, RUN, place)
-    if BUNDLE in names:
-        return _sealed(path, BUNDLE, place)
+    names = set(os.listdir(path)) if _real(path).is_dir() else set()  # noqa: PTH208 - names
+    for seal, usual in ((RUN, _OF_A_RUN), (BUNDLE, "")):
+        if seal in names:
+            return _sealed(path, seal, place, usual if template is None else template)
+    if template is not None:
+        raise WrongUsage(
+            f"{path}: --prefix-template is for runs and bundles",
+            hint="give its prefix with the address: s3://bucket/prefix/",
+        )
+    if not path.is_dir():
+        return _Source((_item(path, place.key(path.name), loose=True),))
     inside = (path / name for name in sorted(names) if not name.startswith("."))
     files = [it for it in inside if it.is_symlink() or not it.is_dir()]
     if not files:
         raise NotFound(f"{path}: the folder holds no file", check="MP-SRC-002")
-    return _Source(tuple(_item(it, place.key(it.name)) for it in files))
+    return _Source(tuple(_item(it, place.key(it.name), loose=True) for it in files))
 
 
-def _sealed(folder: Path, name: str, place: _Place) -> _Source:
+def _sealed(folder: Path, name: str, place: _Place, template: str) -> _Source:
     """A run or a bundle; every file that its seal lists is there, as it is listed."""
     seal = _real(folder / name)
     with _opened(seal) as file:
         text = file.read()
     try:
-        said = json.loads(text)
-        listed = {_plain(it["name"]): Stored(it["bytes"], it["sha256"]) for it in said["files"]}
-        run_id = said.get("run_id")
-        names = (_date(said["processed_at"]), f"run={_plain(run_id)}") if name == RUN else ()
-        complete = said.get("complete") is not False
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        listed, said = _listed(text), json.loads(text)
+        run_id = _plain(said["run_id"]) if name == RUN else None
+        moment = said["processed_at"] if name == RUN else said.get("taken_at")
+        known = {"date": _date(moment)} if moment else {}
+        known |= {"run_id": run_id} if run_id else {}
+    except _NOT_A_SEAL as error:
         raise _bad(seal, f"it is no list of files ({type(error).__name__}: {error})") from error
+    names = _filled(template, known)
     items = []
     for file_name, stored in listed.items():
         if not os.path.lexists(folder / file_name):
@@ -353,7 +503,54 @@ def _sealed(folder: Path, name: str, place: _Place) -> _Source:
         if items[-1].stored != stored:
             raise _bad(folder / file_name, f"it is not what {name} says")
     sealed = _Item(place.key(*names, name), seal, _content(io.BytesIO(text)))
-    return _Source(tuple(items), sealed, run_id, complete)
+    return _Source(tuple(items), sealed, run_id, said.get("complete") is not False)
+
+
+def _listed(text: bytes) -> dict[str, Stored]:
+    """The files that a seal lists, by name. Raises one of `_NOT_A_SEAL` where it is none."""
+    return {
+        _plain(it["name"]): Stored(it["bytes"], it["sha256"]) for it in json.loads(text)["files"]
+    }
+
+
+def _filled(template: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    """A template's folders with what is known put in. Raises `WrongUsage`."""
+    try:
+        fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+        unknown = [name for name in fields if name not in known]
+    except ValueError:
+        unknown = [template]
+    if unknown:
+        raise WrongUsage(
+            f"--prefix-template: {{{unknown[0]}}} cannot be filled in",
+            hint=f"of this set {' and '.join(f'{{{it}}}' for it in known) or 'nothing'} is known",
+        )
+    parts = tuple(template.format_map(known).strip("/").split("/"))
+    if parts == ("",):
+        return ()
+    if any(_odd(part) for part in parts):
+        raise WrongUsage(
+            f"--prefix-template: {template!r} is no path", hint=f"for instance {_OF_A_RUN}"
+        )
+    return parts
+
+
+def _tags(given: Sequence[str]) -> dict[str, str]:
+    """Tags by their keys. Raises `WrongUsage` for what S3 would not take."""
+    tags = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not (equals and 0 < len(key) <= 128 and len(value) <= 256) or key in tags:
+            raise WrongUsage(f"--tag: {text!r} is not KEY=VALUE, each key once", hint="desk=clo")
+        tags[key] = value
+    if len(tags) > 10:
+        raise WrongUsage(f"--tag: {len(tags)} tags", hint="S3 takes ten")
+    return tags
+
+
+def _odd(part: str) -> bool:
+    """Whether this cannot be a part of a key."""
+    return part in {"", ".", ".."} or _UNSPEAKABLE.search(part) is not None
 
 
 def _plain(name: str) -> str:
@@ -365,15 +562,15 @@ def _plain(name: str) -> str:
 
 def _date(moment: str) -> str:
     at = datetime.fromisoformat(moment)
-    return f"date={at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).date()}"
+    return str(at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).date())
 
 
-def _item(path: Path, key: str) -> _Item:
+def _item(path: Path, key: str, *, loose: bool = False) -> _Item:
     """A file, by what it holds."""
     if _UNSPEAKABLE.search(key):
         raise WrongUsage(f"{str(path)!r}: this name cannot be a key", hint="rename it")
     with _opened(_real(path)) as file:
-        return _Item(key, path, _content(file))
+        return _Item(key, path, _content(file), loose)
 
 
 def _real(path: Path) -> Path:

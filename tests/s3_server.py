@@ -1,0 +1,240 @@
+"""A second S3 server, small, in memory, and able to do what a store should never do.
+
+It speaks as much of S3 as a push needs: listing, objects, conditions, parts. A fault is chosen for
+each request by the test.
+"""
+
+import hashlib
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+
+class Fault(StrEnum):
+    """What the server does to a request instead of what it should."""
+
+    CORRUPT = "stores another byte, and says that it is what was sent"
+    CORRUPT_ETAG = "stores another byte, and its ETag tells"
+    STALL = "answers nothing"
+    ERROR = "500"
+    SLOW_DOWN = "503"
+    DENIED = "403"
+    CUT = "hangs up instead of answering"
+    CUT_AFTER = "does it, and hangs up"
+    HALF = "answers with half of the content"
+
+
+@dataclass
+class Object:
+    """What is stored."""
+
+    content: bytes
+    etag: str
+    headers: dict[str, str]
+
+
+@dataclass
+class Store:
+    """A bucket of any name, as the tests see it."""
+
+    url: str
+    objects: dict[str, Object] = field(default_factory=dict)
+    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    choose: Callable[[str], Fault | None] = lambda _: None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def read(self, key: str) -> bytes | None:
+        """What a reader gets."""
+        with self.lock:
+            found = self.objects.get(key)
+            return found.content if found else None
+
+
+@contextmanager
+def s3_server(tls: ssl.SSLContext | None = None) -> Iterator[Store]:
+    """A server at work."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    store = Store(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}")
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    server.store = store  # type: ignore[attr-defined]  # how a handler finds what it serves
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield store
+    finally:
+        store.closing.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Cut(Exception):
+    """The connection is to be closed."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    @property
+    def store(self) -> Store:
+        store: Store = self.server.store  # type: ignore[attr-defined]  # put there by s3_server
+        return store
+
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            self.close_connection = True
+            return
+        parts = urlsplit(self.path)
+        _, _, self.key = unquote(parts.path).lstrip("/").partition("/")
+        self.query = {
+            name: values[0]
+            for name, values in parse_qs(parts.query, keep_blank_values=True).items()
+        }
+        try:
+            self._answer()
+            self.wfile.flush()
+        except (_Cut, ConnectionError):
+            self.close_connection = True
+
+    def _answer(self) -> None:
+        asked = f"{self.command} {self.key}" + "".join(
+            f" {name}" for name in ("list-type", "uploads", "partNumber") if name in self.query
+        )
+        asked += " complete" if self.command == "POST" and "uploadId" in self.query else ""
+        with self.store.lock:
+            self.store.asked.append(asked)
+            fault = self.store.choose(asked)
+        if self.headers.get("Expect") == "100-continue":
+            self.send_response_only(100)
+            self.end_headers()
+            self.wfile.flush()
+        if fault is Fault.STALL:
+            self.store.closing.wait(20)
+            raise _Cut
+        if fault is Fault.CUT:
+            self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 100))
+            raise _Cut
+        body = self._body()
+        if fault in {Fault.ERROR, Fault.SLOW_DOWN, Fault.DENIED}:
+            code = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}[fault.value]
+            self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
+            return
+        etag_of = body
+        if fault in {Fault.CORRUPT, Fault.CORRUPT_ETAG} and body:
+            body = bytes([body[0] ^ 1]) + body[1:]
+            etag_of = etag_of if fault is Fault.CORRUPT else body
+        status, content, headers = self._do(body, etag_of)
+        if fault is Fault.CUT_AFTER:
+            raise _Cut
+        self._send(status, content, headers, half=fault is Fault.HALF)
+
+    def _do(self, body: bytes, etag_of: bytes) -> tuple[int, bytes, dict[str, str]]:
+        """What S3 would do."""
+        with self.store.lock:
+            if "list-type" in self.query:
+                return 200, self._listing(), {}
+            if self.command == "POST":
+                return self._multipart()
+            if self.command == "PUT":
+                return self._put(body, etag_of)
+            if self.command == "DELETE":
+                self.store.objects.pop(self.key, None)
+                return 204, b"", {}
+            found = self.store.objects.get(self.key)
+            if found is None:
+                return 404, b"<Error><Code>NoSuchKey</Code></Error>", {}
+            return 200, found.content, {"ETag": f'"{found.etag}"', **found.headers}
+
+    def _put(self, body: bytes, etag_of: bytes) -> tuple[int, bytes, dict[str, str]]:
+        etag = hashlib.md5(etag_of).hexdigest()
+        if "partNumber" in self.query:
+            self.store.parts[self.query["uploadId"], int(self.query["partNumber"])] = body
+            return 200, b"", {"ETag": f'"{etag}"'}
+        if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
+            return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
+        self.store.objects[self.key] = Object(body, etag, self._kept())
+        return 200, b"", {"ETag": f'"{etag}"'}
+
+    def _multipart(self) -> tuple[int, bytes, dict[str, str]]:
+        if "uploads" in self.query:
+            upload = f"{self.key}|{time.monotonic_ns()}"
+            self.store.parts[upload, 0] = repr(self._kept()).encode()
+            text = f"<InitiateMultipartUploadResult><UploadId>{escape(upload)}</UploadId>"
+            return 200, f"{text}</InitiateMultipartUploadResult>".encode(), {}
+        if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
+            return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
+        upload = self.query["uploadId"]
+        numbers = sorted(number for name, number in self.store.parts if name == upload and number)
+        parts = [self.store.parts[upload, number] for number in numbers]
+        digests = b"".join(hashlib.md5(it).digest() for it in parts)
+        etag = f"{hashlib.md5(digests).hexdigest()}-{len(parts)}"
+        kept = dict(re.findall(r"'([^']+)': '([^']*)'", self.store.parts[upload, 0].decode()))
+        self.store.objects[self.key] = Object(b"".join(parts), etag, kept)
+        text = f"<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"
+        return 200, text.encode(), {}
+
+    def _listing(self) -> bytes:
+        prefix, after = self.query.get("prefix", ""), self.query.get("start-after", "")
+        most = int(self.query.get("max-keys", 1000))
+        keys = sorted(it for it in self.store.objects if it.startswith(prefix) and it > after)
+        contents = "".join(
+            f"<Contents><Key>{quote(key)}</Key><Size>{len(self.store.objects[key].content)}</Size>"
+            f"<ETag>&quot;{self.store.objects[key].etag}&quot;</ETag></Contents>"
+            for key in keys[:most]
+        )
+        more = "true" if len(keys) > most else "false"
+        return (
+            "<ListBucketResult><EncodingType>url</EncodingType>"
+            f"<IsTruncated>{more}</IsTruncated>{contents}</ListBucketResult>"
+        ).encode()
+
+    def _kept(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower().startswith(("x-amz-meta-", "x-amz-server-side", "x-amz-tagging"))
+            or name == "Content-Type"
+        }
+
+    def _body(self) -> bytes:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "aws-chunked" not in self.headers.get("Content-Encoding", ""):
+            return body
+        pieces, at = [], 0
+        while size := int(body[at : (end := body.index(b"\r\n", at))].partition(b";")[0], 16):
+            pieces.append(body[end + 2 : end + 2 + size])
+            at = end + 4 + size
+        return b"".join(pieces)
+
+    def _send(
+        self,
+        status: int,
+        content: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        half: bool = False,
+    ) -> None:
+        self.send_response_only(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content[: len(content) // 2] if half else content)
+        if half:
+            raise _Cut
