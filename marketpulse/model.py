@@ -113,11 +113,3 @@ class Misfit:
 
 
 OnMisfit = Callable[[Misfit], None]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What tells an object's content from another's: its size, and the SHA-256 sent with it."""
-
-    bytes: int
-    sha256: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -20,12 +19,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
+from marketpulse.content import Stored, stored
 from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
-from marketpulse.model import Stored
 from marketpulse.sealed import sealed_folder
 
 if TYPE_CHECKING:
-    from marketpulse.aws import Bucket, Objects
+    from marketpulse.aws import Bucket, Found, Objects
 
 RUN = "run_summary.json"  # as colors.run calls it, which brings the engine with it
 BUNDLE = "manifest.json"
@@ -113,20 +112,33 @@ class _Item:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The content. Raises `BadData` where it is not what it was when it was checked."""
+        """The content. Raises `BadData` where it is not what it was when it was checked.
+
+        A loose file's is proven by what the store has received.
+        """
         if not isinstance(self.made_of, Path):
             yield io.BytesIO(self.made_of or b"")
             return
         with _opened(self.made_of) as file:
-            if _content(file) != self.stored:
-                raise _bad(self.made_of, "it has changed since it was checked")
+            if not self.loose:
+                self.check(file)
             file.seek(0)
             yield file
+
+    def check(self, file: BinaryIO) -> None:
+        """Raise `BadData` where the file is not what it was when it was checked."""
+        if isinstance(self.made_of, Path) and stored(file) != self.stored:
+            raise _bad(self.made_of, "it has changed since it was checked")
+
+    def proven_by(self, found: Found) -> bool:
+        """Whether the store's own digest says that it has received this; of sets it is read."""
+        same = (found.bytes, found.etag) == (self.stored.bytes, self.stored.etag)
+        return self.loose and same
 
     def pushed(self, action: str) -> Pushed:
         """The object as the receipt has it."""
         file = str(self.made_of) if isinstance(self.made_of, Path) else None
-        return Pushed(self.key, file, self.stored.bytes, self.stored.sha256 or "", action)
+        return Pushed(self.key, file, self.stored.bytes, self.stored.sha256, action)
 
 
 @dataclass(frozen=True)
@@ -214,13 +226,11 @@ def push(
     if kms_key_id and sse not in {"aws:kms", "aws:kms:dsse"}:
         raise WrongUsage("--kms-key-id is for --sse aws:kms", hint="give both, or none of them")
     named_tags = _tags(tags)
-    sources = [_source(Path(path), place, prefix_template) for path in paths]
-    plan = _planned(sources, place)
-    actions = ["would send"] * len(plan.items)
-    if not dry_run:
+
+    def opened() -> Bucket:
         from marketpulse.aws import Bucket, Kept  # noqa: PLC0415 - a dry run needs nothing of AWS
 
-        bucket = Bucket(
+        return Bucket(
             place.bucket,
             region=region,
             endpoint_url=endpoint_url,
@@ -228,7 +238,14 @@ def push(
             kept=Kept(sse, kms_key_id, named_tags),
             **({} if patience is None else {"patience": patience}),
         )
-        under_way = _Push(sources, place, bucket, force=force, progress=progress)
+
+    with ThreadPoolExecutor(1) as beside:  # while the files are read
+        bucket = None if dry_run else beside.submit(opened)
+        sources = [_source(Path(path), place, prefix_template) for path in paths]
+        plan = _planned(sources, place)
+    actions = ["would send"] * len(plan.items)
+    if bucket is not None:
+        under_way = _Push(sources, place, bucket.result(), force=force, progress=progress)
         plan, actions = under_way.run(jobs)
     return Receipt(
         bucket=place.bucket,
@@ -293,14 +310,14 @@ class _Push:
         ours = {it.key.rpartition("/")[2] for it in source.files}
         if run_id != source.run_id or set(listed) != ours:
             return source
-        if _content(io.BytesIO(text)) == seal.stored:
+        if stored(io.BytesIO(text)) == seal.stored:
             return source
         folder = seal.key.rpartition("/")[0]
         files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
         return replace(
             source,
             files=files,
-            seal=_Item(seal.key, None, _content(io.BytesIO(text))),
+            seal=_Item(seal.key, None, stored(io.BytesIO(text))),
         )
 
     def _state(self, item: _Item) -> _State:
@@ -310,10 +327,8 @@ class _Push:
             return _State.NOTHING
         if self._force and found.bytes != item.stored.bytes:
             return _State.OTHER
-        if item.loose:
-            with item.open() as body:
-                if found.proves(body, item.stored.bytes):
-                    return _State.SAME
+        if item.proven_by(found):
+            return _State.SAME
         content = self._bucket.content(item.key)
         if content is None:
             return _State.NOTHING
@@ -348,8 +363,9 @@ class _Push:
             sent = self._bucket.put(
                 item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
             )
-            if sent and item.loose and sent.proves(body, item.stored.bytes):
+            if sent and item.proven_by(sent):
                 return "sent"
+            item.check(body)
         content = self._bucket.content(item.key)
         if content and content[0] == item.stored:
             return "sent" if sent else "skipped"  # another push of the same was faster
@@ -453,10 +469,13 @@ def _pointer(source: _Source, key: str) -> tuple[_Item, ...]:
     said = {
         "run_id": source.run_id,
         "seal": source.items[-1].key,
-        "files": [{"key": it.key, **asdict(it.stored)} for it in source.items],
+        "files": [
+            {"key": it.key, "bytes": it.stored.bytes, "sha256": it.stored.sha256}
+            for it in source.items
+        ],
     }
     text = (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
-    return (_Item(key, text, _content(io.BytesIO(text))),)
+    return (_Item(key, text, stored(io.BytesIO(text))),)
 
 
 def _source(path: Path, place: _Place, template: str | None) -> _Source:
@@ -496,13 +515,13 @@ def _sealed(folder: Path, name: str, place: _Place, template: str) -> _Source:
         raise _bad(seal, f"it is no list of files ({type(error).__name__}: {error})") from error
     names = _filled(template, known)
     items = []
-    for file_name, stored in listed.items():
+    for file_name, said_of in listed.items():
         if not os.path.lexists(folder / file_name):
             raise _bad(folder / file_name, f"it is not there, and {name} lists it")
         items.append(_item(folder / file_name, place.key(*names, file_name)))
-        if items[-1].stored != stored:
+        if items[-1].stored != said_of:
             raise _bad(folder / file_name, f"it is not what {name} says")
-    sealed = _Item(place.key(*names, name), seal, _content(io.BytesIO(text)))
+    sealed = _Item(place.key(*names, name), seal, stored(io.BytesIO(text)))
     return _Source(tuple(items), sealed, run_id, said.get("complete") is not False)
 
 
@@ -570,7 +589,7 @@ def _item(path: Path, key: str, *, loose: bool = False) -> _Item:
     if _UNSPEAKABLE.search(key):
         raise WrongUsage(f"{str(path)!r}: this name cannot be a key", hint="rename it")
     with _opened(_real(path)) as file:
-        return _Item(key, path, _content(file), loose)
+        return _Item(key, path, stored(file), loose)
 
 
 def _real(path: Path) -> Path:
@@ -595,12 +614,6 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         ) from error
     with file:
         yield file
-
-
-def _content(file: io.BufferedReader | io.BytesIO) -> Stored:
-    """What a file holds, from its begin to its end."""
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Stored(file.seek(0, os.SEEK_END), digest)
 
 
 def _bad(path: Path, why: str) -> BadData:

@@ -30,7 +30,7 @@ LAYERS = (
     ("colors", "sources", "aws", "settings"),
     ("bundle",),
     ("formats", "sealed"),
-    ("model", "names", "errors", "version"),
+    ("model", "content", "names", "errors", "version"),
 )
 # The modules that may import a library; others ask them.
 DOORS = {

@@ -23,8 +23,8 @@ from s3_server import Fault, Object, Store, s3_server
 from test_cli import ROOT, Result, Tool
 from test_oracle_server import certificate
 
-from marketpulse.aws import PART
 from marketpulse.colors.run import SUMMARY
+from marketpulse.content import part_size
 from marketpulse.errors import AwsFailed, WrongUsage
 from marketpulse.publish import RUN, Receipt, push
 
@@ -665,7 +665,7 @@ def test_quiet_is_quiet(tool: Tool, shop: Shop) -> None:
 
 # -- a store that does what none should ------------------------------------------------------------
 
-LARGE = os.urandom(PART + 1)
+LARGE = os.urandom(part_size(0) + 1)
 RUNS = {"one": "1" * 16, "two": "2" * 16}
 
 

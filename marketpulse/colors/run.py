@@ -115,6 +115,7 @@ def run_colors(
     data: Any,
     *,
     table: str | None = None,
+    where: str | None = None,
     rules: Any = None,
     hierarchy: str | Sequence[str] = HIERARCHY,
     mapping: Mapping[str, str] | Sequence[str] = (),
@@ -128,7 +129,8 @@ def run_colors(
     """Turn colors into parents and children per security, after the exclusion rules.
 
     `data` is a path, a glob or a list of them, a pandas data frame, an Arrow table or reader, or a
-    source. `rules` is a path or what such a file holds. With `output` the results are written
+    source. Of a source only the rows are read of which `where` is true, as `Source.scan` has it.
+    `rules` is a path or what such a file holds. With `output` the results are written
     there; without, they are the tables of the returned run (`run.processed.to_pandas()`).
 
     Raises `WrongUsage`, `NotFound`, `BadRules` or `BadData`; nothing is written then.
@@ -140,6 +142,7 @@ def run_colors(
     with prepared(
         data,
         table=table,
+        where=where,
         rules=rules,
         hierarchy=hierarchy,
         mapping=mapping,
@@ -156,6 +159,7 @@ def prepared(
     data: Any,
     *,
     table: str | None = None,
+    where: str | None = None,
     rules: Any = None,
     hierarchy: str | Sequence[str] = HIERARCHY,
     mapping: Mapping[str, str] | Sequence[str] = (),
@@ -169,7 +173,7 @@ def prepared(
     book = _book(rules)
     with ExitStack() as stack:
         workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-")))
-        feed = _feed(data, table, stack)
+        feed = _feed(data, table, where, stack)
         columns = resolve(feed.schema, roles)
         bound, faults = book.require(columns)
         engine = stack.enter_context(
@@ -186,7 +190,7 @@ def _book(rules: Any) -> RuleBook:
     return read_rules(Path(rules)) if isinstance(rules, str | Path) else rules_from(rules)
 
 
-def _feed(data: Any, table: str | None, stack: ExitStack) -> Feed:
+def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> Feed:
     """Whatever was given, as colors to read."""
     if isinstance(data, str | Path):
         data = stack.enter_context(open_source(str(data)))
@@ -196,8 +200,12 @@ def _feed(data: Any, table: str | None, stack: ExitStack) -> Feed:
         source: Source = data
         name = source.named(table)
         shown = source.info().name if source.info().kind == "files" else name
-        schema = source.scan(name, limit=0).schema
-        return Feed(shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit))
+        schema = source.scan(name, limit=0, where=where).schema
+        return Feed(
+            shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit, where=where)
+        )
+    if where is not None:
+        raise WrongUsage("--where is for files and databases", hint="filter the table yourself")
     given = isinstance(data, pa.RecordBatchReader)
     reader = data if given else _as_arrow(data).to_reader()
     schema = pa.schema([stored_plain(field) for field in reader.schema])

