@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from marketpulse.content import Stored, part_size
+from marketpulse.content import stored as stored_in
 from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 
 _PAGE = 1000  # keys, as many as S3 lists at once
@@ -165,6 +166,15 @@ class Bucket:
         if answer is None:
             return None
         return Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256")
+
+    def copy(self, key: str, file: BinaryIO) -> Stored | None:
+        """Write an object's content into a file; tells what it is, or None where there is none."""
+
+        def begin() -> None:
+            file.seek(0)
+            file.truncate()
+
+        return None if self._fetch(key, file.write, begin) is None else stored_in(file)
 
     def put(
         self,

@@ -188,13 +188,7 @@ class Bar:
 def show_error(error: MarketPulseError, *, as_json: bool) -> None:
     """Print what happened and what to do, on standard error."""
     if as_json:
-        fault = {
-            "check": error.check,
-            "message": error.message,
-            "hint": error.hint,
-            "exit_code": error.exit_code,
-        }
-        say(_json({"error": fault}, sys.stderr))
+        say(_json({"error": error.as_json()}, sys.stderr))
         return
     say(f"error: {error.message}")
     if error.hint:
@@ -220,16 +214,20 @@ def _put(text: str) -> None:
         ) from error
 
 
-def log(level: int, *, as_json: bool) -> None:
-    """Write the log to standard error, a line of text or of JSON for each entry."""
+def log(level: int, *, as_json: bool, anew: bool = False) -> None:
+    """Write the log to standard error, a line of text or of JSON for each entry.
+
+    `anew` takes the place of whoever wrote it before.
+    """
     text = "%(asctime)s %(levelname)s %(name)s %(message)s"
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines() if as_json else logging.Formatter(text))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler], force=anew)
 
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         told = {"time": moment, "level": record.levelname, "logger": record.name}
-        return json.dumps({**told, "message": record.getMessage()}, ensure_ascii=False)
+        told |= {"message": record.getMessage()} | getattr(record, "told", {})
+        return json.dumps(told, ensure_ascii=False)

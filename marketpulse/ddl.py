@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from marketpulse.formats.typed import field_of
 from marketpulse.model import Column, TableSchema
-from marketpulse.names import distinct, one_line
+from marketpulse.names import distinct, one_line, quoted
 
 
 def as_ddl(tables: Sequence[TableSchema]) -> str:
@@ -24,8 +24,8 @@ def as_ddl(tables: Sequence[TableSchema]) -> str:
 
 
 def _table(schema: TableSchema, name: str, database: duckdb.DuckDBPyConnection) -> str:
-    table, names = _quoted(name), _distinct(it.name for it in schema.columns)
-    head = f"{schema.table.kind} {_quoted(schema.table.name)}"
+    table, names = quoted(name), _distinct(it.name for it in schema.columns)
+    head = f"{schema.table.kind} {quoted(schema.table.name)}"
     if name != schema.table.name:
         head += f", here {table}: DuckDB has no such name beside another's"
     lines = [f"-- {one_line(note)}" for note in (head, *_notes(schema))]
@@ -43,7 +43,7 @@ def _table(schema: TableSchema, name: str, database: duckdb.DuckDBPyConnection) 
     if schema.table.comment:
         lines.append(f"COMMENT ON TABLE {table} IS {_literal(schema.table.comment)};")
     lines += [
-        f"COMMENT ON COLUMN {table}.{_quoted(names[it.name])} IS {_literal(it.comment)};"
+        f"COMMENT ON COLUMN {table}.{quoted(names[it.name])} IS {_literal(it.comment)};"
         for it in schema.columns
         if it.comment
     ]
@@ -52,14 +52,14 @@ def _table(schema: TableSchema, name: str, database: duckdb.DuckDBPyConnection) 
 
 def _column(column: Column, name: str, database: duckdb.DuckDBPyConnection) -> tuple[str, str]:
     """A column's line, and what is to be said beside it."""
-    notes = [f"{_quoted(column.name)} in the source"] if name != column.name else []
+    notes = [f"{quoted(column.name)} in the source"] if name != column.name else []
     words = _type(column, database)
     if column.stands_for:
         notes.append(f"text that stands for: {column.stands_for}")
     elif not words:
         notes.append(f"the text of {column.travels}, which DuckDB cannot hold")
     return (
-        f"{_quoted(name)} {words or 'VARCHAR'}{'' if column.nullable else ' NOT NULL'}",
+        f"{quoted(name)} {words or 'VARCHAR'}{'' if column.nullable else ' NOT NULL'}",
         "; ".join(notes),
     )
 
@@ -79,8 +79,8 @@ def _type(column: Column, database: duckdb.DuckDBPyConnection) -> str:
 
 def _notes(schema: TableSchema) -> Iterable[str]:
     for key in schema.foreign_keys:
-        ours, theirs = (", ".join(map(_quoted, it)) for it in (key.columns, key.references))
-        yield f"{ours} points to {_quoted(key.table)}: {theirs}"
+        ours, theirs = (", ".join(map(quoted, it)) for it in (key.columns, key.references))
+        yield f"{ours} points to {quoted(key.table)}: {theirs}"
     for check in schema.checks:
         yield f"check: {check}"
 
@@ -91,11 +91,7 @@ def _distinct(names: Iterable[str]) -> dict[str, str]:
 
 
 def _listed(key: Iterable[str], names: Mapping[str, str]) -> str:
-    return ", ".join(_quoted(names[name]) for name in key)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return ", ".join(quoted(names[name]) for name in key)
 
 
 def _literal(text: str) -> str:

@@ -20,6 +20,15 @@ class MarketPulseError(Exception):
         self.hint = hint
         self.check = check or type(self).check
 
+    def as_json(self) -> dict[str, object]:
+        """The fault as every program is told of it."""
+        return {
+            "check": self.check,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
+
 
 class WrongUsage(MarketPulseError):
     """The command line asks for something that does not exist or does not fit together."""

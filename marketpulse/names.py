@@ -28,6 +28,11 @@ def distinct(
     return given
 
 
+def quoted(name: str) -> str:
+    """The name as an identifier of SQL, to the letter."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def one_line(text: str) -> str:
     """The text with an escape for whatever does not show, line ends above all."""
     return "".join(

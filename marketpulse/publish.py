@@ -86,7 +86,7 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A bucket, and where in it."""
 
     bucket: str
@@ -221,7 +221,7 @@ def push(
     Raises `AwsFailed` whenever it happens, and `BadData` also where a file changes meanwhile; the
     same push then sends what is missing.
     """
-    place = _place(uri)
+    place = place_of(uri)
     _check_endpoint(endpoint_url)
     if kms_key_id and sse not in {"aws:kms", "aws:kms:dsse"}:
         raise WrongUsage("--kms-key-id is for --sse aws:kms", hint="give both, or none of them")
@@ -264,7 +264,7 @@ class _Push:
     def __init__(
         self,
         sources: Sequence[_Source],
-        place: _Place,
+        place: Place,
         bucket: Bucket,
         *,
         force: bool,
@@ -420,8 +420,8 @@ def _points_to(pointer: bytes, keys: Sequence[str]) -> bool:
     return not listed.isdisjoint(keys)
 
 
-def _place(uri: str) -> _Place:
-    """Where an S3URI leads."""
+def place_of(uri: str) -> Place:
+    """Where an S3URI leads. Raises `WrongUsage` where it is none."""
     found = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/(.*?))?/?", uri)
     parts = (found[2] or "").split("/") if found else [""]
     if found is None or (parts != [""] and any(map(_odd, parts))):
@@ -429,7 +429,7 @@ def _place(uri: str) -> _Place:
             f"{uri}: this is no address of a place in S3; it comes last",
             hint="for instance s3://bucket/prefix/",
         )
-    return _Place(found[1], found[2] or "")
+    return Place(found[1], found[2] or "")
 
 
 def _check_endpoint(url: str | None) -> None:
@@ -448,7 +448,7 @@ def _check_endpoint(url: str | None) -> None:
         )
 
 
-def _planned(sources: Sequence[_Source], place: _Place) -> _Plan:
+def _planned(sources: Sequence[_Source], place: Place) -> _Plan:
     """All sources as one push. Raises `WrongUsage` where two make one object."""
     files = tuple(it for source in sources for it in source.files)
     seals = tuple(source.seal for source in sources if source.seal)
@@ -478,7 +478,7 @@ def _pointer(source: _Source, key: str) -> tuple[_Item, ...]:
     return (_Item(key, text, stored(io.BytesIO(text))),)
 
 
-def _source(path: Path, place: _Place, template: str | None) -> _Source:
+def _source(path: Path, place: Place, template: str | None) -> _Source:
     """What a PATH stands for, checked."""
     if not path.exists() and not path.is_symlink():
         raise NotFound(f"{path}: no such file or folder")
@@ -500,7 +500,7 @@ def _source(path: Path, place: _Place, template: str | None) -> _Source:
     return _Source(tuple(_item(it, place.key(it.name), loose=True) for it in files))
 
 
-def _sealed(folder: Path, name: str, place: _Place, template: str) -> _Source:
+def _sealed(folder: Path, name: str, place: Place, template: str) -> _Source:
     """A run or a bundle; every file that its seal lists is there, as it is listed."""
     seal = _real(folder / name)
     with _opened(seal) as file:

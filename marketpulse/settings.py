@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     env: str = Field(default="ci", validation_alias="ENV")
     app_name: str = Field(default="market-pulse", validation_alias="APP_NAME")
     aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
+    push: str | None = Field(default=None, validation_alias="MARKETPULSE_PUSH")
+    push_kms_key_id: str | None = Field(default=None, validation_alias="MARKETPULSE_KMS_KEY_ID")
+    rules: str | None = Field(default=None, validation_alias="MARKETPULSE_RULES")
 
 
 @dataclass(frozen=True)

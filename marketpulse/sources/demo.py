@@ -29,6 +29,7 @@ from marketpulse.model import (
     Table,
     TableSchema,
 )
+from marketpulse.names import quoted
 from marketpulse.sources import Source, unknown
 from marketpulse.sources.selection import condition, ordering, told
 
@@ -475,7 +476,7 @@ class DemoSource(Source):
         _make_market(_silent(database), self._rows, self._seed)
         _make_all_types(database)
         for name, comment in _AWKWARD_NAMES.items():
-            database.execute(_AWKWARD.format(table=_quoted(name), comment=comment))
+            database.execute(_AWKWARD.format(table=quoted(name), comment=comment))
         return database
 
     @cached_property
@@ -492,7 +493,7 @@ class DemoSource(Source):
         known = self._fetch(_COLUMNS, schema, table)
         forms = [_AS_TEXT.get(words.partition("(")[0], ("{}", None)) for _, words, *_ in known]
         selects = [
-            f"{form.format(_quoted(name))} AS {_quoted(name)}"
+            f"{form.format(quoted(name))} AS {quoted(name)}"
             for (name, *_), (form, _) in zip(known, forms, strict=True)
         ]
         nothing = _SCAN.format(
@@ -569,8 +570,4 @@ def _in_utc(field: pa.Field) -> pa.Field:
 
 
 def _placed(schema: str, table: str) -> str:
-    return f"{_quoted(schema)}.{_quoted(table)}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"{quoted(schema)}.{quoted(table)}"

@@ -27,10 +27,11 @@ from marketpulse.errors import (
     Unreachable,
 )
 from marketpulse.model import Column, ForeignKey, OnMisfit, SourceInfo, Table, TableSchema
+from marketpulse.names import quoted
 from marketpulse.sources import Source, unknown
 from marketpulse.sources.address import address_of
 from marketpulse.sources.listener import Address, Service, knock, within
-from marketpulse.sources.projection import Arrival, Declared, Projected, batch_rows, project, quoted
+from marketpulse.sources.projection import Arrival, Declared, Projected, batch_rows, project
 from marketpulse.sources.refusals import is_of_the_network, meaning_of
 
 if TYPE_CHECKING:

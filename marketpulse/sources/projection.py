@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from marketpulse.formats.text import Carried, carried, carried_field, without_exponents
 from marketpulse.formats.typed import column_of, moments
 from marketpulse.model import Column
+from marketpulse.names import quoted
 
 _MARK = "…[cut]"  # ends what --max-lob has cut
 _BATCH_BYTES = 32 << 20
@@ -133,11 +134,6 @@ def project(
         expression = _OLD.format(expression, _FRACTIONS[fetched.unit])
         fetched = pa.string()
     return Projected(_told(field, declared), field, fetched, expression)
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it, spelled to the letter. The dictionary's names alone come here."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _told(field: pa.Field, declared: Declared, unreadable: str = "") -> Column:

@@ -1,0 +1,239 @@
+"""The jobs of a process that stays: runs from the database into a bucket, and what is published.
+
+One object for as long as the process lives, so that AWS SSM is not asked for every call.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from marketpulse.aws import Bucket
+from marketpulse.colors.run import SUMMARY, ColorsRun, run_colors
+from marketpulse.errors import BadData, LoginRefused, NotFound, SettingsMissing
+from marketpulse.extract import describe, list_tables
+from marketpulse.publish import LATEST, Place, Receipt, place_of, push
+from marketpulse.published import Filter, as_json
+from marketpulse.settings import OracleSettings, Settings, load_settings, oracle_settings
+from marketpulse.sources import Source, open_source
+
+_SECONDS = 300  # as long credentials are taken for good without asking
+_FORMATS = ("csv", "parquet")
+_PARQUET = "processed_colors.parquet"
+_NEEDED = 3  # published Parquet files that are kept on disk
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is asked for: the arguments of `run_colors` that a caller may choose."""
+
+    table: str | None = None
+    where: str | None = None
+    hierarchy: str = "rank,date,price"
+    mapping: tuple[str, ...] = ()
+    time: str | None = None  # what PROCESSED_AT says
+    processing_type: str = "MANUAL"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run, and what became of its files."""
+
+    run: ColorsRun
+    receipt: Receipt
+
+    def as_json(self) -> dict[str, Any]:
+        """The run's summary and the receipt."""
+        return {**self.run.summary(), "push": self.receipt.as_json()}
+
+
+class Service:
+    """All that the function does. `environment` says where the bucket and the parameters are."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._oracle: tuple[float, OracleSettings] | None = None
+        self._kept = tempfile.TemporaryDirectory(prefix="marketpulse-")
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, without those of the database."""
+        return load_settings({}, self._environment, None)[0]
+
+    def tables(self) -> list[dict[str, Any]]:
+        """The tables, as `list-tables --format json` has them."""
+        return self._with_source(lambda source: list_tables(source).as_json())
+
+    def schema(self, table: str) -> dict[str, Any]:
+        """A table's columns and keys, as its schema file has them. Raises `NotFound`."""
+        return self._with_source(lambda source: describe(source, [table]).as_json()[0])
+
+    def run(self, wanted: Wanted) -> Published:
+        """Rank the colors and publish them; the same rows again change nothing.
+
+        Raises what `run_colors` and `push` raise.
+        """
+        rules = self._rules()
+        with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+
+            def ranked(source: Source) -> ColorsRun:
+                return run_colors(
+                    source,
+                    table=wanted.table or self._usual_table(),
+                    where=wanted.where,
+                    rules=rules,
+                    hierarchy=wanted.hierarchy,
+                    mapping=wanted.mapping,
+                    output=Path(folder) / "run",
+                    formats=_FORMATS,
+                    processing_type=wanted.processing_type,
+                    processed_at=wanted.time,
+                )
+
+            run = self._with_source(ranked)
+            _log.info("ranked", extra={"told": {"run_id": run.run_id, "rows": run.counts.read}})
+            receipt = push(
+                [Path(folder) / "run"],
+                self._target(),
+                region=self.settings.aws_region,
+                sse="aws:kms" if self.settings.push_kms_key_id else None,
+                kms_key_id=self.settings.push_kms_key_id,
+            )
+        sent = sum(it.action == "sent" for it in receipt.objects)
+        _log.info("published", extra={"told": {"run_id": run.run_id, "sent": sent}})
+        return Published(run, receipt)
+
+    def latest(self) -> dict[str, Any]:
+        """The summary of the run that is published last. Raises `NotFound`."""
+        return self._summary(self._seal(None))
+
+    def find(self, run_id: str) -> dict[str, Any]:
+        """The summary of a published run. Raises `NotFound`."""
+        return self._summary(self._seal(run_id))
+
+    def colors(self, run_id: str | None, chosen: Filter) -> tuple[str, bytes]:
+        """The run's id, and its processed colors in their order as a JSON array, digits exact.
+
+        `run_id` None is the latest. Raises `NotFound`, and `BadData` for a file that is not whole.
+        """
+        seal = self._seal(run_id)
+        summary = self._summary(seal)
+        listed = {it["name"]: it["sha256"] for it in summary["files"]}
+        if _PARQUET not in listed:
+            raise NotFound(f"run {summary['run_id']} was published without {_PARQUET}")
+        path = self._fetched(seal.replace(SUMMARY, _PARQUET), listed[_PARQUET])
+        return summary["run_id"], as_json(path, summary["mapping"], chosen)
+
+    def _with_source(self, job: Callable[[Source], T]) -> T:
+        """Do a job on the source; where the login is refused, with credentials read anew.
+
+        The same password is never sent twice: that locks accounts.
+        """
+        if self.settings.source != "oracle":
+            with open_source(self.settings.source) as source:
+                return job(source)
+        known = self._credentials()
+        try:
+            with open_source("oracle", oracle=known) as source:
+                return job(source)
+        except LoginRefused:
+            self._oracle = None
+            fresh = self._credentials()
+            if fresh == known:
+                raise
+            _log.info("the credentials have changed")
+        with open_source("oracle", oracle=fresh) as source:
+            return job(source)
+
+    def _credentials(self) -> OracleSettings:
+        now = time.monotonic()
+        if self._oracle is None or now - self._oracle[0] > _SECONDS:
+            self._oracle = now, oracle_settings({}, self._environment, None)
+        return self._oracle[1]
+
+    def _usual_table(self) -> str | None:
+        return None if self.settings.source != "oracle" else self._credentials().table_name
+
+    def _target(self) -> str:
+        if self.settings.push is None:
+            raise SettingsMissing(
+                "MARKETPULSE_PUSH is not set",
+                hint="it says where results go: s3://bucket/processed_colors/",
+            )
+        return self.settings.push
+
+    @cached_property
+    def _place(self) -> Place:
+        return place_of(self._target())
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        return Bucket(self._place.bucket, region=self.settings.aws_region)
+
+    def _rules(self) -> Any:
+        """The rules: a file's path, or what an object of the bucket holds."""
+        name = self.settings.rules
+        if name is None or not name.startswith("s3://"):
+            return name
+        place = place_of(name)
+        bucket = Bucket(place.bucket, region=self.settings.aws_region)
+        text = bucket.read(place.prefix)
+        if text is None:
+            raise NotFound(f"{name}: there are no such rules", hint="correct MARKETPULSE_RULES")
+        path = Path(self._kept.name) / Path(place.prefix).name
+        path.write_bytes(text)
+        return path
+
+    def _seal(self, run_id: str | None) -> str:
+        """The key of a run's summary; the latest's where none is named."""
+        if run_id is None:
+            latest = self._place.key(LATEST)
+            text = self._bucket.read(latest) if self._bucket.there([latest]) else None
+            if text is None:
+                raise NotFound(f"{self._target()}: nothing is published yet")
+            return str(json.loads(text)["seal"])
+        end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{SUMMARY}")
+        found = [key for key in self._bucket.keys(self._place.key("")) if end.fullmatch(key)]
+        if not found:
+            raise NotFound(f"there is no published run {run_id}", check="MP-SRC-009")
+        return found[-1]
+
+    def _summary(self, seal: str) -> dict[str, Any]:
+        text = self._bucket.read(seal)
+        try:
+            summary: dict[str, Any] = json.loads(text or b"")
+        except ValueError as error:
+            raise BadData(
+                f"{seal}: this is no summary of a run", hint="publish it again", check="MP-DAT-019"
+            ) from error
+        return summary
+
+    def _fetched(self, key: str, sha256: str) -> Path:
+        """A published file, on disk for the next question too. Raises `BadData`."""
+        path = Path(self._kept.name) / f"{sha256}.parquet"
+        if not path.exists():
+            part = path.with_suffix(".part")
+            with part.open("w+b") as file:
+                held = self._bucket.copy(key, file)
+            if held is None or held.sha256 != sha256:
+                raise BadData(
+                    f"{key}: it is not what its run's summary says",
+                    hint="publish it again",
+                    check="MP-DAT-019",
+                )
+            old = sorted(path.parent.glob("*.parquet"), key=lambda it: it.stat().st_mtime)
+            for one in old[: 1 - _NEEDED]:
+                one.unlink()
+            part.replace(path)
+        return path
