@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -90,7 +90,14 @@ class RunAsked(BaseModel):
         description="Only rows of which this condition is true, in Oracle's words.",
         max_length=4000,
     )
-    hierarchy: str = Field("rank,date,price", description="The keys rank, date and price.")
+    hierarchy: Literal[
+        "rank,date,price",
+        "rank,price,date",
+        "date,rank,price",
+        "date,price,rank",
+        "price,rank,date",
+        "price,date,rank",
+    ] = Field("rank,date,price", description="Which key comes first.")
     mapping: list[str] = Field(
         default=[], description="Which column is which: price=MID_PRICE.", max_length=50
     )

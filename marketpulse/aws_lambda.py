@@ -32,7 +32,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Any:
         return _http()(dict(event), context)
     request = getattr(context, "aws_request_id", "")
     try:
-        published = _service().run(_wanted(event))
+        published = service().run(_wanted(event))
     except MarketPulseError as fault:
         _log.error("failed", extra={"told": {"request_id": request, **fault.as_json()}})
         raise
@@ -46,11 +46,12 @@ def application() -> FastAPI:
     """The application for HTTP."""
     from marketpulse import api  # noqa: PLC0415 - a schedule needs no HTTP
 
-    return api.application(_service)
+    return api.application(service)
 
 
 @cache
-def _service() -> Service:
+def service() -> Service:
+    """What this process works with, as long as it lives."""
     return Service(os.environ)
 
 

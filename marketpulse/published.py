@@ -59,7 +59,7 @@ def as_json(path: Path, mapping: Mapping[str, str], chosen: Filter) -> bytes:
     )
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as folder:
         connection.execute("SET TimeZone = 'UTC'")
-        rows: pa.Table = connection.execute(question, values).to_arrow_table()
+        rows: pa.Table = connection.sql(question, params=values).to_arrow_table()
         answer = Path(folder) / "colors.json"
         writer = open_writer("json", answer, schema)
         for batch in rows.cast(schema).to_batches():

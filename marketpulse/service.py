@@ -28,7 +28,6 @@ from marketpulse.sources import Source, open_source
 _SECONDS = 300  # as long credentials are taken for good without asking
 _FORMATS = ("csv", "parquet")
 _PARQUET = "processed_colors.parquet"
-_NEEDED = 3  # published Parquet files that are kept on disk
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -64,7 +63,6 @@ class Service:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._oracle: tuple[float, OracleSettings] | None = None
-        self._kept = tempfile.TemporaryDirectory(prefix="marketpulse-")
 
     @cached_property
     def settings(self) -> Settings:
@@ -84,8 +82,8 @@ class Service:
 
         Raises what `run_colors` and `push` raise.
         """
-        rules = self._rules()
         with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+            rules = self._rules(Path(folder))
 
             def ranked(source: Source) -> ColorsRun:
                 return run_colors(
@@ -132,8 +130,10 @@ class Service:
         listed = {it["name"]: it["sha256"] for it in summary["files"]}
         if _PARQUET not in listed:
             raise NotFound(f"run {summary['run_id']} was published without {_PARQUET}")
-        path = self._fetched(seal.replace(SUMMARY, _PARQUET), listed[_PARQUET])
-        return summary["run_id"], as_json(path, summary["mapping"], chosen)
+        with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+            path = Path(folder) / _PARQUET
+            self._fetch(seal.replace(SUMMARY, _PARQUET), listed[_PARQUET], path)
+            return summary["run_id"], as_json(path, summary["mapping"], chosen)
 
     def _with_source(self, job: Callable[[Source], T]) -> T:
         """Do a job on the source; where the login is refused, with credentials read anew.
@@ -181,8 +181,8 @@ class Service:
     def _bucket(self) -> Bucket:
         return Bucket(self._place.bucket, region=self.settings.aws_region)
 
-    def _rules(self) -> Any:
-        """The rules: a file's path, or what an object of the bucket holds."""
+    def _rules(self, folder: Path) -> Any:
+        """The rules: a file's path, an object of a bucket having been copied into the folder."""
         name = self.settings.rules
         if name is None or not name.startswith("s3://"):
             return name
@@ -191,7 +191,7 @@ class Service:
         text = bucket.read(place.prefix)
         if text is None:
             raise NotFound(f"{name}: there are no such rules", hint="correct MARKETPULSE_RULES")
-        path = Path(self._kept.name) / Path(place.prefix).name
+        path = folder / Path(place.prefix).name
         path.write_bytes(text)
         return path
 
@@ -219,21 +219,13 @@ class Service:
             ) from error
         return summary
 
-    def _fetched(self, key: str, sha256: str) -> Path:
-        """A published file, on disk for the next question too. Raises `BadData`."""
-        path = Path(self._kept.name) / f"{sha256}.parquet"
-        if not path.exists():
-            part = path.with_suffix(".part")
-            with part.open("w+b") as file:
-                held = self._bucket.copy(key, file)
-            if held is None or held.sha256 != sha256:
-                raise BadData(
-                    f"{key}: it is not what its run's summary says",
-                    hint="publish it again",
-                    check="MP-DAT-019",
-                )
-            old = sorted(path.parent.glob("*.parquet"), key=lambda it: it.stat().st_mtime)
-            for one in old[: 1 - _NEEDED]:
-                one.unlink()
-            part.replace(path)
-        return path
+    def _fetch(self, key: str, sha256: str, path: Path) -> None:
+        """Copy a published file. Raises `BadData` where it is not what its summary says."""
+        with path.open("w+b") as file:
+            held = self._bucket.copy(key, file)
+        if held is None or held.sha256 != sha256:
+            raise BadData(
+                f"{key}: it is not what its run's summary says",
+                hint="publish it again",
+                check="MP-DAT-019",
+            )

@@ -1,0 +1,388 @@
+"""The function: called as AWS would, against the wire server, and SSM and S3 over HTTP."""
+
+import csv
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import boto3
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, given, settings
+from moto.server import ThreadedMotoServer
+from oracle_server.engine import DuckEngine
+from oracle_server.market import market
+from oracle_server.server import OracleServer
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from marketpulse import aws_lambda
+from marketpulse.errors import LoginRefused, MarketPulseError, WrongUsage
+
+ROOT = Path(__file__).parents[1]
+PATH = "/sp-incb/ci/market-pulse/oracle"
+FIRST, SECOND = "Planted-Rye-5150", "Planted-Oat-6160"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+APPLICATION = "marketpulse.aws_lambda:application"
+AT = "2026-03-13T08:00:00Z"
+# A 503 is no crash, and no schema tells which table, condition or mapping makes sense.
+UNCHECKED = [schemathesis.checks.not_a_server_error, positive_data_acceptance]
+UNDER = "processed_colors/date=2026-03-13/run="
+
+
+@dataclass(frozen=True)
+class Context:
+    """As much of Lambda's context as is looked at."""
+
+    aws_request_id: str = "7c9e6679-request"
+
+
+@dataclass
+class Cloud:
+    """A database, a Parameter Store and a bucket, and the environment of a function there."""
+
+    database: OracleServer
+    ssm: Any
+    s3: Any
+    environment: dict[str, str]
+
+    def put(self, **values: str) -> None:
+        """Write parameters."""
+        for name, text in values.items():
+            kind = "SecureString" if name in {"username", "password"} else "String"
+            self.ssm.put_parameter(Name=f"{PATH}/{name}", Value=text, Type=kind, Overwrite=True)
+
+    def objects(self) -> dict[str, bytes]:
+        """All that is in the bucket."""
+        listed = self.s3.list_objects_v2(Bucket="colors").get("Contents", ())
+        return {
+            it["Key"]: self.s3.get_object(Bucket="colors", Key=it["Key"])["Body"].read()
+            for it in listed
+        }
+
+    def writes(self) -> int:
+        """How many times something was written or deleted, ever."""
+        versions = self.s3.list_object_versions(Bucket="colors")
+        return len(versions.get("Versions", ())) + len(versions.get("DeleteMarkers", ()))
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """AWS over HTTP."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def cloud(moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
+    """All of it, made anew; this process is the function."""
+    with urlopen(f"{moto}/moto-api/reset", data=b"", timeout=10):
+        pass
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    ssm, s3 = (
+        boto3.client(name, endpoint_url=moto, region_name="us-east-1", **keys)
+        for name in ("ssm", "s3")
+    )
+    s3.create_bucket(Bucket="colors")
+    s3.put_bucket_versioning(Bucket="colors", VersioningConfiguration={"Status": "Enabled"})
+    environment = {
+        **KEYS,
+        "AWS_ENDPOINT_URL": moto,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MARKETPULSE_PUSH": "s3://colors/processed_colors/",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    aws_lambda.service.cache_clear()
+    with OracleServer(DuckEngine(market()), users={"ANALYST": FIRST}) as database:
+        cloud = Cloud(database, ssm, s3, environment)
+        cloud.put(
+            host=database.host, port=str(database.port), service_name=database.service,
+            username="analyst", password=FIRST, schema="MARKET", table_name="COLORS_TABLE",
+        )  # fmt: skip
+        yield cloud
+    aws_lambda.service.cache_clear()
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    ssm.close()
+    s3.close()
+
+
+def call(event: Mapping[str, Any]) -> Any:
+    """What Lambda does."""
+    return aws_lambda.handler(event, Context())
+
+
+def test_a_schedules_event_publishes_what_the_cli_makes(cloud: Cloud, tmp_path: Path) -> None:
+    """The processed colors in the bucket are the CLI's, byte for byte, and latest.json's."""
+    answer = call({"time": AT})
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **cloud.environment}
+    words: tuple[str, ...] = (
+        "run-colors",
+        "--formats",
+        "csv,parquet",
+        "--processed-at",
+        AT,
+        "--output",
+        "out",
+    )
+    words += ("--table", "COLORS_TABLE", "--processing-type", "AUTOMATED", "--format", "json")
+    done = subprocess.run(
+        [sys.executable, "-m", "marketpulse", *words],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    objects = cloud.objects()
+    run_id = json.loads(done.stdout)["run_id"]
+    assert answer["run_id"] == run_id
+    assert answer["rows"]["read"] > 100
+    for name in ("processed_colors.csv", "processed_colors.parquet", "excluded_colors.csv"):
+        assert objects[f"{UNDER}{run_id}/{name}"] == (tmp_path / "out" / name).read_bytes()
+    assert json.loads(objects["processed_colors/latest.json"])["run_id"] == run_id
+
+
+def test_called_twice_nothing_changes(cloud: Cloud) -> None:
+    """Neither for the same event, nor two hours later while the rows are the same."""
+    call({"time": AT})
+    writes, objects = cloud.writes(), cloud.objects()
+    again = call({"time": AT})
+    later = call({"time": "2026-03-13T10:00:00Z"})
+
+    assert {it["action"] for it in again["push"]["objects"]} == {"skipped"}
+    assert {it["action"] for it in later["push"]["objects"]} == {"kept", "skipped"}
+    assert (cloud.writes(), cloud.objects()) == (writes, objects)
+
+
+def test_a_rotated_password_is_read_again(cloud: Cloud) -> None:
+    """The process that knew the old password reads the new one, and goes on."""
+    call({"time": AT})
+    cloud.database.users["ANALYST"] = SECOND
+    cloud.put(password=SECOND)
+
+    assert call({"time": "2026-03-14T08:00:00Z"})["rows"]["read"] > 100
+
+
+def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
+    """Where SSM has no other one, there is one login and one error: accounts get locked."""
+    call({"time": AT})
+    cloud.database.users["ANALYST"] = SECOND
+    logins = len(cloud.database.seen.logins)
+    with pytest.raises(LoginRefused):
+        call({"time": AT})
+
+    assert len(cloud.database.seen.logins) - logins == 1
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str]) -> None:
+    """Each line is JSON; one names run, request and rows; a fault has its check."""
+    run_id = call({"time": AT})["run_id"]
+    with pytest.raises(MarketPulseError):
+        call({"time": AT, "table": "NOBODYS"})
+    err = capfd.readouterr().err
+    lines = [json.loads(line) for line in err.splitlines()]
+    done = next(it for it in lines if it["message"] == "done")
+
+    assert (done["run_id"], done["request_id"]) == (run_id, "7c9e6679-request")
+    assert done["read"] > 100
+    assert any(it.get("check") == "MP-SRC-001" for it in lines)
+    assert FIRST not in err
+
+
+@pytest.mark.parametrize("event", [{"time": 7}, {"mapping": "price=PX"}, {"mapping": [1]}])
+def test_an_event_of_other_words(cloud: Cloud, event: dict[str, Any]) -> None:
+    """It is refused before anybody logs in."""
+    with pytest.raises(WrongUsage):
+        call(event)
+    assert cloud.database.seen.connections == 0
+
+
+def test_rules_from_the_bucket_and_a_condition(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules are an object, too; where is the database's to answer."""
+    rule = {"type": "where", "column": "RANK", "operator": "equals", "value": 6}
+    rules = {"rules": [{"id": 1, "name": "x", "is_active": True, "conditions": [rule]}]}
+    monkeypatch.setenv("MARKETPULSE_RULES", "s3://colors/desk/rules.json")
+    with pytest.raises(MarketPulseError, match="there are no such rules"):
+        call({"time": AT})
+    cloud.s3.put_object(Bucket="colors", Key="desk/rules.json", Body=json.dumps(rules).encode())
+    everything = call({"time": AT})
+    some = call({"time": AT, "where": "RANK < 6"})
+
+    assert everything["excluded_by_rule"]["1"] == everything["rows"]["read"] - some["rows"]["read"]
+    assert some["rows"]["excluded"] == 0
+
+
+# -- HTTP -----------------------------------------------------------------------------------------
+
+
+def asked(path: str, query: str = "", method: str = "GET", body: str | None = None) -> Any:
+    """What the function answers to an event of a function URL: status and JSON."""
+    answer = call(
+        {
+            "version": "2.0",
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": {
+                "host": "x.lambda-url.us-east-1.on.aws",
+                "content-type": "application/json",
+            },
+            "requestContext": {
+                "http": {"method": method, "path": path, "sourceIp": "10.0.0.1"},
+                "stage": "$default",
+            },
+            "body": body,
+            "isBase64Encoded": False,
+        }
+    )
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_http_behind_the_same_handler(cloud: Cloud) -> None:
+    """Tables, a schema, a run and its summary by HTTP; faults are JSON with their status."""
+    assert asked("/health")[1]["status"] == "ok"
+    assert asked("/runs/latest")[0] == asked("/colors")[0] == 404
+    status, tables = asked("/tables")
+    assert status == 200
+    assert "COLORS_TABLE" in {it["name"] for it in tables}
+    status, schema = asked("/tables/colors_table/schema")
+    assert (status, schema["columns"][0]["name"]) == (200, "MESSAGE_ID")
+    status, fault = asked("/tables/COLOR_TABLE/schema")
+    assert (status, fault["error"]["check"]) == (404, "MP-SRC-001")
+    status, run = asked("/runs", method="POST", body=json.dumps({"time": AT}))
+    assert (status, run["processing_type"]) == (201, "MANUAL")
+    assert asked(f"/runs/{run['run_id']}")[1] == asked("/runs/latest")[1]
+    assert asked("/runs/" + "0" * 16)[0] == 404
+    cloud.database.users.clear()
+    cloud.put(password=SECOND)
+    aws_lambda.service.cache_clear()
+    assert asked("/tables")[0] == 503
+
+
+def test_published_colors_are_filtered(cloud: Cloud) -> None:
+    """Each filter gives the rows of the CSV that it means, in their order, digits exact."""
+    run_id = call({"time": AT})["run_id"]
+    text = cloud.objects()[f"{UNDER}{run_id}/processed_colors.csv"].decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    every = [int(it["MESSAGE_ID"]) for it in rows]
+    assert max(every) > 2**53
+
+    def ids(query: str) -> list[int]:
+        status, answer = asked("/colors", query)
+        assert (status, answer["run_id"]) == (200, run_id)
+        return [it["MESSAGE_ID"] for it in answer["colors"]]
+
+    def those(**wanted: str) -> list[int]:
+        return [
+            int(it["MESSAGE_ID"])
+            for it in rows
+            if all(it[name].startswith(value) for name, value in wanted.items())
+        ]
+
+    one = rows[len(rows) // 2]
+    assert ids("limit=10000") == every
+    assert ids("limit=7&offset=3") == every[3:10]
+    assert ids(f"cusip={one['CUSIP'].lower()}&limit=10000") == those(CUSIP=one["CUSIP"])
+    assert ids("parents=true&limit=10000") == those(IS_PARENT="true")
+    day = one["DATE"][:10]
+    assert ids(f"date={day}&limit=10000") == those(DATE=day)
+    assert ids(f"dealer=Lumi%C3%A8re&date={day}&limit=10000") == those(SOURCE="Lumière", DATE=day)
+    assert ids(f"run={run_id}&cusip=NOBODY") == []
+
+
+@pytest.fixture
+def published(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """The embedded market in place of the database, and a run of it."""
+    monkeypatch.setenv("MARKETPULSE_SOURCE", "demo")
+    call({"time": AT, "table": "COLORS"})
+    return cloud
+
+
+@pytest.fixture
+def url(published: Cloud) -> Iterator[str]:
+    """The application, served by uvicorn in this process."""
+    assert published.objects()
+    server = uvicorn.Server(
+        uvicorn.Config(aws_lambda.application(), host="127.0.0.1", port=0, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    for _ in range(500):
+        if server.started:
+            break
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+
+
+def test_no_question_breaks_it(url: str) -> None:
+    """Its own OpenAPI document, fuzzed: no 500, and no answer that it does not describe."""
+    seen = set()
+    for found in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+
+        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def probe(case: Any) -> None:
+            answer = case.call()
+            seen.add((case.operation.path, answer.status_code))
+            assert answer.status_code != 500
+            case.validate_response(answer, excluded_checks=UNCHECKED)
+
+        probe()
+    assert {path for path, _ in seen} == {
+        "/health", "/tables", "/tables/{table}/schema", "/runs", "/runs/{run_id}", "/colors",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("published")
+def test_examples_are_answers() -> None:
+    """What the document shows has the shape of what is answered."""
+    document = asked("/openapi.json")[1]
+    latest, colors = asked("/runs/latest")[1], asked("/colors")[1]
+    shown = document["paths"]["/runs/{run_id}"]["get"]["responses"]["200"]
+    assert set(shown["content"]["application/json"]["example"]) <= set(latest)
+    shown = document["paths"]["/colors"]["get"]["responses"]["200"]
+    example = shown["content"]["application/json"]["example"]
+    assert set(example) == set(colors)
+    assert set(example["colors"][0]) <= set(colors["colors"][0])
+
+
+@pytest.mark.usefixtures("published")
+def test_uvicorn_runs_the_same(tmp_path: Path) -> None:
+    """On a desk it is a process with a port."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", *["--port", "0", "--factory"], APPLICATION],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stderr is not None
+        lines = (server.stderr.readline() for _ in range(50))
+        url = next(found[0] for line in lines if (found := re.search(r"http://[0-9.:]+", line)))
+        with urlopen(f"{url}/colors?limit=1", timeout=20) as answer:
+            assert len(json.load(answer)["colors"]) == 1
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
