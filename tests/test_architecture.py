@@ -205,7 +205,8 @@ def test_the_environment_is_an_argument() -> None:
         if (isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"})
         or (isinstance(node, ast.alias) and node.name in {"environ", "environb", "getenv"})
     }
-    assert readers == {"cli", "aws_lambda", "sources.oracle"}  # OracleDatabase() is a front door, too
+    # OracleDatabase() is a front door, too.
+    assert readers == {"cli", "aws_lambda", "sources.oracle"}
 
 
 def test_only_the_console_prints() -> None:

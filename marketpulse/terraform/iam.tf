@@ -1,0 +1,164 @@
+# The function may read these parameters, use this key, and write below this prefix. A star stands
+# where AWS knows nothing narrower, and says why.
+data "aws_iam_policy_document" "function" {
+  # checkov:skip=CKV_AWS_356:ec2:DescribeNetworkInterfaces and its like know no resource
+  # checkov:skip=CKV_AWS_111:interfaces are made before they have a name; subnet and group bound them
+  statement {
+    sid     = "ReadTheParameters"
+    actions = ["ssm:GetParametersByPath"]
+    resources = [
+      "${local.arn_of_ssm}:parameter${local.parameter_path}",
+      "${local.arn_of_ssm}:parameter${local.parameter_path}/",
+    ]
+  }
+
+  statement {
+    sid       = "UseTheKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.main.arn]
+  }
+
+  statement {
+    sid       = "ListThePrefix"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.colors.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${local.prefix}/*"]
+    }
+  }
+
+  statement {
+    sid       = "PublishBelowThePrefix"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.colors.arn}/${local.prefix}/*"]
+  }
+
+  # A pointer that arrived damaged is taken away; nothing else is ever deleted.
+  statement {
+    sid       = "TakeAwayThePointer"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.colors.arn}/${local.prefix}/latest.json"]
+  }
+
+  dynamic "statement" {
+    for_each = var.rules_key == null ? [] : [var.rules_key]
+
+    content {
+      sid       = "ReadTheRules"
+      actions   = ["s3:GetObject"]
+      resources = ["${aws_s3_bucket.colors.arn}/${statement.value}"]
+    }
+  }
+
+  statement {
+    sid       = "WriteTheLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.function.arn}:*"]
+  }
+
+  statement {
+    sid       = "KeepFailedEvents"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.failed.arn]
+  }
+
+  statement {
+    sid     = "LiveInTheNetwork"
+    actions = ["ec2:CreateNetworkInterface"]
+    resources = concat(
+      [for subnet in var.subnet_ids : "${local.arn_of_ec2}:subnet/${subnet}"],
+      ["${local.arn_of_ec2}:security-group/${aws_security_group.function.id}"],
+      ["${local.arn_of_ec2}:network-interface/*"],
+    )
+  }
+
+  statement {
+    sid       = "LeaveTheNetwork"
+    actions   = ["ec2:DeleteNetworkInterface"]
+    resources = ["${local.arn_of_ec2}:*/*"]
+  }
+
+  statement {
+    sid       = "LookAtTheNetwork"
+    actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    resources = ["*"]
+  }
+}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  account    = data.aws_caller_identity.current.account_id
+  arn_of_ssm = "arn:${local.partition}:ssm:${var.aws_region}:${local.account}"
+  arn_of_ec2 = "arn:${local.partition}:ec2:${var.aws_region}:${local.account}"
+}
+
+resource "aws_iam_role" "function" {
+  name               = "${local.name}-function"
+  assume_role_policy = data.aws_iam_policy_document.lambda_assumes.json
+}
+
+resource "aws_iam_role_policy" "function" {
+  name   = "least"
+  role   = aws_iam_role.function.id
+  policy = data.aws_iam_policy_document.function.json
+}
+
+data "aws_iam_policy_document" "lambda_assumes" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+# The schedule may call the function, keep what it could not deliver, and read its own input.
+data "aws_iam_policy_document" "schedule" {
+  statement {
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_function.main.arn]
+  }
+
+  statement {
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.failed.arn]
+  }
+
+  statement {
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.main.arn]
+  }
+}
+
+resource "aws_iam_role" "schedule" {
+  name               = "${local.name}-schedule"
+  assume_role_policy = data.aws_iam_policy_document.scheduler_assumes.json
+}
+
+resource "aws_iam_role_policy" "schedule" {
+  name   = "least"
+  role   = aws_iam_role.schedule.id
+  policy = data.aws_iam_policy_document.schedule.json
+}
+
+data "aws_iam_policy_document" "scheduler_assumes" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}

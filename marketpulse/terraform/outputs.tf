@@ -1,0 +1,29 @@
+output "bucket" {
+  description = "Where the colors are published."
+  value       = aws_s3_bucket.colors.id
+}
+
+output "latest" {
+  description = "The pointer that readers follow."
+  value       = "s3://${aws_s3_bucket.colors.id}/${local.prefix}/latest.json"
+}
+
+output "function" {
+  description = "The function's name."
+  value       = aws_lambda_function.main.function_name
+}
+
+output "parameter_path" {
+  description = "Where the seven parameters are; `marketpulse ssm put` gives them their values."
+  value       = local.parameter_path
+}
+
+output "kms_key_id" {
+  description = "The key, for `marketpulse ssm put --kms-key-id` and `push-s3 --kms-key-id`."
+  value       = aws_kms_key.main.arn
+}
+
+output "http" {
+  description = "The function's address, null without http."
+  value       = one(aws_lambda_function_url.http[*].function_url)
+}
