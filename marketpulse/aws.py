@@ -27,6 +27,7 @@ from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 
 _PAGE = 1000  # keys, as many as S3 lists at once
 _READ_TRIES = 3  # of a content that breaks off; the driver tries only what has no content yet
+_TO_READ = "the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key"
 _MISSING = (
     botos.ConfigNotFound,
     botos.ConfigParseError,
@@ -340,38 +341,78 @@ def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
     cannot be read: that is not the same as parameters that are not there.
     """
     _keep_quiet()
-    core = _core()
-    patience = {"mode": "standard", "total_max_attempts": 2}
-    core.set_default_client_config(Config(connect_timeout=5, read_timeout=10, retries=patience))
+    core = _patient()
     usual = boto3.DEFAULT_SESSION
     try:
-        if core.get_credentials() is None:
-            return None
-        boto3.setup_default_session(botocore_session=core, region_name=region)
-        return question()
-    except (botos.NoCredentialsError, botos.PartialCredentialsError):
-        return None
+        with _parameters_answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
+            if core.get_credentials() is None:
+                return None
+            boto3.setup_default_session(botocore_session=core, region_name=region)
+            try:
+                return question()
+            except (botos.NoCredentialsError, botos.PartialCredentialsError):
+                return None
+    finally:
+        boto3.DEFAULT_SESSION = usual
+
+
+def read_parameters(path: str, region: str) -> dict[str, tuple[str, str]]:
+    """The parameters right below a path: by their last names, their types and values, decrypted.
+
+    Raises `SettingsMissing` without credentials, and `AwsFailed` for all that AWS does not do.
+    """
+    _keep_quiet()
+    with _parameters_answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
+        client = boto3.Session(botocore_session=_patient(), region_name=region).client("ssm")
+        pages = client.get_paginator("get_parameters_by_path").paginate(
+            Path=path, WithDecryption=True
+        )
+        return {
+            it["Name"].rpartition("/")[2]: (it["Type"], it["Value"])
+            for page in pages
+            for it in page["Parameters"]
+        }
+
+
+def put_parameters(
+    path: str,
+    region: str,
+    values: Mapping[str, str],
+    secret: Collection[str],
+    *,
+    kms_key_id: str | None,
+) -> None:
+    """Write parameters below a path, those that are secret encrypted. Raises as reading does."""
+    _keep_quiet()
+    needs = "the credentials need ssm:PutParameter there, and kms:Encrypt for its key"
+    with _parameters_answered(f"SSM {path} in {region}: they cannot be written", needs):
+        client = boto3.Session(botocore_session=_patient(), region_name=region).client("ssm")
+        for name, value in values.items():
+            kind = {"Type": "SecureString" if name in secret else "String"}
+            kind |= {"KeyId": kms_key_id} if kms_key_id and name in secret else {}
+            client.put_parameter(Name=f"{path}{name}", Value=value, Overwrite=True, **kind)
+
+
+@contextmanager
+def _parameters_answered(what: str, needs: str) -> Iterator[None]:
+    """The door to Parameter Store: no error of boto3's passes it."""
+    try:
+        yield
     except botos.ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        raise AwsFailed(
-            f"SSM {path} in {region} cannot be read: {code}",
-            hint="the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key",
-            check="MP-SSM-001",
-        ) from error
+        raise AwsFailed(f"{what}: {code}", hint=needs, check="MP-SSM-001") from error
     except _MISSING as error:
         raise SettingsMissing(
-            f"SSM {path} in {region}: AWS's settings cannot be used ({type(error).__name__})",
+            f"{what}: AWS's settings cannot be used ({type(error).__name__})",
             hint="`aws configure list` shows what AWS finds; --credentials env does without",
             check="MP-SSM-003",
         ) from error
     except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
         raise AwsFailed(
-            f"SSM {path} in {region}: no answer ({type(error).__name__})",
+            f"{what}: no answer ({type(error).__name__})",
             hint="check AWS_REGION, the network and the proxy; --credentials env does without SSM",
             check="MP-SSM-002",
         ) from error
-    finally:
-        boto3.DEFAULT_SESSION = usual
 
 
 def _keep_quiet() -> None:
@@ -385,6 +426,13 @@ def _core() -> botocore.session.Session:
     # Off AWS nobody answers where a machine asks for its own credentials.
     core.set_config_variable("metadata_service_timeout", 1)
     core.set_config_variable("metadata_service_num_attempts", 1)
+    return core
+
+
+def _patient() -> botocore.session.Session:
+    core = _core()
+    tries = {"mode": "standard", "total_max_attempts": 2}
+    core.set_default_client_config(Config(connect_timeout=5, read_timeout=10, retries=tries))
     return core
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from marketpulse.colors.run import ColorsRun
     from marketpulse.extract import Listing
     from marketpulse.model import TableSchema
+    from marketpulse.parameters import Parameters
     from marketpulse.publish import Receipt
     from marketpulse.sample import Planned, Sample
     from marketpulse.settings import OracleSettings, Provenance, Settings
@@ -252,6 +253,8 @@ app = typer.Typer(
 )
 rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(rules_app, name="rules", help="Check and try exclusion rules.")
+ssm_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(ssm_app, name="ssm", help="The database's parameters in AWS SSM.")
 
 Source = Annotated[
     str | None,
@@ -314,6 +317,10 @@ TakenAt = Annotated[
 MaxLob = Annotated[
     int | None,
     typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
+]
+Push = Annotated[
+    str | None,
+    typer.Option("--push", metavar="S3URI", help="Send what was written there, as push-s3 does."),
 ]
 MaxRejected = Annotated[
     int | None,
@@ -394,6 +401,7 @@ def run_colors(
     inputs: Inputs = None,
     source: Source = None,
     table: Table = None,
+    where: Where = None,
     rules: RulesFile = None,
     hierarchy: Hierarchy = "rank,date,price",
     mapping: Mapping = None,
@@ -410,14 +418,17 @@ def run_colors(
     max_rejected: MaxRejected = None,
     memory_limit: MemoryLimit = None,
     explain: Explained = None,
+    push: Push = None,
     shape: Format = Shape.TABLE,
 ) -> None:
     """Turn colors into parents and children per security, after the exclusion rules."""
+    _check_push(push, writes=explain is None)
     with _source(ctx, inputs, source) as data:
         from marketpulse.colors import run  # noqa: PLC0415 - the engine, when there is an input
 
         asked: dict[str, Any] = {
             "table": table,
+            "where": where,
             "rules": rules,
             "hierarchy": hierarchy,
             "mapping": mapping or (),
@@ -438,7 +449,7 @@ def run_colors(
             max_rejected=max_rejected,
             **asked,
         )
-    _show_run(ctx.obj, result, shape)
+    _show_run(ctx.obj, result, shape, _pushed(ctx.obj, output, push))
 
 
 @app.command("list-tables")
@@ -548,6 +559,7 @@ def sample(
     ] = Path("sample_data"),
     max_lob: MaxLob = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")] = False,
+    push: Push = None,
     taken_at: TakenAt = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; read no row.")
@@ -555,6 +567,7 @@ def sample(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Write rows of tables, and all that describes them, as one folder to send."""
+    _check_push(push, writes=not dry_run)
     with _source(ctx, None, source, max_lob=max_lob) as data:
         from marketpulse import extract  # noqa: PLC0415 - when there is a source
         from marketpulse import sample as job  # noqa: PLC0415 - so too
@@ -583,7 +596,7 @@ def sample(
             zipped=zipped,
             secrets=ctx.obj.secrets(),
         )
-    _show_sample(ctx.obj, taken, shape)
+    _show_sample(ctx.obj, taken, shape, _pushed(ctx.obj, output, push))
 
 
 @app.command("verify")
@@ -747,6 +760,72 @@ def push_s3(
     _show_receipt(ctx.obj, pushed, shape)
 
 
+@app.command("terraform")
+def terraform(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files that somebody has changed.")
+    ] = False,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Write the Terraform files of the function, its schedule, parameters and bucket."""
+    from marketpulse import terraform as files  # noqa: PLC0415 - when it is needed
+
+    written = files.write(folder, force=force)
+    if shape is Shape.JSON:
+        console.show_json({"output": str(folder), "files": files.names(), "written": written})
+        return
+    for name in files.names():
+        console.show_text(str(folder / name))
+    ctx.obj.say(f"{len(written)} files written, {len(files.names()) - len(written)} were there")
+
+
+@ssm_app.command("put")
+def ssm_put(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Only these: password. Asked for at a terminal."),
+    ] = None,
+    kms_key: Annotated[
+        str | None,
+        typer.Option("--kms-key-id", metavar="KEY", help="Encrypt user and password with it."),
+    ] = None,
+    shape: Format = Shape.TABLE,
+) -> None:
+    """Write the database's parameters: lines NAME=VALUE of standard input, or what you type."""
+    from marketpulse import parameters  # noqa: PLC0415 - when it is needed
+    from marketpulse.settings import PARAMETERS  # noqa: PLC0415 - so too
+
+    wanted = names or [*PARAMETERS]
+    unknown = [name for name in wanted if name not in PARAMETERS]
+    if unknown:
+        raise WrongUsage(
+            f"there is no parameter {unknown[0].partition('=')[0]!r}",
+            hint=f"the names are {', '.join(PARAMETERS)}; a value is never part of the command",
+        )
+    if sys.stdin.isatty():
+        values = {name: _asked_for(name, hidden=name in parameters.SECRET) for name in wanted}
+        values = {name: value for name, value in values.items() if value}
+    else:
+        given = parameters.parsed(sys.stdin)
+        values = {name: value for name, value in given.items() if name in wanted}
+    _show_parameters(parameters.put(ctx.obj.settings()[0], values, kms_key), shape)
+    ctx.obj.say(f"written: {', '.join(values)}")
+
+
+@ssm_app.command("check")
+def ssm_check(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
+    """Look whether all seven parameters are there, and none is a placeholder."""
+    from marketpulse import parameters  # noqa: PLC0415 - when it is needed
+
+    checked = parameters.check(ctx.obj.settings()[0])
+    _show_parameters(checked, shape)
+    if not checked.complete:
+        raise typer.Exit(3)
+
+
 @app.command("config")
 def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     """Show every setting, the place it came from, and the places that lost."""
@@ -863,6 +942,49 @@ def _source(
     return open_source(named, oracle=oracle, max_lob=max_lob, system=system)
 
 
+def _check_push(target: str | None, *, writes: bool) -> None:
+    """Refuse an address that is none before the work begins, not after it."""
+    if target is None:
+        return
+    from marketpulse.publish import place_of  # noqa: PLC0415 - when it is needed
+
+    place_of(target)
+    if not writes:
+        raise WrongUsage("--push: nothing would be written that could be sent")
+
+
+def _pushed(session: Session, folder: Path, target: str | None) -> Receipt | None:
+    """What became of a folder that was to be sent as well."""
+    if target is None:
+        return None
+    from marketpulse.publish import push  # noqa: PLC0415 - when it is needed
+
+    settings, _ = session.settings()
+    progress = console.progress(quiet=session.quiet, unit="bytes")
+    place, patience = settings.aws_region, settings.deadline
+    try:
+        return push([folder], target, region=place, patience=patience, progress=progress)
+    except (AwsFailed, SettingsMissing) as fault:
+        fault.hint += f"; all is written, so then: marketpulse push-s3 {folder} {target}"
+        raise
+
+
+def _asked_for(name: str, *, hidden: bool) -> str:
+    """What somebody types; nothing leaves the parameter as it is."""
+    typed: str = typer.prompt(
+        f"{name} (Enter leaves it)", default="", hide_input=hidden, show_default=False, err=True
+    )
+    return typed
+
+
+def _show_parameters(told: Parameters, shape: Shape) -> None:
+    if shape is Shape.JSON:
+        console.show_json(told.as_json())
+        return
+    console.show_table(("parameter", ""), [(it.name, it.state) for it in told.parameters])
+    console.show_text(f"in {told.path} of {told.region}")
+
+
 def _show_list(listing: Listing) -> None:
     estimated = any(it.rows_as_of for it in listing.tables)
     rows = [
@@ -878,10 +1000,10 @@ def _about(table: model.Table) -> str:
     return f"for {table.target}" if table.target else table.comment
 
 
-def _show_run(session: Session, run: ColorsRun, shape: Shape) -> None:
+def _show_run(session: Session, run: ColorsRun, shape: Shape, pushed: Receipt | None) -> None:
     rows = run.counts
     if shape is Shape.JSON:
-        console.show_json({**run.summary(), "output": str(run.output)})
+        console.show_json({**run.summary(), "output": str(run.output), **_as_part(pushed)})
     else:
         left = rows.read - rows.excluded - rows.rejected
         table: list[tuple[str, object, str]] = [("rows read", rows.read, run.input)]
@@ -905,6 +1027,13 @@ def _show_run(session: Session, run: ColorsRun, shape: Shape) -> None:
         session.say(f"warning: {run.warnings['rank']} rows with a rank outside 1 to 6; kept")
     for warning in run.rule_warnings:
         session.say(f"warning: {warning}")
+    if pushed and shape is not Shape.JSON:
+        _show_receipt(session, pushed, shape)
+
+
+def _as_part(pushed: Receipt | None) -> dict[str, Any]:
+    """A receipt as a part of another result's JSON."""
+    return {} if pushed is None else {"push": pushed.as_json()}
 
 
 def _show_plan(planned: Sequence[Planned], shape: Shape) -> None:
@@ -916,15 +1045,17 @@ def _show_plan(planned: Sequence[Planned], shape: Shape) -> None:
         console.show_text(f"{it.statement}{known}\n  {', '.join(it.files)}")
 
 
-def _show_sample(session: Session, taken: Sample, shape: Shape) -> None:
+def _show_sample(session: Session, taken: Sample, shape: Shape, pushed: Receipt | None) -> None:
     manifest = taken.manifest
     if shape is Shape.JSON:
-        console.show_json(taken.as_json())
+        console.show_json({**taken.as_json(), **_as_part(pushed)})
     else:
         tables = [it for it in manifest.tables if it.files]
         rows = [(it.name, it.rows, ", ".join(file.name for file in it.files)) for it in tables]
         console.show_table(("table", "rows", "files"), rows)
         console.show_text(f"in {taken.folder}" + (f" and {taken.zipped}" if taken.zipped else ""))
+    if pushed and shape is not Shape.JSON:
+        _show_receipt(session, pushed, shape)
     for table in manifest.tables:
         for note in table.notes:
             session.say(f"warning: {table.name}: {note}")

@@ -27,6 +27,8 @@ LAYERS = (
         "publish",
         "published",
         "doctor",
+        "parameters",
+        "terraform",
     ),  # jobs
     ("extract", "models", "ddl"),
     ("colors", "sources", "aws", "settings"),
@@ -138,6 +140,7 @@ def _name(path: Path) -> str:
 MODULES = {
     _name(path): Module(_name(path), ast.parse(path.read_text(encoding="utf-8")))
     for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "build_function.py"  # a script that is written out, no module of ours
 }
 
 

@@ -24,19 +24,18 @@ _TARGET = [
     *("--platform", "manylinux2014_x86_64"),
 ]
 # What the function never imports: spreadsheets, terminals, data frames, and parts of others.
-_UNUSED = """
-    bin pandas* openpyxl* et_xmlfile* xlsxwriter* rich* pygments* markdown_it* mdurl* typer*
-    shellingham* click* python_dateutil* greenlet*
-    pyarrow/include pyarrow/src pyarrow/libarrow_flight* pyarrow/*_encryption*
-    pyarrow/libarrow_s3* pyarrow/_flight* pyarrow/_s3fs* pyarrow/*orc*.so pyarrow/_hdfs* pyarrow/_gcsfs* pyarrow/_azurefs* pyarrow/_pyarrow_cpp_tests*
-    pyarrow/libarrow_python*.so.*.*.* pyarrow/libarrow_python_flight*
-    pyarrow/libarrow_python_parquet_encryption*
-    pyarrow/libarrow_python.so pyarrow/libarrow_python.so.2600.1.0 numpy/random numpy/polynomial numpy/fft
-    numpy/_core/_simd* numpy/_core/*_tests* sqlalchemy/orm sqlalchemy/ext sqlalchemy/*/*_cy.*.so
-    numpy/f2py numpy/_core/lib numpy/_core/include numpy/typing numpy/distutils numpy/doc
-    sqlalchemy/testing sqlalchemy/dialects/mysql sqlalchemy/dialects/postgresql
-    sqlalchemy/dialects/sqlite sqlalchemy/dialects/mssql
-""".split()
+_UNUSED = (
+    *("bin", "pandas*", "openpyxl*", "et_xmlfile*", "xlsxwriter*", "rich*", "pygments*"),
+    *("markdown_it*", "mdurl*", "typer*", "shellingham*", "click*", "greenlet*"),
+    *("pyarrow/include", "pyarrow/src", "pyarrow/libarrow_flight*", "pyarrow/libarrow_s3*"),
+    *("pyarrow/*_encryption*", "pyarrow/*_flight*", "pyarrow/_s3fs*", "pyarrow/*orc*.so"),
+    *("pyarrow/_hdfs*", "pyarrow/_gcsfs*", "pyarrow/_azurefs*", "pyarrow/_pyarrow_cpp_tests*"),
+    *("pyarrow/libarrow_python.so", "pyarrow/libarrow_python.so.*.*.*"),
+    *("numpy/random", "numpy/polynomial", "numpy/fft", "numpy/f2py", "numpy/typing"),
+    *("numpy/_core/lib", "numpy/_core/include", "numpy/_core/_simd*", "numpy/_core/*_tests*"),
+    *("sqlalchemy/orm", "sqlalchemy/ext", "sqlalchemy/testing", "sqlalchemy/*/*_cy.*.so"),
+    *(f"sqlalchemy/dialects/{it}" for it in ("mysql", "postgresql", "sqlite", "mssql")),
+)
 _SERVICES = {"s3", "ssm", "sts", "sso", "sso-oidc", "kms"}  # that we speak to
 _SOURCES = {".pyx", ".pxd", ".pxi", ".pyi", ".h", ".hpp", ".c", ".cpp", ".a", ".pyc"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file: the same content makes the same zip

@@ -8,7 +8,7 @@ data "aws_iam_policy_document" "function" {
     actions = ["ssm:GetParametersByPath"]
     resources = [
       "${local.arn_of_ssm}:parameter${local.parameter_path}",
-      "${local.arn_of_ssm}:parameter${local.parameter_path}/",
+      "${local.arn_of_ssm}:parameter${local.parameter_path}/*",
     ]
   }
 

@@ -2,26 +2,19 @@
 # Terraform then leaves the values alone: no secret is ever in its state.
 locals {
   parameter_path = "/${var.app_prefix}/${var.env}/${var.app_name}/oracle"
-  parameters = {
-    host         = "String"
-    port         = "String"
-    service_name = "String"
-    username     = "SecureString"
-    password     = "SecureString"
-    schema       = "String"
-    table_name   = "String"
-  }
+  parameters     = ["host", "port", "service_name", "username", "password", "schema", "table_name"]
+  encrypted      = ["username", "password"]
 }
 
 resource "aws_ssm_parameter" "oracle" {
   # checkov:skip=CKV2_AWS_34:user name and password are encrypted; the other five are no secrets
   # checkov:skip=CKV_AWS_337:those that are encrypted are so with the key below
-  for_each = local.parameters
+  for_each = toset(local.parameters)
 
   name        = "${local.parameter_path}/${each.key}"
   description = "MarketPulse: the database's ${each.key}"
-  type        = each.value
-  key_id      = each.value == "SecureString" ? aws_kms_key.main.arn : null
+  type        = contains(local.encrypted, each.key) ? "SecureString" : "String"
+  key_id      = contains(local.encrypted, each.key) ? aws_kms_key.main.arn : null
   value       = "PLACEHOLDER"
 
   lifecycle {

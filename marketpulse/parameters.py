@@ -1,0 +1,96 @@
+"""The job: the seven parameters of an environment, written into AWS SSM, and looked at there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from marketpulse.aws import put_parameters, read_parameters
+from marketpulse.errors import WrongUsage
+from marketpulse.settings import PARAMETERS, Place, Settings, parameter_path
+
+SECRET = ("username", "password")  # SecureStrings
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter, and whether it is as it should be: its value is nowhere here."""
+
+    name: str
+    state: str  # set, missing, placeholder, or not encrypted
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The seven of an environment."""
+
+    path: str
+    region: str
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are there and none is a placeholder or a secret in plain text."""
+        return all(it.state == "set" for it in self.parameters)
+
+    def as_json(self) -> dict[str, Any]:
+        """The parameters as `--format json` shows them."""
+        return {**asdict(self), "complete": self.complete}
+
+
+def parsed(lines: Iterable[str]) -> dict[str, str]:
+    """Values from lines `NAME=VALUE`, by the parameters' names; `ORACLE_HOST` is `host`, too.
+
+    Blank lines and those that begin with # say nothing. Raises `WrongUsage`, which repeats no
+    value.
+    """
+    values = {}
+    named = {variable: name for name, variable in PARAMETERS.items()}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        word, equals, value = line.strip().partition("=")
+        name = named.get(word.strip().upper(), word.strip().lower())
+        if not equals or name not in PARAMETERS:
+            raise WrongUsage(
+                f"line {number}: this is not NAME=VALUE with the name of a parameter",
+                hint=f"the names are {', '.join(PARAMETERS)}",
+            )
+        values[name] = value.strip()
+    return values
+
+
+def put(settings: Settings, values: Mapping[str, str], kms_key_id: str | None) -> Parameters:
+    """Write these parameters, whatever they were before; tells how all seven are now.
+
+    Raises `WrongUsage` for a value that would count as not set, `AwsFailed` where SSM refuses.
+    """
+    place = Place("input", {PARAMETERS[name]: value for name, value in values.items()})
+    odd = [name for name in values if place.get(PARAMETERS[name]) is None]
+    if odd or not values:
+        raise WrongUsage(
+            f"{', '.join(odd) or 'all seven'}: there is no value, or a placeholder for one",
+            hint="give NAME=VALUE on standard input, a line each, or answer at the terminal",
+        )
+    put_parameters(
+        parameter_path(settings), settings.aws_region, values, SECRET, kms_key_id=kms_key_id
+    )
+    return check(settings)
+
+
+def check(settings: Settings) -> Parameters:
+    """How the seven parameters are. Raises `AwsFailed` or `SettingsMissing` as SSM answers."""
+    path = parameter_path(settings)
+    found = read_parameters(path, settings.aws_region)
+    place = Place("SSM", {name: value for name, (_, value) in found.items()})
+
+    def state(name: str) -> str:
+        if name not in found:
+            return "missing"
+        if place.get(name) is None:
+            return "placeholder"
+        return "not encrypted" if name in SECRET and found[name][0] != "SecureString" else "set"
+
+    seven = tuple(Parameter(name, state(name)) for name in PARAMETERS)
+    return Parameters(path, settings.aws_region, seven)

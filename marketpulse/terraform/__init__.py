@@ -1,0 +1,34 @@
+"""The Terraform files of the function, its parameters and its bucket, to be written out."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from marketpulse.errors import OutputRefused
+
+
+def names() -> list[str]:
+    """The files, by name."""
+    ours = (it.name for it in files(__name__).iterdir())
+    return sorted(it for it in ours if it.endswith(".tf") or it == "build_function.py")
+
+
+def write(folder: Path, *, force: bool = False) -> list[str]:
+    """Write the files into a folder; gives the names of those that were not there as they are.
+
+    Raises `OutputRefused` where one is there that was changed, unless `force` says to overwrite it.
+    """
+    texts = {name: files(__name__).joinpath(name).read_bytes() for name in names()}
+    there = {name: folder / name for name in texts if (folder / name).exists()}
+    same = {name for name, path in there.items() if path.read_bytes() == texts[name]}
+    changed = sorted(set(there) - same)
+    if changed and not force:
+        raise OutputRefused(
+            f"{folder}: {', '.join(changed)} would be overwritten, and somebody has changed it",
+            hint="name another folder, or overwrite with --force",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in texts.keys() - same:
+        (folder / name).write_bytes(texts[name])
+    return sorted(texts.keys() - same)

@@ -1,0 +1,227 @@
+"""The Terraform files: they parse, they say what the code says, and the function's zip fits."""
+
+import fnmatch
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+from test_cli import Tool
+
+from marketpulse import terraform
+from marketpulse.parameters import SECRET
+from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
+
+ROOT = Path(__file__).parents[1]
+FILES = ROOT / "marketpulse/terraform"
+TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glob("*.tf"))}
+
+
+def plain(node: Any) -> Any:
+    """A parsed file without the quotes that the parser leaves round names."""
+    if isinstance(node, dict):
+        return {str(plain(name)): plain(it) for name, it in node.items()}
+    if isinstance(node, list):
+        return [plain(it) for it in node]
+    return node.strip('"') if isinstance(node, str) else node
+
+
+PARSED = {name: plain(hcl2.loads(text)) for name, text in TEXT.items()}
+
+
+def resources(kind: str) -> dict[str, Any]:
+    """The resources of a kind, by name."""
+    return {
+        name: body
+        for file in PARSED.values()
+        for block in file.get("resource", ())
+        for found, named in block.items()
+        if found == kind
+        for name, body in named.items()
+    }
+
+
+def statements() -> list[dict[str, Any]]:
+    """What the function and the schedule may do."""
+    documents = {
+        name: body
+        for block in PARSED["iam.tf"]["data"]
+        for named in block.values()
+        for name, body in named.items()
+    }
+    return [*documents["function"]["statement"], *documents["schedule"]["statement"]]
+
+
+def local(name: str) -> Any:
+    """The value of a local."""
+    return next(
+        block[name] for it in PARSED.values() for block in it.get("locals", ()) if name in block
+    )
+
+
+def test_the_parameters_are_those_of_the_code() -> None:
+    """Their names, which of them are secret, and their path; Terraform leaves the values alone."""
+    parameter = resources("aws_ssm_parameter")["oracle"]
+
+    assert local("parameters") == [*PARAMETERS]
+    assert local("encrypted") == [*SECRET]
+    settings, _ = load_settings({}, {}, None)
+    filled = local("parameter_path")
+    for name in ("app_prefix", "env", "app_name"):
+        variable = next(it[name] for it in PARSED["variables.tf"]["variable"] if name in it)
+        assert variable["default"] == getattr(settings, name)
+        filled = filled.replace(f"${{var.{name}}}", variable["default"])
+    assert filled + "/" == parameter_path(settings)
+    assert "value" in str(parameter["lifecycle"][0]["ignore_changes"])
+    assert parameter["value"] == "PLACEHOLDER"
+
+
+def test_the_environment_has_settings_alone() -> None:
+    """Every variable that the function gets is a setting of ours, and none is a secret."""
+    block = TEXT["lambda.tf"].partition("environment {")[2].partition("\n  }\n")[0]
+    given = set(re.findall(r"\b([A-Z][A-Z_]+)\s*=", block))
+    known = {str(it.validation_alias) for it in Settings.model_fields.values()}
+
+    assert {"APP_PREFIX", "ENV", "APP_NAME", "MARKETPULSE_PUSH"} <= given <= known
+    assert not any(name.startswith("ORACLE_") for name in given)
+
+
+def test_the_handler_is_there() -> None:
+    """What Lambda calls exists under this name."""
+    name = re.search(r'"(marketpulse\.[a-z_.]+)" : null', TEXT["lambda.tf"])
+    assert name is not None
+    module, _, function = name[1].rpartition(".")
+    assert callable(getattr(__import__(module, fromlist=[function]), function))
+
+
+def test_the_schedule_is_productions() -> None:
+    """0 8,10,12,14,16,18 * * * UTC, and its input names the scheduled time to the letter."""
+    schedule = resources("aws_scheduler_schedule")["runs"]
+
+    assert schedule["schedule_expression"] == "cron(0 8,10,12,14,16,18 * * ? *)"
+    assert schedule["schedule_expression_timezone"] == "UTC"
+    assert 'time = "<aws.scheduler.scheduled-time>"' in TEXT["schedule.tf"]
+    assert r'"\\u003c", "<"), "\\u003e", ">")' in TEXT["schedule.tf"]
+
+
+def test_no_star_that_need_not_be() -> None:
+    """Actions are named; a resource is a star where AWS knows nothing narrower."""
+    for statement in statements():
+        assert not any("*" in action for action in statement["actions"])
+    everywhere = [it["actions"] for it in statements() if it.get("resources") == ["*"]]
+    assert everywhere == [["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]]
+
+
+def test_the_function_may_do_what_it_does() -> None:
+    """Each call that a scheduled run makes to S3 and SSM is among what it may do."""
+    allowed = {action for it in statements() for action in it["actions"]}
+    needed = {"ssm:GetParametersByPath", "s3:ListBucket", "s3:GetObject", "s3:PutObject"}
+    assert needed | {"kms:Decrypt", "kms:GenerateDataKey", "s3:DeleteObject"} <= allowed
+
+
+def test_plain_resources_alone() -> None:
+    """AWS's own provider, no module; every star of the settings has a description."""
+    assert [name for name, it in PARSED.items() if "module" in it] == []
+    kinds = {kind for it in PARSED.values() for block in it.get("resource", ()) for kind in block}
+    assert all(fnmatch.fnmatch(kind, "aws_*") for kind in kinds)
+    for variable in PARSED["variables.tf"]["variable"]:
+        for name, body in variable.items():
+            assert body["description"], name
+
+
+@pytest.mark.parametrize("text", TEXT.values(), ids=[*TEXT])
+def test_layout(text: str) -> None:
+    """As `terraform fmt` leaves it, as far as a test can tell: indents, equal signs, blank ends."""
+    depth = 0
+    for line in text.splitlines():
+        assert line == line.rstrip()
+        assert "\t" not in line
+        stripped = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line.partition("# ")[0].strip())
+        closing = len(stripped) - len(stripped.lstrip("])}"))
+        if line.strip() and not line.lstrip().startswith("#"):
+            assert len(line) - len(line.lstrip()) == 2 * (depth - min(closing, 1)), line
+        opened = sum(stripped.count(it) for it in "[({") - sum(stripped.count(it) for it in "])}")
+        depth += (opened > 0) - (opened < 0)
+    assert depth == 0
+
+
+@pytest.mark.skipif(shutil.which("checkov") is None, reason="checkov is not installed")
+def test_checkov_finds_nothing(tmp_path: Path) -> None:
+    """What it finds is mended, or explained beside the line."""
+    terraform.write(tmp_path)
+    words = ["checkov", "--directory", str(tmp_path), "--quiet", "--skip-download", "-o", "json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    found = json.loads(done.stdout)
+    results = found if isinstance(found, list) else [found]
+    assert [it["summary"]["failed"] for it in results] == [0] * len(results)
+
+
+def test_written_out(tool: Tool) -> None:
+    """All files are written; again nothing is; a changed one is kept unless forced."""
+    first = tool.run("terraform", "infra")
+    again = tool.run("terraform", "infra", "--format", "json")
+    (tool.folder / "infra/iam.tf").write_text("mine")
+    refused = tool.run("terraform", "infra")
+
+    assert (first.code, again.code, refused.code) == (0, 0, 2)
+    assert {it.name for it in (tool.folder / "infra").iterdir()} == {*TEXT, "build_function.py"}
+    assert json.loads(again.out)["written"] == []
+    assert "iam.tf would be overwritten" in refused.err
+    assert (tool.folder / "infra/iam.tf").read_text() == "mine"
+    assert tool.run("terraform", "infra", "--force").code == 0
+    assert (tool.folder / "infra/iam.tf").read_text() == TEXT["iam.tf"]
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    """The command line in a folder of its own."""
+    return Tool(tmp_path / "desk", {})
+
+
+INSIDE = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+import marketpulse, marketpulse.aws_lambda, mangum, boto3, sqlalchemy.dialects.oracle
+import marketpulse.sources.oracle
+assert marketpulse.__file__.startswith(sys.argv[1]), marketpulse.__file__
+for package in ("pandas", "rich", "openpyxl"):
+    assert package not in sys.modules
+health = marketpulse.aws_lambda.handler({
+    "version": "2.0", "rawPath": "/health", "rawQueryString": "", "headers": {"host": "x"},
+    "requestContext": {"http": {"method": "GET", "path": "/health", "sourceIp": "10.0.0.1"}},
+}, None)
+assert health["statusCode"] == 200, health
+run = marketpulse.run_colors(sys.argv[2], output=sys.argv[3], formats=("csv", "parquet"))
+print(run.counts.read, run.counts.parents)
+"""
+
+
+@pytest.mark.package
+def test_the_zip_fits_and_works(tmp_path: Path) -> None:
+    """Unpacked it is smaller than Lambda's limit, and all that the function imports is in it."""
+    script = str(FILES / "build_function.py")
+    done = subprocess.run(
+        [sys.executable, script, str(ROOT), "--output", "function.zip"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(tmp_path / "function.zip") as zipped:
+        assert sum(it.file_size for it in zipped.infolist()) < 262_144_000
+        zipped.extractall(tmp_path / "function")
+    python = shutil.which("python3.12")
+    works = python and subprocess.run([python, "-V"], capture_output=True, check=False)
+    if not works or works.returncode:
+        pytest.skip("it fits; there is no Python 3.12 to run it")
+    day = str(ROOT / "tests/fixtures/colors_day/colors_day.csv")
+    ran = subprocess.run(
+        [str(python), "-I", "-c", INSIDE, str(tmp_path / "function"), day, str(tmp_path / "out")],
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split()[0] == "2003"
