@@ -654,6 +654,39 @@ def test_no_secret_is_printed_or_written(tool: Tool, shop: Shop) -> None:
         assert secret not in said
 
 
+def test_written_and_sent_by_one_command(tool: Tool, shop: Shop) -> None:
+    """--push of run-colors and sample sends what was written, as push-s3 would."""
+    target = f"s3://{shop.name}/colors/"
+    run = tool.run_colors("--push", target, "--format", "json")
+    again = tool.run("push-s3", "out", target)
+    sample = ("sample", "DEALERS", "--source", "demo", "--push", f"s3://{shop.name}/bundle")
+    taken = tool.run(*sample)
+
+    receipt = receipt_of(run)["push"]
+    assert f"colors/date=2026-03-13/run={receipt['run_id']}/processed_colors.csv" in shop.keys
+    assert again.err == f"sent 0 objects, 0 bytes; skipped {len(receipt['objects'])}\n"
+    assert taken.code == 0
+    assert "bundle/manifest.json" in shop.keys
+    assert "bundle/manifest.json" in taken.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--push", "bucket/x"], 2, "this is no address of a place in S3"),
+        (["--push", "s3://bucket", "--explain", "037833100"], 2, "nothing would be written"),
+        (["--push", "s3://no-such-bucket/x"], 8, "then: marketpulse push-s3 out s3://no-such"),
+    ],
+)
+def test_push_that_cannot_be(tool: Tool, words: list[str], code: int, said: str) -> None:
+    """A wrong address is told before the work; a refused push says how to send it later."""
+    result = tool.run_colors(*words)
+
+    assert result.code == code
+    assert said in result.err
+    assert (tool.out / "run_summary.json").exists() == (code == 8)
+
+
 def test_quiet_is_quiet(tool: Tool, shop: Shop) -> None:
     """-q leaves the receipt on stdout and nothing beside it."""
     make_bundle(tool.folder / "bundle", complete=False, a="1")

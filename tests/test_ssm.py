@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -225,3 +226,130 @@ def test_a_profile_that_is_nowhere(tmp_path: Path, store: str) -> None:
 
     assert done.returncode == 3
     assert json.loads(done.stderr)["error"]["check"] == "MP-SSM-003"
+
+
+# -- ssm put, ssm check ---------------------------------------------------------------------------
+
+
+def stored(url: str) -> dict[str, tuple[str, str]]:
+    """The parameters by their last names: type and value."""
+    client = boto3.client("ssm", endpoint_url=url, region_name="us-east-1", **_KEYWORDS)
+    found = client.get_parameters_by_path(Path=PATH, WithDecryption=True)["Parameters"]
+    client.close()
+    return {it["Name"].rpartition("/")[2]: (it["Type"], it["Value"]) for it in found}
+
+
+def given(folder: Path, text: str, *words: str, **environment: str) -> Any:
+    """Run marketpulse with this on standard input."""
+    usual = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "marketpulse", *words], cwd=folder, input=text,
+        env=usual | {"AWS_EC2_METADATA_DISABLED": "true", **KEYS} | environment,
+        capture_output=True, encoding="utf-8", timeout=100, check=False,
+    )  # fmt: skip
+
+
+def test_put_writes_all_seven_and_a_run_finds_them(
+    server: OracleServer, store: str, tmp_path: Path
+) -> None:
+    """From standard input, secrets encrypted, nothing shown; over what Terraform has put there."""
+    put(store, parameters(server, password="PLACEHOLDER"))
+    values = parameters(server) | {"table_name": "COLORS_TABLE"}
+    names = {"host": "ORACLE_HOST", "password": "ORACLE_PASSWORD"}
+    text = "# ours\n\n" + "".join(f"{names.get(it, it)}={value}\n" for it, value in values.items())
+    done = given(
+        tmp_path, text, "-v", "-v", "ssm", "put", "--format", "json", AWS_ENDPOINT_URL_SSM=store
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["complete"] is True
+    assert SECRET not in done.stdout + done.stderr
+    secret = {"username", "password"}
+    kinds = {name: "SecureString" if name in secret else "String" for name in values}
+    assert stored(store) == {name: (kinds[name], value) for name, value in values.items()}
+    assert run(tmp_path, "list-tables", AWS_ENDPOINT_URL_SSM=store, **KEYS).returncode == 0
+
+
+def test_check_tells_what_is_amiss(server: OracleServer, store: str, tmp_path: Path) -> None:
+    """Missing, a placeholder, a secret in plain text: each by its name, and exit 3."""
+    put(store, parameters(server, host="PLACEHOLDER", schema=""))
+    client = boto3.client("ssm", endpoint_url=store, region_name="us-east-1", **_KEYWORDS)
+    client.delete_parameter(Name=f"{PATH}/username")
+    client.put_parameter(Name=f"{PATH}/username", Value="me", Type="String")
+    client.close()
+    done = given(tmp_path, "", "ssm", "check", "--format", "json", AWS_ENDPOINT_URL_SSM=store)
+    mended = given(tmp_path, "host=h\nschema=s\n", "ssm", "put", AWS_ENDPOINT_URL_SSM=store)
+
+    states = {it["name"]: it["state"] for it in json.loads(done.stdout)["parameters"]}
+    assert done.returncode == 3
+    assert states == dict.fromkeys(parameters(server), "set") | {
+        "host": "placeholder", "schema": "missing", "username": "not encrypted"
+    }  # fmt: skip
+    assert mended.returncode == 0, mended.stderr
+    assert mended.stderr.endswith("written: host, schema\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "code", "said"),
+    [
+        (["put"], "", 2, "all seven: there is no value"),
+        (["put"], "password=\n", 2, "password: there is no value"),
+        (["put"], "host=PLACEHOLDER\n", 2, "host: there is no value"),
+        (["put"], f"{SECRET}\n", 2, "line 1: this is not NAME=VALUE"),
+        (["put"], f"passwort={SECRET}\n", 2, "line 1: this is not NAME=VALUE"),
+        (["put", f"password={SECRET}"], "", 2, "a value is never part of the command"),
+        (["put", "host"], f"password={SECRET}\n", 2, "all seven: there is no value"),
+    ],
+)
+def test_put_refuses(
+    words: list[str], text: str, code: int, said: str, store: str, tmp_path: Path
+) -> None:
+    """What is no parameter is said, and what may be a secret is not repeated."""
+    done = given(tmp_path, text, "ssm", *words, AWS_ENDPOINT_URL_SSM=store)
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert SECRET not in done.stderr
+    assert stored(store) == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no pseudo terminal")
+def test_put_asks_at_a_terminal(store: str, tmp_path: Path) -> None:
+    """Names are asked for; the password does not show while it is typed."""
+    import pty  # noqa: PLC0415 - not on Windows
+
+    ours, theirs = pty.openpty()
+    usual = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **KEYS}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "marketpulse", "ssm", "put", "host", "password"],
+        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env=usual | {"AWS_ENDPOINT_URL_SSM": store},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    for question, answer in ((b"host", b"db.example.com\n"), (b"password", f"{SECRET}\n".encode())):
+        while question not in shown.rpartition(b"\n")[2]:
+            shown += os.read(ours, 1000)
+        os.write(ours, answer)
+    try:
+        while piece := os.read(ours, 1000):
+            shown += piece
+    except OSError:  # the other end has gone
+        pass
+    os.close(ours)
+
+    assert process.wait(100) == 0, shown
+    assert SECRET.encode() not in shown
+    assert stored(store)["password"] == ("SecureString", SECRET)
+
+
+def test_put_without_permission(tmp_path: Path) -> None:
+    """A dead Parameter Store is exit 8, no credentials are exit 3; neither repeats the value."""
+    text = f"password={SECRET}\n"
+    dead = given(tmp_path, text, "ssm", "put", AWS_ENDPOINT_URL_SSM="http://127.0.0.1:9")
+    nobody = given(
+        tmp_path, text, "ssm", "put", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="",
+        AWS_ENDPOINT_URL_SSM="http://127.0.0.1:9",
+    )  # fmt: skip
+
+    assert (dead.returncode, nobody.returncode) == (8, 3), dead.stderr + nobody.stderr
+    assert SECRET not in dead.stderr + nobody.stderr
