@@ -18,7 +18,7 @@ class Parameter:
     """A parameter, and whether it is as it should be: its value is nowhere here."""
 
     name: str
-    state: str  # set, missing, placeholder, or not encrypted
+    state: str  # set, missing, placeholder, not a port, or not encrypted
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def put(settings: Settings, values: Mapping[str, str], kms_key_id: str | None) -
             f"{', '.join(odd) or 'all seven'}: there is no value, or a placeholder for one",
             hint="give NAME=VALUE on standard input, a line each, or answer at the terminal",
         )
+    if not _fits("port", values.get("port", "1521")):
+        raise WrongUsage("port: this is not a port", hint="Oracle's usual one is 1521")
     put_parameters(
         parameter_path(settings), settings.aws_region, values, SECRET, kms_key_id=kms_key_id
     )
@@ -90,7 +92,14 @@ def check(settings: Settings) -> Parameters:
             return "missing"
         if place.get(name) is None:
             return "placeholder"
+        if not _fits(name, found[name][1]):
+            return "not a port"
         return "not encrypted" if name in SECRET and found[name][0] != "SecureString" else "set"
 
     seven = tuple(Parameter(name, state(name)) for name in PARAMETERS)
     return Parameters(path, settings.aws_region, seven)
+
+
+def _fits(name: str, value: str) -> bool:
+    """Whether the value can be used as this parameter; only a port has a form of its own."""
+    return name != "port" or (value.isascii() and value.isdecimal() and 1 <= int(value) <= 65535)

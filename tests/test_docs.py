@@ -20,8 +20,8 @@ from oracle_server.market import market
 from oracle_server.server import OracleServer
 
 from marketpulse import errors
-from marketpulse.cli import app, rules_app
-from marketpulse.settings import Settings
+from marketpulse.cli import app, rules_app, ssm_app
+from marketpulse.settings import PARAMETERS, Settings
 
 ROOT = Path(__file__).parents[1]
 DAY = Path(__file__).parent / "fixtures" / "colors_day"
@@ -83,6 +83,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     renamed = header.replace(",PX,", ",MID_PRICE,").replace(",DATE,", ",CREATED_DATE,")
     (folder / "mids.csv").write_text(f"{renamed}\n{rest}", encoding="utf-8", newline="")
     (folder / "rules.json").write_bytes((DAY / "rules.json").read_bytes())
+    (folder / "parameters.txt").write_text(
+        "".join(f"{name}=1521\n" for name in PARAMETERS), encoding="utf-8"
+    )
     (folder / "rules.toml").write_text(
         '[[rules]]\nid = 1\nname = "No valuations"\nis_active = true\n[[rules.conditions]]\n'
         'type = "where"\ncolumn = "BIAS"\noperator = "equals"\nvalue = "VALUATION"\n',
@@ -121,10 +124,14 @@ def store() -> Iterator[dict[str, str]]:
 def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run marketpulse as a user's terminal would, without the user's settings."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ}
+    given = None
+    if words[-2:-1] == ["<"]:
+        words, given = words[:-2], (folder / words[-1]).read_text(encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "marketpulse", *words],
         cwd=folder,
         env=kept | {"HOME": str(folder), "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)} | more,
+        input=given,
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -177,7 +184,8 @@ def test_every_command_works(
         return
     assert program == "marketpulse"
     about_oracle = page in GUIDES or words[0] == "doctor" or words[-3:] == SHORT
-    done = run(words, office if about_oracle else desk, **store, **database)
+    there = {"AWS_ENDPOINT_URL_SSM": store["AWS_ENDPOINT_URL_S3"]} if words[0] == "ssm" else {}
+    done = run(words, office if about_oracle else desk, **(store | database | there))
     assert done.returncode == code, done.stderr
     if output:
         shown = done.stderr if code else done.stdout
@@ -185,13 +193,17 @@ def test_every_command_works(
 
 
 @pytest.mark.parametrize("block", list(blocks("json")), ids=lambda block: block.words[:40])
-def test_every_shape_is_as_shown(block: Block, desk: Path) -> None:
+def test_every_shape_is_as_shown(block: Block, desk: Path, store: dict[str, str]) -> None:
     """JSON that a page shows has the keys, the order and the types of what is printed."""
     shown = json.loads(block.text)
     if not block.words:
         assert set(shown) == {"rules"}
         return
-    done = run(shlex.split(block.words), desk)
+    there = {}
+    if block.words.startswith("ssm"):
+        there = {**store, "AWS_ENDPOINT_URL_SSM": store["AWS_ENDPOINT_URL_S3"]}
+        assert run(["ssm", "put", "<", "parameters.txt"], desk, **there).returncode == 0
+    done = run(shlex.split(block.words), desk, **there)
     assert (
         done.returncode == shown.get("exit_code", 0)
         if isinstance(shown, dict)
@@ -199,7 +211,7 @@ def test_every_shape_is_as_shown(block: Block, desk: Path) -> None:
     ), done.stderr
     printed = json.loads(done.stdout)
     assert_same_shape(shown, printed)
-    if "output" in shown:
+    if "output" in shown and "written" not in shown:
         seal = "run_summary.json" if "run_id" in shown else "manifest.json"
         written = json.loads((desk / shown["output"] / seal).read_text("utf-8"))
         assert {**printed, **written} == printed
@@ -257,8 +269,11 @@ def test_the_python_of_the_pages_runs(page: str, told: str, desk: Path) -> None:
 
 def registered() -> list[tuple[str, Any]]:
     """Every command with its full name and its function."""
-    top = [(info.name, info.callback) for info in app.registered_commands]
-    return top + [(f"rules {info.name}", info.callback) for info in rules_app.registered_commands]
+    top: list[tuple[str, Any]]
+    top = [(str(it.name), it.callback) for it in app.registered_commands]
+    for name, group in (("rules", rules_app), ("ssm", ssm_app)):
+        top += [(f"{name} {info.name}", info.callback) for info in group.registered_commands]
+    return top
 
 
 @pytest.mark.parametrize("name", [name for name, _ in registered()])

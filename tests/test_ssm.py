@@ -295,6 +295,7 @@ def test_check_tells_what_is_amiss(server: OracleServer, store: str, tmp_path: P
         (["put"], "", 2, "all seven: there is no value"),
         (["put"], "password=\n", 2, "password: there is no value"),
         (["put"], "host=PLACEHOLDER\n", 2, "host: there is no value"),
+        (["put"], "port=15x21\n", 2, "port: this is not a port"),
         (["put"], f"{SECRET}\n", 2, "line 1: this is not NAME=VALUE"),
         (["put"], f"passwort={SECRET}\n", 2, "line 1: this is not NAME=VALUE"),
         (["put", f"password={SECRET}"], "", 2, "a value is never part of the command"),
