@@ -12,8 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marketpulse import __version__, console, model
+from marketpulse import __version__, console, model, results
 from marketpulse.errors import (
     AwsFailed,
     MarketPulseError,
@@ -29,84 +28,59 @@ from marketpulse.errors import (
     SettingsMissing,
     WrongUsage,
 )
+from marketpulse.options import (
+    AskNobody,
+    Bundle,
+    BundleFormats,
+    Chosen,
+    Credentials,
+    Dialect,
+    Driver,
+    Endpoint,
+    Everything,
+    Explained,
+    Format,
+    ForWhom,
+    Hierarchy,
+    Inputs,
+    Jobs,
+    JsonRows,
+    KmsKey,
+    Limit,
+    ListShape,
+    LogFormat,
+    Mapping,
+    MaxLob,
+    MaxRejected,
+    MemoryLimit,
+    Order,
+    Output,
+    Overwrite,
+    PrefixTemplate,
+    ProcessedAt,
+    ProcessingType,
+    Profile,
+    Push,
+    ReadNothing,
+    ReceiptFile,
+    RulesFile,
+    Sent,
+    Shape,
+    Source,
+    Sse,
+    Table,
+    Tables,
+    Tags,
+    TakenAt,
+    Where,
+    Zipped,
+)
 
 if TYPE_CHECKING:
-    from marketpulse.colors.explain import Explanation
-    from marketpulse.colors.run import ColorsRun
-    from marketpulse.extract import Listing
-    from marketpulse.model import TableSchema
-    from marketpulse.parameters import Parameters
     from marketpulse.publish import Receipt
-    from marketpulse.sample import Planned, Sample
     from marketpulse.settings import OracleSettings, Provenance, Settings
 
 _interrupted = threading.Event()  # by Ctrl-C
-
-
-class Shape(StrEnum):
-    """How a result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class ListShape(StrEnum):
-    """How a list is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-class Profile(StrEnum):
-    """For whom a CSV file is written."""
-
-    LOSSLESS = "lossless"
-    EXCEL = "excel"
-
-
-class Dialect(StrEnum):
-    """Whose statements create the tables."""
-
-    DUCKDB = "duckdb"
-
-
-class Credentials(StrEnum):
-    """Where credentials are looked for."""
-
-    AUTO = "auto"
-    ENV = "env"
-    SSM = "ssm"
-
-
-class Driver(StrEnum):
-    """Which driver connects."""
-
-    AUTO = "auto"
-    THIN = "thin"
-    THICK = "thick"
-
-
-class LogFormat(StrEnum):
-    """How the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class Encryption(StrEnum):
-    """How a store encrypts objects."""
-
-    S3 = "AES256"
-    KMS = "aws:kms"
-    KMS_TWICE = "aws:kms:dsse"
-
-
-class ProcessingType(StrEnum):
-    """What PROCESSING_TYPE says."""
-
-    AUTOMATED = "AUTOMATED"
-    MANUAL = "MANUAL"
 
 
 @dataclass
@@ -256,89 +230,6 @@ app.add_typer(rules_app, name="rules", help="Check and try exclusion rules.")
 ssm_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(ssm_app, name="ssm", help="The database's parameters in AWS SSM.")
 
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--source",
-        metavar="SOURCE",
-        help="Where rows come from: oracle, a file, a glob, a folder, or 'demo' "
-        "(else MARKETPULSE_SOURCE, else oracle).",
-    ),
-]
-Format = Annotated[Shape, typer.Option("--format", help="How the result is printed.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", metavar="DIR", help="Write it into this folder, too.")
-]
-Inputs = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."),
-]
-Tables = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="TABLE", help="The tables, where there are several."),
-]
-Table = Annotated[
-    str | None, typer.Option("--table", metavar="NAME", help="The table, where there are several.")
-]
-Hierarchy = Annotated[
-    str,
-    typer.Option("--hierarchy", metavar="KEYS", help="The order of the keys rank, date and price."),
-]
-Mapping = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="NAME=COLUMN",
-        help="Which column of the input is which: price=MID_PRICE. Repeat as needed.",
-    ),
-]
-RulesFile = Annotated[
-    Path | None,
-    typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
-]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", metavar="CONDITION", help="Only rows of which this is true."),
-]
-Chosen = Annotated[
-    str | None, typer.Option("--columns", metavar="NAMES", help="Only these: CUSIP,PX.")
-]
-Order = Annotated[
-    str | None,
-    typer.Option("--order-by", metavar="COLUMNS", help="First by these: 'PX DESC, CUSIP'."),
-]
-JsonRows = Annotated[
-    str, typer.Option("--json-rows", metavar="N", help="Rows of the JSON file, or all.")
-]
-TakenAt = Annotated[
-    str | None,
-    typer.Option("--taken-at", metavar="TIME", help="What names and manifest say, not now."),
-]
-MaxLob = Annotated[
-    int | None,
-    typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
-]
-Push = Annotated[
-    str | None,
-    typer.Option("--push", metavar="S3URI", help="Send what was written there, as push-s3 does."),
-]
-MaxRejected = Annotated[
-    int | None,
-    typer.Option("--max-rejected", min=0, metavar="N", help="Fail where more are rejected."),
-]
-MemoryLimit = Annotated[
-    str | None,
-    typer.Option("--memory-limit", metavar="SIZE", help="2GB; beyond it, the disk is used."),
-]
-Explained = Annotated[
-    str | None,
-    typer.Option("--explain", metavar="CUSIP", help="Explain this security; write nothing."),
-]
-ProcessedAt = Annotated[
-    str | None,
-    typer.Option("--processed-at", metavar="TIME", help="What PROCESSED_AT says, not now."),
-]
-
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -422,6 +313,7 @@ def run_colors(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Turn colors into parents and children per security, after the exclusion rules."""
+    as_json = shape is Shape.JSON
     _check_push(push, writes=explain is None)
     with _source(ctx, inputs, source) as data:
         from marketpulse.colors import run  # noqa: PLC0415 - the engine, when there is an input
@@ -438,7 +330,7 @@ def run_colors(
             from marketpulse.colors.explain import explain as explained  # noqa: PLC0415 - so too
 
             with run.prepared(data, **asked) as ready:
-                _show_explanation(explained(ready, explain), shape)
+                results.show_explanation(explained(ready, explain), as_json=as_json)
             return
         result = run.run_colors(
             data,
@@ -449,7 +341,8 @@ def run_colors(
             max_rejected=max_rejected,
             **asked,
         )
-    _show_run(ctx.obj, result, shape, _pushed(ctx.obj, output, push))
+    sent = _pushed(ctx.obj, output, push)
+    results.show_run(result, sent, as_json=as_json, say=ctx.obj.say)
 
 
 @app.command("list-tables")
@@ -488,7 +381,7 @@ def list_tables(
         _, *others = (it.name for it in fields(model.Table))
         console.show_csv(("table", *others), [[*it.values()] for it in listing.as_json()])
     else:
-        _show_list(listing)
+        results.show_listing(listing)
 
 
 @app.command("schema")
@@ -532,7 +425,7 @@ def schema(
         for number, described in enumerate(schemas.tables):
             if number:
                 console.show_text("")
-            _show_schema(described)
+            results.show_schema(described)
 
 
 @app.command("sample")
@@ -540,33 +433,24 @@ def sample(
     ctx: typer.Context,
     tables: Tables = None,
     source: Source = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=0, metavar="N", help="How many rows.")
-    ] = 1000,
-    everything: Annotated[bool, typer.Option("--all", help="All rows.")] = False,
+    limit: Limit = 1000,
+    everything: Everything = False,
     where: Where = None,
     columns: Chosen = None,
     order: Order = None,
-    formats: Annotated[
-        str | None, typer.Option("--formats", help="Any of csv,json,ndjson,parquet,xlsx.")
-    ] = None,
-    profile: Annotated[
-        Profile, typer.Option("--profile", help="excel: for spreadsheets, nothing spoilt.")
-    ] = Profile.LOSSLESS,
+    formats: BundleFormats = None,
+    profile: ForWhom = Profile.LOSSLESS,
     json_rows: JsonRows = "100",
-    output: Annotated[
-        Path, typer.Option("--output", metavar="DIR", help="The folder for the bundle.")
-    ] = Path("sample_data"),
+    output: Bundle = Path("sample_data"),
     max_lob: MaxLob = None,
-    zipped: Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")] = False,
+    zipped: Zipped = False,
     push: Push = None,
     taken_at: TakenAt = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; read no row.")
-    ] = False,
+    dry_run: ReadNothing = False,
     shape: Format = Shape.TABLE,
 ) -> None:
     """Write rows of tables, and all that describes them, as one folder to send."""
+    as_json = shape is Shape.JSON
     _check_push(push, writes=not dry_run)
     with _source(ctx, None, source, max_lob=max_lob) as data:
         from marketpulse import extract  # noqa: PLC0415 - when there is a source
@@ -584,7 +468,8 @@ def sample(
         )
         moment = job.moment(taken_at)
         if dry_run:
-            _show_plan(job.plan(extract.describe(data, tables or ()), wanted, moment), shape)
+            planned = job.plan(extract.describe(data, tables or ()), wanted, moment)
+            results.show_plan(planned, as_json=as_json)
             return
         taken = job.sample(
             data,
@@ -596,7 +481,10 @@ def sample(
             zipped=zipped,
             secrets=ctx.obj.secrets(),
         )
-    _show_sample(ctx.obj, taken, shape, _pushed(ctx.obj, output, push))
+    sent = _pushed(ctx.obj, output, push)
+    results.show_sample(taken, sent, as_json=as_json, say=ctx.obj.say)
+    if taken.manifest.missing:
+        raise typer.Exit(9)
 
 
 @app.command("verify")
@@ -686,49 +574,16 @@ def rules_test(
 @app.command("push-s3")
 def push_s3(
     ctx: typer.Context,
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="PATH... S3URI",
-            help="Runs, bundles, folders or files; and last s3://bucket/prefix/",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent; ask nobody.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite objects with other content.")
-    ] = False,
-    endpoint_url: Annotated[
-        str | None,
-        typer.Option("--endpoint-url", metavar="URL", help="A store that is not AWS's."),
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, max=64, metavar="N", help="So many files at once.")
-    ] = 8,
-    sse: Annotated[
-        Encryption | None,
-        typer.Option("--sse", show_default=False, help="Have the store encrypt the objects so."),
-    ] = None,
-    kms_key: Annotated[
-        str | None, typer.Option("--kms-key-id", metavar="KEY", help="With this key of KMS.")
-    ] = None,
-    tags: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="KEY=VALUE", help="Tag the objects. Repeat as needed."),
-    ] = None,
-    prefix_template: Annotated[
-        str | None,
-        typer.Option(
-            "--prefix-template",
-            metavar="TEXT",
-            help="Where a run goes below the prefix: 'date={date}/run={run_id}'.",
-        ),
-    ] = None,
-    receipt: Annotated[
-        Path | None,
-        typer.Option("--receipt", metavar="FILE", help="Write the receipt as JSON, too."),
-    ] = None,
+    paths: Sent = None,
+    dry_run: AskNobody = False,
+    force: Overwrite = False,
+    endpoint_url: Endpoint = None,
+    jobs: Jobs = 8,
+    sse: Sse = None,
+    kms_key: KmsKey = None,
+    tags: Tags = None,
+    prefix_template: PrefixTemplate = None,
+    receipt: ReceiptFile = None,
     shape: Format = Shape.TABLE,
 ) -> None:
     """Send results into an S3 bucket, whole sets only, and nothing twice."""
@@ -757,7 +612,7 @@ def push_s3(
     )
     if receipt is not None:
         pushed.write(receipt)
-    _show_receipt(ctx.obj, pushed, shape)
+    results.show_receipt(pushed, as_json=shape is Shape.JSON, say=ctx.obj.say)
 
 
 @app.command("terraform")
@@ -811,7 +666,8 @@ def ssm_put(
     else:
         given = parameters.parsed(sys.stdin)
         values = {name: value for name, value in given.items() if name in wanted}
-    _show_parameters(parameters.put(ctx.obj.settings()[0], values, kms_key), shape)
+    written = parameters.put(ctx.obj.settings()[0], values, kms_key)
+    results.show_parameters(written, as_json=shape is Shape.JSON)
     ctx.obj.say(f"written: {', '.join(values)}")
 
 
@@ -821,7 +677,7 @@ def ssm_check(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     from marketpulse import parameters  # noqa: PLC0415 - when it is needed
 
     checked = parameters.check(ctx.obj.settings()[0])
-    _show_parameters(checked, shape)
+    results.show_parameters(checked, as_json=shape is Shape.JSON)
     if not checked.complete:
         raise typer.Exit(3)
 
@@ -975,139 +831,6 @@ def _asked_for(name: str, *, hidden: bool) -> str:
         f"{name} (Enter leaves it)", default="", hide_input=hidden, show_default=False, err=True
     )
     return typed
-
-
-def _show_parameters(told: Parameters, shape: Shape) -> None:
-    if shape is Shape.JSON:
-        console.show_json(told.as_json())
-        return
-    console.show_table(("parameter", ""), [(it.name, it.state) for it in told.parameters])
-    console.show_text(f"in {told.path} of {told.region}")
-
-
-def _show_list(listing: Listing) -> None:
-    estimated = any(it.rows_as_of for it in listing.tables)
-    rows = [
-        (it.name, it.kind, it.rows, *([it.rows_as_of] if estimated else []), _about(it))
-        for it in listing.tables
-    ]
-    console.show_table(
-        ("table", "kind", "rows", *(["as of"] if estimated else []), "comment"), rows
-    )
-
-
-def _about(table: model.Table) -> str:
-    return f"for {table.target}" if table.target else table.comment
-
-
-def _show_run(session: Session, run: ColorsRun, shape: Shape, pushed: Receipt | None) -> None:
-    rows = run.counts
-    if shape is Shape.JSON:
-        console.show_json({**run.summary(), "output": str(run.output), **_as_part(pushed)})
-    else:
-        left = rows.read - rows.excluded - rows.rejected
-        table: list[tuple[str, object, str]] = [("rows read", rows.read, run.input)]
-        table += [("rejected", rows.rejected, "see rejected_colors" if rows.rejected else "")]
-        table += [("excluded", rows.excluded, f"by {run.rules}")]
-        table += [("parents", rows.parents, "one for each security")]
-        table += [("children", rows.children, f"of {left} colors that stay")]
-        console.show_table(("", "rows", ""), table)
-        console.show_text(f"run {run.run_id}: " + ", ".join(file.name for file in run.files))
-        console.show_text(f"in {run.output}")
-    if rows.rejected:
-        reasons = list(run.rejected_by_reason.items())
-        session.say(f"warning: {rows.rejected} rows were rejected:")
-        for reason, count in reasons[:5]:
-            session.say(f"  {count}: {reason}")
-        if len(reasons) > 5:
-            session.say(f"  and {len(reasons) - 5} more reasons, in rejected_colors")
-    if run.warnings["cusip"]:
-        session.say(f"warning: {run.warnings['cusip']} rows with a CUSIP that is none; kept")
-    if run.warnings["rank"]:
-        session.say(f"warning: {run.warnings['rank']} rows with a rank outside 1 to 6; kept")
-    for warning in run.rule_warnings:
-        session.say(f"warning: {warning}")
-    if pushed and shape is not Shape.JSON:
-        _show_receipt(session, pushed, shape)
-
-
-def _as_part(pushed: Receipt | None) -> dict[str, Any]:
-    """A receipt as a part of another result's JSON."""
-    return {} if pushed is None else {"push": pushed.as_json()}
-
-
-def _show_plan(planned: Sequence[Planned], shape: Shape) -> None:
-    if shape is Shape.JSON:
-        console.show_json([asdict(it) for it in planned])
-        return
-    for it in planned:
-        known = "" if it.rows is None else f" ({it.rows} rows)"
-        console.show_text(f"{it.statement}{known}\n  {', '.join(it.files)}")
-
-
-def _show_sample(session: Session, taken: Sample, shape: Shape, pushed: Receipt | None) -> None:
-    manifest = taken.manifest
-    if shape is Shape.JSON:
-        console.show_json({**taken.as_json(), **_as_part(pushed)})
-    else:
-        tables = [it for it in manifest.tables if it.files]
-        rows = [(it.name, it.rows, ", ".join(file.name for file in it.files)) for it in tables]
-        console.show_table(("table", "rows", "files"), rows)
-        console.show_text(f"in {taken.folder}" + (f" and {taken.zipped}" if taken.zipped else ""))
-    if pushed and shape is not Shape.JSON:
-        _show_receipt(session, pushed, shape)
-    for table in manifest.tables:
-        for note in table.notes:
-            session.say(f"warning: {table.name}: {note}")
-    for gap in manifest.missing:
-        console.say(f"error: {gap.table} is missing: {gap.why}")
-    if manifest.missing:
-        raise typer.Exit(9)
-
-
-def _show_receipt(session: Session, receipt: Receipt, shape: Shape) -> None:
-    if shape is Shape.JSON:
-        console.show_json(receipt.as_json())
-    else:
-        rows = [(it.action, it.bytes, it.key) for it in receipt.objects]
-        console.show_table(("", "bytes", f"in s3://{receipt.bucket}"), rows)
-    if not receipt.complete:
-        session.say("warning: a bundle says of itself that it is not complete")
-    sent = [it.bytes for it in receipt.objects if it.action in {"sent", "would send"}]
-    verb = "would send" if receipt.dry_run else "sent"
-    skipped = len(receipt.objects) - len(sent)
-    if any(it.action == "kept" for it in receipt.objects):
-        session.say("this run is published already, with another PROCESSED_AT, which stays")
-    session.say(f"{verb} {len(sent)} objects, {sum(sent)} bytes; skipped {skipped}")
-
-
-def _show_schema(described: TableSchema) -> None:
-    table = described.table
-    rows = "" if table.rows is None else f", {table.rows} rows"
-    console.show_text(f"{table.name}: {table.kind}{rows}. {table.comment}".rstrip(" ."))
-    console.show_table(
-        ("column", "type", "null", "comment"),
-        [(it.name, it.type, "" if it.nullable else "no", it.comment) for it in described.columns],
-    )
-    if described.primary_key:
-        console.show_text(f"primary key: {', '.join(described.primary_key)}")
-    for unique in described.unique:
-        console.show_text(f"unique: {', '.join(unique)}")
-    for key in described.foreign_keys:
-        ours, theirs = ", ".join(key.columns), ", ".join(key.references)
-        console.show_text(f"{ours} points to {key.table}: {theirs}")
-    for check in described.checks:
-        console.show_text(f"check: {check}")
-
-
-def _show_explanation(explanation: Explanation, shape: Shape) -> None:
-    if shape is Shape.JSON:
-        console.show_json(explanation.as_json())
-        return
-    from marketpulse.colors.explain import lines  # noqa: PLC0415 - when it is needed
-
-    for line in lines(explanation):
-        console.show_text(line)
 
 
 def main() -> None:

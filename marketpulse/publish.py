@@ -302,6 +302,9 @@ class _Push:
         seal = source.seal
         if self._force or seal is None or source.run_id is None or seal.key not in self._there:
             return source
+        content = self._bucket.content(seal.key)
+        if content is None or content[0] == seal.stored or content[0].sha256 != content[1]:
+            return source  # one that is not what its metadata says was damaged on its way
         text = self._bucket.read(seal.key) or b""
         try:
             run_id, listed = json.loads(text)["run_id"], _listed(text)
@@ -310,15 +313,9 @@ class _Push:
         ours = {it.key.rpartition("/")[2] for it in source.files}
         if run_id != source.run_id or set(listed) != ours:
             return source
-        if stored(io.BytesIO(text)) == seal.stored:
-            return source
         folder = seal.key.rpartition("/")[0]
         files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
-        return replace(
-            source,
-            files=files,
-            seal=_Item(seal.key, None, stored(io.BytesIO(text))),
-        )
+        return replace(source, files=files, seal=_Item(seal.key, None, content[0]))
 
     def _state(self, item: _Item) -> _State:
         """What is under an item's key now."""

@@ -46,7 +46,7 @@ def as_json(path: Path, mapping: Mapping[str, str], chosen: Filter) -> bytes:
         column = quoted(_column(role, mapping, schema))
         values[role] = str(value)
         # Moments are UTC's, as they are in a run.
-        same = f"lower(trim({column})) = lower(trim(${role}))"
+        same = f"lower(trim(CAST({column} AS VARCHAR))) = lower(trim(${role}))"
         if role == "DATE":
             moment = f"TRY_CAST(trim(CAST({column} AS VARCHAR)) AS TIMESTAMPTZ)"
             same = f"CAST({moment} AS DATE) = CAST(${role} AS DATE)"

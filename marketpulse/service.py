@@ -114,11 +114,11 @@ class Service:
 
     def latest(self) -> dict[str, Any]:
         """The summary of the run that is published last. Raises `NotFound`."""
-        return self._summary(self._seal(None))
+        return self._read(self._seal(None), "run_id")
 
     def find(self, run_id: str) -> dict[str, Any]:
         """The summary of a published run. Raises `NotFound`."""
-        return self._summary(self._seal(run_id))
+        return self._read(self._seal(run_id), "run_id")
 
     def colors(self, run_id: str | None, chosen: Filter) -> tuple[str, bytes]:
         """The run's id, and its processed colors in their order as a JSON array, digits exact.
@@ -126,7 +126,7 @@ class Service:
         `run_id` None is the latest. Raises `NotFound`, and `BadData` for a file that is not whole.
         """
         seal = self._seal(run_id)
-        summary = self._summary(seal)
+        summary = self._read(seal, "run_id", "files", "mapping")
         listed = {it["name"]: it["sha256"] for it in summary["files"]}
         if _PARQUET not in listed:
             raise NotFound(f"run {summary['run_id']} was published without {_PARQUET}")
@@ -199,33 +199,34 @@ class Service:
         """The key of a run's summary; the latest's where none is named."""
         if run_id is None:
             latest = self._place.key(LATEST)
-            text = self._bucket.read(latest) if self._bucket.there([latest]) else None
-            if text is None:
+            if not self._bucket.there([latest]):
                 raise NotFound(f"{self._target()}: nothing is published yet")
-            return str(json.loads(text)["seal"])
+            return str(self._read(latest, "seal")["seal"])
         end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{SUMMARY}")
         found = [key for key in self._bucket.keys(self._place.key("")) if end.fullmatch(key)]
         if not found:
             raise NotFound(f"there is no published run {run_id}", check="MP-SRC-009")
         return found[-1]
 
-    def _summary(self, seal: str) -> dict[str, Any]:
-        text = self._bucket.read(seal)
+    def _read(self, key: str, *names: str) -> dict[str, Any]:
+        """An object of JSON that has these names. Raises `BadData` where it is none."""
         try:
-            summary: dict[str, Any] = json.loads(text or b"")
-        except ValueError as error:
-            raise BadData(
-                f"{seal}: this is no summary of a run", hint="publish it again", check="MP-DAT-019"
-            ) from error
-        return summary
+            said: dict[str, Any] = json.loads(self._bucket.read(key) or b"")
+            for name in names:
+                said[name]
+        except (ValueError, LookupError, TypeError) as error:
+            raise _not_as_published(key) from error
+        return said
 
     def _fetch(self, key: str, sha256: str, path: Path) -> None:
         """Copy a published file. Raises `BadData` where it is not what its summary says."""
         with path.open("w+b") as file:
             held = self._bucket.copy(key, file)
         if held is None or held.sha256 != sha256:
-            raise BadData(
-                f"{key}: it is not what its run's summary says",
-                hint="publish it again",
-                check="MP-DAT-019",
-            )
+            raise _not_as_published(key)
+
+
+def _not_as_published(key: str) -> BadData:
+    return BadData(
+        f"{key}: it is not what was published", hint="publish it again", check="MP-DAT-019"
+    )

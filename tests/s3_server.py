@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self) -> None:
-        asked = f"{self.command} {self.key}" + "".join(
+        asked = f"{self.command} {self.key or self.query.get('prefix', '')}" + "".join(
             f" {name}" for name in ("list-type", "uploads", "partNumber") if name in self.query
         )
         asked += " complete" if self.command == "POST" and "uploadId" in self.query else ""

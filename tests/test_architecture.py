@@ -16,7 +16,9 @@ PACKAGE = Path(marketpulse.__file__).parent
 # they are named themselves. "" is the package itself: the Python API.
 LAYERS = (
     ("", "__main__", "cli", "tour", "aws_lambda"),  # front doors
-    ("console", "api"),
+    ("options",),
+    ("results", "api"),
+    ("console",),
     ("service",),
     (
         "colors.run",
@@ -39,7 +41,7 @@ LAYERS = (
 # The modules that may import a library; others ask them.
 DOORS = {
     "rich": {"console"},
-    "typer": {"cli"},
+    "typer": {"cli", "options"},
     "pydantic": {"settings", "bundle", "sources.bundle", "api"},
     "fastapi": {"api", "aws_lambda"},  # there for a type alone
     "mangum": {"aws_lambda"},

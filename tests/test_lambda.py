@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,6 +309,24 @@ def test_published_colors_are_filtered(cloud: Cloud) -> None:
     assert ids(f"run={run_id}&cusip=NOBODY") == []
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"seal": "processed_colors/x"}'])
+def test_a_bucket_that_somebody_has_spoilt(cloud: Cloud, content: bytes) -> None:
+    """A pointer that is none, or leads nowhere, is told as such: 422, never a 500."""
+    cloud.s3.put_object(Bucket="colors", Key="processed_colors/latest.json", Body=content)
+
+    assert [asked(path)[0] for path in ("/runs/latest", "/colors")] == [422, 422]
+
+
+def test_a_published_file_that_was_changed(cloud: Cloud) -> None:
+    """Colors whose Parquet file is not what the run's summary says are not shown."""
+    run_id = call({"time": AT})["run_id"]
+    name = f"{UNDER}{run_id}/processed_colors.parquet"
+    cloud.s3.put_object(Bucket="colors", Key=name, Body=b"PAR1")
+    status, fault = asked("/colors")
+
+    assert (status, fault["error"]["check"]) == (422, "MP-DAT-019")
+
+
 @pytest.fixture
 def published(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """The embedded market in place of the database, and a run of it."""
@@ -386,3 +406,52 @@ def test_uvicorn_runs_the_same(tmp_path: Path) -> None:
     finally:
         server.terminate()
         server.communicate(timeout=20)
+
+
+# -- the zip --------------------------------------------------------------------------------------
+
+INSIDE = """
+import json, sys
+sys.path[:0] = [sys.argv[1]]
+import marketpulse.aws_lambda
+assert marketpulse.__file__.startswith(sys.argv[1]), marketpulse.__file__
+run = marketpulse.aws_lambda.handler({"time": sys.argv[2]}, None)
+asked = {
+    "version": "2.0", "rawPath": "/colors", "rawQueryString": "date=2026-03-01&cusip=037833100",
+    "headers": {"host": "x"},
+    "requestContext": {"http": {"method": "GET", "path": "/colors", "sourceIp": "10.0.0.1"}},
+}
+colors = marketpulse.aws_lambda.handler(asked, None)
+assert colors["statusCode"] == 200, colors
+for package in ("pandas", "rich", "openpyxl"):
+    assert package not in sys.modules
+print(json.dumps([run["run_id"], json.loads(colors["body"])["run_id"]]))
+"""
+
+
+@pytest.mark.package
+def test_the_zip_fits_and_works(cloud: Cloud, tmp_path: Path) -> None:
+    """Unpacked it is within the limit; in Lambda's Python it publishes what the source does."""
+    script = str(ROOT / "marketpulse/terraform/build_function.py")
+    done = subprocess.run(
+        [sys.executable, script, str(ROOT), "--output", "function.zip"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(tmp_path / "function.zip") as zipped:
+        assert sum(it.file_size for it in zipped.infolist()) < 262_144_000
+        zipped.extractall(tmp_path / "function")
+    python = shutil.which("python3.12")
+    chosen = {**os.environ, "PYENV_VERSION": "3.12"}  # where pyenv has several
+    if not python or subprocess.run([python, "-V"], check=False, env=chosen).returncode:
+        pytest.skip("it fits; there is no Python 3.12 to run it")
+    ran = subprocess.run(
+        [python, "-I", "-c", INSIDE, str(tmp_path / "function"), AT],
+        cwd=tmp_path, env=chosen, capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    objects = cloud.objects()
+    run_id = call({"time": AT})["run_id"]
+
+    assert json.loads(ran.stdout) == [run_id, run_id]
+    assert cloud.objects() == objects

@@ -755,7 +755,7 @@ PLACES = [
     "GET .*/b.csv",
     "GET .*large.csv",
     "GET p/latest.json",
-    "GET  list-type",
+    "GET .* list-type",
 ]
 WRITES = {Fault.CORRUPT, Fault.CORRUPT_ETAG}
 
@@ -810,6 +810,18 @@ def test_a_corrupted_object_is_found_and_mended(
     assert latest_of(store) == RUNS["one"]
 
 
+def test_a_seal_damaged_in_its_time_is_no_other_run(store: Store, runs: dict[str, Path]) -> None:
+    """A published summary of the same run, of another byte in PROCESSED_AT, is sent again."""
+    send(store, runs["one"])
+    seal = next(it for key, it in store.objects.items() if key.endswith("run_summary.json"))
+    whole, seal.content = seal.content, seal.content.replace(b"23:30", b"23:31")
+    receipt = send(store, runs["one"])
+
+    assert [it.action for it in receipt.objects] == ["skipped"] * 3 + ["sent"] * 2
+    assert whole in [it.content for it in store.objects.values()]
+    assert latest_of(store) == RUNS["one"]
+
+
 def test_a_loose_file_is_proven_by_its_etag(store: Store, tmp_path: Path) -> None:
     """Nothing is read back where the store's own digest tells; else it is, and a fault is found."""
     files = [tmp_path / "a.csv", tmp_path / "large.csv"]
@@ -817,7 +829,7 @@ def test_a_loose_file_is_proven_by_its_etag(store: Store, tmp_path: Path) -> Non
     files[1].write_bytes(LARGE)
     send(store, *files)
     send(store, *files)
-    assert [it for it in store.asked if it.startswith("GET p/")] == []
+    assert [it for it in store.asked if it.startswith("GET") and "list-type" not in it] == []
     assert sum(it.startswith("PUT") for it in store.asked) == 3
     store.objects.clear()
     store.choose = lambda asked: Fault.CORRUPT_ETAG if asked.startswith("PUT") else None
@@ -856,6 +868,16 @@ def test_many_keys_are_found_by_walking(store: Store, tmp_path: Path) -> None:
 
     assert Counter(it.action for it in receipt.objects) == {"skipped": 299, "sent": 1}
     assert sum("list-type" in it for it in store.asked) < 160
+
+
+def test_a_push_asks_for_nothing_but_its_prefix(store: Store, runs: dict[str, Path]) -> None:
+    """Whoever may list, read and write below the prefix alone can push: nothing else is asked."""
+    send(store, runs["one"])
+    send(store, runs["one"])
+    send(store, runs["two"])
+
+    assert {it.split()[0] for it in store.asked} == {"GET", "PUT", "POST"}
+    assert all(it.split()[1].startswith("p/") for it in store.asked)
 
 
 def test_how_objects_are_kept(store: Store, runs: dict[str, Path]) -> None:

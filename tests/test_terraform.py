@@ -2,12 +2,9 @@
 
 import fnmatch
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -183,47 +180,3 @@ def test_written_out(tool: Tool) -> None:
 def tool(tmp_path: Path) -> Tool:
     """The command line in a folder of its own."""
     return Tool(tmp_path / "desk", {})
-
-
-INSIDE = """
-import sys
-sys.path[:0] = [sys.argv[1]]
-import marketpulse, marketpulse.aws_lambda, mangum, boto3, sqlalchemy.dialects.oracle
-import marketpulse.sources.oracle
-assert marketpulse.__file__.startswith(sys.argv[1]), marketpulse.__file__
-for package in ("pandas", "rich", "openpyxl"):
-    assert package not in sys.modules
-health = marketpulse.aws_lambda.handler({
-    "version": "2.0", "rawPath": "/health", "rawQueryString": "", "headers": {"host": "x"},
-    "requestContext": {"http": {"method": "GET", "path": "/health", "sourceIp": "10.0.0.1"}},
-}, None)
-assert health["statusCode"] == 200, health
-run = marketpulse.run_colors(sys.argv[2], output=sys.argv[3], formats=("csv", "parquet"))
-print(run.counts.read, run.counts.parents)
-"""
-
-
-@pytest.mark.package
-def test_the_zip_fits_and_works(tmp_path: Path) -> None:
-    """Unpacked it is smaller than Lambda's limit, and all that the function imports is in it."""
-    script = str(FILES / "build_function.py")
-    done = subprocess.run(
-        [sys.executable, script, str(ROOT), "--output", "function.zip"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=500,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    with zipfile.ZipFile(tmp_path / "function.zip") as zipped:
-        assert sum(it.file_size for it in zipped.infolist()) < 262_144_000
-        zipped.extractall(tmp_path / "function")
-    python = shutil.which("python3.12")
-    chosen = {**os.environ, "PYENV_VERSION": "3.12"}  # where pyenv has several
-    works = python and subprocess.run([python, "-V"], capture_output=True, check=False, env=chosen)
-    if not works or works.returncode:
-        pytest.skip("it fits; there is no Python 3.12 to run it")
-    day = str(ROOT / "tests/fixtures/colors_day/colors_day.csv")
-    ran = subprocess.run(
-        [str(python), "-I", "-c", INSIDE, str(tmp_path / "function"), day, str(tmp_path / "out")],
-        env=chosen, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.split()[0] == "2003"

@@ -8,6 +8,9 @@ resource "aws_s3_object" "function" {
   source_hash            = filebase64sha256(var.function_zip)
   kms_key_id             = aws_kms_key.main.arn
   server_side_encryption = "aws:kms"
+
+  # Versioned first: the function is told which version it is.
+  depends_on = [aws_s3_bucket_versioning.colors]
 }
 
 resource "aws_lambda_function" "main" {
