@@ -2,11 +2,13 @@
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -327,15 +329,15 @@ def test_put_asks_at_a_terminal(store: str, tmp_path: Path) -> None:
     )  # fmt: skip
     os.close(theirs)
     shown = b""
-    for question, answer in ((b"host", b"db.example.com\n"), (b"password", f"{SECRET}\n".encode())):
-        while question not in shown.rpartition(b"\n")[2]:
+    for question, answer in (("host", "db.example.com"), ("password", SECRET)):
+        # The blank comes last, when nothing that is typed shows or is thrown away any more.
+        while not shown.endswith(f"{question} (Enter leaves it): ".encode()):
+            assert select.select([ours], [], [], 60)[0], shown
             shown += os.read(ours, 1000)
-        os.write(ours, answer)
-    try:
-        while piece := os.read(ours, 1000):
+        os.write(ours, f"{answer}\n".encode())
+    with suppress(OSError):  # the other end has gone
+        while select.select([ours], [], [], 60)[0] and (piece := os.read(ours, 1000)):
             shown += piece
-    except OSError:  # the other end has gone
-        pass
     os.close(ours)
 
     assert process.wait(100) == 0, shown
