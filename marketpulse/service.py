@@ -25,7 +25,6 @@ from marketpulse.published import Filter, as_json
 from marketpulse.settings import OracleSettings, Settings, load_settings, oracle_settings
 from marketpulse.sources import Source, open_source
 
-_SECONDS = 300  # as long credentials are taken for good without asking
 _FORMATS = ("csv", "parquet")
 _PARQUET = "processed_colors.parquet"
 _log = logging.getLogger(__name__)
@@ -58,10 +57,14 @@ class Published:
 
 
 class Service:
-    """All that the function does. `environment` says where the bucket and the parameters are."""
+    """All that the function does. `environment` says where the bucket and the parameters are.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    For so many `seconds` the database's credentials are taken for good without asking SSM.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, seconds: float = 300) -> None:
         self._environment = environment
+        self._seconds = seconds
         self._oracle: tuple[float, OracleSettings] | None = None
 
     @cached_property
@@ -158,7 +161,7 @@ class Service:
 
     def _credentials(self) -> OracleSettings:
         now = time.monotonic()
-        if self._oracle is None or now - self._oracle[0] > _SECONDS:
+        if self._oracle is None or now - self._oracle[0] > self._seconds:
             self._oracle = now, oracle_settings({}, self._environment, None)
         return self._oracle[1]
 

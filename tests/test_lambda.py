@@ -31,7 +31,8 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from marketpulse import aws_lambda
-from marketpulse.errors import LoginRefused, MarketPulseError, WrongUsage
+from marketpulse.errors import LoginRefused, MarketPulseError, SettingsMissing, WrongUsage
+from marketpulse.service import Service
 
 ROOT = Path(__file__).parents[1]
 PATH = "/sp-incb/ci/market-pulse/oracle"
@@ -178,6 +179,17 @@ def test_a_rotated_password_is_read_again(cloud: Cloud) -> None:
     cloud.put(password=SECOND)
 
     assert call({"time": "2026-03-14T08:00:00Z"})["rows"]["read"] > 100
+
+
+def test_parameters_are_read_now_and_then(cloud: Cloud) -> None:
+    """For a time they are taken as they were read; then SSM is asked again."""
+    patient, eager = Service(os.environ), Service(os.environ, seconds=0)
+    assert patient.tables() == eager.tables()
+    cloud.put(host="PLACEHOLDER")
+
+    assert patient.tables()
+    with pytest.raises(SettingsMissing):
+        eager.tables()
 
 
 def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
@@ -440,6 +452,7 @@ def test_the_zip_fits_and_works(cloud: Cloud, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     with zipfile.ZipFile(tmp_path / "function.zip") as zipped:
         assert sum(it.file_size for it in zipped.infolist()) < 262_144_000
+        assert "marketpulse/terraform/ssm.tf" in zipped.namelist()  # so the wheel has it
         zipped.extractall(tmp_path / "function")
     python = shutil.which("python3.12")
     chosen = {**os.environ, "PYENV_VERSION": "3.12"}  # where pyenv has several
