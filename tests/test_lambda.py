@@ -244,6 +244,18 @@ def test_rules_from_the_bucket_and_a_condition(
     assert some["rows"]["excluded"] == 0
 
 
+def test_the_condition_of_the_guide(cloud: Cloud) -> None:
+    """The day's colors alone, as docs/devops.md has it: of an old market there are none."""
+    guide = (ROOT / "docs/devops.md").read_text(encoding="utf-8")
+    (where,) = re.findall(r'where = "(.*)" }', guide)
+    none = call({"time": AT, "where": where.replace('\\"', '"')})
+    every = call({"time": AT, "where": where.replace('\\"', '"').replace(">=", "<")})
+
+    assert none["rows"]["read"] == 0
+    assert every["rows"]["read"] > 100
+    assert any("SYSDATE" in it.sql for it in cloud.database.seen.statements)
+
+
 # -- HTTP -----------------------------------------------------------------------------------------
 
 

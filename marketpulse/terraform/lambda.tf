@@ -110,7 +110,7 @@ resource "aws_lambda_function_url" "http" {
 # The function calls the database and the network's endpoints, and nobody calls it by the network.
 resource "aws_security_group" "function" {
   name        = "${local.name}-function"
-  description = "MarketPulse: out to the database and to the endpoints of AWS"
+  description = "MarketPulse: out to the database and to the endpoints of SSM and S3"
   vpc_id      = var.vpc_id
 }
 
@@ -125,7 +125,7 @@ resource "aws_vpc_security_group_egress_rule" "oracle" {
 
 resource "aws_vpc_security_group_egress_rule" "endpoints" {
   security_group_id = aws_security_group.function.id
-  description       = "SSM, KMS and CloudWatch Logs by PrivateLink"
+  description       = "SSM by PrivateLink"
   cidr_ipv4         = var.endpoints_cidr
   ip_protocol       = "tcp"
   from_port         = 443

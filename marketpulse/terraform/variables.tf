@@ -62,7 +62,7 @@ variable "oracle_port" {
 }
 
 variable "endpoints_cidr" {
-  description = "Where the network's endpoints of SSM, KMS and CloudWatch Logs are, for port 443."
+  description = "Where the network's endpoint of SSM is, for port 443."
   type        = string
 }
 

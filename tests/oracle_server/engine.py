@@ -147,6 +147,9 @@ class DuckConversation:
             raise OracleError(900, f"ORA-00900: invalid SQL statement: {first}") from odd
         if tree is None or not isinstance(tree, exp.Query):
             raise OracleError(900, "ORA-00900: invalid SQL statement")
+        for cut in tree.find_all(exp.DateTrunc):
+            if cut.text("unit").upper() == "DD":  # Oracle's word for a day; DuckDB has another
+                cut.set("unit", exp.Literal.string("DAY"))
         try:
             return self._answered(tree)
         except duckdb.ConversionException as odd:
