@@ -27,6 +27,10 @@ from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 
 _PAGE = 1000  # keys, as many as S3 lists at once
 _READ_TRIES = 3  # of a content that breaks off; the driver tries only what has no content yet
+_OLD_STORE = (
+    "where the store is not AWS's, it may be too old for checksums: "
+    "AWS_REQUEST_CHECKSUM_CALCULATION=when_required leaves them out"
+)
 _TO_READ = "the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key"
 _MISSING = (
     botos.ConfigNotFound,
@@ -196,6 +200,9 @@ class Bucket:
             "Metadata": {"sha256": stored.sha256},
             **self._kept,
         }
+        checked = {"ChecksumSHA256": b64encode(bytes.fromhex(stored.sha256)).decode()}
+        if self._client.meta.config.request_checksum_calculation == "when_required":
+            checked = {}  # somebody knows that this store is too old for it
         with self._answered("cannot be sent", key):
             try:
                 if stored.bytes > part_size(stored.bytes):
@@ -206,7 +213,7 @@ class Bucket:
                         Bucket=self._name,
                         Key=key,
                         Body=body,
-                        ChecksumSHA256=b64encode(bytes.fromhex(stored.sha256)).decode(),
+                        **checked,
                         **described,
                         **condition,
                     )
@@ -438,15 +445,12 @@ def _patient() -> botocore.session.Session:
 
 def _client(region: str, endpoint_url: str | None, connections: int, patience: float) -> Any:
     core = _core()
-    # Stores that are not AWS may not know the checksums that it has come to expect.
-    checksums = {"request_checksum_calculation": "when_required"} if endpoint_url else {}
     config = Config(
         connect_timeout=min(10, patience),
         read_timeout=patience,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=connections,
         parameter_validation=False,  # it takes a tenth of a request, and ours are of one form
-        **checksums,
     )
     session = boto3.Session(botocore_session=core, region_name=region)
     return session.client("s3", endpoint_url=endpoint_url, config=config)
@@ -475,8 +479,7 @@ def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError
     if code == "NotImplemented":
         return AwsFailed(
             f"{what}: this store cannot keep what is there from being overwritten",
-            hint="push with --force; an older store may also need "
-            "AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+            hint=f"push with --force, or, {_OLD_STORE}",
         )
     if code.startswith("KMS."):
         return AwsFailed(
@@ -490,4 +493,6 @@ def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError
             hint="push again later: what was sent is not sent twice",
             check="MP-AWS-003",
         )
-    return AwsFailed(f"{what}: {code} (HTTP {status})", hint="look the answer up in AWS's manual")
+    return AwsFailed(
+        f"{what}: {code} (HTTP {status})", hint=f"look the answer up in AWS's manual; {_OLD_STORE}"
+    )

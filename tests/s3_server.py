@@ -49,6 +49,7 @@ class Store:
     objects: dict[str, Object] = field(default_factory=dict)
     parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    old: bool = False  # and so knows nothing of checksums in headers
     choose: Callable[[str], Fault | None] = lambda _: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -130,6 +131,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 100))
             raise _Cut
         body = self._body()
+        if (
+            self.store.old
+            and self.command != "GET"
+            and any("-checksum" in name.lower() for name in self.headers)
+        ):
+            self._send(501, b"<Error><Code>NotImplemented</Code></Error>")
+            return
         if fault in {Fault.ERROR, Fault.SLOW_DOWN, Fault.DENIED}:
             code = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())

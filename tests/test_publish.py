@@ -961,6 +961,20 @@ def test_progress_tells_every_byte(store: Store, runs: dict[str, Path]) -> None:
     assert told.ended
 
 
+def test_a_store_that_is_too_old_for_checksums(
+    store: Store, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told what leaves them out; then all goes through, whole or in parts."""
+    store.old = True
+    with pytest.raises(AwsFailed) as caught:
+        send(store, runs["one"])
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    send(store, runs["one"])
+
+    assert "AWS_REQUEST_CHECKSUM_CALCULATION=when_required" in caught.value.hint
+    assert latest_of(store) == RUNS["one"]
+
+
 def test_a_company_that_looks_into_tls(tool: Tool, tmp_path: Path) -> None:
     """An unknown authority is named with its remedy; with AWS_CA_BUNDLE the push goes through."""
     tls, authority = certificate(tmp_path)
