@@ -22,7 +22,6 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from marketpulse.content import Stored, part_size
-from marketpulse.content import stored as stored_in
 from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 
 _PAGE = 1000  # keys, as many as S3 lists at once
@@ -91,8 +90,8 @@ class Bucket:
     """A bucket; threads may share it.
 
     Credentials come from where the AWS command line finds them, too. `patience` is how many
-    seconds an answer may take. Every method raises `SettingsMissing` without credentials, and
-    `AwsFailed` for all that AWS does not do.
+    seconds an answer may take, 30 unless it is said. Every method raises `SettingsMissing` without
+    credentials, and `AwsFailed` for all that AWS does not do.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class Bucket:
         region: str,
         endpoint_url: str | None = None,
         connections: int = 4,
-        patience: float = 30,
+        patience: float | None = None,
         kept: Kept | None = None,
     ) -> None:
         _keep_quiet()
@@ -110,10 +109,10 @@ class Bucket:
         self._kept = (kept or Kept()).words()
         self._connections = connections
         self._in_parts = Lock()  # one object at a time: its parts fill the line already
-        self._new: set[str] = set()
+        self._guarded: str | None = None  # the one that must not be overwritten
         self._where = ""
         with self._answered("cannot be opened"):
-            self._client = _client(region, endpoint_url, 2 * connections, patience)
+            self._client = _client(region, endpoint_url, 2 * connections, patience or 30)
             self._where = urlsplit(self._client.meta.endpoint_url).netloc.rpartition("@")[2]
             # The transfer manager does not know of conditions, the request that it ends with does.
             self._client.meta.events.register(
@@ -151,35 +150,31 @@ class Bucket:
         pieces: list[bytes] = []
         return b"".join(pieces) if self._fetch(key, pieces.append, pieces.clear) else None
 
-    def content(self, key: str) -> tuple[Stored, str | None] | None:
+    def content(self, key: str, into: BinaryIO | None = None) -> tuple[Stored, str | None] | None:
         """What an object holds, read to its end, and the SHA-256 that its metadata says.
 
-        None where there is none.
+        None where there is none. What is read is written `into` a file, where one is given.
         """
         digest, size = hashlib.sha256(), 0
 
         def begin() -> None:
             nonlocal digest, size
             digest, size = hashlib.sha256(), 0
+            if into is not None:
+                into.seek(0)
+                into.truncate()
 
         def take(piece: bytes) -> None:
             nonlocal size
             digest.update(piece)
             size += len(piece)
+            if into is not None:
+                into.write(piece)
 
         answer = self._fetch(key, take, begin)
         if answer is None:
             return None
         return Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256")
-
-    def copy(self, key: str, file: BinaryIO) -> Stored | None:
-        """Write an object's content into a file; tells what it is, or None where there is none."""
-
-        def begin() -> None:
-            file.seek(0)
-            file.truncate()
-
-        return None if self._fetch(key, file.write, begin) is None else stored_in(file)
 
     def put(
         self,
@@ -246,13 +241,12 @@ class Bucket:
             preferred_transfer_client="classic",  # the other one would leave the endpoint out
         )
         with self._in_parts, create_transfer_manager(self._client, setting) as manager:
-            if not overwrite:
-                self._new.add(key)
+            self._guarded = None if overwrite else key
             told = [ProgressCallbackInvoker(progress)]
             manager.upload(body, self._name, key, described, told).result()
 
     def _unless_there(self, params: dict[str, Any], **_: object) -> None:
-        if params["Key"] in self._new:
+        if params["Key"] == self._guarded:
             params["IfNoneMatch"] = "*"
 
     def _only(self, key: str) -> Objects:

@@ -66,8 +66,9 @@ def _wanted(event: Mapping[str, Any]) -> Wanted:
     """What an event asks for. EventBridge's own keys, but `time`, mean nothing here."""
     texts = {name: event.get(name) for name in ("table", "where", "hierarchy", "time")}
     mapping = event.get("mapping") or []
-    words = [*(it for it in texts.values() if it is not None), *mapping]
-    if not isinstance(mapping, list) or not all(isinstance(it, str) for it in words):
+    words = [it for it in texts.values() if it is not None]
+    words += mapping if isinstance(mapping, list) else [mapping]
+    if isinstance(mapping, str) or not all(isinstance(it, str) for it in words):
         raise WrongUsage(
             "the event's table, where, hierarchy and time are texts, its mapping is a list of them",
             hint='for instance {"time": "2026-03-13T08:00:00Z", "mapping": ["price=MID_PRICE"]}',

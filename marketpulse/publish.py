@@ -214,8 +214,7 @@ def push(
 
     A reader that follows `latest.json` finds a whole set at any moment, or none: all that it leads
     to was read back first. Without `force` no other object is overwritten. With `dry_run` all is
-    checked here, and nobody is asked there. `tags` are `KEY=VALUE`; `patience` is how many seconds
-    an answer may take.
+    checked here, and nobody is asked there. `tags` are `KEY=VALUE`, `patience` an answer's seconds.
 
     Raises `WrongUsage`, `NotFound`, `BadData` or `SettingsMissing` before anything is sent.
     Raises `AwsFailed` whenever it happens, and `BadData` also where a file changes meanwhile; the
@@ -223,8 +222,7 @@ def push(
     """
     place = place_of(uri)
     _check_endpoint(endpoint_url)
-    if kms_key_id and sse not in {"aws:kms", "aws:kms:dsse"}:
-        raise WrongUsage("--kms-key-id is for --sse aws:kms", hint="give both, or none of them")
+    _check_key(sse, kms_key_id)
     named_tags = _tags(tags)
 
     def opened() -> Bucket:
@@ -235,8 +233,8 @@ def push(
             region=region,
             endpoint_url=endpoint_url,
             connections=jobs,
+            patience=patience,
             kept=Kept(sse, kms_key_id, named_tags),
-            **({} if patience is None else {"patience": patience}),
         )
 
     with ThreadPoolExecutor(1) as beside:  # while the files are read
@@ -427,6 +425,11 @@ def place_of(uri: str) -> Place:
             hint="for instance s3://bucket/prefix/",
         )
     return Place(found[1], found[2] or "")
+
+
+def _check_key(sse: str | None, kms_key_id: str | None) -> None:
+    if kms_key_id and sse not in {"aws:kms", "aws:kms:dsse"}:
+        raise WrongUsage("--kms-key-id is for --sse aws:kms", hint="give both, or none of them")
 
 
 def _check_endpoint(url: str | None) -> None:

@@ -224,8 +224,8 @@ class Service:
     def _fetch(self, key: str, sha256: str, path: Path) -> None:
         """Copy a published file. Raises `BadData` where it is not what its summary says."""
         with path.open("w+b") as file:
-            held = self._bucket.copy(key, file)
-        if held is None or held.sha256 != sha256:
+            held = self._bucket.content(key, into=file)
+        if held is None or held[0].sha256 != sha256:
             raise _not_as_published(key)
 
 

@@ -219,7 +219,9 @@ def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str])
     assert FIRST not in err
 
 
-@pytest.mark.parametrize("event", [{"time": 7}, {"mapping": "price=PX"}, {"mapping": [1]}])
+@pytest.mark.parametrize(
+    "event", [{"time": 7}, {"mapping": "price=PX"}, {"mapping": [1]}, {"mapping": 7}]
+)
 def test_an_event_of_other_words(cloud: Cloud, event: dict[str, Any]) -> None:
     """It is refused before anybody logs in."""
     with pytest.raises(WrongUsage):
