@@ -6,9 +6,10 @@ import hashlib
 import logging
 import os
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +24,7 @@ from botocore.parsers import ResponseParserError
 
 from marketpulse.content import Stored, part_size
 from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
+from marketpulse.version import __version__
 
 _PAGE = 1000  # keys, as many as S3 lists at once
 _READ_TRIES = 3  # of a content that breaks off; the driver tries only what has no content yet
@@ -55,7 +57,12 @@ _REFUSED = {
     "InvalidToken",
     "SignatureDoesNotMatch",
 }
-
+_GARBLED = {
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+}
 
 T = TypeVar("T")
 
@@ -110,13 +117,23 @@ class Bucket:
         self._connections = connections
         self._in_parts = Lock()  # one object at a time: its parts fill the line already
         self._guarded: str | None = None  # the one that must not be overwritten
+        self._parts: Sequence[bytes] = ()  # what its parts have to be
         self._where = ""
         with self._answered("cannot be opened"):
-            self._client = _client(region, endpoint_url, 2 * connections, patience or 30)
+            core = _core()
+            # Where somebody says so, the store is too old for checksums.
+            asked = core.get_config_variable("request_checksum_calculation") or ""
+            self._checks = asked.lower() != "when_required"
+            self._client = _client(
+                core, region, endpoint_url, 2 * connections, patience or 30, sign=not self._checks
+            )
             self._where = urlsplit(self._client.meta.endpoint_url).netloc.rpartition("@")[2]
             # The transfer manager does not know of conditions, the request that it ends with does.
             self._client.meta.events.register(
                 "before-parameter-build.s3.CompleteMultipartUpload", self._unless_there
+            )
+            self._client.meta.events.register(
+                "before-parameter-build.s3.UploadPart", self._as_checked
             )
 
     def there(self, keys: Collection[str], each: Callable[..., Iterable[Any]] = map) -> Objects:
@@ -176,18 +193,36 @@ class Bucket:
             return None
         return Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256")
 
+    def checksum(self, key: str) -> str:
+        """The SHA-256 of an object, or of its parts' SHA-256s, that the store has found.
+
+        Empty where there is no object, or a store or an object without one.
+        """
+        with self._answered("cannot be read", key):
+            try:
+                answer = self._client.head_object(
+                    Bucket=self._name, Key=key, ChecksumMode="ENABLED"
+                )
+            except botos.ClientError as error:
+                if _status(error) == 404:
+                    return ""
+                raise
+        # How many parts there are stands behind a dash; not every store says it.
+        return str(answer.get("ChecksumSHA256", "")).partition("-")[0]
+
     def put(
         self,
         key: str,
-        body: BinaryIO,
+        body: bytes | Path,
         stored: Stored,
         content_type: str,
         *,
         overwrite: bool,
         progress: Callable[[int], None] = lambda _: None,
-    ) -> Found | None:
-        """Send an object; None where another is there, or is being written, and stays.
+    ) -> str | None:
+        """Send an object: its ETag, or None where another is there, or is being written, and stays.
 
+        The body is a file where it goes in parts; then no ETag tells anything, and it is empty.
         `progress` is told how many more bytes have gone.
         """
         described = {
@@ -195,30 +230,22 @@ class Bucket:
             "Metadata": {"sha256": stored.sha256},
             **self._kept,
         }
-        checked = {"ChecksumSHA256": b64encode(bytes.fromhex(stored.sha256)).decode()}
-        if self._client.meta.config.request_checksum_calculation == "when_required":
-            checked = {}  # somebody knows that this store is too old for it
+        checked = {"ChecksumSHA256": stored.checksum} if self._checks else {}
         with self._answered("cannot be sent", key):
             try:
-                if stored.bytes > part_size(stored.bytes):
+                if isinstance(body, Path):
                     self._put_in_parts(key, body, stored, described, overwrite, progress)
-                else:
-                    condition = {} if overwrite else {"IfNoneMatch": "*"}
-                    answer = self._client.put_object(
-                        Bucket=self._name,
-                        Key=key,
-                        Body=body,
-                        **checked,
-                        **described,
-                        **condition,
-                    )
-                    progress(stored.bytes)
-                    return Found(stored.bytes, answer.get("ETag", "").strip('"'))
+                    return ""
+                condition = {} if overwrite else {"IfNoneMatch": "*"}
+                answer = self._client.put_object(
+                    Bucket=self._name, Key=key, Body=body, **checked, **described, **condition
+                )
             except botos.ClientError as error:
                 if not overwrite and _status(error) in {409, 412}:
                     return None
                 raise
-        return self.there([key]).get(key, Found(0, ""))
+        progress(stored.bytes)
+        return str(answer.get("ETag", "")).strip('"')
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
@@ -228,7 +255,7 @@ class Bucket:
     def _put_in_parts(
         self,
         key: str,
-        body: BinaryIO,
+        path: Path,
         stored: Stored,
         described: Mapping[str, Any],
         overwrite: bool,
@@ -240,14 +267,21 @@ class Bucket:
             max_concurrency=self._connections,
             preferred_transfer_client="classic",  # the other one would leave the endpoint out
         )
+        checked = {"ChecksumAlgorithm": "SHA256"} if self._checks else {}
         with self._in_parts, create_transfer_manager(self._client, setting) as manager:
             self._guarded = None if overwrite else key
+            self._parts = stored.parts
             told = [ProgressCallbackInvoker(progress)]
-            manager.upload(body, self._name, key, described, told).result()
+            manager.upload(str(path), self._name, key, {**described, **checked}, told).result()
 
     def _unless_there(self, params: dict[str, Any], **_: object) -> None:
         if params["Key"] == self._guarded:
             params["IfNoneMatch"] = "*"
+
+    def _as_checked(self, params: dict[str, Any], **_: object) -> None:
+        if self._checks:
+            digest = self._parts[params["PartNumber"] - 1]
+            params["ChecksumSHA256"] = b64encode(digest).decode()
 
     def _only(self, key: str) -> Objects:
         return self._listed(key, most=1)
@@ -437,14 +471,27 @@ def _patient() -> botocore.session.Session:
     return core
 
 
-def _client(region: str, endpoint_url: str | None, connections: int, patience: float) -> Any:
-    core = _core()
+def _client(
+    core: botocore.session.Session,
+    region: str,
+    endpoint_url: str | None,
+    connections: int,
+    patience: float,
+    *,
+    sign: bool,
+) -> Any:
+    """The driver of S3; `sign` has it digest each body once more, for the signature."""
     config = Config(
         connect_timeout=min(10, patience),
         read_timeout=patience,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=connections,
-        parameter_validation=False,  # it takes a tenth of a request, and ours are of one form
+        # These three take a fifth of a request. Ours are of one form; a signed checksum says what
+        # the body is; and its own name it would put together twice a request.
+        parameter_validation=False,
+        s3={"payload_signing_enabled": sign},
+        user_agent=f"marketpulse/{__version__} Boto3/{boto3.__version__}",
+        response_checksum_validation="when_required",  # what is read is digested here
     )
     session = boto3.Session(botocore_session=core, region_name=region)
     return session.client("s3", endpoint_url=endpoint_url, config=config)
@@ -469,6 +516,12 @@ def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError
             f"{what}: there is no bucket {bucket}",
             hint="check its name, and AWS_REGION",
             check="MP-AWS-002",
+        )
+    if code in _GARBLED:
+        return AwsFailed(
+            f"{what}: it did not arrive as it was sent ({code})",
+            hint="something between here and the store changes it; push again, or from elsewhere",
+            check="MP-AWS-008",
         )
     if code == "NotImplemented":
         return AwsFailed(

@@ -851,6 +851,7 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
         console.finish()
+        gc.freeze()  # or the process looks through all that it has loaded before it ends
 
 
 def _interrupt(*_: object) -> None:

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from pathlib import Path, PurePath, PureWindowsPath
 from string import Formatter
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from marketpulse.content import Stored, stored
@@ -24,7 +24,7 @@ from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
 from marketpulse.sealed import sealed_folder
 
 if TYPE_CHECKING:
-    from marketpulse.aws import Bucket, Found, Objects
+    from marketpulse.aws import Bucket, Objects
 
 RUN = "run_summary.json"  # as colors.run calls it, which brings the engine with it
 BUNDLE = "manifest.json"
@@ -110,30 +110,19 @@ class _Item:
     stored: Stored
     loose: bool = False
 
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """The content. Raises `BadData` where it is not what it was when it was checked.
-
-        A loose file's is proven by what the store has received.
-        """
+    def content(self) -> bytes:
+        """What it is made of, whole. Raises `BadData` where that has changed."""
         if not isinstance(self.made_of, Path):
-            yield io.BytesIO(self.made_of or b"")
-            return
+            return self.made_of or b""
         with _opened(self.made_of) as file:
-            if not self.loose:
-                self.check(file)
-            file.seek(0)
-            yield file
+            content = file.read()
+        self.check(io.BytesIO(content))
+        return content
 
-    def check(self, file: BinaryIO) -> None:
+    def check(self, file: io.BufferedIOBase) -> None:
         """Raise `BadData` where the file is not what it was when it was checked."""
         if isinstance(self.made_of, Path) and stored(file) != self.stored:
             raise _bad(self.made_of, "it has changed since it was checked")
-
-    def proven_by(self, found: Found) -> bool:
-        """Whether the store's own digest says that it has received this; of sets it is read."""
-        same = (found.bytes, found.etag) == (self.stored.bytes, self.stored.etag)
-        return self.loose and same
 
     def pushed(self, action: str) -> Pushed:
         """The object as the receipt has it."""
@@ -322,7 +311,7 @@ class _Push:
             return _State.NOTHING
         if self._force and found.bytes != item.stored.bytes:
             return _State.OTHER
-        if item.proven_by(found):
+        if found.bytes == item.stored.bytes and self._proven(item, found.etag):
             return _State.SAME
         content = self._bucket.content(item.key)
         if content is None:
@@ -353,22 +342,32 @@ class _Push:
         if item.made_of is None:
             raise self._damaged(item, "is not what its own list of files says")
         overwrite = self._force or state is _State.BROKEN or item.key == self._place.key(LATEST)
-        with item.open() as body:
-            kind = _CONTENT_TYPES.get(PurePath(item.key).suffix.lower(), "application/octet-stream")
-            sent = self._bucket.put(
-                item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
-            )
-            if sent and item.proven_by(sent):
-                return "sent"
-            item.check(body)
+        etag = self._put(item, overwrite=overwrite)
+        if etag is not None and self._proven(item, etag):
+            return "sent"
         content = self._bucket.content(item.key)
         if content and content[0] == item.stored:
-            return "sent" if sent else "skipped"  # another push of the same was faster
-        if not sent:
+            return "skipped" if etag is None else "sent"  # another push of the same was faster
+        if etag is None:
             raise self._taken(item.key)
         if item.key == self._place.key(LATEST):
             self._bucket.delete(item.key)  # rather none than one that leads nowhere
         raise self._damaged(item, "is not what was sent")
+
+    def _put(self, item: _Item, *, overwrite: bool) -> str | None:
+        """Send what an item is made of, as `Bucket.put` does."""
+        kind = _CONTENT_TYPES.get(PurePath(item.key).suffix.lower(), "application/octet-stream")
+        path = item.made_of
+        body = path if item.stored.parts and isinstance(path, Path) else item.content()
+        return self._bucket.put(
+            item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
+        )
+
+    def _proven(self, item: _Item, etag: str) -> bool:
+        """Whether the store's own digest says that it holds this; of a set all is read."""
+        if item.stored.parts:
+            return item.loose and self._bucket.checksum(item.key) == item.stored.checksum
+        return item.loose and etag == item.stored.etag
 
     @contextmanager
     def _told(self, plan: _Plan) -> Iterator[None]:

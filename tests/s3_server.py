@@ -1,14 +1,14 @@
 """A second S3 server, small, in memory, and able to do what a store should never do.
 
-It speaks as much of S3 as a push needs: listing, objects, conditions, parts. A fault is chosen for
-each request by the test.
+It speaks as much of S3 as a push needs: listing, objects, conditions, parts, SHA-256 checksums. A
+fault is chosen for each request by the test.
 """
 
 import hashlib
-import re
 import ssl
 import threading
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +22,8 @@ class Fault(StrEnum):
     """What the server does to a request instead of what it should."""
 
     CORRUPT = "stores another byte, and says that it is what was sent"
-    CORRUPT_ETAG = "stores another byte, and its ETag tells"
+    CORRUPT_ETAG = "stores another byte, and its ETag and checksum tell"
+    GARBLE = "receives another byte, and refuses it where a checksum tells"
     STALL = "answers nothing"
     ERROR = "500"
     SLOW_DOWN = "503"
@@ -39,6 +40,16 @@ class Object:
     content: bytes
     etag: str
     headers: dict[str, str]
+    checksum: str = ""
+
+
+@dataclass
+class Part:
+    """A part of what is to be stored, and the digests that the server tells of it."""
+
+    content: bytes
+    md5: bytes
+    sha256: bytes
 
 
 @dataclass
@@ -47,7 +58,8 @@ class Store:
 
     url: str
     objects: dict[str, Object] = field(default_factory=dict)
-    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    begun: dict[str, dict[str, str]] = field(default_factory=dict)  # headers of uploads in parts
+    parts: dict[tuple[str, int], Part] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     old: bool = False  # and so knows nothing of checksums in headers
     choose: Callable[[str], Fault | None] = lambda _: None
@@ -142,16 +154,22 @@ class _Handler(BaseHTTPRequestHandler):
             code = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
             return
-        etag_of = body
+        if fault is Fault.GARBLE and body:
+            body = bytes([body[0] ^ 1]) + body[1:]
+        said = self.headers.get("x-amz-checksum-sha256")
+        if said and b64decode(said) != hashlib.sha256(body).digest():
+            self._send(400, b"<Error><Code>BadDigest</Code></Error>")
+            return
+        told_of = body
         if fault in {Fault.CORRUPT, Fault.CORRUPT_ETAG} and body:
             body = bytes([body[0] ^ 1]) + body[1:]
-            etag_of = etag_of if fault is Fault.CORRUPT else body
-        status, content, headers = self._do(body, etag_of)
+            told_of = told_of if fault is Fault.CORRUPT else body
+        status, content, headers = self._do(body, told_of)
         if fault is Fault.CUT_AFTER:
             raise _Cut
         self._send(status, content, headers, half=fault is Fault.HALF)
 
-    def _do(self, body: bytes, etag_of: bytes) -> tuple[int, bytes, dict[str, str]]:
+    def _do(self, body: bytes, told_of: bytes) -> tuple[int, bytes, dict[str, str]]:
         """What S3 would do."""
         with self.store.lock:
             if "list-type" in self.query:
@@ -159,40 +177,51 @@ class _Handler(BaseHTTPRequestHandler):
             if self.command == "POST":
                 return self._multipart()
             if self.command == "PUT":
-                return self._put(body, etag_of)
+                return self._put(body, told_of)
             if self.command == "DELETE":
-                self.store.objects.pop(self.key, None)
+                if "uploadId" not in self.query:
+                    self.store.objects.pop(self.key, None)
                 return 204, b"", {}
             found = self.store.objects.get(self.key)
             if found is None:
                 return 404, b"<Error><Code>NoSuchKey</Code></Error>", {}
-            return 200, found.content, {"ETag": f'"{found.etag}"', **found.headers}
+            told = {"ETag": f'"{found.etag}"', **found.headers}
+            if self.headers.get("x-amz-checksum-mode") == "ENABLED" and found.checksum:
+                told["x-amz-checksum-sha256"] = found.checksum
+            return 200, found.content, told
 
-    def _put(self, body: bytes, etag_of: bytes) -> tuple[int, bytes, dict[str, str]]:
-        etag = hashlib.md5(etag_of).hexdigest()
+    def _put(self, body: bytes, told_of: bytes) -> tuple[int, bytes, dict[str, str]]:
+        part = Part(body, hashlib.md5(told_of).digest(), hashlib.sha256(told_of).digest())
+        etag, told = part.md5.hex(), {"ETag": f'"{part.md5.hex()}"'}
         if "partNumber" in self.query:
-            self.store.parts[self.query["uploadId"], int(self.query["partNumber"])] = body
-            return 200, b"", {"ETag": f'"{etag}"'}
+            self.store.parts[self.query["uploadId"], int(self.query["partNumber"])] = part
+            return 200, b"", told
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
             return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
-        self.store.objects[self.key] = Object(body, etag, self._kept())
-        return 200, b"", {"ETag": f'"{etag}"'}
+        summed = b64encode(part.sha256).decode() if "x-amz-checksum-sha256" in self.headers else ""
+        self.store.objects[self.key] = Object(body, etag, self._kept(), summed)
+        return 200, b"", told
 
     def _multipart(self) -> tuple[int, bytes, dict[str, str]]:
         if "uploads" in self.query:
-            upload = f"{self.key}|{time.monotonic_ns()}"
-            self.store.parts[upload, 0] = repr(self._kept()).encode()
+            algorithm = self.headers.get("x-amz-checksum-algorithm", "")
+            upload = f"{self.key}|{time.monotonic_ns()}|{algorithm}"
+            self.store.begun[upload] = self._kept()
             text = f"<InitiateMultipartUploadResult><UploadId>{escape(upload)}</UploadId>"
             return 200, f"{text}</InitiateMultipartUploadResult>".encode(), {}
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
             return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
         upload = self.query["uploadId"]
-        numbers = sorted(number for name, number in self.store.parts if name == upload and number)
+        numbers = sorted(number for name, number in self.store.parts if name == upload)
         parts = [self.store.parts[upload, number] for number in numbers]
-        digests = b"".join(hashlib.md5(it).digest() for it in parts)
-        etag = f"{hashlib.md5(digests).hexdigest()}-{len(parts)}"
-        kept = dict(re.findall(r"'([^']+)': '([^']*)'", self.store.parts[upload, 0].decode()))
-        self.store.objects[self.key] = Object(b"".join(parts), etag, kept)
+        etag = f"{hashlib.md5(b''.join(it.md5 for it in parts)).hexdigest()}-{len(parts)}"
+        checksum = b64encode(hashlib.sha256(b"".join(it.sha256 for it in parts)).digest()).decode()
+        self.store.objects[self.key] = Object(
+            b"".join(it.content for it in parts),
+            etag,
+            self.store.begun[upload],
+            f"{checksum}-{len(parts)}" if upload.endswith("SHA256") else "",
+        )
         text = f"<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"
         return 200, text.encode(), {}
 

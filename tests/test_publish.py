@@ -822,7 +822,20 @@ def test_a_seal_damaged_in_its_time_is_no_other_run(store: Store, runs: dict[str
     assert latest_of(store) == RUNS["one"]
 
 
-def test_a_loose_file_is_proven_by_its_etag(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.csv", "large.csv"])
+def test_what_is_garbled_on_its_way_is_named(
+    store: Store, runs: dict[str, Path], name: str
+) -> None:
+    """The store refuses what does not fit its checksum, whole or in parts, and that is said."""
+    store.choose = lambda asked: Fault.GARBLE if asked.startswith("PUT") and name in asked else None
+    with pytest.raises(AwsFailed, match=f"{name}: .* did not arrive as it was sent") as caught:
+        send(store, runs["one"])
+
+    assert caught.value.check == "MP-AWS-008"
+    assert not any(name in key or "latest" in key for key in store.objects)
+
+
+def test_a_loose_file_is_proven_by_the_stores_digest(store: Store, tmp_path: Path) -> None:
     """Nothing is read back where the store's own digest tells; else it is, and a fault is found."""
     files = [tmp_path / "a.csv", tmp_path / "large.csv"]
     files[0].write_bytes(b"1")
