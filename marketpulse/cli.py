@@ -578,7 +578,7 @@ def push_s3(
     dry_run: AskNobody = False,
     force: Overwrite = False,
     endpoint_url: Endpoint = None,
-    jobs: Jobs = 8,
+    jobs: Jobs = 16,
     sse: Sse = None,
     kms_key: KmsKey = None,
     tags: Tags = None,
@@ -851,7 +851,6 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
         console.finish()
-        gc.freeze()  # or the process looks through all that it has loaded before it ends
 
 
 def _interrupt(*_: object) -> None:

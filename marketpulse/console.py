@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputRefused
@@ -62,30 +63,40 @@ def show_code(text: str) -> None:
     _put(text.translate(_CONTROLS) if sys.stdout.isatty() else text)
 
 
-def show_table(
-    headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
-) -> None:
+def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a result as a table: drawn on a terminal, in plain columns elsewhere."""
+    cells = [
+        ["" if cell is None else str(cell).translate(_CONTROLS) for cell in row] for row in rows
+    ]
+    if sys.stdout.isatty():
+        _draw(headers, cells)
+    else:
+        _put("\n".join(_columns([[*headers], *cells])))
+
+
+def _draw(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich import box  # noqa: PLC0415 - rich costs more than most commands
     from rich.console import Console  # noqa: PLC0415 - so too
     from rich.table import Table  # noqa: PLC0415 - so too
     from rich.text import Text  # noqa: PLC0415 - so too
 
-    terminal = sys.stdout.isatty()
-    drawn = box.SIMPLE_HEAD if terminal else None
-    table = Table(title=title or None, title_justify="left", box=drawn, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        cells = ("" if cell is None else str(cell).translate(_CONTROLS) for cell in row)
-        table.add_row(*map(Text, cells))
-    if terminal:
-        Console(highlight=False).print(table)
-        return
-    # Off a terminal lines are as long as their words: a program may be reading.
-    lines = io.StringIO()
-    Console(file=lines, width=10_000, highlight=False, force_terminal=False).print(table)
-    _put("\n".join(line.rstrip() for line in lines.getvalue().rstrip("\n").split("\n")))
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines as long as their words: a program may be reading."""
+    broken = [[cell.splitlines() or [""] for cell in row] for row in rows]
+    widths = [
+        max(len(line) for cell in column for line in cell) for column in zip(*broken, strict=True)
+    ]
+    for row in broken:
+        for line in zip_longest(*row, fillvalue=""):
+            yield "  ".join(map(str.ljust, line, widths)).rstrip()
 
 
 def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

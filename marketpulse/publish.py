@@ -191,7 +191,7 @@ def push(
     endpoint_url: str | None = None,
     force: bool = False,
     dry_run: bool = False,
-    jobs: int = 4,
+    jobs: int = 16,
     sse: str | None = None,
     kms_key_id: str | None = None,
     tags: Sequence[str] = (),
