@@ -413,19 +413,34 @@ def put_parameters(
     path: str,
     region: str,
     values: Mapping[str, str],
-    secret: Collection[str],
+    secret: frozenset[str],
     *,
     kms_key_id: str | None,
 ) -> None:
-    """Write parameters below a path, those that are secret encrypted. Raises as reading does."""
+    """Write parameters below a path, those that are secret encrypted. Raises as reading does.
+
+    Without a key each keeps the one that it has, a new one gets the account's own.
+    """
     _keep_quiet()
-    needs = "the credentials need ssm:PutParameter there, and kms:Encrypt for its key"
+    needs = (
+        "the credentials need ssm:PutParameter there, ssm:DescribeParameters where no "
+        "--kms-key-id is given, and kms:Encrypt for the key"
+    )
     with _parameters_answered(f"SSM {path} in {region}: they cannot be written", needs):
         client = boto3.Session(botocore_session=_patient(), region_name=region).client("ssm")
+        known = {} if kms_key_id or secret.isdisjoint(values) else _keys(client, path)
         for name, value in values.items():
             kind = {"Type": "SecureString" if name in secret else "String"}
-            kind |= {"KeyId": kms_key_id} if kms_key_id and name in secret else {}
+            key = kms_key_id or known.get(f"{path}{name}")
+            kind |= {"KeyId": key} if key and name in secret else {}
             client.put_parameter(Name=f"{path}{name}", Value=value, Overwrite=True, **kind)
+
+
+def _keys(client: Any, path: str) -> dict[str, str | None]:
+    """The keys of the parameters right below a path: AWS forgets one that is not said again."""
+    below = {"Key": "Path", "Option": "OneLevel", "Values": [path.rstrip("/")]}
+    pages = client.get_paginator("describe_parameters").paginate(ParameterFilters=[below])
+    return {it["Name"]: it.get("KeyId") for page in pages for it in page["Parameters"]}
 
 
 @contextmanager

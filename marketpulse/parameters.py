@@ -10,7 +10,7 @@ from marketpulse.aws import put_parameters, read_parameters
 from marketpulse.errors import WrongUsage
 from marketpulse.settings import PARAMETERS, Place, Settings, parameter_path
 
-SECRET = ("username", "password")  # SecureStrings
+SECRET = frozenset({"username", "password"})  # SecureStrings
 
 
 @dataclass(frozen=True)

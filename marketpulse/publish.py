@@ -110,19 +110,27 @@ class _Item:
     stored: Stored
     loose: bool = False
 
-    def content(self) -> bytes:
-        """What it is made of, whole. Raises `BadData` where that has changed."""
-        if not isinstance(self.made_of, Path):
+    def body(self) -> bytes | Path:
+        """What is sent: the content, or the file of what goes in parts.
+
+        Raises `BadData` where that is not what it was when it was checked; of a file `check` tells.
+        """
+        if not isinstance(self.made_of, Path) or self.stored.parts:
             return self.made_of or b""
         with _opened(self.made_of) as file:
             content = file.read()
-        self.check(io.BytesIO(content))
+        self._compare(self.made_of, stored(io.BytesIO(content)))
         return content
 
-    def check(self, file: io.BufferedIOBase) -> None:
+    def check(self) -> None:
         """Raise `BadData` where the file is not what it was when it was checked."""
-        if isinstance(self.made_of, Path) and stored(file) != self.stored:
-            raise _bad(self.made_of, "it has changed since it was checked")
+        if isinstance(self.made_of, Path):
+            with _opened(self.made_of) as file:
+                self._compare(self.made_of, stored(file))
+
+    def _compare(self, path: Path, now: Stored) -> None:
+        if now != self.stored:
+            raise _bad(path, "it has changed since it was checked")
 
     def pushed(self, action: str) -> Pushed:
         """The object as the receipt has it."""
@@ -352,16 +360,20 @@ class _Push:
             raise self._taken(item.key)
         if item.key == self._place.key(LATEST):
             self._bucket.delete(item.key)  # rather none than one that leads nowhere
+        item.check()
         raise self._damaged(item, "is not what was sent")
 
     def _put(self, item: _Item, *, overwrite: bool) -> str | None:
         """Send what an item is made of, as `Bucket.put` does."""
         kind = _CONTENT_TYPES.get(PurePath(item.key).suffix.lower(), "application/octet-stream")
-        path = item.made_of
-        body = path if item.stored.parts and isinstance(path, Path) else item.content()
-        return self._bucket.put(
-            item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
-        )
+        body = item.body()
+        try:
+            return self._bucket.put(
+                item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
+            )
+        except AwsFailed:
+            item.check()  # parts of a file that has changed fit no checksum
+            raise
 
     def _proven(self, item: _Item, etag: str) -> bool:
         """Whether the store's own digest says that it holds this; of a set all is read."""

@@ -25,7 +25,7 @@ from test_oracle_server import certificate
 
 from marketpulse.colors.run import SUMMARY
 from marketpulse.content import part_size
-from marketpulse.errors import AwsFailed, WrongUsage
+from marketpulse.errors import AwsFailed, BadData, WrongUsage
 from marketpulse.publish import RUN, Receipt, push
 
 SECRETS = {
@@ -808,6 +808,26 @@ def test_a_corrupted_object_is_found_and_mended(
     assert caught.value.check == "MP-AWS-008"
     assert actions[name] == "sent"
     assert latest_of(store) == RUNS["one"]
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["checksums", "no checksums"])
+@pytest.mark.parametrize("name", ["a.csv", "large.csv"])
+def test_a_file_that_changes_meanwhile_is_not_published(
+    store: Store, runs: dict[str, Path], name: str, old: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written to after it was checked and before it is sent: it is named, nothing points there."""
+    if old:
+        monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+
+    def write(asked: str) -> None:
+        if "list-type" in asked:
+            path = runs["one"] / name
+            path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+    store.choose = write
+    with pytest.raises(BadData, match=f"{name}: it has changed since it was checked"):
+        send(store, runs["one"])
+    assert latest_of(store) is None
 
 
 def test_a_seal_damaged_in_its_time_is_no_other_run(store: Store, runs: dict[str, Path]) -> None:

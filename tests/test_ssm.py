@@ -272,6 +272,24 @@ def test_put_writes_all_seven_and_a_run_finds_them(
     assert run(tmp_path, "list-tables", AWS_ENDPOINT_URL_SSM=store, **KEYS).returncode == 0
 
 
+def test_a_rotated_password_keeps_its_key(store: str, tmp_path: Path) -> None:
+    """Put without --kms-key-id leaves a secret under the key that it was encrypted with."""
+    given(
+        tmp_path, f"host=h\nusername=me\npassword={SECRET}\n", "ssm", "put",
+        "--kms-key-id", "alias/colors", AWS_ENDPOINT_URL_SSM=store,
+    )  # fmt: skip
+    done = given(tmp_path, "password=another-secret\n", "ssm", "put", AWS_ENDPOINT_URL_SSM=store)
+    client = boto3.client("ssm", endpoint_url=store, region_name="us-east-1", **_KEYWORDS)
+    described = client.describe_parameters()["Parameters"]
+    client.close()
+
+    assert done.returncode == 0, done.stderr
+    assert stored(store)["password"] == ("SecureString", "another-secret")
+    assert {it["Name"].rpartition("/")[2]: it.get("KeyId") for it in described} == {
+        "host": None, "username": "alias/colors", "password": "alias/colors"
+    }  # fmt: skip
+
+
 def test_check_tells_what_is_amiss(server: OracleServer, store: str, tmp_path: Path) -> None:
     """Missing, a placeholder, a secret in plain text: each by its name, and exit 3."""
     put(store, parameters(server, host="PLACEHOLDER", schema=""))

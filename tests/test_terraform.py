@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import hcl2
 import pytest
+from moto.server import ThreadedMotoServer
 from test_cli import Tool
 
 from marketpulse import terraform
@@ -68,7 +70,7 @@ def test_the_parameters_are_those_of_the_code() -> None:
     parameter = resources("aws_ssm_parameter")["oracle"]
 
     assert local("parameters") == [*PARAMETERS]
-    assert local("encrypted") == [*SECRET]
+    assert set(local("encrypted")) == SECRET
     settings, _ = load_settings({}, {}, None)
     filled = local("parameter_path")
     for name in ("app_prefix", "env", "app_name"):
@@ -76,8 +78,9 @@ def test_the_parameters_are_those_of_the_code() -> None:
         assert variable["default"] == getattr(settings, name)
         filled = filled.replace(f"${{var.{name}}}", variable["default"])
     assert filled + "/" == parameter_path(settings)
-    assert "value" in str(parameter["lifecycle"][0]["ignore_changes"])
-    assert parameter["value"] == "PLACEHOLDER"
+    assert {"value", "value_wo"} <= set(parameter["lifecycle"][0]["ignore_changes"])
+    assert parameter["value_wo"] == "PLACEHOLDER"
+    assert "value" not in parameter  # the state would hold it
 
 
 def test_the_environment_has_settings_alone() -> None:
@@ -147,6 +150,83 @@ def test_layout(text: str) -> None:
         opened = sum(stripped.count(it) for it in "[({") - sum(stripped.count(it) for it in "])}")
         depth += (opened > 0) - (opened < 0)
     assert depth == 0
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
+def test_terraform_would_format_nothing() -> None:
+    """`terraform fmt -check` is clean."""
+    assert terraformed("fmt", "-check", "-diff", str(FILES)).stdout == ""
+
+
+def terraformed(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run Terraform; what it says is in the failure."""
+    done = subprocess.run(
+        ["terraform", f"-chdir={folder}", *words],
+        env=os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
+        capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def infra(tmp_path: Path) -> Path:
+    """The files, and AWS's own provider for them, where Terraform can get it."""
+    if shutil.which("terraform") is None:
+        pytest.skip("terraform is not installed")
+    folder = tmp_path / "infra"
+    terraform.write(folder)
+    try:
+        terraformed("init", "-no-color", folder=folder)
+    except AssertionError as error:
+        if "no such host" in str(error) or "Failed to query available provider" in str(error):
+            pytest.skip("AWS's provider is not to be had here")
+        raise
+    return folder
+
+
+def test_the_provider_takes_it(infra: Path) -> None:
+    """`terraform validate`: AWS's provider knows every resource and every argument."""
+    terraformed("validate", folder=infra)
+
+
+def test_no_secret_reaches_the_state(infra: Path) -> None:
+    """Applied, given their values by `ssm put`, refreshed: the state has none, no plan changes one.
+
+    Against moto; the parameters and their key alone.
+    """
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    url = f"http://{host}:{port}"
+    (infra / "moto_override.tf").write_text(
+        'provider "aws" {\n  access_key = "test"\n  secret_key = "test"\n'
+        "  skip_credentials_validation = true\n  skip_metadata_api_check = true\n  endpoints {\n"
+        + "".join(f'    {name} = "{url}"\n' for name in ("ssm", "kms", "iam", "sts"))
+        + "  }\n}\n"
+    )
+    variables = {"vpc_id": "vpc-1", "oracle_cidr": "10.0.0.1/32", "endpoints_cidr": "10.0.0.0/16"}
+    words = [f"-var={name}={value}" for name, value in variables.items()]
+    words += ["-var=subnet_ids=[]", "-target=aws_ssm_parameter.oracle", "-no-color"]
+    values = {name: f"planted-{name}-7" for name in PARAMETERS} | {"port": "1599"}
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    desk = Tool(infra.parent / "desk", {"AWS_ENDPOINT_URL_SSM": url, **keys})
+    lines = desk.folder / "parameters.txt"
+    lines.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    try:
+        terraformed("apply", "-auto-approve", *words, folder=infra)
+        with lines.open() as file:
+            put = desk.run("ssm", "put", stdin=file)
+        terraformed("apply", "-auto-approve", "-refresh-only", *words, folder=infra)
+        planned = terraformed("plan", *words, folder=infra)
+    finally:
+        moto.stop()
+
+    assert put.code == 0, put.err
+    state = (infra / "terraform.tfstate").read_text()
+    assert parameter_path(load_settings({}, {}, None)[0]) + "password" in state
+    assert [value for value in values.values() if value in state] == []
+    assert "No changes." in planned.stdout
 
 
 @pytest.mark.skipif(shutil.which("checkov") is None, reason="checkov is not installed")

@@ -1,5 +1,6 @@
 # The seven parameters. Terraform makes them, `marketpulse ssm put` gives them their values, and
-# Terraform then leaves the values alone: no secret is ever in its state.
+# Terraform then leaves the values alone. It writes value_wo and never reads it: with value instead
+# the next refresh would copy every secret into the state.
 locals {
   parameter_path = "/${var.app_prefix}/${var.env}/${var.app_name}/oracle"
   parameters     = ["host", "port", "service_name", "username", "password", "schema", "table_name"]
@@ -15,10 +16,12 @@ resource "aws_ssm_parameter" "oracle" {
   description = "MarketPulse: the database's ${each.key}"
   type        = contains(local.encrypted, each.key) ? "SecureString" : "String"
   key_id      = contains(local.encrypted, each.key) ? aws_kms_key.main.arn : null
-  value       = "PLACEHOLDER"
+
+  value_wo         = "PLACEHOLDER"
+  value_wo_version = 1
 
   lifecycle {
-    ignore_changes = [value]
+    ignore_changes = [value, value_wo, value_wo_version]
   }
 }
 
