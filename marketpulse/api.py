@@ -7,10 +7,11 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from marketpulse.errors import MarketPulseError
+from marketpulse.errors import MarketPulseError, WrongUsage
 from marketpulse.published import Filter
 from marketpulse.service import Service, Wanted
 from marketpulse.version import __version__
@@ -125,6 +126,7 @@ def application(service: Callable[[], Service]) -> FastAPI:
         responses=_faults,
     )
     app.add_exception_handler(MarketPulseError, _failed)
+    app.add_exception_handler(RequestValidationError, _misasked)
     _add_database(app, service)
     _add_published(app, service)
     return app
@@ -200,6 +202,14 @@ def _failed(_request: Request, fault: Exception) -> Response:
     assert isinstance(fault, MarketPulseError)  # noqa: S101 - it is what this is registered for
     status = _STATUS.get(fault.exit_code, 500)
     return JSONResponse({"error": fault.as_json()}, status)
+
+
+def _misasked(_request: Request, fault: Exception) -> Response:
+    """What is wrong with the words of a question; what was sent is not repeated."""
+    assert isinstance(fault, RequestValidationError)  # noqa: S101 - so too
+    wrong = [f"{' '.join(map(str, it['loc']))}: {it['msg']}" for it in fault.errors()]
+    told = WrongUsage("; ".join(wrong), hint="/docs shows what is asked for, with examples")
+    return JSONResponse({"error": told.as_json()}, 422)
 
 
 def _example(content: Any) -> dict[str, Any]:

@@ -59,13 +59,15 @@ class Published:
 class Service:
     """All that the function does. `environment` says where the bucket and the parameters are.
 
-    For so many `seconds` the database's credentials are taken for good without asking SSM.
+    For so many `seconds` the database's credentials are taken for good without asking SSM, and
+    refused ones for bad.
     """
 
     def __init__(self, environment: Mapping[str, str], *, seconds: float = 300) -> None:
         self._environment = environment
         self._seconds = seconds
         self._oracle: tuple[float, OracleSettings] | None = None
+        self._refused: tuple[float, OracleSettings, LoginRefused] | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -141,23 +143,36 @@ class Service:
     def _with_source(self, job: Callable[[Source], T]) -> T:
         """Do a job on the source; where the login is refused, with credentials read anew.
 
-        The same password is never sent twice: that locks accounts.
+        A refused password is not sent again for a while, whoever asks and however often AWS tries
+        again: that locks accounts.
         """
         if self.settings.source != "oracle":
             with open_source(self.settings.source) as source:
                 return job(source)
         known = self._credentials()
         try:
-            with open_source("oracle", oracle=known) as source:
-                return job(source)
+            return self._with_oracle(job, known)
         except LoginRefused:
             self._oracle = None
             fresh = self._credentials()
             if fresh == known:
                 raise
             _log.info("the credentials have changed")
-        with open_source("oracle", oracle=fresh) as source:
-            return job(source)
+        return self._with_oracle(job, fresh)
+
+    def _with_oracle(self, job: Callable[[Source], T], credentials: OracleSettings) -> T:
+        """Do a job on the database, unless these credentials were refused a moment ago."""
+        if self._refused is not None:
+            moment, refused, fault = self._refused
+            if refused == credentials and time.monotonic() - moment < self._seconds:
+                raise LoginRefused(fault.message, hint=fault.hint, check=fault.check)
+        try:
+            with open_source("oracle", oracle=credentials) as source:
+                return job(source)
+        except LoginRefused as fault:
+            if fault.check.startswith("MP-LOG-"):  # the others are let in, and may not read
+                self._refused = time.monotonic(), credentials, fault
+            raise
 
     def _credentials(self) -> OracleSettings:
         now = time.monotonic()
@@ -203,7 +218,10 @@ class Service:
         if run_id is None:
             latest = self._place.key(LATEST)
             if not self._bucket.there([latest]):
-                raise NotFound(f"{self._target()}: nothing is published yet")
+                raise NotFound(
+                    f"{self._target()}: nothing is published yet",
+                    hint="POST /runs, or wait for the schedule",
+                )
             return str(self._read(latest, "seal")["seal"])
         end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{SUMMARY}")
         found = [key for key in self._bucket.keys(self._place.key("")) if end.fullmatch(key)]

@@ -193,14 +193,30 @@ def test_parameters_are_read_now_and_then(cloud: Cloud) -> None:
 
 
 def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
-    """Where SSM has no other one, there is one login and one error: accounts get locked."""
+    """Where SSM has no other one, there is one login however often AWS tries: accounts get locked.
+
+    With another one it goes on at once; after a time the same one is tried again.
+    """
     call({"time": AT})
     cloud.database.users["ANALYST"] = SECOND
     logins = len(cloud.database.seen.logins)
+    for _ in range(3):  # AWS tries an event twice more
+        with pytest.raises(LoginRefused, match="ORA-01017") as refused:
+            call({"time": AT})
     with pytest.raises(LoginRefused):
-        call({"time": AT})
-
+        aws_lambda.service().tables()
+    assert refused.value.check == "MP-LOG-001"
     assert len(cloud.database.seen.logins) - logins == 1
+
+    cloud.put(password=SECOND)
+    assert call({"time": AT})["rows"]["read"] > 100
+    cloud.put(password=FIRST)
+    eager = Service(os.environ, seconds=0)
+    logins = len(cloud.database.seen.logins)
+    for _ in range(2):
+        with pytest.raises(LoginRefused):
+            eager.tables()
+    assert len(cloud.database.seen.logins) - logins == 2
 
 
 @pytest.mark.usefixtures("cloud")
@@ -398,6 +414,29 @@ def test_no_question_breaks_it(url: str) -> None:
     assert {path for path, _ in seen} == {
         "/health", "/tables", "/tables/{table}/schema", "/runs", "/runs/{run_id}", "/colors",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "body", "said"),
+    [
+        ("/colors", "limit=0", None, "query limit: "),
+        ("/colors", "date=friday", None, "query date: "),
+        ("/runs/x", "", None, "path run_id: "),
+        ("/runs", "", '{"hierarchy": "rank"}', "body hierarchy: "),
+        ("/runs", "", '{"bucket": "mine"}', "body bucket: "),
+        ("/runs", "", "{", "JSON"),
+    ],
+)
+def test_wrong_words_have_the_shape_of_a_fault(
+    path: str, query: str, body: str | None, said: str
+) -> None:
+    """A question that is none is answered as the document says: 422, one message, one remedy."""
+    status, answer = asked(path, query, "POST" if body else "GET", body)
+
+    assert status == 422
+    assert answer["error"]["check"] == "MP-USE-001"
+    assert said in answer["error"]["message"]
+    assert answer["error"]["hint"]
 
 
 @pytest.mark.usefixtures("published")
