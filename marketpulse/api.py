@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -10,14 +11,17 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from marketpulse.errors import MarketPulseError, WrongUsage
 from marketpulse.published import Filter
 from marketpulse.service import Service, Wanted
 from marketpulse.version import __version__
 
+_log = logging.getLogger(__name__)
 # By exit code; a fault of ours stays a 500.
 _STATUS = {2: 400, 3: 503, 4: 503, 5: 503, 6: 404, 7: 422, 8: 502}
+_HOW_TO_ASK = "/docs shows what is asked for, with examples"
 _RUN_ID = "57e88277648facee"
 _SUMMARY: dict[str, Any] = {
     "run_id": _RUN_ID,
@@ -127,6 +131,7 @@ def application(service: Callable[[], Service]) -> FastAPI:
     )
     app.add_exception_handler(MarketPulseError, _failed)
     app.add_exception_handler(RequestValidationError, _misasked)
+    app.add_exception_handler(HTTPException, _unknown)
     _add_database(app, service)
     _add_published(app, service)
     return app
@@ -188,7 +193,7 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
         run_id: Annotated[
             str | None, Query(alias="run", pattern="^[0-9a-f]{16}$", description="Else the latest.")
         ] = None,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+        limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> Response:
         """Published colors in their order: CUSIP by CUSIP, each parent before its children."""
@@ -198,18 +203,27 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
         return Response(content, media_type="application/json")
 
 
-def _failed(_request: Request, fault: Exception) -> Response:
+def _failed(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, MarketPulseError)  # noqa: S101 - it is what this is registered for
-    status = _STATUS.get(fault.exit_code, 500)
-    return JSONResponse({"error": fault.as_json()}, status)
+    context = request.scope.get("aws.context")
+    told = {"request_id": getattr(context, "aws_request_id", ""), **fault.as_json()}
+    _log.error("failed", extra={"told": told})
+    return JSONResponse({"error": fault.as_json()}, _STATUS.get(fault.exit_code, 500))
 
 
 def _misasked(_request: Request, fault: Exception) -> Response:
     """What is wrong with the words of a question; what was sent is not repeated."""
     assert isinstance(fault, RequestValidationError)  # noqa: S101 - so too
     wrong = [f"{' '.join(map(str, it['loc']))}: {it['msg']}" for it in fault.errors()]
-    told = WrongUsage("; ".join(wrong), hint="/docs shows what is asked for, with examples")
+    told = WrongUsage("; ".join(wrong), hint=_HOW_TO_ASK)
     return JSONResponse({"error": told.as_json()}, 422)
+
+
+def _unknown(_request: Request, fault: Exception) -> Response:
+    """A path or a method that is none."""
+    assert isinstance(fault, HTTPException)  # noqa: S101 - so too
+    told = WrongUsage(str(fault.detail), hint=_HOW_TO_ASK)
+    return JSONResponse({"error": told.as_json()}, fault.status_code, fault.headers)
 
 
 def _example(content: Any) -> dict[str, Any]:

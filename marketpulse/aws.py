@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeAlias, TypeVar
@@ -69,10 +70,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found:
-    """An object as a listing or the answer to its sending tells of it."""
+    """An object as a listing tells of it."""
 
     bytes: int
     etag: str
+    modified: datetime
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,9 @@ class Bucket:
         pages = len(rest) // 100  # many are found faster in a walk, where nothing else is between
         while pages and rest:
             prefix = os.path.commonprefix(rest)  # noqa: RUF071 - of characters, as a store knows
-            page = self._listed(prefix, after=rest[0][:-1])
+            page, more = self._listed(prefix, after=rest[0][:-1])
             found |= {key: it for key, it in page.items() if key in keys}
-            end = max(page, default="") if len(page) == _PAGE else ""
-            rest = [key for key in rest if key > end] if end else []
+            rest = [key for key in rest if key > max(page)] if more else []
             pages -= 1
         for key, page in zip(rest, each(self._only, rest), strict=True):
             found |= {key: page[key]} if key in page else {}
@@ -157,10 +158,11 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that begin so, in their order."""
-        page = self._listed(prefix)
-        while page:
+        page, more = self._listed(prefix)
+        yield from page
+        while more:
+            page, more = self._listed(prefix, after=max(page))
             yield from page
-            page = self._listed(prefix, after=max(page)) if len(page) == _PAGE else {}
 
     def read(self, key: str) -> bytes | None:
         """The content of a small object, or None where there is none."""
@@ -284,17 +286,23 @@ class Bucket:
             params["ChecksumSHA256"] = b64encode(digest).decode()
 
     def _only(self, key: str) -> Objects:
-        return self._listed(key, most=1)
+        return self._listed(key, most=1)[0]
 
-    def _listed(self, prefix: str, *, after: str = "", most: int = _PAGE) -> Objects:
-        """The objects whose keys begin so, up to a number, in the order of their keys."""
+    def _listed(self, prefix: str, *, after: str = "", most: int = _PAGE) -> tuple[Objects, bool]:
+        """The objects whose keys begin so, up to a number, by their keys; and whether more do."""
         start = {"StartAfter": after} if after else {}
         with self._answered("cannot be listed", prefix):
             page = self._client.list_objects_v2(
                 Bucket=self._name, Prefix=prefix, MaxKeys=most, **start
             )
-            listed = page.get("Contents", ())
-            return {it["Key"]: Found(it["Size"], it.get("ETag", "").strip('"')) for it in listed}
+            now = datetime.now(UTC)
+            listed = {
+                it["Key"]: Found(
+                    it["Size"], it.get("ETag", "").strip('"'), it.get("LastModified", now)
+                )
+                for it in page.get("Contents", ())
+            }
+            return listed, bool(page.get("IsTruncated")) and bool(listed)
 
     def _fetch(
         self, key: str, take: Callable[[bytes], object], begin: Callable[[], object]

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketpulse import console
@@ -52,6 +55,10 @@ def application() -> FastAPI:
 @cache
 def service() -> Service:
     """What this process works with, as long as it lives."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        # One that was ended in the middle has left its files, and the next has the same disk.
+        for left in Path(tempfile.gettempdir()).glob("marketpulse-*"):
+            shutil.rmtree(left, ignore_errors=True)
     return Service(os.environ)
 
 

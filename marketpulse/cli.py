@@ -660,11 +660,13 @@ def ssm_put(
             f"there is no parameter {unknown[0].partition('=')[0]!r}",
             hint=f"the names are {', '.join(PARAMETERS)}; a value is never part of the command",
         )
+    if sys.stdin is None:
+        raise WrongUsage("standard input is closed", hint="ssm put < parameters.txt")
     if sys.stdin.isatty():
         values = {name: _asked_for(name, hidden=name in parameters.SECRET) for name in wanted}
         values = {name: value for name, value in values.items() if value}
     else:
-        given = parameters.parsed(sys.stdin)
+        given = parameters.parsed(sys.stdin.buffer.read())
         values = {name: value for name, value in given.items() if name in wanted}
     written = parameters.put(ctx.obj.settings()[0], values, kms_key)
     results.show_parameters(written, as_json=shape is Shape.JSON)

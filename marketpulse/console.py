@@ -12,9 +12,11 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputRefused
@@ -241,4 +243,8 @@ class _JsonLines(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         told = {"time": moment, "level": record.levelname, "logger": record.name}
         told |= {"message": record.getMessage()} | getattr(record, "told", {})
+        if record.exc_info and record.exc_info[0]:  # what it says may hold values
+            last = traceback.extract_tb(record.exc_info[2])[-1]
+            told["error"] = record.exc_info[0].__name__
+            told["at"] = f"{Path(last.filename).name}:{last.lineno}"
         return json.dumps(told, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,15 +39,21 @@ class Parameters:
         return {**asdict(self), "complete": self.complete}
 
 
-def parsed(lines: Iterable[str]) -> dict[str, str]:
+def parsed(content: bytes) -> dict[str, str]:
     """Values from lines `NAME=VALUE`, by the parameters' names; `ORACLE_HOST` is `host`, too.
 
     Blank lines and those that begin with # say nothing. Raises `WrongUsage`, which repeats no
     value.
     """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise WrongUsage(
+            f"standard input: byte {error.start} is not UTF-8", hint="save it as UTF-8"
+        ) from None
     values = {}
     named = {variable: name for name, variable in PARAMETERS.items()}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         word, equals, value = line.strip().partition("=")

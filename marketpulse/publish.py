@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path, PurePath, PureWindowsPath
-from string import Formatter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -24,12 +23,13 @@ from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
 from marketpulse.sealed import sealed_folder
 
 if TYPE_CHECKING:
-    from marketpulse.aws import Bucket, Objects
+    from marketpulse.aws import Bucket, Found, Objects
 
 RUN = "run_summary.json"  # as colors.run calls it, which brings the engine with it
 BUNDLE = "manifest.json"
 LATEST = "latest.json"
 _OF_A_RUN = "date={date}/run={run_id}"
+_UNDER_WAY = timedelta(minutes=20)  # a push of the function's takes 15 at most, then it is ended
 _NOT_A_SEAL = (ValueError, LookupError, TypeError, AttributeError)
 _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -174,7 +174,9 @@ class _State(Enum):
 
     NOTHING = auto()
     SAME = auto()
-    BROKEN = auto()  # ours by its metadata, and not what it should be: a push went wrong
+    BROKEN = (
+        auto()
+    )  # ours by its metadata, and not what it should be: a push went wrong, or broke off
     OTHER = auto()
 
 
@@ -272,6 +274,7 @@ class _Push:
         self._progress = progress
         self._counting = Lock()
         self._there: Objects = {}
+        self._unsealed: set[str] = set()
         self._states: dict[str, _State] = {}
 
     def run(self, jobs: int) -> tuple[_Plan, list[str]]:
@@ -280,6 +283,7 @@ class _Push:
         keys = {it.key for source in self._sources for it in source.items} | {latest}
         with ThreadPoolExecutor(jobs) as pool:
             self._there = self._bucket.there(keys, pool.map)
+            self._find_unsealed()
             plan = _planned([*map(self._as_published, self._sources)], self._place)
             states = pool.map(self._state, plan.items)
             self._states = dict(zip((it.key for it in plan.items), states, strict=True))
@@ -326,7 +330,25 @@ class _Push:
             return _State.NOTHING
         if content[0] == item.stored:
             return _State.SAME
-        return _State.BROKEN if content[1] == item.stored.sha256 else _State.OTHER
+        whole = content[0].sha256 == content[1]  # as somebody of ours sent it
+        if content[1] == item.stored.sha256 or (whole and self._left(item, found)):
+            return _State.BROKEN
+        return _State.OTHER
+
+    def _left(self, item: _Item, found: Found) -> bool:
+        """Whether a push of the same run, with another PROCESSED_AT, broke off before its seal.
+
+        For some minutes it may still be under way.
+        """
+        return item.key in self._unsealed and datetime.now(UTC) - found.modified > _UNDER_WAY
+
+    def _find_unsealed(self) -> None:
+        """Note which objects are a run's whose seal is not there, in a folder of its own."""
+        for source in self._sources:
+            if source.seal and source.run_id and source.seal.key not in self._there:
+                folder = source.seal.key.rpartition("/")[0]
+                if source.run_id in folder.rpartition("/")[2]:
+                    self._unsealed |= {it.key for it in source.files}
 
     def _make_way(self, plan: _Plan) -> None:
         """Refuse to overwrite, or see to it that nobody follows the pointer meanwhile."""
@@ -359,6 +381,8 @@ class _Push:
         if etag is None:
             raise self._taken(item.key)
         if item.key == self._place.key(LATEST):
+            if content and content[0].sha256 == content[1]:
+                return "sent"  # and then another push has sent its own
             self._bucket.delete(item.key)  # rather none than one that leads nowhere
         item.check()
         raise self._damaged(item, "is not what was sent")
@@ -545,17 +569,15 @@ def _listed(text: bytes) -> dict[str, Stored]:
 
 def _filled(template: str, known: Mapping[str, str]) -> tuple[str, ...]:
     """A template's folders with what is known put in. Raises `WrongUsage`."""
-    try:
-        fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
-        unknown = [name for name in fields if name not in known]
-    except ValueError:
-        unknown = [template]
-    if unknown:
+    field = re.compile(r"{([^{}]*)}")
+    unknown = [name for name in field.findall(template) if name not in known]
+    filled = field.sub(lambda found: known.get(found[1], ""), template)
+    if unknown or not {"{", "}"}.isdisjoint(filled):
         raise WrongUsage(
-            f"--prefix-template: {{{unknown[0]}}} cannot be filled in",
+            f"--prefix-template: {{{(unknown or [template])[0]}}} cannot be filled in",
             hint=f"of this set {' and '.join(f'{{{it}}}' for it in known) or 'nothing'} is known",
         )
-    parts = tuple(template.format_map(known).strip("/").split("/"))
+    parts = tuple(filled.strip("/").split("/"))
     if parts == ("",):
         return ()
     if any(_odd(part) for part in parts):

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from marketpulse.colors.cells import BLANKS
 from marketpulse.errors import NotFound
 from marketpulse.formats import open_writer
 from marketpulse.names import quoted
@@ -46,10 +47,10 @@ def as_json(path: Path, mapping: Mapping[str, str], chosen: Filter) -> bytes:
         column = quoted(_column(role, mapping, schema))
         values[role] = str(value)
         # Moments are UTC's, as they are in a run.
-        same = f"lower(trim(CAST({column} AS VARCHAR))) = lower(trim(${role}))"
+        text = f"trim(CAST({column} AS VARCHAR), '{BLANKS}')"
+        same = f"lower({text}) = lower(trim(${role}, '{BLANKS}'))"
         if role == "DATE":
-            moment = f"TRY_CAST(trim(CAST({column} AS VARCHAR)) AS TIMESTAMPTZ)"
-            same = f"CAST({moment} AS DATE) = CAST(${role} AS DATE)"
+            same = f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS DATE) = CAST(${role} AS DATE)"
         conditions.append(same)
     if chosen.parents:
         conditions += ["IS_PARENT"]

@@ -11,12 +11,15 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar
 
 from marketpulse.aws import Bucket
+from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import SUMMARY, ColorsRun, run_colors
 from marketpulse.errors import BadData, LoginRefused, NotFound, SettingsMissing
 from marketpulse.extract import describe, list_tables
@@ -57,8 +60,9 @@ class Published:
 
 
 class Service:
-    """All that the function does. `environment` says where the bucket and the parameters are.
+    """All that the function does; threads may share it.
 
+    `environment` says where the bucket and the parameters are.
     For so many `seconds` the database's credentials are taken for good without asking SSM, and
     refused ones for bad.
     """
@@ -66,6 +70,7 @@ class Service:
     def __init__(self, environment: Mapping[str, str], *, seconds: float = 300) -> None:
         self._environment = environment
         self._seconds = seconds
+        self._one_at_a_time = RLock()
         self._oracle: tuple[float, OracleSettings] | None = None
         self._refused: tuple[float, OracleSettings, LoginRefused] | None = None
 
@@ -141,44 +146,50 @@ class Service:
             return summary["run_id"], as_json(path, summary["mapping"], chosen)
 
     def _with_source(self, job: Callable[[Source], T]) -> T:
-        """Do a job on the source; where the login is refused, with credentials read anew.
+        """Do a job on the source."""
+        with ExitStack() as stack:
+            if self.settings.source == "oracle":
+                source = self._logged_in(stack)
+            else:
+                source = stack.enter_context(open_source(self.settings.source))
+            return job(source)
+
+    def _logged_in(self, stack: ExitStack) -> Source:
+        """The database, open; where the login is refused, with credentials read anew.
 
         A refused password is not sent again for a while, whoever asks and however often AWS tries
-        again: that locks accounts.
+        again: that locks accounts. So one logs in at a time.
         """
-        if self.settings.source != "oracle":
-            with open_source(self.settings.source) as source:
-                return job(source)
-        known = self._credentials()
-        try:
-            return self._with_oracle(job, known)
-        except LoginRefused:
-            self._oracle = None
-            fresh = self._credentials()
-            if fresh == known:
-                raise
-            _log.info("the credentials have changed")
-        return self._with_oracle(job, fresh)
+        with self._one_at_a_time:
+            known = self._credentials()
+            try:
+                return self._opened(stack, known)
+            except LoginRefused:
+                self._oracle = None
+                fresh = self._credentials()
+                if fresh == known:
+                    raise
+                _log.info("the credentials have changed")
+            return self._opened(stack, fresh)
 
-    def _with_oracle(self, job: Callable[[Source], T], credentials: OracleSettings) -> T:
-        """Do a job on the database, unless these credentials were refused a moment ago."""
+    def _opened(self, stack: ExitStack, credentials: OracleSettings) -> Source:
+        """The database with these credentials, unless they were refused a moment ago."""
         if self._refused is not None:
             moment, refused, fault = self._refused
             if refused == credentials and time.monotonic() - moment < self._seconds:
                 raise LoginRefused(fault.message, hint=fault.hint, check=fault.check)
         try:
-            with open_source("oracle", oracle=credentials) as source:
-                return job(source)
+            return stack.enter_context(open_source("oracle", oracle=credentials))
         except LoginRefused as fault:
-            if fault.check.startswith("MP-LOG-"):  # the others are let in, and may not read
-                self._refused = time.monotonic(), credentials, fault
+            self._refused = time.monotonic(), credentials, fault
             raise
 
     def _credentials(self) -> OracleSettings:
-        now = time.monotonic()
-        if self._oracle is None or now - self._oracle[0] > self._seconds:
-            self._oracle = now, oracle_settings({}, self._environment, None)
-        return self._oracle[1]
+        with self._one_at_a_time:
+            now = time.monotonic()
+            if self._oracle is None or now - self._oracle[0] > self._seconds:
+                self._oracle = now, oracle_settings({}, self._environment, None)
+            return self._oracle[1]
 
     def _usual_table(self) -> str | None:
         return None if self.settings.source != "oracle" else self._credentials().table_name
@@ -199,8 +210,8 @@ class Service:
     def _bucket(self) -> Bucket:
         return Bucket(self._place.bucket, region=self.settings.aws_region)
 
-    def _rules(self, folder: Path) -> Any:
-        """The rules: a file's path, an object of a bucket having been copied into the folder."""
+    def _rules(self, folder: Path) -> RuleBook | str | None:
+        """The rules: a file's path, or what an object of a bucket says, by its own name."""
         name = self.settings.rules
         if name is None or not name.startswith("s3://"):
             return name
@@ -211,7 +222,7 @@ class Service:
             raise NotFound(f"{name}: there are no such rules", hint="correct MARKETPULSE_RULES")
         path = folder / Path(place.prefix).name
         path.write_bytes(text)
-        return path
+        return replace(read_rules(path), name=name)
 
     def _seal(self, run_id: str | None) -> str:
         """The key of a run's summary; the latest's where none is named."""
@@ -230,9 +241,15 @@ class Service:
         return found[-1]
 
     def _read(self, key: str, *names: str) -> dict[str, Any]:
-        """An object of JSON that has these names. Raises `BadData` where it is none."""
+        """An object of JSON that has these names.
+
+        Raises `NotFound` where it is gone, `BadData` where it is something else.
+        """
+        text = self._bucket.read(key)
+        if text is None:
+            raise _gone(key)
         try:
-            said: dict[str, Any] = json.loads(self._bucket.read(key) or b"")
+            said: dict[str, Any] = json.loads(text)
             for name in names:
                 said[name]
         except (ValueError, LookupError, TypeError) as error:
@@ -240,11 +257,21 @@ class Service:
         return said
 
     def _fetch(self, key: str, sha256: str, path: Path) -> None:
-        """Copy a published file. Raises `BadData` where it is not what its summary says."""
+        """Copy a published file. Raises `NotFound`, or `BadData` for another content."""
         with path.open("w+b") as file:
             held = self._bucket.content(key, into=file)
-        if held is None or held[0].sha256 != sha256:
+        if held is None:
+            raise _gone(key)
+        if held[0].sha256 != sha256:
             raise _not_as_published(key)
+
+
+def _gone(key: str) -> NotFound:
+    return NotFound(
+        f"{key}: it is there no longer",
+        hint="runs are kept for a time; publish one: POST /runs",
+        check="MP-SRC-009",
+    )
 
 
 def _not_as_published(key: str) -> BadData:

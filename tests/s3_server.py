@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -41,6 +42,7 @@ class Object:
     etag: str
     headers: dict[str, str]
     checksum: str = ""
+    modified: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Store:
     parts: dict[tuple[str, int], Part] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     old: bool = False  # and so knows nothing of checksums in headers
+    page: int = 1000  # keys, as many as it lists at once
+    away: float = 0  # seconds until it begins to answer
     choose: Callable[[str], Fault | None] = lambda _: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -125,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self) -> None:
+        time.sleep(self.store.away)
         asked = f"{self.command} {self.key or self.query.get('prefix', '')}" + "".join(
             f" {name}" for name in ("list-type", "uploads", "partNumber") if name in self.query
         )
@@ -227,11 +232,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _listing(self) -> bytes:
         prefix, after = self.query.get("prefix", ""), self.query.get("start-after", "")
-        most = int(self.query.get("max-keys", 1000))
+        most = min(int(self.query.get("max-keys", 1000)), self.store.page)
         keys = sorted(it for it in self.store.objects if it.startswith(prefix) and it > after)
         contents = "".join(
             f"<Contents><Key>{quote(key)}</Key><Size>{len(self.store.objects[key].content)}</Size>"
-            f"<ETag>&quot;{self.store.objects[key].etag}&quot;</ETag></Contents>"
+            f"<ETag>&quot;{self.store.objects[key].etag}&quot;</ETag>"
+            f"<LastModified>{self.store.objects[key].modified.isoformat()}</LastModified></Contents>"
             for key in keys[:most]
         )
         more = "true" if len(keys) > most else "false"

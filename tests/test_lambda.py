@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from oracle_server.server import OracleServer
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from marketpulse import aws_lambda
+from marketpulse import aws_lambda, console
 from marketpulse.errors import LoginRefused, MarketPulseError, SettingsMissing, WrongUsage
 from marketpulse.service import Service
 
@@ -219,6 +220,62 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
     assert len(cloud.database.seen.logins) - logins == 2
 
 
+def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:
+    """Whatever is asked at the same moment: one login is refused, and all are answered."""
+    service = aws_lambda.service()
+    tables = service.tables()
+    cloud.database.users["ANALYST"] = SECOND
+    cloud.put(password=SECOND)
+    logins = len(cloud.database.seen.logins)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: service.tables(), range(8)))
+
+    assert answers == [tables] * 8
+    assert len(cloud.database.seen.logins) - logins == 8 + 1
+
+
+def test_what_an_ended_run_has_left_is_removed(tmp_path: Path) -> None:
+    """Lambda keeps the disk of a function that it has ended; nowhere else is anything removed."""
+    code = "from marketpulse.aws_lambda import service; service()"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    (tmp_path / "marketpulse-1/run").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for name, left in (
+        ("NOT_IN_LAMBDA", ["marketpulse-1", "other"]),
+        ("AWS_LAMBDA_FUNCTION_NAME", ["other"]),
+    ):
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment | {name: "x"}, check=True, timeout=60
+        )
+        assert sorted(it.name for it in tmp_path.iterdir()) == left
+
+
+def test_a_fault_of_ours_says_where_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    """What was raised and where is in the log; what it says is not: that may be a value."""
+    console.log(logging.INFO, as_json=True, anew=True)
+    try:
+        _ = {"": 0}[FIRST]
+    except KeyError:
+        logging.getLogger("x").exception("broken")
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    err = capfd.readouterr().err
+    told = json.loads(err)
+
+    assert (told["message"], told["error"]) == ("broken", "KeyError")
+    assert re.fullmatch(r"test_lambda\.py:[0-9]+", told["at"])
+    assert FIRST not in err
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_fault_by_http_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    """With its check and the id of the request, as a schedule's."""
+    assert asked("/tables/NOBODYS/schema")[0] == 404
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    failed = next(it for it in lines if it["level"] == "ERROR")
+
+    assert (failed["check"], failed["request_id"]) == ("MP-SRC-001", "7c9e6679-request")
+
+
 @pytest.mark.usefixtures("cloud")
 def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str]) -> None:
     """Each line is JSON; one names run, request and rows; a fault has its check."""
@@ -260,6 +317,9 @@ def test_rules_from_the_bucket_and_a_condition(
 
     assert everything["excluded_by_rule"]["1"] == everything["rows"]["read"] - some["rows"]["read"]
     assert some["rows"]["excluded"] == 0
+    assert everything["rules"] == some["rules"] == "s3://colors/desk/rules.json"
+    again = call({"time": AT, "where": "RANK < 6"})
+    assert {it["action"] for it in again["push"]["objects"]} == {"skipped"}
 
 
 def test_the_condition_of_the_guide(cloud: Cloud) -> None:
@@ -341,22 +401,23 @@ def test_published_colors_are_filtered(cloud: Cloud) -> None:
         ]
 
     one = rows[len(rows) // 2]
-    assert ids("limit=10000") == every
+    assert ids("limit=5000") == every
     assert ids("limit=7&offset=3") == every[3:10]
-    assert ids(f"cusip={one['CUSIP'].lower()}&limit=10000") == those(CUSIP=one["CUSIP"])
-    assert ids("parents=true&limit=10000") == those(IS_PARENT="true")
+    assert ids(f"cusip={one['CUSIP'].lower()}&limit=5000") == those(CUSIP=one["CUSIP"])
+    assert ids("parents=true&limit=5000") == those(IS_PARENT="true")
     day = one["DATE"][:10]
-    assert ids(f"date={day}&limit=10000") == those(DATE=day)
-    assert ids(f"dealer=Lumi%C3%A8re&date={day}&limit=10000") == those(SOURCE="Lumière", DATE=day)
+    assert ids(f"date={day}&limit=5000") == those(DATE=day)
+    assert ids(f"dealer=Lumi%C3%A8re&date={day}&limit=5000") == those(SOURCE="Lumière", DATE=day)
     assert ids(f"run={run_id}&cusip=NOBODY") == []
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"seal": "processed_colors/x"}'])
 def test_a_bucket_that_somebody_has_spoilt(cloud: Cloud, content: bytes) -> None:
-    """A pointer that is none, or leads nowhere, is told as such: 422, never a 500."""
+    """A pointer that is none (422), or leads nowhere (404), is told as such, never a 500."""
     cloud.s3.put_object(Bucket="colors", Key="processed_colors/latest.json", Body=content)
 
-    assert [asked(path)[0] for path in ("/runs/latest", "/colors")] == [422, 422]
+    status = 404 if b"seal" in content else 422
+    assert [asked(path)[0] for path in ("/runs/latest", "/colors")] == [status, status]
 
 
 def test_a_published_file_that_was_changed(cloud: Cloud) -> None:
@@ -425,15 +486,17 @@ def test_no_question_breaks_it(url: str) -> None:
         ("/runs", "", '{"hierarchy": "rank"}', "body hierarchy: "),
         ("/runs", "", '{"bucket": "mine"}', "body bucket: "),
         ("/runs", "", "{", "JSON"),
+        ("/nothing", "", None, "Not Found"),
+        ("/tables", "", "{}", "Method Not Allowed"),
     ],
 )
 def test_wrong_words_have_the_shape_of_a_fault(
     path: str, query: str, body: str | None, said: str
 ) -> None:
-    """A question that is none is answered as the document says: 422, one message, one remedy."""
+    """A question that is none is answered as the document says: one message, one remedy."""
     status, answer = asked(path, query, "POST" if body else "GET", body)
 
-    assert status == 422
+    assert status == {"Not Found": 404, "Method Not Allowed": 405}.get(said, 422)
     assert answer["error"]["check"] == "MP-USE-001"
     assert said in answer["error"]["message"]
     assert answer["error"]["hint"]

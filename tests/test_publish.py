@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ from s3_server import Fault, Object, Store, s3_server
 from test_cli import ROOT, Result, Tool
 from test_oracle_server import certificate
 
+from marketpulse.aws import Bucket
 from marketpulse.colors.run import SUMMARY
 from marketpulse.content import part_size
 from marketpulse.errors import AwsFailed, BadData, WrongUsage
@@ -810,6 +812,62 @@ def test_a_corrupted_object_is_found_and_mended(
     assert latest_of(store) == RUNS["one"]
 
 
+def ranked_again(run: Path) -> None:
+    """The same rows, ranked at another time: the same RUN_ID, other bytes."""
+    (run / "a.csv").write_bytes(b"of later")
+    seal = run / "run_summary.json"
+    said = json.loads(seal.read_text())
+    said["files"][0] |= {"bytes": 8, "sha256": digest(b"of later")}
+    seal.write_text(json.dumps({**said, "processed_at": "2026-03-13T23:59:00Z"}))
+
+
+def test_a_push_that_broke_off_does_not_block_the_next_ranking(
+    store: Store, runs: dict[str, Path]
+) -> None:
+    """Files without a seal are left as they are while their push may be under way, no longer.
+
+    Somebody else's object is always left.
+    """
+    store.choose = lambda asked: Fault.DENIED if "PUT" in asked and "run_summary" in asked else None
+    with pytest.raises(AwsFailed):
+        send(store, runs["one"])
+    store.choose = lambda _: None
+    ranked_again(runs["one"])
+    with pytest.raises(AwsFailed) as refused:
+        send(store, runs["one"])
+    assert refused.value.check == "MP-AWS-004"
+
+    for it in store.objects.values():
+        it.modified -= timedelta(minutes=21)
+    receipt = send(store, runs["one"])
+    assert {it.action for it in receipt.objects} == {"sent", "skipped"}
+    assert latest_of(store) == RUNS["one"]
+
+    folder = receipt.objects[0].key.rpartition("/")[0].replace(RUNS["one"], RUNS["two"])
+    theirs = Object(b"not ours", "", {}, modified=datetime(2020, 1, 1, tzinfo=UTC))
+    store.objects[f"{folder}/a.csv"] = theirs
+    with pytest.raises(AwsFailed) as refused:
+        send(store, runs["two"])
+    assert refused.value.check == "MP-AWS-004"
+    assert store.objects[f"{folder}/a.csv"] is theirs
+
+
+def test_the_pointer_of_another_push_stays(store: Store, runs: dict[str, Path]) -> None:
+    """Who reads a newer pointer back than the one that was sent was overtaken, and is done."""
+    send(store, runs["one"])
+    newer = store.objects.pop("p/latest.json")
+
+    def overtake(asked: str) -> None:
+        if asked == "GET p/latest.json":
+            store.objects["p/latest.json"] = newer
+
+    store.choose = overtake
+    receipt = send(store, runs["two"])
+
+    assert receipt.objects[-1].action == "sent"
+    assert latest_of(store) == RUNS["one"]
+
+
 @pytest.mark.parametrize("old", [False, True], ids=["checksums", "no checksums"])
 @pytest.mark.parametrize("name", ["a.csv", "large.csv"])
 def test_a_file_that_changes_meanwhile_is_not_published(
@@ -875,11 +933,7 @@ def test_the_same_run_of_another_time_is_published_once(
 ) -> None:
     """Same rows, rules and hierarchy, another PROCESSED_AT: what is published stays, and whole."""
     send(store, runs["one"])
-    seal = runs["one"] / "run_summary.json"
-    (runs["one"] / "a.csv").write_bytes(b"of later")
-    said = json.loads(seal.read_text())
-    said["files"][0] |= {"bytes": 8, "sha256": digest(b"of later")}
-    seal.write_text(json.dumps({**said, "processed_at": "2026-03-13T23:59:00Z"}))
+    ranked_again(runs["one"])
     before = dict(store.objects)
     receipt = send(store, runs["one"])
 
@@ -901,6 +955,19 @@ def test_many_keys_are_found_by_walking(store: Store, tmp_path: Path) -> None:
 
     assert Counter(it.action for it in receipt.objects) == {"skipped": 299, "sent": 1}
     assert sum("list-type" in it for it in store.asked) < 160
+
+
+def test_a_store_may_list_fewer_than_it_was_asked_for(store: Store, tmp_path: Path) -> None:
+    """Pages end where the store says that they do; no key is lost."""
+    store.page = 7
+    fill(tmp_path / "many", **{f"f{number:04}": str(number) for number in range(300)})
+    send(store, tmp_path / "many", jobs=8)
+    again = send(store, tmp_path / "many", jobs=8)
+    bucket = Bucket("bucket", region="us-east-1", endpoint_url=store.url)
+
+    assert {it.action for it in again.objects} == {"skipped"}
+    assert [*bucket.keys("p/")] == sorted(store.objects)
+    assert len(store.objects) == 300
 
 
 def test_a_push_asks_for_nothing_but_its_prefix(store: Store, runs: dict[str, Path]) -> None:
@@ -933,6 +1000,8 @@ def test_how_objects_are_kept(store: Store, runs: dict[str, Path]) -> None:
         ("{date}/x/{run_id}/", ["p/2026-03-13/x/1111111111111111/"]),
         ("", ["p/"]),
         ("{nobody}", []),
+        ("{date:%Y}/{run_id}", []),
+        ("{run_id!r}", []),
         ("{date", []),
         ("../{date}", []),
         ("a//b", []),

@@ -333,6 +333,29 @@ def test_put_refuses(
     assert stored(store) == {}
 
 
+def test_put_reads_what_windows_writes(store: str, tmp_path: Path) -> None:
+    """A byte-order mark and line ends of Windows are no part of a value; other bytes are told."""
+    usual = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **KEYS}
+    words = [sys.executable, "-m", "marketpulse", "ssm", "put"]
+
+    def put_bytes(content: bytes | None) -> subprocess.CompletedProcess[bytes]:
+        shut = ["sh", "-c", 'exec "$@" <&-', "sh"] if content is None else []
+        return subprocess.run(
+            [*shut, *words], cwd=tmp_path, input=content or b"", capture_output=True, timeout=100,
+            env=usual | {"AWS_ENDPOINT_URL_SSM": store}, check=False,
+        )  # fmt: skip
+
+    done = put_bytes(f"\ufeffhost=h\r\npassword={SECRET}é\r\n".encode())
+    assert done.returncode == 0, done.stderr
+    assert stored(store) == {"host": ("String", "h"), "password": ("SecureString", f"{SECRET}é")}
+    refused = put_bytes(f"host=h\npassword={SECRET}é\n".encode("latin-1"))
+    assert (refused.returncode, b"is not UTF-8" in refused.stderr) == (2, True)
+    assert SECRET.encode() not in refused.stderr
+    if os.name != "nt":
+        closed = put_bytes(None)
+        assert (closed.returncode, b"standard input is closed" in closed.stderr) == (2, True)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there is no pseudo terminal")
 def test_put_asks_at_a_terminal(store: str, tmp_path: Path) -> None:
     """Names are asked for; the password does not show while it is typed."""

@@ -42,6 +42,7 @@ resource "aws_lambda_function" "main" {
         ENV                     = var.env
         APP_NAME                = var.app_name
         MARKETPULSE_CREDENTIALS = "ssm"
+        MARKETPULSE_DEADLINE    = tostring(local.chosen.timeout - 60) # so that a fault is told, not killed
         MARKETPULSE_PUSH        = "s3://${aws_s3_bucket.colors.id}/${local.prefix}/"
         MARKETPULSE_KMS_KEY_ID  = aws_kms_key.main.arn
       },

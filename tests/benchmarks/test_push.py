@@ -21,12 +21,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RUNS = 5
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+IN_MEMORY = """from s3_server import s3_server; import time
+with s3_server() as s: s.away = {}; print(s.url.rpartition(':')[2], flush=True); time.sleep(3600)"""
 SERVERS = {
     "moto": "from moto.server import ThreadedMotoServer as S; import time\n"
     "s = S('127.0.0.1', 0, verbose=False); s.start()\n"
     "print(s.get_host_and_port()[1], flush=True); time.sleep(3600)",
-    "in memory": "from s3_server import s3_server; import time\n"
-    "with s3_server() as s: print(s.url.rpartition(':')[2], flush=True); time.sleep(3600)",
+    "in memory": IN_MEMORY.format(0),
+    "50 ms away": IN_MEMORY.format(0.05),
 }
 
 
@@ -59,7 +61,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("files", "size"), [(1, 200_000_000), (500, 20_000)], ids=["200 MB", "500"]
 )
-def test_push(store: str, tmp_path: Path, files: int, size: int) -> None:
+def test_push(
+    store: str, tmp_path: Path, files: int, size: int, request: pytest.FixtureRequest
+) -> None:
     """One large file, or many small ones, into a place that is new each time."""
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -86,7 +90,7 @@ def test_push(store: str, tmp_path: Path, files: int, size: int) -> None:
             )
             seconds[name].append(time.perf_counter() - begun)
     ours = statistics.median(seconds.pop("push-s3"))
-    print(f"\n{files} files of {size:,} bytes: push-s3 {ours:.2f} s")
+    print(f"\n{request.node.name}: {files} files of {size:,} bytes: push-s3 {ours:.2f} s")
     for name, times in seconds.items():
         other = statistics.median(times)
         print(f"  {name}: {other:.2f} s, ratio {ours / other:.2f}")
