@@ -13,6 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from oracle_server.engine import DuckEngine
@@ -21,7 +22,8 @@ from oracle_server.server import OracleServer
 
 from marketpulse import errors
 from marketpulse.cli import app, rules_app, ssm_app
-from marketpulse.settings import PARAMETERS, Settings
+from marketpulse.parameters import SECRET
+from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
 
 ROOT = Path(__file__).parents[1]
 DAY = Path(__file__).parent / "fixtures" / "colors_day"
@@ -105,7 +107,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[dict[str, str]]:
-    """The environment in which AWS is a server of our own, with the bucket that the pages use."""
+    """The environment in which AWS is a server of our own, with the pages' bucket and parameters."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -113,6 +115,13 @@ def store() -> Iterator[dict[str, str]]:
     connection.request("PUT", "/desk-colors")
     assert connection.getresponse().status == 200
     connection.close()
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    ssm = boto3.client("ssm", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
+    path = parameter_path(load_settings({}, {}, None)[0])
+    for name in PARAMETERS:
+        kind = "SecureString" if name in SECRET else "String"
+        ssm.put_parameter(Name=path + name, Value="1521", Type=kind)
+    ssm.close()
     yield {
         "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "test",
@@ -202,7 +211,6 @@ def test_every_shape_is_as_shown(block: Block, desk: Path, store: dict[str, str]
     there = {}
     if block.words.startswith("ssm"):
         there = {**store, "AWS_ENDPOINT_URL_SSM": store["AWS_ENDPOINT_URL_S3"]}
-        assert run(["ssm", "put", "<", "parameters.txt"], desk, **there).returncode == 0
     done = run(shlex.split(block.words), desk, **there)
     assert (
         done.returncode == shown.get("exit_code", 0)
