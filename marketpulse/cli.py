@@ -722,19 +722,21 @@ def doctor(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Look for what is wrong on the way to the database: layer by layer, with the remedy."""
-    from marketpulse import aws  # noqa: PLC0415 - when it is needed
+    from marketpulse.aws.session import identity  # noqa: PLC0415 - when it is needed
     from marketpulse.doctor import Asked, diagnose  # noqa: PLC0415 - so too
 
     session: Session = ctx.obj
     region = session.settings()[0].aws_region
 
     def look_at_bucket() -> str:
+        from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - if asked for
+
         name, _, prefix = str(bucket).partition("/")
-        aws.Bucket(name, region=region).there([f"{prefix}latest.json"])
+        Bucket(name, region=region).there([f"{prefix}latest.json"])
         return f"s3://{bucket} is there"
 
     asked = Asked(
-        session.oracle, lambda: aws.identity(region), look_at_bucket if bucket else None, table
+        session.oracle, lambda: identity(region), look_at_bucket if bucket else None, table
     )
     steps = []
     for step in diagnose(asked):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from marketpulse.aws import put_parameters, read_parameters
+from marketpulse.aws.ssm import put_parameters, read_parameters
 from marketpulse.errors import WrongUsage
 from marketpulse.settings import PARAMETERS, Place, Settings, parameter_path
 

@@ -23,7 +23,7 @@ from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
 from marketpulse.sealed import sealed_folder
 
 if TYPE_CHECKING:
-    from marketpulse.aws import Bucket, Found, Objects
+    from marketpulse.aws.bucket import Bucket, Found, Objects
 
 RUN = "run_summary.json"  # as colors.run calls it, which brings the engine with it
 BUNDLE = "manifest.json"
@@ -225,7 +225,7 @@ def push(
     named_tags = _tags(tags)
 
     def opened() -> Bucket:
-        from marketpulse.aws import Bucket, Kept  # noqa: PLC0415 - a dry run needs nothing of AWS
+        from marketpulse.aws.bucket import Bucket, Kept  # noqa: PLC0415 - not for a dry run
 
         return Bucket(
             place.bucket,

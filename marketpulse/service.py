@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
-from marketpulse.aws import Bucket
+from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import SUMMARY, ColorsRun, run_colors
 from marketpulse.errors import BadData, LoginRefused, NotFound, SettingsMissing

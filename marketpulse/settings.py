@@ -272,7 +272,7 @@ def _missing(settings: Settings) -> list[str]:
 
 def _parameters(settings: Settings) -> Mapping[str, str | None] | None:
     """The parameters by their short names; None where AWS finds no credentials."""
-    from marketpulse.aws import ask_ssm  # noqa: PLC0415 - boto3, 0.2 s, and seldom needed
+    from marketpulse.aws.ssm import ask_ssm  # noqa: PLC0415 - boto3, 0.2 s, and seldom needed
 
     path = parameter_path(settings)
 

@@ -56,8 +56,8 @@ DOORS = {
         "sources.refusals",
     },
     "sqlalchemy": {"sources.dictionary"},
-    "boto3": {"aws"},
-    "botocore": {"aws"},
+    "boto3": {"aws.session", "aws.bucket", "aws.ssm"},
+    "botocore": {"aws.session", "aws.bucket", "aws.ssm"},
 }
 HEAVY = {
     "boto3",

@@ -24,7 +24,7 @@ from s3_server import Fault, Object, Store, s3_server
 from test_cli import ROOT, Result, Tool
 from test_oracle_server import certificate
 
-from marketpulse.aws import Bucket
+from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.run import SUMMARY
 from marketpulse.content import part_size
 from marketpulse.errors import AwsFailed, BadData, WrongUsage

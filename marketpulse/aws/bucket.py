@@ -1,9 +1,8 @@
-"""A bucket and the parameters as we know them. All that AWS can answer becomes an error here."""
+"""A bucket as we know it. All that S3 can answer becomes an error here."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 import boto3
@@ -23,6 +22,7 @@ from botocore import exceptions as botos
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from marketpulse.aws import session
 from marketpulse.content import Stored, part_size
 from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 from marketpulse.version import __version__
@@ -32,24 +32,6 @@ _READ_TRIES = 3  # of a content that breaks off; the driver tries only what has 
 _OLD_STORE = (
     "where the store is not AWS's, it may be too old for checksums: "
     "AWS_REQUEST_CHECKSUM_CALCULATION=when_required leaves them out"
-)
-_TO_READ = "the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key"
-_MISSING = (
-    botos.ConfigNotFound,
-    botos.ConfigParseError,
-    botos.CredentialRetrievalError,
-    botos.InvalidRegionError,
-    botos.LoginError,
-    botos.MissingDependencyException,
-    botos.NoAuthTokenError,
-    botos.NoCredentialsError,
-    botos.NoRegionError,
-    botos.PartialCredentialsError,
-    botos.ProfileNotFound,
-    botos.RefreshWithMFAUnsupportedError,
-    botos.SSOError,
-    botos.TokenRetrievalError,
-    botos.UnknownCredentialError,
 )
 _REFUSED = {
     "AccessDenied",
@@ -64,8 +46,6 @@ _GARBLED = {
     "XAmzContentChecksumMismatch",
     "XAmzContentSHA256Mismatch",
 }
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -113,7 +93,6 @@ class Bucket:
         patience: float | None = None,
         kept: Kept | None = None,
     ) -> None:
-        _keep_quiet()
         self._name = name
         self._kept = (kept or Kept()).words()
         self._connections = connections
@@ -122,7 +101,7 @@ class Bucket:
         self._parts: Sequence[bytes] = ()  # what its parts have to be
         self._where = ""
         with self._answered("cannot be opened"):
-            core = _core()
+            core = session.plain()
             # Where somebody says so, the store is too old for checksums.
             asked = core.get_config_variable("request_checksum_calculation") or ""
             self._checks = asked.lower() != "when_required"
@@ -332,7 +311,7 @@ class Bucket:
             yield
         except botos.ClientError as error:
             raise _fault(f"{place}: {what}", self._name, error) from error
-        except _MISSING as error:
+        except session.MISSING as error:
             raise SettingsMissing(
                 f"{place}: {what}: AWS finds no credentials that it can use "
                 f"({type(error).__name__})",
@@ -359,141 +338,6 @@ class Bucket:
             ) from error
 
 
-def identity(region: str) -> str | None:
-    """Who we are for AWS, None without credentials. Raises `AwsFailed` where nobody answers."""
-    _keep_quiet()
-    core = _core()
-    patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
-    try:
-        if core.get_credentials() is None:
-            return None
-        session = boto3.Session(botocore_session=core, region_name=region)
-        return str(session.client("sts", config=patience).get_caller_identity()["Arn"])
-    except (botos.BotoCoreError, botos.ClientError, Boto3Error, ValueError) as error:
-        raise AwsFailed(
-            f"AWS does not say who we are ({type(error).__name__})",
-            hint="`aws sts get-caller-identity` shows what AWS's own tools find",
-            check="MP-AWS-003",
-        ) from error
-
-
-def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
-    """What `question` reads of Parameter Store with boto3's default session; seconds at most.
-
-    None where AWS finds no credentials. Raises `AwsFailed` where it has some and the parameters
-    cannot be read: that is not the same as parameters that are not there.
-    """
-    _keep_quiet()
-    core = _patient()
-    usual = boto3.DEFAULT_SESSION
-    try:
-        with _parameters_answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
-            if core.get_credentials() is None:
-                return None
-            boto3.setup_default_session(botocore_session=core, region_name=region)
-            try:
-                return question()
-            except (botos.NoCredentialsError, botos.PartialCredentialsError):
-                return None
-    finally:
-        boto3.DEFAULT_SESSION = usual
-
-
-def read_parameters(path: str, region: str) -> dict[str, tuple[str, str]]:
-    """The parameters right below a path: by their last names, their types and values, decrypted.
-
-    Raises `SettingsMissing` without credentials, and `AwsFailed` for all that AWS does not do.
-    """
-    _keep_quiet()
-    with _parameters_answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
-        client = boto3.Session(botocore_session=_patient(), region_name=region).client("ssm")
-        pages = client.get_paginator("get_parameters_by_path").paginate(
-            Path=path, WithDecryption=True
-        )
-        return {
-            it["Name"].rpartition("/")[2]: (it["Type"], it["Value"])
-            for page in pages
-            for it in page["Parameters"]
-        }
-
-
-def put_parameters(
-    path: str,
-    region: str,
-    values: Mapping[str, str],
-    secret: frozenset[str],
-    *,
-    kms_key_id: str | None,
-) -> None:
-    """Write parameters below a path, those that are secret encrypted. Raises as reading does.
-
-    Without a key each keeps the one that it has, a new one gets the account's own.
-    """
-    _keep_quiet()
-    needs = (
-        "the credentials need ssm:PutParameter there, ssm:DescribeParameters where no "
-        "--kms-key-id is given, and kms:Encrypt for the key"
-    )
-    with _parameters_answered(f"SSM {path} in {region}: they cannot be written", needs):
-        client = boto3.Session(botocore_session=_patient(), region_name=region).client("ssm")
-        known = {} if kms_key_id or secret.isdisjoint(values) else _keys(client, path)
-        for name, value in values.items():
-            kind = {"Type": "SecureString" if name in secret else "String"}
-            key = kms_key_id or known.get(f"{path}{name}")
-            kind |= {"KeyId": key} if key and name in secret else {}
-            client.put_parameter(Name=f"{path}{name}", Value=value, Overwrite=True, **kind)
-
-
-def _keys(client: Any, path: str) -> dict[str, str | None]:
-    """The keys of the parameters right below a path: AWS forgets one that is not said again."""
-    below = {"Key": "Path", "Option": "OneLevel", "Values": [path.rstrip("/")]}
-    pages = client.get_paginator("describe_parameters").paginate(ParameterFilters=[below])
-    return {it["Name"]: it.get("KeyId") for page in pages for it in page["Parameters"]}
-
-
-@contextmanager
-def _parameters_answered(what: str, needs: str) -> Iterator[None]:
-    """The door to Parameter Store: no error of boto3's passes it."""
-    try:
-        yield
-    except botos.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        raise AwsFailed(f"{what}: {code}", hint=needs, check="MP-SSM-001") from error
-    except _MISSING as error:
-        raise SettingsMissing(
-            f"{what}: AWS's settings cannot be used ({type(error).__name__})",
-            hint="`aws configure list` shows what AWS finds; --credentials env does without",
-            check="MP-SSM-003",
-        ) from error
-    except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
-        raise AwsFailed(
-            f"{what}: no answer ({type(error).__name__})",
-            hint="check AWS_REGION, the network and the proxy; --credentials env does without SSM",
-            check="MP-SSM-002",
-        ) from error
-
-
-def _keep_quiet() -> None:
-    """At DEBUG they log parameters, the session token and every signature."""
-    for library in ("boto3", "botocore", "s3transfer", "urllib3"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-
-
-def _core() -> botocore.session.Session:
-    core = botocore.session.Session()
-    # Off AWS nobody answers where a machine asks for its own credentials.
-    core.set_config_variable("metadata_service_timeout", 1)
-    core.set_config_variable("metadata_service_num_attempts", 1)
-    return core
-
-
-def _patient() -> botocore.session.Session:
-    core = _core()
-    tries = {"mode": "standard", "total_max_attempts": 2}
-    core.set_default_client_config(Config(connect_timeout=5, read_timeout=10, retries=tries))
-    return core
-
-
 def _client(
     core: botocore.session.Session,
     region: str,
@@ -516,8 +360,8 @@ def _client(
         user_agent=f"marketpulse/{__version__} Boto3/{boto3.__version__}",
         response_checksum_validation="when_required",  # what is read is digested here
     )
-    session = boto3.Session(botocore_session=core, region_name=region)
-    return session.client("s3", endpoint_url=endpoint_url, config=config)
+    ours = boto3.Session(botocore_session=core, region_name=region)
+    return ours.client("s3", endpoint_url=endpoint_url, config=config)
 
 
 def _status(error: botos.ClientError) -> int:

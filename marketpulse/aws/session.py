@@ -1,0 +1,68 @@
+"""How AWS is asked: whose credentials, how patiently, and without a word in the log."""
+
+from __future__ import annotations
+
+import logging
+
+import boto3
+import botocore.session
+from boto3.exceptions import Boto3Error
+from botocore import exceptions as botos
+from botocore.config import Config
+
+from marketpulse.errors import AwsFailed
+
+MISSING = (
+    botos.ConfigNotFound,
+    botos.ConfigParseError,
+    botos.CredentialRetrievalError,
+    botos.InvalidRegionError,
+    botos.LoginError,
+    botos.MissingDependencyException,
+    botos.NoAuthTokenError,
+    botos.NoCredentialsError,
+    botos.NoRegionError,
+    botos.PartialCredentialsError,
+    botos.ProfileNotFound,
+    botos.RefreshWithMFAUnsupportedError,
+    botos.SSOError,
+    botos.TokenRetrievalError,
+    botos.UnknownCredentialError,
+)
+
+
+def plain() -> botocore.session.Session:
+    """The driver's session; it logs nothing and does not wait for those who are not there."""
+    for library in ("boto3", "botocore", "s3transfer", "urllib3"):
+        # At DEBUG they log parameters, the session token and every signature.
+        logging.getLogger(library).setLevel(logging.WARNING)
+    session = botocore.session.Session()
+    # Off AWS nobody answers where a machine asks for its own credentials.
+    session.set_config_variable("metadata_service_timeout", 1)
+    session.set_config_variable("metadata_service_num_attempts", 1)
+    return session
+
+
+def impatient() -> botocore.session.Session:
+    """The same for small questions: seconds at most."""
+    session = plain()
+    tries = {"mode": "standard", "total_max_attempts": 2}
+    session.set_default_client_config(Config(connect_timeout=5, read_timeout=10, retries=tries))
+    return session
+
+
+def identity(region: str) -> str | None:
+    """Who we are for AWS, None without credentials. Raises `AwsFailed` where nobody answers."""
+    core = plain()
+    once = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    try:
+        if core.get_credentials() is None:
+            return None
+        session = boto3.Session(botocore_session=core, region_name=region)
+        return str(session.client("sts", config=once).get_caller_identity()["Arn"])
+    except (botos.BotoCoreError, botos.ClientError, Boto3Error, ValueError) as error:
+        raise AwsFailed(
+            f"AWS does not say who we are ({type(error).__name__})",
+            hint="`aws sts get-caller-identity` shows what AWS's own tools find",
+            check="MP-AWS-003",
+        ) from error
