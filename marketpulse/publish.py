@@ -174,9 +174,7 @@ class _State(Enum):
 
     NOTHING = auto()
     SAME = auto()
-    BROKEN = (
-        auto()
-    )  # ours by its metadata, and not what it should be: a push went wrong, or broke off
+    BROKEN = auto()  # ours by its metadata, and not what it should be: a push went wrong
     OTHER = auto()
 
 
@@ -395,8 +393,9 @@ class _Push:
             return self._bucket.put(
                 item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
             )
-        except AwsFailed:
-            item.check()  # parts of a file that has changed fit no checksum
+        except AwsFailed as fault:
+            if fault.check == "MP-AWS-008":
+                item.check()  # parts of a file that has changed fit no checksum
             raise
 
     def _proven(self, item: _Item, etag: str) -> bool:

@@ -62,9 +62,8 @@ class Published:
 class Service:
     """All that the function does; threads may share it.
 
-    `environment` says where the bucket and the parameters are.
-    For so many `seconds` the database's credentials are taken for good without asking SSM, and
-    refused ones for bad.
+    `environment` says where the bucket and the parameters are. For so many `seconds` the database's
+    credentials are taken for good without asking SSM, and refused ones for bad.
     """
 
     def __init__(self, environment: Mapping[str, str], *, seconds: float = 300) -> None:
