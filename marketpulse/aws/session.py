@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
+from typing import Any
 
 import boto3
 import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore import exceptions as botos
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 from marketpulse.errors import AwsFailed
 
@@ -37,10 +40,17 @@ def plain() -> botocore.session.Session:
         # At DEBUG they log parameters, the session token and every signature.
         logging.getLogger(library).setLevel(logging.WARNING)
     session = botocore.session.Session()
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     # Off AWS nobody answers where a machine asks for its own credentials.
     session.set_config_variable("metadata_service_timeout", 1)
     session.set_config_variable("metadata_service_num_attempts", 1)
     return session
+
+
+@cache
+def _loader(path: str | None) -> Any:
+    """What reads the descriptions of AWS's services: half of opening a client, once a process."""
+    return create_loader(path)
 
 
 def impatient() -> botocore.session.Session:
