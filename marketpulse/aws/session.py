@@ -40,7 +40,10 @@ def plain() -> botocore.session.Session:
         # At DEBUG they log parameters, the session token and every signature.
         logging.getLogger(library).setLevel(logging.WARNING)
     session = botocore.session.Session()
-    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    # Not before it is used: whose profile is nowhere must be told so by those who ask.
+    session.lazy_register_component(
+        "data_loader", lambda: _loader(session.get_config_variable("data_path"))
+    )
     # Off AWS nobody answers where a machine asks for its own credentials.
     session.set_config_variable("metadata_service_timeout", 1)
     session.set_config_variable("metadata_service_num_attempts", 1)
