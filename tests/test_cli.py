@@ -860,7 +860,7 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     """Killed at any moment, a run leaves a whole set under its seal, or no seal at all."""
     moments = random.Random(1)
     seal = tool.out / "run_summary.json"
-    for number in range(18):
+    for number in range(36):
         shutil.rmtree(tool.out, ignore_errors=True)
         shutil.copytree(runs.earlier, tool.out)
         if number % 3 == 0:  # at any moment
