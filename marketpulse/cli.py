@@ -847,6 +847,7 @@ def main() -> None:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     # A young process makes much and drops little: while modules load, the collector finds nothing.
     gc.set_threshold(50_000)
+    sys.meta_path.insert(0, _WithoutPandas())
     try:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:  # before there was a command
@@ -855,6 +856,14 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
         console.finish()
+
+
+class _WithoutPandas:
+    """Says that pandas is not there: Arrow would load it with its first array, for no command."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
 
 
 def _interrupt(*_: object) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -1071,15 +1072,14 @@ HEAVY = {"pyarrow", "duckdb", "pandas", "numpy", "rich", "sqlglot", "pydantic_se
 def imported(tool: Tool, *words: object) -> set[str]:
     """The packages that a command imports."""
     process = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "marketpulse", *map(str, words)],
+        [sys.executable, "-v", "-m", "marketpulse", *map(str, words)],
         cwd=tool.folder,
         env=tool.env,
         capture_output=True,
         encoding="utf-8",
         check=True,
     )
-    lines = [line for line in process.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    return set(re.findall(r"^import '(\w+)", process.stderr, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
@@ -1091,12 +1091,11 @@ def imported(tool: Tool, *words: object) -> set[str]:
         (("rules", "check", "--help"), HEAVY),
         (("config", "--format", "json"), HEAVY - {"pydantic_settings"}),
         (("rules", "check", RULES), {"duckdb", "pandas", "sqlglot", "openpyxl"}),
-        (("run-colors", COLORS, "--rules", RULES), {"openpyxl", "xlsxwriter", "pydantic_settings"}),
-        pytest.param(
-            ("run-colors", COLORS),
-            {"pandas"},
-            marks=pytest.mark.xfail(reason="pa.array of a NumPy array imports pandas"),
+        (
+            ("run-colors", COLORS, "--rules", RULES),
+            {"openpyxl", "xlsxwriter", "pandas", "pydantic_settings"},
         ),
+        (("sample", "COLORS", "--source", "demo"), {"openpyxl", "pandas", "sqlalchemy"}),
     ],
     ids=lambda value: " ".join(sorted(map(str, value))).replace(f"{DAY}/", ""),
 )
