@@ -17,7 +17,7 @@ from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import openpyxl
@@ -67,15 +67,23 @@ def text(path: Path, *lines: str) -> Path:
     return path
 
 
-def a_file(suffix: str) -> Callable[[Path], Source]:
-    """How to open a file of this format."""
-    return lambda folder: open_files([write(folder / f"Day of colors.{suffix}")])
+Making: TypeAlias = Callable[[Path], Callable[[], Source]]  # in a folder; then how to open it
 
 
-def a_bundle(formats: str, *, zipped: bool = False) -> Callable[[Path], Source]:
-    """How to open a bundle of a day and of the demo's odd names, with rows in these formats."""
+def files(*names: str) -> Making:
+    """Files of the formats that their names say."""
 
-    def opened(folder: Path) -> Source:
+    def made(folder: Path) -> Callable[[], Source]:
+        paths = [write(folder / name) for name in names]
+        return lambda: open_files(paths)
+
+    return made
+
+
+def a_bundle(formats: str, *, zipped: bool = False) -> Making:
+    """A bundle of a day and of the demo's odd names, with rows in these formats."""
+
+    def made(folder: Path) -> Callable[[], Source]:
         wanted = Wanted(limit=None, formats=tuple(formats.split(",")), json_rows=None)
         with DemoSource(30) as market:
             names = [
@@ -88,17 +96,17 @@ def a_bundle(formats: str, *, zipped: bool = False) -> Callable[[Path], Source]:
                 progress=progress(quiet=True),
                 zipped=zipped,
             )
-        return open_source(str(taken.zipped or taken.folder))
+        return lambda: open_source(str(taken.zipped or taken.folder))
 
-    return opened
+    return made
 
 
-SOURCES: dict[str, Callable[[Path], Source]] = {
-    "demo": lambda _: DemoSource(100),
-    **{name: a_file(name) for name in FORMATS},
+SOURCES: dict[str, Making] = {
+    "demo": lambda _: lambda: DemoSource(100),
+    **{name: files(f"Day of colors.{name}") for name in FORMATS},
     **{f"bundle of {name}": a_bundle(name) for name in ("csv", "json", "ndjson", "parquet")},
     "bundle of all, zipped": a_bundle("csv,parquet", zipped=True),
-    "two files": lambda folder: open_files([write(folder / "a.csv"), write(folder / "b.parquet")]),
+    "two files": files("a.csv", "b.parquet"),
 }
 
 
@@ -112,10 +120,12 @@ def leftovers(tmp_path: Path) -> Iterator[Callable[[], list[Path]]]:
     tempfile.tempdir = before
 
 
-@pytest.fixture(params=SOURCES)
-def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Source]:
+@pytest.fixture(params=SOURCES, scope="session")
+def opening(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Source]:
     """How to open the source: each time the same one."""
-    return lambda: SOURCES[request.param](tmp_path)
+    return SOURCES[request.param](tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture
