@@ -65,7 +65,8 @@ class Store:
     asked: list[str] = field(default_factory=list)
     old: bool = False  # and so knows nothing of checksums in headers
     page: int = 1000  # keys, as many as it lists at once
-    away: float = 0  # seconds until it begins to answer
+    asked_first: list[str] = field(default_factory=list)  # whether a body may come
+    away: float = 0  # seconds there and back
     choose: Callable[[str], Fault | None] = lambda _: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -141,6 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response_only(100)
             self.end_headers()
             self.wfile.flush()
+            self.store.asked_first.append(asked)
+            time.sleep(self.store.away)
         if fault is Fault.STALL:
             self.store.closing.wait(20)
             raise _Cut

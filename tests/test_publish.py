@@ -928,6 +928,16 @@ def test_a_loose_file_is_proven_by_the_stores_digest(store: Store, tmp_path: Pat
         send(store, *files)
 
 
+def test_what_is_small_is_sent_without_asking(store: Store, tmp_path: Path) -> None:
+    """Whether a body may come is asked for large ones alone: it costs a way there and back."""
+    for name, size in (("small", (1 << 20) - 1), ("middling", 1 << 20), ("large", len(LARGE))):
+        (tmp_path / name).write_bytes(LARGE[:size])
+    send(store, *tmp_path.iterdir())
+
+    asked = sorted(it for it in store.asked_first if it.startswith("PUT"))
+    assert asked == ["PUT p/large partNumber", "PUT p/large partNumber", "PUT p/middling"]
+
+
 def test_the_same_run_of_another_time_is_published_once(
     store: Store, runs: dict[str, Path]
 ) -> None:

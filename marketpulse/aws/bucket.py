@@ -19,6 +19,7 @@ import botocore.session
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore import exceptions as botos
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
@@ -28,6 +29,7 @@ from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 from marketpulse.version import __version__
 
 _PAGE = 1000  # keys, as many as S3 lists at once
+_SMALL = 1 << 20  # bytes, that are rather sent twice than asked for
 _READ_TRIES = 3  # of a content that breaks off; the driver tries only what has no content yet
 _OLD_STORE = (
     "where the store is not AWS's, it may be too old for checksums: "
@@ -109,13 +111,11 @@ class Bucket:
                 core, region, endpoint_url, 2 * connections, patience or 30, sign=not self._checks
             )
             self._where = urlsplit(self._client.meta.endpoint_url).netloc.rpartition("@")[2]
+            on = self._client.meta.events.register
+            on("request-created.s3.PutObject", _unasked)
             # The transfer manager does not know of conditions, the request that it ends with does.
-            self._client.meta.events.register(
-                "before-parameter-build.s3.CompleteMultipartUpload", self._unless_there
-            )
-            self._client.meta.events.register(
-                "before-parameter-build.s3.UploadPart", self._as_checked
-            )
+            on("before-parameter-build.s3.CompleteMultipartUpload", self._unless_there)
+            on("before-parameter-build.s3.UploadPart", self._as_checked)
 
     def there(self, keys: Collection[str], each: Callable[..., Iterable[Any]] = map) -> Objects:
         """The objects under those of these keys that have one; `each` asks for several at once.
@@ -362,6 +362,12 @@ def _client(
     )
     ours = boto3.Session(botocore_session=core, region_name=region)
     return ours.client("s3", endpoint_url=endpoint_url, config=config)
+
+
+def _unasked(request: AWSRequest, **_: object) -> None:
+    """Send what is small at once: whether it may come costs another way there and back."""
+    if request.data.getbuffer().nbytes < _SMALL:
+        del request.headers["Expect"]
 
 
 def _status(error: botos.ClientError) -> int:
