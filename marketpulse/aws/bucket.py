@@ -22,6 +22,7 @@ from botocore import exceptions as botos
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from botocore.utils import determine_content_length
 
 from marketpulse.aws import session
 from marketpulse.content import Stored, part_size
@@ -29,7 +30,7 @@ from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
 from marketpulse.version import __version__
 
 _PAGE = 1000  # keys, as many as S3 lists at once
-_SMALL = 1 << 20  # bytes, that are rather sent twice than asked for
+_SMALL = 1 << 20  # bytes; what has fewer is sent without asking first whether it may come
 _READ_TRIES = 3  # of a content that breaks off; the driver tries only what has no content yet
 _OLD_STORE = (
     "where the store is not AWS's, it may be too old for checksums: "
@@ -365,8 +366,9 @@ def _client(
 
 
 def _unasked(request: AWSRequest, **_: object) -> None:
-    """Send what is small at once: whether it may come costs another way there and back."""
-    if request.data.getbuffer().nbytes < _SMALL:
+    """Have what is small sent at once: to ask first costs another way there and back."""
+    size = determine_content_length(request.data)
+    if size is not None and size < _SMALL:
         del request.headers["Expect"]
 
 
