@@ -49,6 +49,7 @@ def application() -> FastAPI:
     """The application for HTTP."""
     from marketpulse import api  # noqa: PLC0415 - a schedule needs no HTTP
 
+    service()  # before the first questions: they come in several threads, and one logs in
     return api.application(service)
 
 

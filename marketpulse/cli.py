@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
@@ -161,7 +161,7 @@ def _answered(ctx: Any, arguments: Sequence[str]) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        console.close_quietly()
+        console.close_quietly(sys.stdout)
         raise typer.Exit(0) from None
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, typer.TyperException) and not as_json:
@@ -453,8 +453,9 @@ def sample(
     as_json = shape is Shape.JSON
     _check_push(push, writes=not dry_run)
     with _source(ctx, None, source, max_lob=max_lob) as data:
-        from marketpulse import extract  # noqa: PLC0415 - when there is a source
+        from marketpulse import extract, moments  # noqa: PLC0415 - when there is a source
         from marketpulse import sample as job  # noqa: PLC0415 - so too
+        from marketpulse.formats import chosen  # noqa: PLC0415 - so too
 
         usual = "csv,json,xlsx" if profile is Profile.EXCEL else "csv,json"
         wanted = job.Wanted(
@@ -462,11 +463,11 @@ def sample(
             where=where,
             order=order,
             columns=None if columns is None else job.listed(columns),
-            formats=job.listed((formats or usual).lower()),
+            formats=chosen((formats or usual).split(",")),
             profile=profile.value,
             json_rows=job.rows(json_rows),
         )
-        moment = job.moment(taken_at)
+        moment = moments.told(taken_at, "--taken-at")
         if dry_run:
             planned = job.plan(extract.describe(data, tables or ()), wanted, moment)
             results.show_plan(planned, as_json=as_json)
@@ -620,7 +621,7 @@ def terraform(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite files that somebody has changed.")
+        bool, typer.Option("--force", help="Overwrite files that are not as this version has them.")
     ] = False,
     shape: Format = Shape.TABLE,
 ) -> None:
@@ -687,15 +688,15 @@ def ssm_check(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
 @app.command("config")
 def config(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     """Show every setting, the place it came from, and the places that lost."""
-    from marketpulse.settings import Ask, load_settings  # noqa: PLC0415 - when it is needed
+    from marketpulse.settings import load_settings  # noqa: PLC0415 - when it is needed
 
     session: Session = ctx.obj
     settings, provenances = session.settings()
     if settings.credentials != "env":
         try:
-            asked = load_settings(session.options, os.environ, session.env_file, ask=Ask.ALWAYS)
+            asked = load_settings(session.options, os.environ, session.env_file, ssm=True)
             provenances = asked[1]
-        except AwsFailed as fault:
+        except (AwsFailed, SettingsMissing) as fault:
             session.say(f"warning: {fault.message}")
     if shape is Shape.JSON:
         console.show_json(
@@ -717,7 +718,10 @@ def doctor(
         typer.Argument(metavar="TABLE", help="May it be read? Else ORACLE_TABLE_NAME."),
     ] = None,
     bucket: Annotated[
-        str | None, typer.Option("--bucket", metavar="NAME", help="Look at this bucket, too.")
+        str | None,
+        typer.Option(
+            "--bucket", metavar="BUCKET", help="Look at this too: NAME or s3://NAME/PREFIX/."
+        ),
     ] = None,
     shape: Format = Shape.TABLE,
 ) -> None:
@@ -727,17 +731,8 @@ def doctor(
 
     session: Session = ctx.obj
     region = session.settings()[0].aws_region
-
-    def look_at_bucket() -> str:
-        from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - if asked for
-
-        name, _, prefix = str(bucket).partition("/")
-        Bucket(name, region=region).there([f"{prefix}latest.json"])
-        return f"s3://{bucket} is there"
-
-    asked = Asked(
-        session.oracle, lambda: identity(region), look_at_bucket if bucket else None, table
-    )
+    look = None if bucket is None else _look_at(bucket, region)
+    asked = Asked(session.oracle, lambda: identity(region), look, table)
     steps = []
     for step in diagnose(asked):
         steps.append(step)
@@ -800,6 +795,22 @@ def _source(
             fault.hint += "; or name a file, a folder or 'demo' with --source"
         raise
     return open_source(named, oracle=oracle, max_lob=max_lob, system=system)
+
+
+def _look_at(bucket: str, region: str) -> Callable[[], str]:
+    """How to look at a bucket, or a place in one. Raises `WrongUsage` for no address."""
+    from marketpulse.publish import LATEST, place_of  # noqa: PLC0415 - when it is needed
+
+    place = place_of(bucket if "://" in bucket else f"s3://{bucket}")
+
+    def look() -> str:
+        from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - so too
+
+        with Bucket(place.bucket, region=region) as there:
+            there.there([place.key(LATEST)])
+        return f"s3://{place.bucket}/{place.prefix} answers"
+
+    return look
 
 
 def _check_push(target: str | None, *, writes: bool) -> None:

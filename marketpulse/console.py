@@ -41,13 +41,13 @@ def finish() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        close_quietly()
+        close_quietly(sys.stdout)
 
 
-def close_quietly() -> None:
-    """The reader of standard output has gone: nothing more is to be said to it."""
+def close_quietly(stream: TextIO) -> None:
+    """Whoever read this has gone: nothing more is to be said to it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
 
 
 def show_json(data: Any) -> None:
@@ -109,8 +109,11 @@ def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def say(text: str) -> None:
-    """Words beside the result, on standard error."""
-    print(text.translate(_CONTROLS), file=sys.stderr)  # noqa: T201 - this is the output
+    """Words beside the result, on standard error; no job ends because nobody reads them."""
+    try:
+        print(text.translate(_CONTROLS), file=sys.stderr)  # noqa: T201 - this is the output
+    except OSError:
+        close_quietly(sys.stderr)
 
 
 def progress(*, quiet: bool, unit: str = "rows") -> Quiet | Bar | Lines:
@@ -152,7 +155,9 @@ class Lines:
             return
         self._told = now
         rate = self._rows / (now - self._began)
-        left = "" if self._of is None else f", {(self._of - self._rows) / rate:.0f} s left"
+        left = ""
+        if self._of and 0 < self._rows < self._of:  # what a database expects is often too few
+            left = f", {(self._of - self._rows) / rate:.0f} s left"
         say(f"{self._table}: {self._rows:,} {self._unit}, {rate:,.0f}/s{left}")
 
     def end(self) -> None:
@@ -221,7 +226,7 @@ def _put(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        close_quietly()
+        close_quietly(sys.stdout)
         raise OutputRefused(
             f"standard output cannot be written: {error.strerror or error}", hint="make room"
         ) from error

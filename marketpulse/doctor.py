@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
+from marketpulse.errors import AwsFailed, MarketPulseError
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.listener import Endpoint, connected, look_up, secured
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
@@ -108,7 +108,7 @@ class _Walk:
     def _aws(self) -> str:
         try:
             who = self._asked.identity()
-        except (AwsFailed, SettingsMissing) as fault:  # the settings did without it
+        except AwsFailed as fault:  # the settings did without it
             raise Skipped(fault.message) from fault
         if who is None:
             raise Skipped("no credentials; SSM is not asked")

@@ -13,6 +13,7 @@ from typing import Any
 from marketpulse.bundle import DATABASE, TABLES, BundleTable, bundle_folder
 from marketpulse.errors import LoginRefused, NotFound
 from marketpulse.model import SourceInfo, Table, TableSchema
+from marketpulse.moments import spelled
 from marketpulse.sources import Source
 from marketpulse.version import __version__
 
@@ -156,11 +157,6 @@ def file_stems(tables: Sequence[str]) -> dict[str, str]:
 def _as_json(schema: TableSchema) -> dict[str, Any]:
     parts = asdict(schema)
     return {**parts.pop("table"), **parts}
-
-
-def spelled(moment: datetime) -> str:
-    """A moment in UTC as JSON has it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _now() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,16 @@ class Misfit:
 
 
 OnMisfit = Callable[[Misfit], None]
+
+
+class Progress(Protocol):
+    """Is told how far a long job is, in rows or in bytes."""
+
+    def begin(self, name: str, total: int | None) -> None:
+        """Something of this name begins, of so many where that is known."""
+
+    def advance(self, more: int) -> None:
+        """So many more are done."""
+
+    def end(self) -> None:
+        """It is done, or given up."""

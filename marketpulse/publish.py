@@ -15,11 +15,13 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path, PurePath, PureWindowsPath
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from marketpulse.content import Stored, stored
 from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
+from marketpulse.model import Progress
+from marketpulse.moments import in_utc
 from marketpulse.sealed import sealed_folder
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Receipt:
 
     def as_json(self) -> dict[str, Any]:
         """The receipt as `--receipt` and `--format json` show it."""
-        return {**asdict(self), "objects": [asdict(it) for it in self.objects]}
+        return asdict(self)
 
     def write(self, path: Path) -> None:
         """Write the receipt. Raises `OutputRefused` where that cannot be."""
@@ -178,19 +180,6 @@ class _State(Enum):
     OTHER = auto()
 
 
-class Progress(Protocol):
-    """Is told how far a push is, in bytes."""
-
-    def begin(self, name: str, total: int | None) -> None:
-        """A push begins, of so many bytes."""
-
-    def advance(self, more: int) -> None:
-        """So many more are sent."""
-
-    def end(self) -> None:
-        """All is sent, or given up."""
-
-
 def push(
     paths: Sequence[str | Path],
     uri: str,
@@ -240,8 +229,9 @@ def push(
         plan = _planned(sources, place)
     actions = ["would send"] * len(plan.items)
     if bucket is not None:
-        under_way = _Push(sources, place, bucket.result(), force=force, progress=progress)
-        plan, actions = under_way.run(jobs)
+        with bucket.result() as there:
+            under_way = _Push(sources, place, there, force=force, progress=progress)
+            plan, actions = under_way.run(jobs)
     return Receipt(
         bucket=place.bucket,
         prefix=place.prefix,
@@ -299,12 +289,12 @@ class _Push:
         seal = source.seal
         if self._force or seal is None or source.run_id is None or seal.key not in self._there:
             return source
-        content = self._bucket.content(seal.key)
-        if content is None or content[0] == seal.stored or content[0].sha256 != content[1]:
+        text = io.BytesIO()
+        held = self._bucket.content(seal.key, into=text)
+        if held is None or held.stored == seal.stored or not held.whole:
             return source  # one that is not what its metadata says was damaged on its way
-        text = self._bucket.read(seal.key) or b""
         try:
-            run_id, listed = json.loads(text)["run_id"], _listed(text)
+            run_id, listed = json.loads(text.getvalue())["run_id"], _listed(text.getvalue())
         except _NOT_A_SEAL:
             return source
         ours = {it.key.rpartition("/")[2] for it in source.files}
@@ -312,7 +302,7 @@ class _Push:
             return source
         folder = seal.key.rpartition("/")[0]
         files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
-        return replace(source, files=files, seal=_Item(seal.key, None, content[0]))
+        return replace(source, files=files, seal=_Item(seal.key, None, held.stored))
 
     def _state(self, item: _Item) -> _State:
         """What is under an item's key now."""
@@ -323,13 +313,12 @@ class _Push:
             return _State.OTHER
         if found.bytes == item.stored.bytes and self._proven(item, found.etag):
             return _State.SAME
-        content = self._bucket.content(item.key)
-        if content is None:
+        held = self._bucket.content(item.key)
+        if held is None:
             return _State.NOTHING
-        if content[0] == item.stored:
+        if held.stored == item.stored:
             return _State.SAME
-        whole = content[0].sha256 == content[1]  # as somebody of ours sent it
-        if content[1] == item.stored.sha256 or (whole and self._left(item, found)):
+        if held.said == item.stored.sha256 or (held.whole and self._left(item, found)):
             return _State.BROKEN
         return _State.OTHER
 
@@ -373,13 +362,13 @@ class _Push:
         etag = self._put(item, overwrite=overwrite)
         if etag is not None and self._proven(item, etag):
             return "sent"
-        content = self._bucket.content(item.key)
-        if content and content[0] == item.stored:
+        held = self._bucket.content(item.key)
+        if held and held.stored == item.stored:
             return "skipped" if etag is None else "sent"  # another push of the same was faster
         if etag is None:
             raise self._taken(item.key)
         if item.key == self._place.key(LATEST):
-            if content and content[0].sha256 == content[1]:
+            if held and held.whole:
                 return "sent"  # and then another push has sent its own
             self._bucket.delete(item.key)  # rather none than one that leads nowhere
         item.check()
@@ -612,8 +601,7 @@ def _plain(name: str) -> str:
 
 
 def _date(moment: str) -> str:
-    at = datetime.fromisoformat(moment)
-    return str(at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).date())
+    return str(in_utc(datetime.fromisoformat(moment)).date())
 
 
 def _item(path: Path, key: str, *, loose: bool = False) -> _Item:

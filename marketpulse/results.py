@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from marketpulse.parameters import Parameters
     from marketpulse.publish import Receipt
     from marketpulse.sample import Planned, Sample
+
+# A whole number that is said to be none has come as a float.
+_TOO_LONG = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not an integer$")
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -43,7 +47,8 @@ def show_run(run: ColorsRun, pushed: Receipt | None, *, as_json: bool, say: Say)
         console.show_json({**run.summary(), "output": str(run.output), **_as_part(pushed)})
     else:
         left = rows.read - rows.excluded - rows.rejected
-        table: list[tuple[str, object, str]] = [("rows read", rows.read, run.input)]
+        told = run.input if run.where is None else f"{run.input}, of which {run.where}"
+        table: list[tuple[str, object, str]] = [("rows read", rows.read, told)]
         table += [("rejected", rows.rejected, "see rejected_colors" if rows.rejected else "")]
         table += [("excluded", rows.excluded, f"by {run.rules}")]
         table += [("parents", rows.parents, "one for each security")]
@@ -58,6 +63,11 @@ def show_run(run: ColorsRun, pushed: Receipt | None, *, as_json: bool, say: Say)
             say(f"  {count}: {reason}")
         if len(reasons) > 5:
             say(f"  and {len(reasons) - 5} more reasons, in rejected_colors")
+        if any(map(_TOO_LONG.search, run.rejected_by_reason)):
+            say(
+                "  hint: a spreadsheet or a float keeps 15 digits of a number; "
+                "have that column written as text"
+            )
     if run.warnings["cusip"]:
         say(f"warning: {run.warnings['cusip']} rows with a CUSIP that is none; kept")
     if run.warnings["rank"]:

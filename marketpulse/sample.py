@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,27 +25,15 @@ from marketpulse.bundle import (
     zip_beside,
 )
 from marketpulse.errors import ConnectionLost, MarketPulseError, OutputRefused, WrongUsage
-from marketpulse.extract import Schemas, describe, list_tables, spelled
-from marketpulse.formats import FORMATS, Writer, open_writer, write_behind
+from marketpulse.extract import Schemas, describe, list_tables
+from marketpulse.formats import Writer, chosen, open_writer, write_behind
 from marketpulse.formats.text import as_text, is_number
-from marketpulse.model import Column, Misfit, Table, TableSchema
+from marketpulse.model import Column, Misfit, Progress, Table, TableSchema
+from marketpulse.moments import spelled
 from marketpulse.sources import Source, unknown
 
 PROFILES = ("lossless", "excel")
 _TRIES = 3  # of a table whose connection is lost
-
-
-class Progress(Protocol):
-    """Is told how far a sample is."""
-
-    def begin(self, table: str, rows: int | None) -> None:
-        """A table begins, of so many rows where that is known."""
-
-    def advance(self, rows: int) -> None:
-        """So many more rows are written."""
-
-    def end(self) -> None:
-        """The table is written, or given up."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +49,12 @@ class Wanted:
     json_rows: int | None = 100
 
     def __post_init__(self) -> None:
-        for option, given, known in (
-            ("--formats", self.formats, FORMATS),
-            ("--profile", (self.profile,), PROFILES),
-        ):
-            odd = [name for name in given if name not in known]
-            if odd or not given:
-                raise WrongUsage(
-                    f"{option}: {', '.join(map(repr, odd)) or 'nothing'} is not one",
-                    hint=f"there is {', '.join(known)}",
-                )
+        chosen(self.formats)
+        if self.profile not in PROFILES:
+            raise WrongUsage(
+                f"--profile: {self.profile!r} is no profile",
+                hint=f"the profiles are {', '.join(PROFILES)}",
+            )
 
     def statement(self, table: str) -> str:
         """What is taken, in words of SQL."""
@@ -99,19 +83,6 @@ def rows(text: str) -> int | None:
     if not text.isdecimal():
         raise WrongUsage(f"--json-rows: {text!r} is no number of rows", hint="100, or all")
     return int(text)
-
-
-def moment(text: str | None) -> datetime:
-    """The moment of a sample, now unless it is told. Raises `WrongUsage`."""
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        told = datetime.fromisoformat(text)
-        return told.replace(tzinfo=told.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise WrongUsage(
-            f"--taken-at: {text!r} is not a date and time", hint="2026-03-13T18:00:00Z"
-        ) from None
 
 
 @dataclass(frozen=True)

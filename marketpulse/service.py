@@ -215,8 +215,8 @@ class Service:
         if name is None or not name.startswith("s3://"):
             return name
         place = place_of(name)
-        bucket = Bucket(place.bucket, region=self.settings.aws_region)
-        text = bucket.read(place.prefix)
+        with Bucket(place.bucket, region=self.settings.aws_region) as bucket:
+            text = bucket.read(place.prefix)
         if text is None:
             raise NotFound(f"{name}: there are no such rules", hint="correct MARKETPULSE_RULES")
         path = folder / Path(place.prefix).name
@@ -261,7 +261,7 @@ class Service:
             held = self._bucket.content(key, into=file)
         if held is None:
             raise _gone(key)
-        if held[0].sha256 != sha256:
+        if held.stored.sha256 != sha256:
             raise _not_as_published(key)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -36,14 +35,6 @@ PARAMETERS: Mapping[str, str] = {
     "schema": "ORACLE_SCHEMA",
     "table_name": "ORACLE_TABLE_NAME",
 }
-
-
-class Ask(StrEnum):
-    """When AWS SSM is asked for parameters."""
-
-    NEVER = "never"
-    NEEDED = "needed"  # where a setting without which nobody connects is missing
-    ALWAYS = "always"
 
 
 class Settings(BaseSettings):
@@ -158,9 +149,9 @@ def load_settings(
     environment: Mapping[str, str],
     env_file: Path | None,
     *,
-    ask: Ask = Ask.NEVER,
+    ssm: bool = False,
 ) -> tuple[Settings, tuple[Provenance, ...]]:
-    """Find every setting, and say where.
+    """Find every setting, and say where; AWS SSM is asked where `ssm` says so.
 
     `env_file` None means `.env` in the working folder, where there is one. Raises `NotFound` for a
     named file that is not there, `SettingsMissing` for a value that cannot be one, and, where SSM
@@ -168,7 +159,7 @@ def load_settings(
     """
     places = _places(options, environment, env_file)
     settings = _found(places)
-    if ask is Ask.ALWAYS or (ask is Ask.NEEDED and _missing(settings)):
+    if ssm:
         places = _with_parameters(places, settings, _parameters(settings))
         settings = _found(places)
     return settings, tuple(_provenances(settings, places))

@@ -25,6 +25,7 @@ class Fault(StrEnum):
     CORRUPT = "stores another byte, and says that it is what was sent"
     CORRUPT_ETAG = "stores another byte, and its ETag and checksum tell"
     GARBLE = "receives another byte, and refuses it where a checksum tells"
+    GARBLE_ANSWER = "answers with another byte"
     STALL = "answers nothing"
     ERROR = "500"
     SLOW_DOWN = "503"
@@ -76,6 +77,12 @@ class Store:
         with self.lock:
             found = self.objects.get(key)
             return found.content if found else None
+
+
+def _garbled(content: bytes) -> bytes:
+    """The same with one byte changed, in the middle."""
+    at = len(content) // 2
+    return content[:at] + bytes(it ^ 1 for it in content[at : at + 1]) + content[at + 1 :]
 
 
 @contextmanager
@@ -162,19 +169,20 @@ class _Handler(BaseHTTPRequestHandler):
             code = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
             return
-        if fault is Fault.GARBLE and body:
-            body = bytes([body[0] ^ 1]) + body[1:]
+        if fault is Fault.GARBLE:
+            body = _garbled(body)
         said = self.headers.get("x-amz-checksum-sha256")
         if said and b64decode(said) != hashlib.sha256(body).digest():
             self._send(400, b"<Error><Code>BadDigest</Code></Error>")
             return
         told_of = body
-        if fault in {Fault.CORRUPT, Fault.CORRUPT_ETAG} and body:
-            body = bytes([body[0] ^ 1]) + body[1:]
+        if fault in {Fault.CORRUPT, Fault.CORRUPT_ETAG}:
+            body = _garbled(body)
             told_of = told_of if fault is Fault.CORRUPT else body
         status, content, headers = self._do(body, told_of)
         if fault is Fault.CUT_AFTER:
             raise _Cut
+        content = _garbled(content) if fault is Fault.GARBLE_ANSWER else content
         self._send(status, content, headers, half=fault is Fault.HALF)
 
     def _do(self, body: bytes, told_of: bytes) -> tuple[int, bytes, dict[str, str]]:
@@ -202,6 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
         part = Part(body, hashlib.md5(told_of).digest(), hashlib.sha256(told_of).digest())
         etag, told = part.md5.hex(), {"ETag": f'"{part.md5.hex()}"'}
         if "partNumber" in self.query:
+            if self.query["uploadId"] not in self.store.begun:
+                return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
             self.store.parts[self.query["uploadId"], int(self.query["partNumber"])] = part
             return 200, b"", told
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
@@ -220,6 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
             return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
         upload = self.query["uploadId"]
+        if upload not in self.store.begun:
+            return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
         numbers = sorted(number for name, number in self.store.parts if name == upload)
         parts = [self.store.parts[upload, number] for number in numbers]
         etag = f"{hashlib.md5(b''.join(it.md5 for it in parts)).hexdigest()}-{len(parts)}"

@@ -35,7 +35,7 @@ LAYERS = (
     ("extract", "models", "ddl"),
     ("colors", "sources", "aws", "settings"),
     ("bundle",),
-    ("formats", "sealed"),
+    ("formats", "sealed", "moments"),
     ("model", "content", "names", "errors", "version"),
 )
 # The modules that may import a library; others ask them.

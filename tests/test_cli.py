@@ -609,7 +609,7 @@ WRONG = {
     ),
     "NaN in the rules": Wrong(7, "colors.csv --rules nan.json", ["nan.json: NaN is not JSON"]),
     "unknown format": Wrong(2, "colors.csv --formats csv,doc", ["--formats: 'doc'", "csv, ndjson"]),
-    "no format": Wrong(2, "colors.csv --formats ,", ["--formats: ''"]),
+    "no format": Wrong(2, "colors.csv --formats ,", ["--formats: nothing"]),
     "no time": Wrong(2, "colors.csv --processed-at noon", ["--processed-at: 'noon'"]),
     "a time before time": Wrong(
         2, "colors.csv --processed-at 0001-01-01T00:00+05:00", ["--processed-at: '0001-01-01"]
@@ -1009,6 +1009,23 @@ def test_a_reader_that_leaves(tool: Tool, words: tuple[object, ...]) -> None:
     _, err = process.communicate(timeout=60)
 
     assert (process.returncode, err) == (0, b"")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(0, ("list-tables", "--source", "demo", "--output", "o")), (6, ("run-colors", "no.csv"))],
+)
+def test_nobody_listens_to_the_words(tool: Tool, code: int, words: tuple[str, ...]) -> None:
+    """Standard error may be closed: the result and the exit code are the same."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = tool.start(*words, stderr=writer)
+    os.close(writer)
+    out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert (b"COLORS" in out) == (code == 0)
 
 
 @posix

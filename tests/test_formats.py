@@ -24,7 +24,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
-from marketpulse import run_colors
+from marketpulse import ColorsRun, run_colors
 from marketpulse.errors import BadData
 from marketpulse.formats import FORMATS, open_writer, opener
 from marketpulse.formats.text import Carried, as_text, carried, carried_field
@@ -751,6 +751,40 @@ def test_an_identifier_of_17_digits_is_trusted_only_as_text(tmp_path: Path) -> N
     ]
 
 
+def test_a_file_beside_it_makes_no_cell_better(tmp_path: Path) -> None:
+    """Floats and formulas are what they are, too, where another file has text in their column."""
+    rows = (
+        ["7", "A", 1, "2026-03-13", 98.5, "x"],
+        [17700000000000001, "A", 1, "2026-03-13", 98.5, "x"],
+        ["8", "A", 1, "2026-03-13", 98.5, Formula("=NOTE", "")],
+    )
+    sheet = sheet_of(tmp_path / "b.xlsx", *rows)
+    plain = sheet_of(tmp_path / "plain.xlsx", *rows[:1])
+    text = tmp_path / "a.csv"
+    text.write_text("MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE\n17700000000000001,B,1,2026-03-13,9,y\n")
+    said = reasons(run_colors(sheet))
+    assert len(said) == 2
+    for beside in (text, plain):
+        for names in ([beside, sheet], [sheet, beside]):
+            run = run_colors(names)
+            assert run.processed is not None
+            assert reasons(run) == said
+            assert len(run.processed) == 2
+    floats = {"MESSAGE_ID": [1.0, 2.0**53], "CUSIP": ["A", "A"], "RANK": [1, 1], "PX": [9.5, 9.5]}
+    floats["DATE"] = ["2026-03-13"] * 2
+    pq.write_table(pa.table(floats), tmp_path / "floats.parquet")
+    pq.write_table(pa.table({**floats, "MESSAGE_ID": [3, 4]}), tmp_path / "integers.parquet")
+    run = run_colors([tmp_path / "integers.parquet", tmp_path / "floats.parquet"])
+    assert reasons(run) == ["MESSAGE_ID: '9007199254740992.0' is not an integer"]
+
+
+def reasons(run: ColorsRun) -> list[str]:
+    """Why rows were rejected."""
+    assert run.rejected is not None
+    told: list[str] = run.rejected.column("REASON").to_pylist()
+    return told
+
+
 def test_rows_of_a_sheet_that_are_too_long_or_blank(tmp_path: Path) -> None:
     """Cells beyond the header make a row a misfit; a row without text is none."""
     path = sheet_of(
@@ -840,6 +874,7 @@ def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
         ("xlsx", sheet[:-200], "not an XLSX workbook"),
         ("parquet", sheet, "not Parquet"),
         ("parquet", parquet[:-20], "not Parquet"),
+        ("parquet", parquet[:4] + bytes(len(parquet) - 12) + parquet[-8:], "not Parquet"),
         ("parquet", b"", "not Parquet"),
         ("json", sheet, "broken JSON"),
     ):

@@ -132,24 +132,25 @@ def call(event: Mapping[str, Any]) -> Any:
     return aws_lambda.handler(event, Context())
 
 
+def by_hand(cloud: Cloud, folder: Path, *words: str) -> Any:
+    """The same cloud, and the command line."""
+    return subprocess.run(
+        [sys.executable, "-m", "marketpulse", *words],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **cloud.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
 def test_a_schedules_event_publishes_what_the_cli_makes(cloud: Cloud, tmp_path: Path) -> None:
     """The processed colors in the bucket are the CLI's, byte for byte, and latest.json's."""
     answer = call({"time": AT})
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **cloud.environment}
-    words: tuple[str, ...] = (
-        "run-colors",
-        "--formats",
-        "csv,parquet",
-        "--processed-at",
-        AT,
-        "--output",
-        "out",
-    )
-    words += ("--table", "COLORS_TABLE", "--processing-type", "AUTOMATED", "--format", "json")
-    done = subprocess.run(
-        [sys.executable, "-m", "marketpulse", *words],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
+    words = ["run-colors", "--formats", "csv,parquet", "--processed-at", AT, "--output", "out"]
+    words += ["--table", "COLORS_TABLE", "--processing-type", "AUTOMATED", "--format", "json"]
+    done = by_hand(cloud, tmp_path, *words)
 
     assert done.returncode == 0, done.stderr
     objects = cloud.objects()
@@ -218,6 +219,31 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
         with pytest.raises(LoginRefused):
             eager.tables()
     assert len(cloud.database.seen.logins) - logins == 2
+
+
+def test_there_is_one_service_before_there_are_threads(cloud: Cloud) -> None:
+    """Else each of the first questions would log in with one of its own."""
+    aws_lambda.application()
+
+    assert cloud.database.seen.logins == []
+    assert aws_lambda.service.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize(
+    ("bucket", "said"),
+    [
+        ("colors", "s3://colors/ answers"),
+        ("s3://colors/processed_colors/", "s3://colors/processed_colors answers"),
+        ("colors/processed_colors", "s3://colors/processed_colors answers"),
+        ("no-such-bucket", "there is no bucket no-such-bucket"),
+    ],
+)
+def test_doctor_looks_at_the_bucket(cloud: Cloud, tmp_path: Path, bucket: str, said: str) -> None:
+    """It asks as a push would: below the prefix, for what is there."""
+    done = by_hand(cloud, tmp_path, "doctor", "--bucket", bucket)
+
+    assert said in done.stdout
+    assert done.returncode == (0 if "answers" in said else 8), done.stdout
 
 
 def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:

@@ -31,7 +31,7 @@ from sqlfluff.core import Linter
 
 import marketpulse
 from marketpulse.errors import ConnectionLost, MarketPulseError, NotFound, Unreachable, WrongUsage
-from marketpulse.sample import Wanted, moment, sample
+from marketpulse.sample import Wanted, sample
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.verify import verify
@@ -435,7 +435,7 @@ def taken(source: OracleSource, folder: Path) -> str:
         with source:
             sample(
                 source, ["COLORS_TABLE"], wanted, output=folder,
-                taken_at=moment("2026-03-13T18:00:00Z"), progress=_Quiet(),
+                taken_at=datetime(2026, 3, 13, 18, tzinfo=UTC), progress=_Quiet(),
             )  # fmt: skip
     except (Unreachable, ConnectionLost):
         assert not (folder / "manifest.json").exists()

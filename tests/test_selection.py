@@ -55,6 +55,15 @@ def test_numbers_that_travel_as_text(tmp_path: Path) -> None:
     assert chosen(tmp_path, table, order="n desc") == ["10", "9.5", "-1", None]
 
 
+def test_a_column_of_several_kinds_is_its_text(tmp_path: Path) -> None:
+    """The letter that tells a cell's kind is nothing that anybody compares or sorts by."""
+    schema = pa.schema([carried_field("n", Carried.MIXED)])
+    table = pa.table({"n": ["tb", "n10", "fa", None]}, schema)
+    assert chosen(tmp_path, table, "n = 'b'") == ["tb"]
+    assert chosen(tmp_path, table, "n LIKE '1%'") == ["n10"]
+    assert chosen(tmp_path, table, order="n") == ["n10", "fa", "tb", None]
+
+
 def test_text_is_no_number(tmp_path: Path) -> None:
     """A cell that is no number is named where it meets one, not passed over."""
     with pytest.raises(WrongUsage, match="n/a"):

@@ -29,7 +29,7 @@ from marketpulse.errors import BadData, NotFound, WrongUsage
 from marketpulse.formats import FORMATS, open_writer
 from marketpulse.formats.text import as_text
 from marketpulse.model import Column, ForeignKey, Misfit
-from marketpulse.sample import Wanted, moment, sample
+from marketpulse.sample import Wanted, sample
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
 
@@ -92,7 +92,7 @@ def a_bundle(formats: str, *, zipped: bool = False) -> Making:
             taken = sample(
                 *(market, names, wanted),
                 output=folder / formats,
-                taken_at=moment("2026-03-13"),
+                taken_at=datetime.datetime(2026, 3, 13, tzinfo=UTC),
                 progress=progress(quiet=True),
                 zipped=zipped,
             )
@@ -708,7 +708,7 @@ class TestFiles:
             assert scanned(source, columns=["PX"]) == {"PX": ["1", "2"]}
 
     def test_types_that_differ(self, tmp_path: Path) -> None:
-        """A column whose type differs from file to file becomes text, the others keep theirs."""
+        """A column whose type differs from file to file becomes text that tells what it was."""
         names_only = ["MESSAGE_ID", "PX", "NOTE"]
         floats = COLORS.select(names_only).set_column(1, "PX", pa.array([1e-7, None, 2.0]))
         write(tmp_path / "1.parquet", COLORS.select(names_only))
@@ -717,7 +717,7 @@ class TestFiles:
             travels = [it.travels for it in source.describe(source.tables()[0].name).columns]
             assert travels == ["int64", "string", "string"]
             found = scanned(source)
-        assert found["PX"] == ["101.7000", None, "-0.5000", "0.0000001", None, "2.0"]
+        assert found["PX"] == ["n101.7000", None, "n-0.5000", "f0.0000001", None, "f2.0"]
         assert found["MESSAGE_ID"] == COLORS["MESSAGE_ID"].to_pylist() * 2
 
     @pytest.mark.parametrize("name", FORMATS)

@@ -228,6 +228,9 @@ def test_a_profile_that_is_nowhere(tmp_path: Path, store: str) -> None:
 
     assert done.returncode == 3
     assert json.loads(done.stderr)["error"]["check"] == "MP-SSM-003"
+    shown = run(tmp_path, "config", AWS_ENDPOINT_URL_SSM=store, AWS_PROFILE="nobody")
+    assert (shown.returncode, "ProfileNotFound" in shown.stderr) == (0, True)
+    assert "ORACLE_HOST" in shown.stdout
 
 
 # -- ssm put, ssm check ---------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import b64encode
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Self, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 import boto3
@@ -58,6 +59,19 @@ class Found:
     bytes: int
     etag: str
     modified: datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an object holds, and the SHA-256 that its metadata says: who sent it meant that."""
+
+    stored: Stored
+    said: str | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is what one of ours has sent."""
+        return self.stored.sha256 == self.said
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,13 @@ class Bucket:
             on("before-parameter-build.s3.CompleteMultipartUpload", self._unless_there)
             on("before-parameter-build.s3.UploadPart", self._as_checked)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def there(self, keys: Collection[str], each: Callable[..., Iterable[Any]] = map) -> Objects:
         """The objects under those of these keys that have one; `each` asks for several at once.
 
@@ -130,7 +151,7 @@ class Bucket:
             prefix = os.path.commonprefix(rest)  # noqa: RUF071 - of characters, as a store knows
             page, more = self._listed(prefix, after=rest[0][:-1])
             found |= {key: it for key, it in page.items() if key in keys}
-            rest = [key for key in rest if key > max(page)] if more else []
+            rest = rest[bisect_right(rest, max(page)) :] if more else []
             pages -= 1
         for key, page in zip(rest, each(self._only, rest), strict=True):
             found |= {key: page[key]} if key in page else {}
@@ -149,10 +170,10 @@ class Bucket:
         pieces: list[bytes] = []
         return b"".join(pieces) if self._fetch(key, pieces.append, pieces.clear) else None
 
-    def content(self, key: str, into: BinaryIO | None = None) -> tuple[Stored, str | None] | None:
-        """What an object holds, read to its end, and the SHA-256 that its metadata says.
+    def content(self, key: str, into: BinaryIO | None = None) -> Held | None:
+        """What an object holds, read to its end; None where there is none.
 
-        None where there is none. What is read is written `into` a file, where one is given.
+        What is read is written `into` a file, where one is given.
         """
         digest, size = hashlib.sha256(), 0
 
@@ -173,7 +194,7 @@ class Bucket:
         answer = self._fetch(key, take, begin)
         if answer is None:
             return None
-        return Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256")
+        return Held(Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256"))
 
     def checksum(self, key: str) -> str:
         """The SHA-256 of an object, or of its parts' SHA-256s, that the store has found.
@@ -293,10 +314,11 @@ class Bucket:
                 begin()
                 try:
                     answer: Mapping[str, Any] = self._client.get_object(Bucket=self._name, Key=key)
-                    for piece in answer["Body"].iter_chunks(1 << 20):
-                        take(piece)
                 except self._client.exceptions.NoSuchKey:
                     return None
+                try:
+                    for piece in answer["Body"].iter_chunks(1 << 20):
+                        take(piece)
                 except (botos.HTTPClientError, botos.IncompleteReadError):
                     if not left:
                         raise

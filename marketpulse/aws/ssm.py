@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, TypeVar
 
 import boto3
@@ -16,6 +17,8 @@ from marketpulse.errors import AwsFailed, SettingsMissing
 
 _TO_READ = "the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key"
 
+_DEFAULT_SESSION = Lock()  # of boto3's: one at a time stands in for it, and gives it back
+
 T = TypeVar("T")
 
 
@@ -26,18 +29,17 @@ def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
     cannot be read: that is not the same as parameters that are not there.
     """
     core = session.impatient()
-    usual = boto3.DEFAULT_SESSION
-    try:
-        with _answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
-            if core.get_credentials() is None:
-                return None
-            boto3.setup_default_session(botocore_session=core, region_name=region)
-            try:
-                return question()
-            except (botos.NoCredentialsError, botos.PartialCredentialsError):
-                return None
-    finally:
-        boto3.DEFAULT_SESSION = usual
+    with _DEFAULT_SESSION, _answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
+        if core.get_credentials() is None:
+            return None
+        usual = boto3.DEFAULT_SESSION
+        boto3.setup_default_session(botocore_session=core, region_name=region)
+        try:
+            return question()
+        except (botos.NoCredentialsError, botos.PartialCredentialsError):
+            return None
+        finally:
+            boto3.DEFAULT_SESSION = usual
 
 
 def read_parameters(path: str, region: str) -> dict[str, tuple[str, str]]:
@@ -46,11 +48,10 @@ def read_parameters(path: str, region: str) -> dict[str, tuple[str, str]]:
     Raises `SettingsMissing` without credentials, and `AwsFailed` for all that AWS does not do.
     """
     with _answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
-        client = boto3.Session(botocore_session=session.impatient(), region_name=region).client(
-            "ssm"
-        )
-        pages = client.get_paginator("get_parameters_by_path").paginate(
-            Path=path, WithDecryption=True
+        pages = (
+            _client(region)
+            .get_paginator("get_parameters_by_path")
+            .paginate(Path=path, WithDecryption=True)
         )
         return {
             it["Name"].rpartition("/")[2]: (it["Type"], it["Value"])
@@ -76,9 +77,7 @@ def put_parameters(
         "--kms-key-id is given, and kms:Encrypt for the key"
     )
     with _answered(f"SSM {path} in {region}: they cannot be written", needs):
-        client = boto3.Session(botocore_session=session.impatient(), region_name=region).client(
-            "ssm"
-        )
+        client = _client(region)
         known = {} if kms_key_id or secret.isdisjoint(values) else _keys(client, path)
         for name, value in values.items():
             kind = {"Type": "SecureString" if name in secret else "String"}

@@ -48,6 +48,7 @@ class Feed:
     name: str
     schema: pa.Schema
     read: Callable[[OnMisfit], Any]
+    where: str | None = None  # what chose them
 
 
 @dataclass(frozen=True)

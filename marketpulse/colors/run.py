@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketpulse import moments
 from marketpulse.colors.columns import (
     HIERARCHY,
     Columns,
@@ -28,7 +29,7 @@ from marketpulse.colors.columns import (
 from marketpulse.colors.engine import Engine, Feed, Seen
 from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
 from marketpulse.errors import BadData, WrongUsage
-from marketpulse.formats import FORMATS, open_writer, write_behind
+from marketpulse.formats import FORMATS, chosen, open_writer, write_behind
 from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
 from marketpulse.sources import Source, open_files, open_source
@@ -63,6 +64,7 @@ class ColorsRun:
     processed_at: datetime
     processing_type: str
     input: str
+    where: str | None
     hierarchy: tuple[str, ...]
     mapping: dict[str, str]
     rules: str
@@ -85,6 +87,7 @@ class ColorsRun:
             "processing_type": self.processing_type,
             "marketpulse": __version__,
             "input": self.input,
+            "where": self.where,
             "hierarchy": list(self.hierarchy),
             "mapping": self.mapping,
             "rules": self.rules,
@@ -135,10 +138,10 @@ def run_colors(
 
     Raises `WrongUsage`, `NotFound`, `BadRules` or `BadData`; nothing is written then.
     """
-    formats = _checked_formats(formats)
+    formats = chosen(formats)
     if processing_type not in PROCESSING_TYPES:
         raise WrongUsage(f"the processing type {processing_type!r} is none of {PROCESSING_TYPES}")
-    moment = _moment(processed_at)
+    moment = moments.told(processed_at, "--processed-at")
     with prepared(
         data,
         table=table,
@@ -202,7 +205,10 @@ def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> 
         shown = source.info().name if source.info().kind == "files" else name
         schema = source.scan(name, limit=0, where=where).schema
         return Feed(
-            shown, schema, lambda on_misfit: source.scan(name, on_misfit=on_misfit, where=where)
+            shown,
+            schema,
+            lambda on_misfit: source.scan(name, on_misfit=on_misfit, where=where),
+            where,
         )
     if where is not None:
         raise WrongUsage("--where is for files and databases", hint="filter the table yourself")
@@ -221,7 +227,7 @@ def _as_arrow(data: Any) -> pa.Table:
         return pa.Table.from_batches([data])
     try:
         return pa.Table.from_pandas(data, preserve_index=False)
-    except (pa.ArrowException, AttributeError, TypeError) as error:
+    except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
         raise BadData(
             f"{type(data).__name__}: this is no table of colors: {error}",
             hint="give a path, a pandas data frame or an Arrow table; in a data frame each column "
@@ -357,6 +363,7 @@ class _Run:
             processed_at=self._processed_at,
             processing_type=self._processing_type,
             input=self._ready.feed.name,
+            where=self._ready.feed.where,
             hierarchy=self._ready.hierarchy,
             mapping=self._ready.mapping,
             rules=self._ready.book.name,
@@ -384,33 +391,10 @@ def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:
     )
 
 
-def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip().lower() for name in formats))
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise WrongUsage(
-            f"--formats: {', '.join(map(repr, unknown)) or 'nothing'} is no format",
-            hint=f"the formats are {', '.join(FORMATS)}",
-        )
-    return names
-
-
 def _check_memory(limit: str | None) -> None:
     """Raise `WrongUsage` for what DuckDB would not know, or would take for no limit at all."""
     if limit is not None and not re.fullmatch(r"(?i)\s*[0-9.]+\s*[kmgt]i?b?\s*", limit):
         raise WrongUsage(f"--memory-limit: {limit!r} is not a size", hint="for instance 2GB")
-
-
-def _moment(given: str | datetime | None) -> datetime:
-    if given is None:
-        return datetime.now(UTC).replace(microsecond=0)
-    try:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise WrongUsage(
-            f"--processed-at: {given!r} is not a date and time", hint="2026-03-13T18:00:00Z"
-        ) from None
 
 
 def _refuse_rejected(most: int | None, ready: Prepared) -> None:

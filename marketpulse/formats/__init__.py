@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from marketpulse.errors import WrongUsage
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -25,6 +27,18 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file."""
+
+
+def chosen(names: Iterable[str]) -> tuple[str, ...]:
+    """The formats of these names, each once. Raises `WrongUsage`."""
+    found = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+    unknown = [name for name in found if name not in FORMATS]
+    if unknown or not found:
+        raise WrongUsage(
+            f"--formats: {', '.join(map(repr, unknown)) or 'nothing'} is no format",
+            hint=f"the formats are {', '.join(FORMATS)}",
+        )
+    return found
 
 
 def open_writer(name: str, path: Path, schema: pa.Schema, **options: Any) -> Writer:

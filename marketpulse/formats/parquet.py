@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +29,29 @@ def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
 
 
 def _schema(path: Path) -> pa.Schema:
-    try:
+    with _whole(path, "this is not Parquet, or it is damaged"):
         schema = pq.read_schema(path)
-    except pa.ArrowException as error:
-        raise BadData(
-            f"{path}: this is not Parquet, or it is damaged: {error}", check="MP-DAT-006"
-        ) from error
     return pa.schema([stored_plain(field) for field in schema])
 
 
 def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     # pre_buffer would hold the whole file's columns in memory.
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        try:
-            for batch in file.iter_batches(_ROWS):
-                columns = [
-                    column.cast(field.type)
-                    for column, field in zip(batch.columns, schema, strict=True)
-                ]
-                yield pa.record_batch(columns, schema)
-        except (pa.ArrowException, OSError) as error:
-            raise BadData(f"{path}: the file is damaged: {error}", check="MP-DAT-006") from error
+    with _whole(path, "the file is damaged"), pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(_ROWS):
+            columns = [
+                column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
+            ]
+            yield pa.record_batch(columns, schema)
+
+
+@contextmanager
+def _whole(path: Path, otherwise: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's own, and no word about what the file holds
+        raise BadData(f"{path}: {otherwise}: {error}", check="MP-DAT-006") from error
 
 
 def read_back(

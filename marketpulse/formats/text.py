@@ -140,6 +140,14 @@ def _seconds(count: int | None, unit: str) -> str | None:
     return None if count is None else f"PT{format(Decimal(count).scaleb(-UNITS[unit]), 'f')}S"
 
 
+def as_mixed(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Each cell as a mixed column has it: the letter of its kind, and its text."""
+    kind = carried(field) or _kind(field.type)
+    if kind is Carried.MIXED:
+        return column
+    return pc.binary_join_element_wise(kind.tag, as_text(column, field), "")
+
+
 def as_json(column: pa.Array, field: pa.Field, *, inner: bool = False) -> list[str]:
     """Each cell as a JSON literal: text as strings, numbers exact, nulls as null.
 

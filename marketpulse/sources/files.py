@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +16,7 @@ import pyarrow as pa
 
 from marketpulse.errors import BadData, NotFound
 from marketpulse.formats import BY_SUFFIX, opener
-from marketpulse.formats.text import as_text
+from marketpulse.formats.text import Carried, as_mixed, as_text, carried, carried_field
 from marketpulse.formats.typed import column_of
 from marketpulse.model import Misfit, OnMisfit, SourceInfo, Table, TableSchema
 from marketpulse.sources import Source, unknown
@@ -67,7 +69,7 @@ class FilesSource(Source):
         for path, scan in zip(self._paths, self._open, strict=True):
             unheard: list[Misfit] = []
             told = _placed(count, on_misfit) if on_misfit else unheard.append
-            for batch in scan(told):
+            for batch in _read(path, scan, told):
                 _refuse(path, unheard)
                 count += len(batch)
                 yield _conform(batch, self._schema)
@@ -131,9 +133,24 @@ def _nearest_files(path: Path) -> str:
 
 
 def _opened(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
-    try:
+    with _readable(path):
         return opener(path, workspace)
+
+
+def _read(
+    path: Path, scan: Callable[[OnMisfit], Any], on_misfit: OnMisfit
+) -> Iterator[pa.RecordBatch]:
+    with _readable(path):
+        yield from scan(on_misfit)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise  # of our own temporary files
         raise NotFound(
             f"{path}: cannot be read: {error.strerror or error}",
             hint="check the file's permissions, and that no other program holds it",
@@ -142,7 +159,7 @@ def _opened(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
 
 
 def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], Any]]) -> pa.Schema:
-    """The columns that all files have, as the first has them; text where the types differ.
+    """The columns that all files have, as the first has them; where the types differ it is text.
 
     Raises `BadData` for two columns of one name, or files with other columns.
     """
@@ -169,11 +186,20 @@ def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], A
 
 
 def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
-    for schema in schemas:
-        other = schema.field(_named(schema, field.name))
-        if other.type != field.type or other.metadata != field.metadata:
-            return pa.field(field.name, pa.string())
-    return field
+    fields = [schema.field(_named(schema, field.name)) for schema in schemas]
+    if all(_alike(it, field) for it in fields):
+        return field
+    # Text alone would hide which digits are a float's, and which text is a formula's.
+    tells = any(
+        pa.types.is_floating(it.type) or carried(it) in {Carried.FLOAT, Carried.MIXED}
+        for it in fields
+    )
+    return carried_field(field.name, Carried.MIXED if tells else Carried.TEXT)
+
+
+def _alike(one: pa.Field, other: pa.Field) -> bool:
+    """Whether values of the one are values of the other, and mean the same."""
+    return bool(one.type == other.type and one.metadata == other.metadata)
 
 
 def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -183,8 +209,9 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for field in schema:
         place = _named(batch.schema, field.name)
         column, own = batch.column(place), batch.schema.field(place)
-        same = own.type == field.type and own.metadata == field.metadata
-        columns.append(column if same else as_text(column, own))
+        if not _alike(own, field):
+            column = (as_mixed if carried(field) is Carried.MIXED else as_text)(column, own)
+        columns.append(column)
     return pa.record_batch(columns, schema)
 
 

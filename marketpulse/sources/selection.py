@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from marketpulse.errors import WrongUsage
-from marketpulse.formats.text import Carried, carried, is_text
+from marketpulse.formats.text import Carried, carried, is_text, without_tags
 from marketpulse.sources import unknown
 
 _ROWS = 50_000
@@ -197,7 +197,8 @@ def _matching(batches: Iterator[pa.RecordBatch], asked: Asked) -> Iterator[pa.Re
         for batch in batches:
             names = sorted(asked.columns) or batch.schema.names[:1]
             with told():
-                database.register("rows", pa.Table.from_batches([batch]).select(names))
+                looked_at = without_tags(pa.Table.from_batches([batch]).select(names))
+                database.register("rows", looked_at)
                 found = database.sql(sql).to_arrow_table()
             yield batch.filter(found.column(0).combine_chunks())
 
@@ -207,7 +208,8 @@ def _places(rows: pa.Table, asked: Asked, limit: int | None) -> Any:
     most = "" if limit is None else f"LIMIT {limit:d}"
     n = "n" * (1 + max(map(len, asked.columns)))  # no column's name
     sql = f"SELECT {n} FROM rows ORDER BY {asked.sql}, {n} {most}"  # noqa: S608 - so too
-    numbered = rows.select(sorted(asked.columns)).append_column(n, pa.array(range(len(rows))))
+    looked_at = without_tags(rows.select(sorted(asked.columns)))
+    numbered = looked_at.append_column(n, pa.array(range(len(rows))))
     with told(), duckdb.connect() as database:
         database.register("rows", numbered)
         return database.execute(sql).fetchnumpy()[n]

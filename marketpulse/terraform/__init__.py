@@ -17,7 +17,7 @@ def names() -> list[str]:
 def write(folder: Path, *, force: bool = False) -> list[str]:
     """Write the files into a folder; gives the names of those that were not there as they are.
 
-    Raises `OutputRefused` where one is there that was changed, unless `force` says to overwrite it.
+    Raises `OutputRefused` where one is there with another content, unless `force` is given.
     """
     texts = {name: files(__name__).joinpath(name).read_bytes() for name in names()}
     there = {name: folder / name for name in texts if (folder / name).exists()}
@@ -25,8 +25,9 @@ def write(folder: Path, *, force: bool = False) -> list[str]:
     changed = sorted(set(there) - same)
     if changed and not force:
         raise OutputRefused(
-            f"{folder}: {', '.join(changed)} would be overwritten, and somebody has changed it",
-            hint="name another folder, or overwrite with --force",
+            f"{folder}: {', '.join(changed)} would be overwritten: what is there is not what this "
+            "version writes",
+            hint="name another folder and compare, or overwrite with --force",
         )
     folder.mkdir(parents=True, exist_ok=True)
     for name in texts.keys() - same:
