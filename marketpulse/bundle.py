@@ -144,7 +144,6 @@ class BundleWriter:
         self._before = before
         self._keep = keep
         self._files: SealedFolder | None = None
-        self._current: set[str] = set()  # what the manifest will name
 
     def part(self, name: str) -> Path:
         """Where to write a file of the bundle for now."""
@@ -174,9 +173,9 @@ class BundleWriter:
             refuse_secrets(text, secrets, name)
         described = self._with_kept(tables)
         digests = {file.name: file for file in self._sealed.written()}
-        self._current = {TABLES, DATABASE, *(it for table in described for it in _files_of(table))}
+        current = {TABLES, DATABASE, *(it for table in described for it in _files_of(table))}
         for file in self._before.files if self._before else ():
-            if file.name in self._current:
+            if file.name in current:
                 digests.setdefault(file.name, file)
         files = tuple(sorted(digests.values(), key=lambda file: file.name))
         gaps = (*(self._before.missing if self._before and self._keep else ()), *missing)
@@ -196,13 +195,6 @@ class BundleWriter:
                 replace(before, schema_file=table.schema_file) if before and rows_stay else table
             )
         return tuple(kept[name] for name in sorted(kept))
-
-    def _owns(self, name: str) -> bool:
-        """Whether a file belonged to the bundle before, or to one that was never sealed."""
-        if name in self._current:
-            return False
-        listed = self._before is not None and any(it.name == name for it in self._before.files)
-        return listed or bool(_DATA.fullmatch(name))
 
     @property
     def _sealed(self) -> SealedFolder:
@@ -226,7 +218,7 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep: bool) -> Iterator[B
             )
         before = replace(before, tables=())
     writer = BundleWriter(source, before, keep=keep)
-    with sealed_folder(folder, MANIFEST, writer._owns, _is_ours) as writer._files:  # noqa: SLF001 - its own module
+    with sealed_folder(folder, MANIFEST, _is_ours, _listed) as writer._files:  # noqa: SLF001 - its own module
         yield writer
 
 
@@ -250,6 +242,14 @@ def _is_ours(name: str) -> bool:
     return (
         name in {TABLES, DATABASE} or name.endswith("_schema.json") or bool(_DATA.fullmatch(name))
     )
+
+
+def _listed(text: str) -> list[str]:
+    """The files of a bundle. Raises `ValueError` where this is no manifest of one."""
+    try:
+        return [it.name for it in _manifest(text.encode(), MANIFEST).files]
+    except BadData as error:
+        raise ValueError(error.message) from error
 
 
 def _json(data: Any) -> str:

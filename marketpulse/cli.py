@@ -161,7 +161,7 @@ def _answered(ctx: Any, arguments: Sequence[str]) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        console.close_quietly(sys.stdout)
+        console.close_quietly()
         raise typer.Exit(0) from None
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, typer.TyperException) and not as_json:

@@ -41,13 +41,13 @@ def finish() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        close_quietly(sys.stdout)
+        close_quietly()
 
 
-def close_quietly(stream: TextIO) -> None:
-    """Whoever read this has gone: nothing more is to be said to it."""
+def close_quietly(stream: TextIO | None = None) -> None:
+    """Whoever read this, or standard output, has gone: nothing more is to be said to it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
+    os.dup2(nowhere, (stream or sys.stdout).fileno())
 
 
 def show_json(data: Any) -> None:
@@ -226,7 +226,7 @@ def _put(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        close_quietly(sys.stdout)
+        close_quietly()
         raise OutputRefused(
             f"standard output cannot be written: {error.strerror or error}", hint="make room"
         ) from error

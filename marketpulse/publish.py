@@ -22,7 +22,7 @@ from marketpulse.content import Stored, stored
 from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
 from marketpulse.model import Progress
 from marketpulse.moments import in_utc
-from marketpulse.sealed import sealed_folder
+from marketpulse.sealed import write_file
 
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket, Found, Objects
@@ -83,8 +83,7 @@ class Receipt:
 
     def write(self, path: Path) -> None:
         """Write the receipt. Raises `OutputRefused` where that cannot be."""
-        with sealed_folder(path.parent, path.name, lambda _: False) as file:
-            file.publish(json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
+        write_file(path, json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
 @dataclass(frozen=True)

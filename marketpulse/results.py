@@ -105,6 +105,8 @@ def show_sample(taken: Sample, pushed: Receipt | None, *, as_json: bool, say: Sa
         console.show_text(f"in {taken.folder}" + (f" and {taken.zipped}" if taken.zipped else ""))
     if pushed and not as_json:
         show_receipt(pushed, as_json=False, say=say)
+    if taken.old_zip:
+        say(f"warning: {taken.old_zip} is of an earlier sample; --zip renews it")
     for table in manifest.tables:
         for note in table.notes:
             say(f"warning: {table.name}: {note}")

@@ -103,6 +103,12 @@ class Sample:
     manifest: Manifest
     zipped: Path | None
 
+    @property
+    def old_zip(self) -> Path | None:
+        """A zip beside the folder that does not hold what the folder does."""
+        beside = zip_beside(self.folder)
+        return beside if self.zipped is None and beside.exists() else None
+
     def as_json(self) -> dict[str, Any]:
         """The manifest, the folder, and the zip."""
         zipped = None if self.zipped is None else str(self.zipped)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from marketpulse.errors import OutputRefused
+from marketpulse.errors import OutputRefused, WrongUsage
 
 _PART = ".part"
 
@@ -26,32 +27,43 @@ class WrittenFile:
 
 
 class SealedFolder:
-    """A folder's set of files, which the seal makes complete.
+    """A folder's set of files, which the seal lists and makes complete.
 
     While the files are written they are called `.part`, each run's by its own mark. When all are
-    on the disk, the seal of an earlier set goes first, then its files and the parts of runs that
-    did not end, then the new ones take their names, and the new seal comes last: whatever happens
-    in between, a seal never stands beside another set's files. Of two runs at once one fails.
-    `owned` tells which files belong to such sets, `begun` which parts; without `begun` it is the
-    same. A set without a seal is one file.
+    on the disk, and the new seal too as a part, the seal of an earlier set becomes a part, its
+    files and the parts of runs that did not end go, the new ones take their names, and the new seal
+    comes last: whatever happens in between, a seal never stands beside another set's files, and
+    what is there is in some list. Of two runs at once one fails. `listed` tells which files a seal
+    lists, and raises `ValueError` for what is none; a file that no seal here lists is somebody's,
+    and stays. `begun` tells which names parts have. A set without a seal is one file.
     """
 
     def __init__(
         self,
         folder: Path,
         seal: str | None,
-        owned: Callable[[str], bool],
-        begun: Callable[[str], bool] | None = None,
+        begun: Callable[[str], bool],
+        listed: Callable[[str], Collection[str]],
     ) -> None:
         self._folder = folder
         self._seal = seal
-        self._owned = owned
-        self._begun = begun or owned
-        self._suffix = f".{secrets.token_hex(4)}{_PART}"
+        self._begun = begun
+        self._listed = listed
+        self._suffix = _mark()
         self._names: list[str] = []
+        self._replacing = False
+        self._ours = self._found()
 
     def part(self, name: str) -> Path:
-        """Where to write a file of the set for now."""
+        """Where to write a file of the set for now.
+
+        Raises `OutputRefused` where a file of this name is there that no set of ours holds.
+        """
+        if self._seal and name not in self._ours and (self._folder / name).is_file():
+            raise OutputRefused(
+                f"{self._folder / name}: it would be overwritten, and no {self._seal} lists it",
+                hint="name another folder with --output, or move that file away",
+            )
         self._names.append(name)
         return self._part(name)
 
@@ -77,55 +89,106 @@ class SealedFolder:
         """Give all files their names, the seal last."""
         for name in self._names:
             _sync(self._part(name))
-        if self._seal:
-            (self._folder / self._seal).unlink(missing_ok=True)
-            _sync(self._folder)
-        current = {*self._names, *(self._part(name).name for name in self._names)}
-        for path in self._folder.iterdir():
-            if path.name not in current and self._is_ours(path.name) and not path.is_dir():
-                path.unlink()
+        left = [*self._seals(), *filter(None, (self._aside(seal),))]
+        self._clear(self._ours.difference(self._listed(seal) if self._seal else ()))
         for name in self._names:
             self._part(name).replace(self._folder / name)
         _sync(self._folder)
         if self._seal:
-            part = self._part(self._seal)
-            part.write_text(seal, encoding="utf-8")
-            _sync(part)
-            part.replace(self._folder / self._seal)
+            self._part(self._seal).replace(self._folder / self._seal)
+            for path in left:
+                path.unlink(missing_ok=True)
             _sync(self._folder)
 
     def discard(self) -> None:
-        """Remove the parts."""
-        for name in (*self._names, *filter(None, (self._seal,))):
+        """Remove the parts, those aside that tell what is left of a set."""
+        for name in self._names:
             self._part(name).unlink(missing_ok=True)
+        if self._seal and not self._replacing:
+            self._part(self._seal).unlink(missing_ok=True)
+
+    def _aside(self, text: str) -> Path | None:
+        """Write the new seal as a part, and make the old one a part; where that is now."""
+        if not self._seal:
+            return None
+        part, seal = self._part(self._seal), self._folder / self._seal
+        part.write_text(text, encoding="utf-8", newline="\n")
+        _sync(part)
+        aside = None
+        self._replacing = True
+        if seal.exists():
+            aside = seal.replace(seal.with_name(f"{self._seal}{_mark()}"))
+        _sync(self._folder)
+        return aside
+
+    def _clear(self, old: Collection[str]) -> None:
+        """Remove these files, and the parts of runs that did not end; their seals stay for now."""
+        current = {self._part(name).name for name in self._names}
+        for path in self._folder.iterdir():
+            dead = _part_of(path.name)
+            ours = path.name in old if dead is None else dead != self._seal and self._begun(dead)
+            if ours and path.name not in {*current, *self._names} and not path.is_dir():
+                path.unlink()
+
+    def _found(self) -> set[str]:
+        """The files that a seal here lists, finished or not."""
+        names: set[str] = set()
+        if self._seal is None:
+            return names
+        for path in self._seals():
+            with suppress(ValueError):  # one that is not whole lists nothing that is there
+                names.update(self._listed(path.read_text(encoding="utf-8")))
+        seal = self._folder / self._seal
+        if seal.is_file():
+            try:
+                names.update(self._listed(seal.read_text(encoding="utf-8")))
+            except ValueError as error:
+                raise OutputRefused(
+                    f"{seal}: it is another program's: it would be overwritten",
+                    hint="name another folder with --output",
+                ) from error
+        return names
+
+    def _seals(self) -> list[Path]:
+        """The seals of sets that are not whole."""
+        found = self._folder.iterdir() if self._seal else ()
+        return [it for it in found if _part_of(it.name) == self._seal and it.is_file()]
 
     def _part(self, name: str) -> Path:
         return self._folder / f"{name}{self._suffix}"
 
-    def _is_ours(self, name: str) -> bool:
-        """Whether a file belongs to a set, finished or not."""
-        if name.endswith(_PART):
-            name = name.rsplit(".", 2)[0]
-            return name == self._seal or self._begun(name)
-        return name == self._seal or self._owned(name)
+
+def _mark() -> str:
+    """What parts end with: each run's are others."""
+    return f".{secrets.token_hex(4)}{_PART}"
+
+
+def _part_of(name: str) -> str | None:
+    """The name that a part will have; None for what is no part."""
+    return name.rsplit(".", 2)[0] if name.endswith(_PART) else None
 
 
 @contextmanager
 def sealed_folder(
     folder: Path,
     seal: str | None,
-    owned: Callable[[str], bool],
-    begun: Callable[[str], bool] | None = None,
+    begun: Callable[[str], bool],
+    listed: Callable[[str], Collection[str]] = lambda _: (),
 ) -> Iterator[SealedFolder]:
     """Write a set of files; whatever goes wrong, no part and no new folder is left behind.
 
-    Raises `OutputRefused` where the folder cannot be made or written.
+    Raises `OutputRefused` where the folder cannot be made or written, `WrongUsage` for an address.
     """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]", str(folder)):  # and no drive of Windows
+        raise WrongUsage(
+            f"{folder}: this is an address, not a folder",
+            hint="write into a folder; --push s3://bucket/prefix/ sends what was written",
+        )
     made: list[Path] = []
     try:
         made += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        files = SealedFolder(folder, seal, owned, begun)
+        files = SealedFolder(folder, seal, begun, listed)
         try:
             yield files
         except BaseException:
@@ -141,6 +204,13 @@ def sealed_folder(
     except BaseException:
         _remove(made)
         raise
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file, whole or not at all. Raises `OutputRefused` where that cannot be."""
+    with sealed_folder(path.parent, None, lambda _: False) as files:
+        files.part(path.name).write_text(text, encoding="utf-8", newline="\n")
+        files.publish()
 
 
 def _remove(folders: list[Path]) -> None:

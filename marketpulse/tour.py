@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from marketpulse.errors import OutputRefused
 from marketpulse.sources import open_source
 
 RULES = {
@@ -49,8 +50,8 @@ _BROKEN = """\
 def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each step: what it is about, and the words of its command, to be run before the next.
 
-    Writes the colors and the rules of the tour into the folder first. Raises `OutputRefused` where
-    that cannot be.
+    Writes the colors of the tour into the folder first, and its rules unless some are there. Raises
+    `OutputRefused` where that cannot be.
     """
     folder, colors, rules = _prepare(folder, rows)
     results, bundle = str(folder / "results"), str(folder / "sample_data")
@@ -95,23 +96,30 @@ def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
     from marketpulse.formats import open_writer  # noqa: PLC0415 - heavy, only where needed
-    from marketpulse.sealed import sealed_folder  # noqa: PLC0415 - so too
+    from marketpulse.sealed import sealed_folder, write_file  # noqa: PLC0415 - so too
 
-    colors, rules = "colors.csv", "rules.json"
+    colors, rules = folder / "colors.csv", folder / "rules.json"
+    if colors.is_file() and not colors.read_bytes().endswith(_BROKEN.encode()):
+        raise OutputRefused(
+            f"{colors}: it would be overwritten, and it is not the tour's",
+            hint="name another folder: marketpulse demo FOLDER",
+        )
     with (
-        sealed_folder(folder, rules, lambda name: name == colors) as files,
+        sealed_folder(folder, None, lambda name: name == colors.name) as files,
         open_source("demo", rows=rows) as market,
     ):
         reader = market.scan("COLORS")
-        part = files.part(colors)
+        part = files.part(colors.name)
         writer = open_writer("csv", part, reader.schema)
         for batch in reader:
             writer.write(batch)
         writer.close()
         with part.open("a", encoding="utf-8", newline="") as file:
             file.write(_BROKEN)
-        files.publish(json.dumps(RULES, indent=2) + "\n")
-    return folder, str(folder / colors), str(folder / rules)
+        files.publish()
+    if not rules.exists():  # rules that were changed after an earlier tour are to be tried
+        write_file(rules, json.dumps(RULES, indent=2) + "\n")
+    return folder, str(colors), str(rules)
 
 
 def _busiest(results: Path) -> str:

@@ -175,6 +175,15 @@ def test_same_rows_same_bytes(whole: Path, tmp_path: Path) -> None:
     assert packed == whole.with_name("sample_data.zip").read_bytes()
 
 
+def test_a_zip_of_an_earlier_sample_is_told(bundle: Path) -> None:
+    """What was left out this time may still be in the zip that is sent."""
+    words = ("sample", "COLORS", "--source", "demo", "--limit", "1")
+    for more, told in (((), False), (("--zip",), False), (("--columns", "CUSIP"), True)):
+        process = start(*words, *more, folder=bundle.parent)
+        _, err = process.communicate(timeout=120)
+        assert ("sample_data.zip is of an earlier sample" in err) == told
+
+
 def test_names_are_distinct_on_every_platform(whole: Path) -> None:
     """No two files differ in case only, none is a device or a path, and each table is found."""
     names = [it.name for it in whole.iterdir()]

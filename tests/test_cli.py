@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -619,6 +620,7 @@ WRONG = {
     "more rejected than allowed": Wrong(
         7, f"{COLORS} --max-rejected 18", ["19 rows", "--max-rejected 18", "'n/a' is not a number"]
     ),
+    "no name": Wrong(6, "''", ["the input's name is empty"]),
     "a name longer than names can be": Wrong(2, f"{'x' * 300}.csv", ["File name too long"]),
     "unknown option": Wrong(2, "colors.csv --bogus", ["--bogus"]),
     "unknown choice": Wrong(2, "colors.csv --processing-type X", ["--processing-type", "'X'"]),
@@ -656,7 +658,7 @@ def test_wrong_input_is_one_clear_message(wrong: Wrong, wrong_files: Path, tmp_p
     tool = Tool(tmp_path / "home")
     output = tmp_path / "out"
     before = names_in(wrong_files)
-    result = tool.run("run-colors", *wrong.words.split(), "--output", output, cwd=wrong_files)
+    result = tool.run("run-colors", *shlex.split(wrong.words), "--output", output, cwd=wrong_files)
 
     assert (result.code, result.out) == (wrong.code, "")
     message = one_message(result.err)
@@ -675,7 +677,7 @@ def test_wrong_input_as_json(
     monkeypatch.chdir(wrong_files)
     monkeypatch.delenv("MARKETPULSE_SOURCE", raising=False)
     output = tmp_path / "out"
-    words = ["run-colors", *wrong.words.split(), "--output", str(output), "--format", "json"]
+    words = ["run-colors", *shlex.split(wrong.words), "--output", str(output), "--format", "json"]
     result = CliRunner().invoke(app, words)
 
     assert (result.exit_code, result.stdout) == (wrong.code, "")
@@ -782,6 +784,49 @@ def test_a_second_run_replaces_the_first(tool: Tool) -> None:
     assert set(names_in(tool.out)) == expected
     for name, content in foreign.items():
         assert (tool.out / name).read_bytes() == content
+
+
+def test_no_file_of_anybody_else_is_replaced(tool: Tool) -> None:
+    """A file with a name of ours that no run has written, the input above all, stays as it is."""
+    tool.out.mkdir()
+    shutil.copy(COLORS, tool.out / "processed_colors.csv")
+    (tool.out / "rejected_colors.parquet").write_bytes(b"mine")
+    day = COLORS.read_bytes()
+    refused = tool.run_colors()
+    assert refused.code == 2
+    assert "processed_colors.csv: it would be overwritten" in one_message(refused.err)
+    for formats in ("csv", "json"):
+        words = ("out/processed_colors.csv", "--formats", formats, "--output", "out")
+        refused = tool.run("run-colors", *words)
+        assert refused.code == 2
+        assert "would replace what they are made of" in one_message(refused.err)
+    assert tool.run_colors("--formats", "ndjson").code == 0
+    assert tool.run_colors("--formats", "ndjson,json").code == 0
+    assert (tool.out / "processed_colors.csv").read_bytes() == day
+    assert (tool.out / "rejected_colors.parquet").read_bytes() == b"mine"
+
+
+def test_an_address_is_no_folder(tool: Tool) -> None:
+    """--output with an address of S3 writes nowhere, and says what would."""
+    for words in (("run-colors", COLORS), ("list-tables", "--source", "demo")):
+        refused = tool.run(*words, "--output", "s3://bucket/prefix")
+        assert refused.code == 2
+        assert "--push" in one_message(refused.err)
+    assert names_in(tool.folder) == ["tmp"]
+
+
+def test_the_tour_takes_no_file_of_anybody_else(tool: Tool) -> None:
+    """Rules that were changed after a tour are tried by the next; other colors are refused."""
+    assert tool.run("demo", "tour", "--rows", "50").code == 0
+    rules = tool.folder / "tour/rules.json"
+    rules.write_text('{"rules": []}', encoding="utf-8")
+    assert tool.run("demo", "tour", "--rows", "60").code == 0
+    assert rules.read_text(encoding="utf-8") == '{"rules": []}'
+    assert summary_of(tool.folder / "tour/results")["rows"]["excluded"] == 0
+    (tool.folder / "tour/colors.csv").write_text("mine", encoding="utf-8")
+    refused = tool.run("demo", "tour")
+    assert refused.code == 2
+    assert "tour/colors.csv: it would be overwritten" in one_message(refused.err)
 
 
 def test_a_failing_run_leaves_the_finished_one(tool: Tool) -> None:

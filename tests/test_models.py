@@ -326,7 +326,10 @@ def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     for name in ("taken.py", "new/models.py/models.py"):
         with pytest.raises(OutputRefused):
             write_models(tmp_path / name, DEMO, [])
-    assert sorted(it.name for it in tmp_path.iterdir()) == ["new", "taken.py"]
+    (tmp_path / "mine.py").write_text("mine = 1")
+    with pytest.raises(OutputRefused, match="did not write it"):
+        write_models(tmp_path / "mine.py", DEMO, [])
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["mine.py", "new", "taken.py"]
 
 
 def test_the_models_on_a_command_line(tmp_path: Path) -> None:

@@ -227,6 +227,8 @@ FAULTS: dict[str, tuple[Faults, dict[str, str], str, int]] = {
     "a SID": (Faults(), {"ORACLE_SERVICE_NAME": "ORCLCDB"}, "MP-TNS-002", 6),
     "no handler": (Faults(refuse=12516), {}, "MP-TNS-004", 4),
     "no such host": (Faults(), {"ORACLE_HOST": "nowhere.invalid"}, "MP-NET-001", 4),
+    "a host and its port": (Faults(), {"ORACLE_HOST": "db.example.com:1521"}, "MP-TNS-006", 3),
+    "a host's address": (Faults(), {"ORACLE_HOST": "https://db.example.com"}, "MP-TNS-006", 3),
     "closed port": (Faults(), {"ORACLE_PORT": "1"}, "MP-NET-002", 4),
     "HTTP": (Faults(garbage=b"HTTP/1.1 400 Bad Request\r\n\r\n"), {}, "MP-NET-005", 4),
     "silence": (Faults(silent=True), {}, "MP-NET-004", 4),

@@ -22,16 +22,26 @@ def is_owned(name: str) -> bool:
     return name in {"a.txt", "b.txt", "c.txt"}
 
 
-def write(folder: Path, seal: str, **files: str) -> None:
-    """Write a whole set: a="..." becomes a.txt."""
-    with sealed_folder(folder, SEAL, is_owned) as sealed:
+def listed(seal: str) -> list[str]:
+    """A seal is a word and the names of its files."""
+    word, *names = seal.split()
+    if not word.isalpha():
+        raise ValueError(word)
+    return names
+
+
+def write(folder: Path, seal: str, **files: str) -> str:
+    """Write a whole set: a="..." becomes a.txt. Gives the text of its seal."""
+    text = " ".join([seal, *(f"{name}.txt" for name in files)])
+    with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
         fill(sealed, **files)
-        sealed.publish(seal)
+        sealed.publish(text)
+    return text
 
 
 def fail(folder: Path, fault: BaseException) -> None:
     """Write parts, name one more that is not begun, and stop with a fault."""
-    with sealed_folder(folder, SEAL, is_owned) as sealed:
+    with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
         fill(sealed, a="2", b="2")
         sealed.part("c.txt")
         raise fault
@@ -55,17 +65,17 @@ def contents(folder: Path) -> dict[str, str]:
 def test_a_set_appears_whole(tmp_path: Path) -> None:
     """Before it is published a set is parts alone, afterwards files and their seal."""
     folder = tmp_path / "new/folder"
-    with sealed_folder(folder, SEAL, is_owned) as sealed:
+    with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
         fill(sealed, a="1", b="2")
         assert contents(folder) == {"a.txt part": "1", "b.txt part": "2"}
-        sealed.publish("sealed")
+        sealed.publish("sealed a.txt b.txt")
 
-    assert contents(folder) == {"a.txt": "1", "b.txt": "2", SEAL: "sealed"}
+    assert contents(folder) == {"a.txt": "1", "b.txt": "2", SEAL: "sealed a.txt b.txt"}
 
 
 def test_what_is_written_is_told_from_the_disk(tmp_path: Path) -> None:
     """Sizes and digests are those of the bytes in the files, in the order of their names given."""
-    with sealed_folder(tmp_path, SEAL, is_owned) as sealed:
+    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
         fill(sealed, b="été", a="")
         written = sealed.written()
 
@@ -76,22 +86,76 @@ def test_what_is_written_is_told_from_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_new_set_replaces_the_old(tmp_path: Path) -> None:
-    """Files and parts of earlier sets go, foreign files and folders stay."""
+    """Files of the earlier set go, and what a dead run left; foreign files and folders stay."""
     write(tmp_path, "first", a="1", b="1")
-    (tmp_path / "c.txt.0a1b2c3d.part").write_text("killed")
+    (tmp_path / "a.txt.0a1b2c3d.part").write_text("killed")
     (tmp_path / f"{SEAL}.0a1b2c3d.part").write_text("killed")
+    (tmp_path / "c.txt").write_text("foreign")
     (tmp_path / "d.txt").write_text("foreign")
     (tmp_path / "d.txt.0a1b2c3d.part").write_text("foreign")
-    (tmp_path / "c.txt").mkdir()
-    write(tmp_path, "second", a="2")
+    text = write(tmp_path, "second", a="2")
 
     assert contents(tmp_path) == {
         "a.txt": "2",
-        SEAL: "second",
-        "c.txt": "a folder",
+        SEAL: text,
+        "c.txt": "foreign",
         "d.txt": "foreign",
         "d.txt part": "foreign",
     }
+
+
+def test_what_no_seal_lists_is_not_overwritten(tmp_path: Path) -> None:
+    """A file of somebody's that has a name of ours, and another program's seal, are refused."""
+    text = write(tmp_path, "first", a="1")
+    (tmp_path / "b.txt").write_text("foreign")
+    with pytest.raises(OutputRefused, match=f"b.txt: it would be overwritten, and no {SEAL}"):
+        write(tmp_path, "second", a="2", b="2")
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: text}
+    (tmp_path / SEAL).write_text("{}")
+    with pytest.raises(OutputRefused, match=f"{SEAL}: it is another program's"):
+        write(tmp_path, "second", a="2")
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: "{}"}
+
+
+def dies_after(steps: int, folder: Path) -> bool:
+    """Publish a set in a process that dies after so many changes of names; whether it did."""
+    child = os.fork()
+    if child == 0:
+        left = [steps]
+
+        def count(event: str, _: object) -> None:
+            if event in {"os.rename", "os.remove"}:
+                left[0] -= 1
+                if left[0] < 0:
+                    os._exit(9)
+
+        with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
+            fill(sealed, a="2", b="2")
+            sys.addaudithook(count)
+            sealed.publish("second a.txt b.txt")
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="dies in a process of its own")
+def test_whenever_a_run_died_the_next_one_replaces_all(tmp_path: Path) -> None:
+    """What is left of both sets is known to be theirs, and nothing of it stays."""
+    for steps in range(20):
+        folder = tmp_path / str(steps)
+        first = write(folder, "first", a="1", c="1")
+        died = dies_after(steps, folder)
+        left = contents(folder)
+        if SEAL in left:
+            assert left[SEAL] in {first, "second a.txt b.txt"}
+            assert all(left[name] in {"1", "2"} for name in listed(left[SEAL]))
+            assert len({left[name] for name in listed(left[SEAL])}) == 1
+        (folder / "d.txt").write_text("foreign")
+        text = write(folder, "third", b="3")
+        assert contents(folder) == {"b.txt": "3", "d.txt": "foreign", SEAL: text}
+        if not died:
+            assert steps > 5
+            return
+    pytest.fail("it never ended")
 
 
 @contextmanager
@@ -118,23 +182,25 @@ def watched(folder: Path) -> Iterator[list[tuple[str, str]]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="watches the folder with inotify")
 def test_the_order_on_the_disk(tmp_path: Path) -> None:
-    """The old seal goes first, then old files, then the new take their names, the seal last."""
+    """The old seal steps aside, old files go, the new take their names, the seal comes last."""
     write(tmp_path, "first", a="1", c="1")
-    with sealed_folder(tmp_path, SEAL, is_owned) as sealed:
+    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
         fill(sealed, a="2", b="2")
         with watched(tmp_path) as events:
-            sealed.publish("second")
+            sealed.publish("second a.txt b.txt")
 
     assert events == [
-        ("gone", SEAL),
+        ("new", f"{SEAL} part"),
+        ("from", SEAL),
+        ("to", f"{SEAL} part"),
         ("gone", "c.txt"),
         ("from", "a.txt part"),
         ("to", "a.txt"),
         ("from", "b.txt part"),
         ("to", "b.txt"),
-        ("new", f"{SEAL} part"),
         ("from", f"{SEAL} part"),
         ("to", SEAL),
+        ("gone", f"{SEAL} part"),
     ]
 
 
@@ -148,7 +214,7 @@ def test_a_fault_while_writing_leaves_all_as_it_was(
     with pytest.raises(expected):
         fail(tmp_path, fault())
 
-    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first"}
+    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first a.txt"}
 
 
 def test_a_fault_takes_back_new_folders(tmp_path: Path) -> None:
@@ -163,15 +229,15 @@ def test_a_fault_takes_back_new_folders(tmp_path: Path) -> None:
 def test_a_set_that_is_not_published_leaves_parts_for_nobody(tmp_path: Path) -> None:
     """Without publishing there is no file of the set, and no seal."""
     write(tmp_path, "first", a="1")
-    with sealed_folder(tmp_path, SEAL, is_owned) as sealed:
+    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
         fill(sealed, a="2")
         sealed.discard()
 
-    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first"}
+    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first a.txt"}
 
 
 def test_a_fault_among_the_names_leaves_no_seal(tmp_path: Path) -> None:
-    """Where a file cannot take its name, the set has no seal, and no part is left."""
+    """Where a file cannot take its name there is no seal; the next set replaces what is left."""
     write(tmp_path, "first", a="1")
     (tmp_path / "b.txt").mkdir()
     with pytest.raises(OutputRefused) as refused:
@@ -179,39 +245,44 @@ def test_a_fault_among_the_names_leaves_no_seal(tmp_path: Path) -> None:
 
     assert refused.value.message.startswith(f"{tmp_path / 'b.txt'}: cannot be written: ")
     assert refused.value.exit_code == 2
-    assert contents(tmp_path) == {"a.txt": "2", "b.txt": "a folder"}
+    left = contents(tmp_path)
+    assert left.pop(f"{SEAL} part").startswith(("first", "second"))
+    assert left == {"a.txt": "2", "b.txt": "a folder"}
+    (tmp_path / "b.txt").rmdir()
+    text = write(tmp_path, "third", b="3")
+    assert contents(tmp_path) == {"b.txt": "3", SEAL: text}
 
 
 def test_a_fault_before_the_names_keeps_the_old_set(tmp_path: Path) -> None:
     """Where a part is missing, nothing has been touched yet."""
     write(tmp_path, "first", a="1")
-    with sealed_folder(tmp_path, SEAL, is_owned) as sealed:
+    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
         fill(sealed, a="2")
         missing = sealed.part("b.txt")
         with pytest.raises(FileNotFoundError, match=missing.name):
-            sealed.publish("second")
+            sealed.publish("second a.txt b.txt")
         sealed.discard()
 
-    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first"}
+    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first a.txt"}
 
 
 def test_of_two_runs_at_once_one_fails(tmp_path: Path) -> None:
     """Two sets that are written into one folder at once never mix: the later to end is refused."""
 
     def write_both() -> None:
-        with sealed_folder(tmp_path, SEAL, is_owned) as late:
+        with sealed_folder(tmp_path, SEAL, is_owned, listed) as late:
             fill(late, a="late", b="late")
-            with sealed_folder(tmp_path, SEAL, is_owned) as early:
+            with sealed_folder(tmp_path, SEAL, is_owned, listed) as early:
                 fill(early, a="early")
                 fill(late, c="late")
                 fill(early, b="early")
-                early.publish("early")
+                early.publish("early a.txt b.txt")
             late.written()
 
     with pytest.raises(OutputRefused, match="No such file"):
         write_both()
 
-    assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", SEAL: "early"}
+    assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", SEAL: "early a.txt b.txt"}
 
 
 @pytest.mark.parametrize("name", ["file", "file/inner", "x" * 300])

@@ -49,6 +49,7 @@ class Feed:
     schema: pa.Schema
     read: Callable[[OnMisfit], Any]
     where: str | None = None  # what chose them
+    files: tuple[Path, ...] = ()  # that they are read from
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from marketpulse.colors.columns import (
 )
 from marketpulse.colors.engine import Engine, Feed, Seen
 from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
-from marketpulse.errors import BadData, WrongUsage
+from marketpulse.errors import BadData, OutputRefused, WrongUsage
 from marketpulse.formats import FORMATS, chosen, open_writer, write_behind
 from marketpulse.formats.text import stored_plain, without_tags
 from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
@@ -202,13 +202,15 @@ def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> 
     if hasattr(data, "scan"):
         source: Source = data
         name = source.named(table)
-        shown = source.info().name if source.info().kind == "files" else name
+        info = source.info()
+        files = info.details.values() if info.kind == "files" else ()
         schema = source.scan(name, limit=0, where=where).schema
         return Feed(
-            shown,
+            info.name if files else name,
             schema,
             lambda on_misfit: source.scan(name, on_misfit=on_misfit, where=where),
             where,
+            tuple(map(Path, files)),
         )
     if where is not None:
         raise WrongUsage("--where is for files and databases", hint="filter the table yourself")
@@ -285,7 +287,13 @@ class _Run:
 
     def in_files(self, folder: Path, formats: Sequence[str]) -> ColorsRun:
         """Run, and write the outputs and their summary into a folder."""
-        with sealed_folder(folder, SUMMARY, _is_ours) as files:
+        for path in self._ready.feed.files:
+            if _is_ours(path.name) and path.resolve().parent == folder.resolve():
+                raise OutputRefused(
+                    f"{path}: the results would replace what they are made of",
+                    hint="name another folder with --output",
+                )
+        with sealed_folder(folder, SUMMARY, _is_ours, _listed) as files:
             for name in OUTPUTS:
                 self._write(files, name, formats)
             run = self._finished(output=folder, files=tuple(files.written()))
@@ -377,9 +385,17 @@ class _Run:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a file of the output folder belongs to a run of ours."""
+    """Whether a run of ours writes files of this name."""
     stem, _, suffix = name.partition(".")
     return stem in OUTPUTS and suffix in FORMATS
+
+
+def _listed(summary: str) -> list[str]:
+    """The files of a run. Raises `ValueError` where this is no summary of one."""
+    try:
+        return [str(it["name"]) for it in json.loads(summary)["files"]]
+    except (LookupError, TypeError) as error:
+        raise ValueError("no summary of a run") from error
 
 
 def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:

@@ -26,10 +26,14 @@ def address_of(settings: OracleSettings) -> Address:
     """
     if settings.dsn is None:
         host, service = settings.host or "", settings.service_name or ""
-        if odd := re.search(r"[()=\s]", host + service):
+        odd = re.findall(r"[()=\s/@]", host + service)
+        if host.count(":") == 1 or ":" in service:  # an address of IPv6 has several
+            odd.append(":")
+        if odd:
             raise SettingsMissing(
                 f"ORACLE_HOST or ORACLE_SERVICE_NAME has {odd[0]!r} in it",
-                hint="each is one name; a whole connect string belongs in ORACLE_DSN",
+                hint="each is one name, and ORACLE_PORT has the port; a whole connect string "
+                "belongs in ORACLE_DSN",
                 check="MP-TNS-006",
             )
         text = _DESCRIPTOR.format(host.strip("[]"), settings.port, "SERVICE_NAME", service)

@@ -90,6 +90,8 @@ class FilesSource(Source):
 def _expand(name: str) -> list[Path]:
     """The files that a name stands for, in the order of their names."""
     path = Path(name)
+    if not name.strip():
+        raise NotFound("the input's name is empty", hint="is a variable not set?")
     if path.is_file():
         paths = [path]
     elif path.is_dir():
