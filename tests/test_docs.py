@@ -112,10 +112,12 @@ def store() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    connection = HTTPConnection(host, port)
-    connection.request("PUT", "/desk-colors")
-    assert connection.getresponse().status == 200
-    connection.close()
+    # All of moto in a process has one memory, and this module may begin again in the same one.
+    for method, path in (("POST", "/moto-api/reset"), ("PUT", "/desk-colors")):
+        connection = HTTPConnection(host, port)
+        connection.request(method, path)
+        assert connection.getresponse().status == 200
+        connection.close()
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     ssm = boto3.client("ssm", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
     path = parameter_path(load_settings({}, {}, None)[0])

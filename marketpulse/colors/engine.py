@@ -9,6 +9,7 @@ batches; parents and children are told by where one security ends and the next b
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
@@ -36,9 +37,13 @@ from marketpulse.model import Misfit, OnMisfit
 
 _ROWS = 50_000  # of a batch on its way out
 _PORTION = 20_000  # of a batch on its way in: small enough to keep all cores at work
+_HELD = 1 << 29  # bytes of what arrived, in memory; beyond, it is on disk
 _RAW_CUSIP = pa.field("raw_cusip", pa.string())
 _TIE = pa.field("tie", pa.uint64())  # one number for rows that are equal in all sort keys
 _ODD_RANK = pa.field("odd_rank", pa.bool_())
+_MISFIT = pa.schema(
+    [("n", pa.float64()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,10 @@ class Engine:
         self._columns = columns
         self._rules = tuple(rules)
         self._hierarchy = tuple(hierarchy)
-        self._misfits: list[Misfit] = []
         self.cells: Sequence[Cell] = [Cell(column) for column in columns.all]
         self._faulty = False
         self._failure: MarketPulseError | None = None
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
-        self._spool = workspace / "arrived.arrow"
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(workspace),
             "autoinstall_known_extensions": "false",
@@ -97,6 +100,11 @@ class Engine:
         self._connection.execute("SET enable_progress_bar = false")
         for macro in MACROS:
             self._connection.execute(f"CREATE MACRO {macro}")
+        fields = [field.with_name(f"c{place}") for place, field in enumerate(feed.schema)]
+        held = min(_HELD, _bytes(memory_limit) // 4) if memory_limit else _HELD
+        schema = pa.schema([*fields, pa.field("n", pa.int64())])
+        self._kept = Kept(workspace / "arrived.arrow", schema, held)
+        self._misfits = _Misfits(workspace / "misfits.arrow", held // 8)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +123,7 @@ class Engine:
         compared = self._compared()
         formed = [cell for cell in self.cells if cell.column in compared and cell.form]
         carried = [cell for cell in self.cells if cell.column not in compared and cell.fault]
-        told = [
+        asked = [
             "count(*)",
             f"sum(hash({row}))",
             f"coalesce(bool_or({missing}), false)",
@@ -123,7 +131,7 @@ class Engine:
             *(f"coalesce(bool_or({cell.doubt}), false)" for cell in carried),
         ]
         forms = [f"{cell.form} AS f{cell.column.place}" for cell in formed]
-        ((rows, digest, unnamed, *found),) = self._ask(question(told, forms))
+        ((rows, digest, unnamed, *found),) = self._ask(question(asked, forms))
         suspects = [cell for cell, it in zip(formed + carried, found, strict=True) if it]
         looks = look_closely([cell for cell in suspects if cell.column in compared], self._fetch)
         self.cells = [
@@ -136,9 +144,9 @@ class Engine:
         if unnamed:
             suspected |= {self._columns.role(name) for name in NEVER_MISSING}
         self._set_aside(suspected)
-        texts = sorted(misfit.text for misfit in self._misfits)
-        identity = hashlib.sha256("\0".join((f"{rows} {digest}", *texts)).encode()).hexdigest()
-        return Seen(rows + len(self._misfits), identity)
+        told = f"{rows} {digest} {self._misfits.count} {self._misfits.digest}"
+        identity = hashlib.sha256(told.encode()).hexdigest()
+        return Seen(rows + self._misfits.count, identity)
 
     def _set_aside(self, suspected: AbstractSet[InputColumn]) -> None:
         """Note the rows that cannot be used, and the first reason why, in the columns' order."""
@@ -235,15 +243,9 @@ class Engine:
         schema = pa.schema(
             [*self._feed.schema, pa.field("REASON", pa.string()), pa.field("RAW_LINE", pa.string())]
         )
-        if not (self._faulty or self._misfits):
+        if not (self._faulty or self._misfits.count):
             return schema.empty_table().to_reader()
-        misfits = {
-            "n": pa.array([misfit.after - 0.5 for misfit in self._misfits], pa.float64()),
-            "line": pa.array(range(len(self._misfits)), pa.int64()),
-            "reason": pa.array([misfit.reason for misfit in self._misfits], pa.string()),
-            "raw": pa.array([misfit.text for misfit in self._misfits], pa.string()),
-        }
-        self._connection.register("misfits", pa.table(misfits))
+        self._connection.register("misfits", self._misfits.reader())
         cells = [exp.column(name) for name in self._raw()]
         nulls = [exp.alias_(exp.null(), name) for name in self._raw()]
         unusable = (
@@ -322,11 +324,8 @@ class Engine:
 
     def _arriving(self) -> pa.RecordBatchReader:
         """The feed, its columns called c0, c1, ..., its rows numbered by n; kept as it passes."""
-        reader = self._feed.read(self._misfits.append)
-        fields = [field.with_name(f"c{place}") for place, field in enumerate(reader.schema)]
-        schema = pa.schema([*fields, pa.field("n", pa.int64())])
-
-        self._kept = Kept(self._spool, schema)
+        reader = self._feed.read(self._misfits.add)
+        schema = self._kept.schema
 
         def batches() -> Iterator[pa.RecordBatch]:
             count = 0
@@ -342,6 +341,7 @@ class Engine:
                 self._failure = error  # DuckDB would only keep its words
                 raise
             self._kept.close()
+            self._misfits.close()
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -403,8 +403,59 @@ class Engine:
         words = str(error).partition("\n")[0]
         return BadData(
             f"{self._feed.name}: a column has a type that cannot be read: {words}",
+            hint="leave that column out of the input, or write it as text there",
             check="MP-DAT-018",
         )
+
+
+class _Misfits:
+    """The lines that are no rows, kept as the rows are; the digest forgets their order."""
+
+    def __init__(self, path: Path, in_memory: int) -> None:
+        self._kept = Kept(path, _MISFIT, in_memory)
+        self._lately: list[Misfit] = []
+        self._sum = 0
+        self.count = 0
+
+    def add(self, misfit: Misfit) -> None:
+        """Keep a line."""
+        self._lately.append(misfit)
+        self._sum += int.from_bytes(hashlib.sha256(misfit.text.encode()).digest()[:16])
+        self.count += 1
+        if len(self._lately) == _ROWS:
+            self._pass_on()
+
+    def close(self) -> None:
+        """No more come."""
+        self._pass_on()
+        self._kept.close()
+
+    @property
+    def digest(self) -> str:
+        """What tells these lines from others, whatever their order."""
+        return f"{self._sum % 2**128:032x}"
+
+    def reader(self) -> pa.RecordBatchReader:
+        """Where each stands among the rows, its number, what is wrong, and the line."""
+        return self._kept.reader()
+
+    def _pass_on(self) -> None:
+        lines = range(self.count - len(self._lately), self.count)
+        columns = (
+            [misfit.after - 0.5 for misfit in self._lately],
+            lines,
+            [misfit.reason for misfit in self._lately],
+            [misfit.text for misfit in self._lately],
+        )
+        arrays = [pa.array(it, field.type) for it, field in zip(columns, _MISFIT, strict=True)]
+        self._kept.add(pa.record_batch(arrays, _MISFIT))
+        self._lately.clear()
+
+
+def _bytes(size: str) -> int:
+    """A size as DuckDB knows it, about: 2GB."""
+    number, unit = re.findall(r"[0-9.]+|[kmgt]", size.lower())[:2]
+    return int(float(number) * 1000 ** (1 + "kmgt".index(unit)))
 
 
 def are_cusips(cells: pa.Array) -> Any:

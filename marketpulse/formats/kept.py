@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-_IN_MEMORY = 1 << 29  # bytes
-
 
 class Kept:
-    """Takes record batches as they come, gives them back from the first on, as often as wanted."""
+    """Takes record batches as they come, gives them back from the first on, as often as wanted.
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    They are in memory up to so many bytes, beyond that all are in a file of this path.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, in_memory: int) -> None:
         self._path = path
-        self._schema = schema
+        self.schema = schema
+        self._in_memory = in_memory
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
         self._file: pa.RecordBatchWriter | None = None
@@ -26,8 +28,8 @@ class Kept:
             return
         self._held.append(batch)
         self._bytes += batch.nbytes
-        if self._bytes > _IN_MEMORY:
-            self._file = pa.ipc.new_stream(str(self._path), self._schema)
+        if self._bytes > self._in_memory:
+            self._file = pa.ipc.new_stream(str(self._path), self.schema)
             for held in self._held:
                 self._file.write_batch(held)
             self._held.clear()
@@ -40,5 +42,5 @@ class Kept:
     def reader(self) -> pa.RecordBatchReader:
         """All batches, from the first on."""
         if self._file is None:
-            return pa.RecordBatchReader.from_batches(self._schema, self._held)
+            return pa.RecordBatchReader.from_batches(self.schema, self._held)
         return pa.ipc.open_stream(pa.OSFile(str(self._path)))
