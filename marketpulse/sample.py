@@ -27,7 +27,7 @@ from marketpulse.bundle import (
 from marketpulse.errors import ConnectionLost, MarketPulseError, OutputRefused, WrongUsage
 from marketpulse.extract import Schemas, describe, list_tables
 from marketpulse.formats import Writer, chosen, open_writer, write_behind
-from marketpulse.formats.text import as_text, is_number
+from marketpulse.formats.text import Carried, as_text, carried, is_number
 from marketpulse.model import Column, Misfit, Progress, Table, TableSchema
 from marketpulse.moments import spelled
 from marketpulse.sources import Source, unknown
@@ -230,6 +230,8 @@ class _Taken:
         self._rows = 0
         self._misfits = 0
         self._nameless: Counter[str] = Counter()  # values that JSON has no name for
+        self._formulas: Counter[str] = Counter()  # that nobody has worked out
+        self._long: Counter[str] = Counter()  # floats among text that have lost digits
 
     def write(self, source: Source, parts: Mapping[str, Path], progress: Progress) -> None:
         """Write the rows into these files."""
@@ -246,6 +248,7 @@ class _Taken:
 
             def write(batch: pa.RecordBatch) -> None:
                 self._refuse_secrets(batch)
+                self._count_kinds(batch)
                 for kind, writer in writers.items():
                     writer.write(self._cut(batch) if kind == "json" else batch)
                 self._rows += len(batch)
@@ -292,6 +295,14 @@ class _Taken:
                 self._nameless[field.name] += len(column) - column.null_count - finite
         return batch
 
+    def _count_kinds(self, batch: pa.RecordBatch) -> None:
+        """Count the cells of mixed columns that are plain text in the files, and were not."""
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            if carried(field) is Carried.MIXED:
+                for counts, pattern in ((self._formulas, "^u"), (self._long, r"^f[+-]?\d{16}")):
+                    found = pc.match_substring_regex(column, pattern)
+                    counts[field.name] += pc.sum(found).as_py() or 0
+
     def _skip(self, _misfit: Misfit) -> None:
         self._misfits += 1
 
@@ -303,6 +314,10 @@ class _Taken:
         yield from self._remarks
         if self._misfits:
             yield f"{self._misfits} lines with too few or too many fields were skipped"
+        for name, count in (+self._formulas).items():
+            yield f"{name}: {count} formulas without a result are written as their text"
+        for name, count in (+self._long).items():
+            yield f"{name}: {count} numbers have more digits than a spreadsheet keeps"
         for name, count in (+self._nameless).items():
             yield f"{name}: {count} values that are NaN or infinite are null in JSON"
 

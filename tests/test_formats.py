@@ -24,11 +24,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
-from marketpulse import ColorsRun, run_colors
+from marketpulse import ColorsRun, console, run_colors
 from marketpulse.errors import BadData
 from marketpulse.formats import FORMATS, open_writer, opener
 from marketpulse.formats.text import Carried, as_text, carried, carried_field
 from marketpulse.model import Misfit
+from marketpulse.sample import Wanted, sample
+from marketpulse.sources import open_files
 
 TEXTS = (
     "17700000000000001",
@@ -776,6 +778,28 @@ def test_a_file_beside_it_makes_no_cell_better(tmp_path: Path) -> None:
     pq.write_table(pa.table({**floats, "MESSAGE_ID": [3, 4]}), tmp_path / "integers.parquet")
     run = run_colors([tmp_path / "integers.parquet", tmp_path / "floats.parquet"])
     assert reasons(run) == ["MESSAGE_ID: '9007199254740992.0' is not an integer"]
+
+
+def test_a_bundle_says_what_it_makes_text_of(tmp_path: Path) -> None:
+    """What a cell was is no longer in a file of text: the manifest tells how many there are."""
+    sheet = sheet_of(
+        tmp_path / "b.xlsx",
+        ["7", "A", 1, "2026-03-13", 98.5, "x"],
+        [17700000000000001, "A", 1, "2026-03-13", 98.5, Formula("=NOTE", "")],
+    )
+    with open_files([sheet]) as source:
+        taken = sample(
+            source,
+            [],
+            Wanted(),
+            output=tmp_path / "bundle",
+            taken_at=datetime(2026, 3, 13, tzinfo=UTC),
+            progress=console.progress(quiet=True),
+        )
+    assert taken.manifest.tables[0].notes == (
+        "NOTE: 1 formulas without a result are written as their text",
+        "MESSAGE_ID: 1 numbers have more digits than a spreadsheet keeps",
+    )
 
 
 def reasons(run: ColorsRun) -> list[str]:
