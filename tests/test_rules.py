@@ -135,7 +135,14 @@ FAULTS = {
         condition("PX", "greater then", 1),
         "'greater then' is not an operator, did you mean 'greater_than'?",
     ),
-    "operator like nothing": (condition("PX", "xyzzy", 1), "'xyzzy' is not an operator"),
+    "operator like nothing": (
+        condition("PX", "xyzzy", 1),
+        f"'xyzzy' is not an operator; there is {', '.join(Operator)}",
+    ),
+    "operator of another language": (
+        condition("PX", "<=", 1),
+        "'<=' is not an operator, did you mean 'less_or_equal'?",
+    ),
     "operator missing": (
         {"type": "where", "column": "PX", "value": 1},
         '"operator" is missing, expected a word such as "equals"',
@@ -580,6 +587,21 @@ def test_half_a_character_is_refused(tmp_path: Path) -> None:
             "rule 7 ('Seven')",
             "never matches: its conditions on DATE exclude each other",
         ),
+        (
+            [condition("PX", "gt", 5), condition("PX", "lt", 5, type="and")],
+            "rule 7 ('Seven')",
+            "never matches: its conditions on PX exclude each other",
+        ),
+        (
+            [condition("PX", "between", 1, value2=3), condition("PX", "gte", "3.5", type="and")],
+            "rule 7 ('Seven')",
+            "never matches: its conditions on PX exclude each other",
+        ),
+        (
+            [condition("RANK", "equals", "2.5")],
+            "rule 7 ('Seven'), condition 1",
+            "never matches: RANK holds whole numbers",
+        ),
     ],
 )
 def test_a_rule_that_never_matches_is_warned_about(
@@ -587,6 +609,20 @@ def test_a_rule_that_never_matches_is_warned_about(
 ) -> None:
     """What can never be true is no fault, and not passed over either."""
     assert faults_of(book(rule(*conditions))) == [(place, message, False)]
+
+
+def test_a_rule_that_may_match_is_not_warned_about() -> None:
+    """Bounds that leave room, if for one number only, and lists with one whole number."""
+    rules = [
+        [condition("PX", "gte", 5), condition("PX", "lte", "5.0", type="and")],
+        [condition("PX", "gt", 5), condition("PX", "lt", 4, type="or")],
+        [condition("PX", "gt", 5), condition("BID", "lt", 4, type="and")],
+        [condition("RANK", "in", "2.5,3")],
+        [condition("RANK", "equals", "2.0")],
+        [condition("RANK", "greater_than", "2.5")],
+    ]
+    for number, conditions in enumerate(rules):
+        assert faults_of(book(rule(*conditions, id=number))) == []
 
 
 def test_a_rule_behind_its_like_is_warned_about() -> None:

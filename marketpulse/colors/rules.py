@@ -52,6 +52,17 @@ _SPELLINGS: dict[Operator, tuple[str, ...]] = {
     Operator.GREATER_OR_EQUAL: ("greater than equal to", "gte"),
     Operator.NOT_CONTAINS: ("does not contain",),
 }
+# What other languages write: guessed, and never taken.
+_SIGNS = {
+    "=": Operator.EQUALS,
+    "==": Operator.EQUALS,
+    "!=": Operator.NOT_EQUALS,
+    "<>": Operator.NOT_EQUALS,
+    "<": Operator.LESS_THAN,
+    ">": Operator.GREATER_THAN,
+    "<=": Operator.LESS_OR_EQUAL,
+    ">=": Operator.GREATER_OR_EQUAL,
+}
 OPERATORS = {one.value.replace("_", " "): one for one in Operator} | {
     spelling: one for one, spellings in _SPELLINGS.items() for spelling in spellings
 }
@@ -383,7 +394,8 @@ def _operator(written: object, fault: Callable[[str], None]) -> Operator | None:
     folded = " ".join(written.lower().replace("_", " ").split())
     if folded not in OPERATORS:
         known = {word: repr(one.value) for word, one in OPERATORS.items()}
-        fault(f"{written!r} is not an operator{nearest(folded, known)}")
+        guess = nearest(folded, known | {sign: repr(one.value) for sign, one in _SIGNS.items()})
+        fault(f"{written!r} is not an operator{guess or '; there is ' + ', '.join(Operator)}")
         return None
     return OPERATORS[folded]
 
@@ -523,6 +535,11 @@ def _suspicions(
             if _order(low) > _order(high):
                 message = "never matches: the first value is above the second"
                 found.append(Fault(condition.written.place, message, fatal=False))
+        if condition.written.operator in {Operator.EQUALS, Operator.IN} and (
+            condition.column.kind is Kind.INTEGER and all(map(_broken, condition.operands))
+        ):
+            message = f"never matches: {condition.column.label} holds whole numbers"
+            found.append(Fault(condition.written.place, message, fatal=False))
     if all(condition.written.connector != "or" for condition in conditions):
         found += _contradictions(rule, conditions)
     meaning = _meaning(conditions)
@@ -535,7 +552,7 @@ def _suspicions(
 
 
 def _contradictions(rule: Rule, conditions: Sequence[BoundCondition]) -> list[Fault]:
-    """Conditions that are all to hold, and cannot: two values, or null and a value."""
+    """Conditions that are all to hold, and cannot: two values, null and a value, or no room."""
     asked: dict[str, set[Operator]] = {}
     equal: dict[str, set[Any]] = {}
     for condition in conditions:
@@ -546,13 +563,48 @@ def _contradictions(rule: Rule, conditions: Sequence[BoundCondition]) -> list[Fa
             # A moment does not exclude the day that it is in.
             day = operand.seconds // 86_400 if isinstance(operand, Instant) else _folded(operand)
             equal.setdefault(name, set()).add(day)
+    room = _rooms(conditions)
     return [
         Fault(
             rule.place, f"never matches: its conditions on {name} exclude each other", fatal=False
         )
         for name, operators in asked.items()
-        if (Operator.IS_NULL in operators and len(operators) > 1) or len(equal.get(name, ())) > 1
+        if (Operator.IS_NULL in operators and len(operators) > 1)
+        or len(equal.get(name, ())) > 1
+        or not room.get(name, True)
     ]
+
+
+def _rooms(conditions: Iterable[BoundCondition]) -> dict[str, bool]:
+    """For each column that is compared with numbers, whether any number is within all bounds."""
+    lows: dict[str, list[tuple[Decimal, bool]]] = {}
+    highs: dict[str, list[tuple[Decimal, bool]]] = {}  # and whether the bound itself is outside
+    for condition in conditions:
+        name = condition.column.label
+        numbers = [it for it in condition.operands if isinstance(it, Decimal)]
+        if not numbers or numbers[0] > numbers[-1]:  # which is told of the condition itself
+            continue
+        match condition.written.operator:
+            case Operator.EQUALS | Operator.BETWEEN:
+                lows.setdefault(name, []).append((numbers[0], False))
+                highs.setdefault(name, []).append((numbers[-1], False))
+            case Operator.GREATER_THAN | Operator.GREATER_OR_EQUAL as operator:
+                strict = operator is Operator.GREATER_THAN
+                lows.setdefault(name, []).append((numbers[0], strict))
+            case Operator.LESS_THAN | Operator.LESS_OR_EQUAL as operator:
+                highs.setdefault(name, []).append((numbers[0], operator is Operator.LESS_THAN))
+    return {
+        name: all(
+            low < high or (low == high and not (above or below))
+            for low, above in lows[name]
+            for high, below in highs[name]
+        )
+        for name in lows.keys() & highs.keys()
+    }
+
+
+def _broken(operand: Operand) -> bool:
+    return isinstance(operand, Decimal) and operand != operand.to_integral_value()
 
 
 def _folded(operand: Operand) -> Operand:
