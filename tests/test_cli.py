@@ -582,6 +582,7 @@ WRONG = {
     "a missing file": Wrong(
         6, "colrs.csv", ["colrs.csv: no such file", "did you mean: colors.csv"]
     ),
+    "a table and no file": Wrong(6, "COLORS", ["no such file", "--table COLORS"]),
     "a missing folder": Wrong(6, "far/colors.csv", ["no such file", "no folder far"]),
     "a glob without files": Wrong(6, "x*.csv", ["x*.csv: no such file"]),
     "a folder with a file's name": Wrong(6, "folder.csv", ["folder.csv: the folder holds no .csv"]),

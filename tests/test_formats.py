@@ -687,6 +687,22 @@ def test_kinds_that_meet_in_a_column_of_a_sheet_stay_apart(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("</sheetData>", ""),
+        ('<c r="B2"', '<c r="??"'),
+        ("<v>98.5</v>", "<v>a half</v>"),
+        ('t="s"><v>0</v>', 't="s"><v>99</v>'),
+    ],
+)
+def test_a_workbook_that_is_damaged_within(tmp_path: Path, old: str, new: str) -> None:
+    """Whatever the library makes of it, it is bad data, and no fault of ours."""
+    path = sheet_of(tmp_path / "sheet.xlsx", ["1", "A", 1, "2026-03-13", 98.5, "x"])
+    with pytest.raises(BadData, match="damaged"):
+        run_colors(replaced(path, old, new))
+
+
 def test_a_formula_counts_as_what_it_gave(tmp_path: Path) -> None:
     """The cached value of a formula is the cell; without one the row is rejected."""
     path = sheet_of(

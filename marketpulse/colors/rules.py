@@ -219,7 +219,9 @@ def read_rules(path: Path) -> RuleBook:
         ) from None
     except OSError as error:
         raise NotFound(
-            f"{path}: the rules cannot be read: {error.strerror}", check="MP-SRC-005"
+            f"{path}: the rules cannot be read: {error.strerror}",
+            hint="--rules names one file, JSON or TOML: check the name, and who may read it",
+            check="MP-SRC-005",
         ) from error
     try:
         document = _parse(text, toml=path.suffix.lower() == ".toml")

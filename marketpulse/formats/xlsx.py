@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 from zipfile import BadZipFile
 
 import pyarrow as pa
@@ -28,6 +30,18 @@ from marketpulse.formats.text import Carried, as_text
 from marketpulse.model import OnMisfit
 
 _MOST_ROWS = 1_048_576
+# What the library raises where a workbook is not as it expects; it checks little.
+_DAMAGED = (
+    BadZipFile,
+    zlib.error,
+    EOFError,
+    SyntaxError,  # of XML, too
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _ESCAPE = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)
 
 
@@ -35,6 +49,7 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
     """Decode the sheet once into the workspace; scans read that."""
     # Twice, since a workbook shows either what a formula says or what it gave.
     with (
+        _whole(path),
         closing(_workbook(path, data_only=True)) as values,
         closing(_workbook(path, data_only=False)) as formulas,
     ):
@@ -66,16 +81,25 @@ def _spooled(path: Path, title: str, rows: Iterable[Any], workspace: Path) -> Sp
 
 
 def _workbook(path: Path, *, data_only: bool) -> Any:
+    reader = _Reader(path, read_only=True, data_only=data_only)
+    reader.read()
+    return reader.wb
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
     try:
-        reader = _Reader(path, read_only=True, data_only=data_only)
-        reader.read()
-    except (BadZipFile, KeyError, ValueError, OSError) as error:
+        with catch_warnings():
+            simplefilter("ignore")  # of the library's, about styles and the like
+            yield
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's own, and no word about what the file holds
         raise BadData(
             f"{path}: this is not an XLSX workbook, or it is damaged or has a password",
             hint="save it as .xlsx without a password, or better as CSV in UTF-8",
             check="MP-DAT-006",
         ) from error
-    return reader.wb
 
 
 class _Reader(ExcelReader):

@@ -107,7 +107,10 @@ def _expand(name: str) -> list[Path]:
             if _holds_rows(path := Path(it))
         )
         if not paths:
-            raise NotFound(f"{name}: no such file", hint=_nearest_files(path), check="MP-SRC-001")
+            hint = _nearest_files(path)
+            if name.isidentifier():
+                hint += f"{'; ' if hint else ''}a table of a database is named by --table {name}"
+            raise NotFound(f"{name}: no such file", hint=hint, check="MP-SRC-001")
     for path in paths:
         if not _is_known(path):
             raise NotFound(
