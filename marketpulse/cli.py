@@ -66,7 +66,7 @@ from marketpulse.options import (
     RulesFile,
     Sent,
     Shape,
-    Source,
+    SourceName,
     Sse,
     Table,
     Tables,
@@ -79,6 +79,7 @@ from marketpulse.options import (
 if TYPE_CHECKING:
     from marketpulse.publish import Receipt
     from marketpulse.settings import OracleSettings, Provenance, Settings
+    from marketpulse.sources import Source
 
 _interrupted = threading.Event()  # by Ctrl-C
 
@@ -240,7 +241,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def root(
     ctx: typer.Context,
-    source: Source = None,
+    source: SourceName = None,
     env_file: Annotated[
         Path | None,
         typer.Option(
@@ -290,7 +291,7 @@ def root(
 def run_colors(
     ctx: typer.Context,
     inputs: Inputs = None,
-    source: Source = None,
+    source: SourceName = None,
     table: Table = None,
     where: Where = None,
     rules: RulesFile = None,
@@ -348,7 +349,7 @@ def run_colors(
 @app.command("list-tables")
 def list_tables(
     ctx: typer.Context,
-    source: Source = None,
+    source: SourceName = None,
     like: Annotated[
         str | None,
         typer.Option("--like", metavar="NAME", help="Only tables like it: COLOR, or COLOR%."),
@@ -388,7 +389,7 @@ def list_tables(
 def schema(
     ctx: typer.Context,
     tables: Tables = None,
-    source: Source = None,
+    source: SourceName = None,
     output: Output = None,
     models: Annotated[
         Path | None,
@@ -432,7 +433,7 @@ def schema(
 def sample(
     ctx: typer.Context,
     tables: Tables = None,
-    source: Source = None,
+    source: SourceName = None,
     limit: Limit = 1000,
     everything: Everything = False,
     where: Where = None,
@@ -549,7 +550,7 @@ def rules_test(
         typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules."),
     ],
     inputs: Inputs = None,
-    source: Source = None,
+    source: SourceName = None,
     table: Table = None,
     mapping: Mapping = None,
     shape: Format = Shape.TABLE,
@@ -773,7 +774,7 @@ def _source(
     *,
     max_lob: int | None = None,
     system: bool = False,
-) -> Any:
+) -> Source:
     """The source that INPUT, `--source` or the settings name, open."""
     from marketpulse.sources import open_files, open_source  # noqa: PLC0415 - when it is needed
 

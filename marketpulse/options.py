@@ -75,7 +75,7 @@ class ProcessingType(StrEnum):
     MANUAL = "MANUAL"
 
 
-Source = Annotated[
+SourceName = Annotated[
     str | None,
     typer.Option(
         "--source",

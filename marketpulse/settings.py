@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     AWSSystemsManagerSettingsSource,
     BaseSettings,
@@ -78,6 +77,17 @@ class Settings(BaseSettings):
     push_kms_key_id: str | None = Field(default=None, validation_alias="MARKETPULSE_KMS_KEY_ID")
     rules: str | None = Field(default=None, validation_alias="MARKETPULSE_RULES")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class asks so
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: the places are ours, and each can be told of."""
+        return (init_settings,)
+
 
 @dataclass(frozen=True)
 class OracleSettings:
@@ -120,28 +130,6 @@ class Provenance:
     shown: str  # masked where it is a secret
     winner: str
     losers: tuple[str, ...]
-
-
-class _FromPlace(PydanticBaseSettingsSource):
-    """One place as pydantic-settings asks it."""
-
-    def __init__(self, settings_cls: type[BaseSettings], place: Place) -> None:
-        super().__init__(settings_cls)
-        self._place = place
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class asks so
-        """The setting's text, by the name of its variable."""
-        variable = str(field.validation_alias)
-        return self._place.get(variable), variable, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Every setting that this place has."""
-        found = {}
-        for name, info in self.settings_cls.model_fields.items():
-            value, variable, _ = self.get_field_value(info, name)
-            if value is not None:
-                found[variable] = value
-        return found
 
 
 def load_settings(
@@ -231,16 +219,15 @@ def _places(
 
 def _found(places: Sequence[Place]) -> Settings:
     """The settings of these places. Raises `SettingsMissing` for a value that cannot be one."""
-
-    class Found(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return tuple(_FromPlace(settings_cls, place) for place in places)
-
+    variables = [str(info.validation_alias) for info in Settings.model_fields.values()]
+    found: dict[str, Any] = {
+        variable: text
+        for place in reversed(places)
+        for variable in variables
+        if (text := place.get(variable)) is not None
+    }
     try:
-        return Found()
+        return Settings(**found)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0])
