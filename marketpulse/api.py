@@ -21,6 +21,7 @@ from marketpulse.version import __version__
 _log = logging.getLogger(__name__)
 # By exit code; a fault of ours stays a 500.
 _STATUS = {2: 400, 3: 503, 4: 503, 5: 503, 6: 404, 7: 422, 8: 502}
+_MOST_BYTES = 4_500_000  # of an answer: as a text in JSON it becomes more, and Lambda takes 6 MB
 _HOW_TO_ASK = "/docs shows what is asked for, with examples"
 _RUN_ID = "c168926d4ecff396"
 _SUMMARY: dict[str, Any] = {
@@ -148,7 +149,7 @@ def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
         """The tables that the database shows us."""
         return service().tables()
 
-    @app.get("/tables/{table}/schema", tags=["database"])
+    @app.get("/tables/{table:path}/schema", tags=["database"])  # there are slashes in names
     def schema(
         table: Annotated[str, Path(max_length=261, openapi_examples=_named("COLORS_TABLE"))],
     ) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
         return service().schema(table)
 
     @app.post("/runs", status_code=201, responses={201: _example(_SUMMARY)}, tags=["runs"])
-    def run(asked: RunAsked) -> dict[str, Any]:
+    def run(asked: RunAsked, request: Request) -> dict[str, Any]:
         """Rank the colors now and publish them. The same rows again change nothing."""
         wanted = Wanted(
             asked.table,
@@ -165,7 +166,7 @@ def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
             tuple(asked.mapping),
             asked.time.isoformat() if asked.time else None,
         )
-        return service().run(wanted).as_json()
+        return service().run(wanted, _request_id(request)).as_json()
 
 
 def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
@@ -200,15 +201,23 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
         chosen = Filter(cusip, sector, dealer, on, parents, limit, offset)
         found_in, rows = service().colors(run_id, chosen)
         content = b'{"run_id": "%b", "colors": %b}' % (found_in.encode(), rows.strip())
+        if len(content) > _MOST_BYTES:
+            raise WrongUsage(
+                f"the answer would have {len(content):,} bytes of {_MOST_BYTES:,}",
+                hint=f"ask for less at once: a limit below {limit}",
+            )
         return Response(content, media_type="application/json")
 
 
 def _failed(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, MarketPulseError)  # noqa: S101 - it is what this is registered for
-    context = request.scope.get("aws.context")
-    told = {"request_id": getattr(context, "aws_request_id", ""), **fault.as_json()}
+    told = {"request_id": _request_id(request), **fault.as_json()}
     _log.error("failed", extra={"told": told})
     return JSONResponse({"error": fault.as_json()}, _STATUS.get(fault.exit_code, 500))
+
+
+def _request_id(request: Request) -> str:
+    return str(getattr(request.scope.get("aws.context"), "aws_request_id", ""))
 
 
 def _misasked(_request: Request, fault: Exception) -> Response:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _log = logging.getLogger(__name__)
+_ASKED = {"table", "where", "hierarchy", "mapping", "time"}
+_OF_EVENTBRIDGE = {
+    *("version", "id", "detail-type", "source", "account", "region", "resources", "detail"),
+}
 
 
 def handler(event: Mapping[str, Any], context: Any) -> Any:
@@ -35,7 +39,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Any:
         return _http()(dict(event), context)
     request = getattr(context, "aws_request_id", "")
     try:
-        published = service().run(_wanted(event))
+        published = service().run(_wanted(event), request)
     except MarketPulseError as fault:
         _log.error("failed", extra={"told": {"request_id": request, **fault.as_json()}})
         raise
@@ -72,6 +76,11 @@ def _http() -> Any:
 
 def _wanted(event: Mapping[str, Any]) -> Wanted:
     """What an event asks for. EventBridge's own keys, but `time`, mean nothing here."""
+    if odd := sorted(event.keys() - _ASKED - _OF_EVENTBRIDGE):
+        raise WrongUsage(
+            f"the event has {', '.join(map(repr, odd))}, which means nothing",
+            hint=f"it may have {', '.join(sorted(_ASKED))}",
+        )
     texts = {name: event.get(name) for name in ("table", "where", "hierarchy", "time")}
     mapping = event.get("mapping") or []
     words = [it for it in texts.values() if it is not None]

@@ -6,6 +6,7 @@ import errno
 import gc
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -301,8 +302,12 @@ def run_colors(
         Path, typer.Option("--output", metavar="DIR", help="The folder for the results.")
     ] = Path("processed_colors"),
     formats: Annotated[
-        str, typer.Option("--formats", help="Any of csv,ndjson,json,parquet,xlsx.")
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--formats",
+            help="Any of csv,ndjson,json,parquet,xlsx.  [default: csv; with --push csv,parquet]",
+        ),
+    ] = None,
     processing_type: Annotated[
         ProcessingType, typer.Option("--processing-type", help="What PROCESSING_TYPE says.")
     ] = ProcessingType.MANUAL,
@@ -336,7 +341,7 @@ def run_colors(
         result = run.run_colors(
             data,
             output=output,
-            formats=formats.split(","),
+            formats=(formats or ("csv,parquet" if push else "csv")).split(","),
             processing_type=processing_type.value,
             processed_at=processed_at,
             max_rejected=max_rejected,
@@ -595,8 +600,11 @@ def push_s3(
             hint="for instance: marketpulse push-s3 processed_colors s3://bucket/prefix/",
         )
     from marketpulse.publish import push  # noqa: PLC0415 - when it is needed
+    from marketpulse.sealed import check_file  # noqa: PLC0415 - so too
 
     settings, _ = ctx.obj.settings()
+    if receipt is not None:
+        check_file(receipt)
     pushed = push(
         paths[:-1],
         paths[-1],
@@ -837,7 +845,8 @@ def _pushed(session: Session, folder: Path, target: str | None) -> Receipt | Non
     try:
         return push([folder], target, region=place, patience=patience, progress=progress)
     except (AwsFailed, SettingsMissing) as fault:
-        fault.hint += f"; all is written, so then: marketpulse push-s3 {folder} {target}"
+        words = shlex.join(["marketpulse", "push-s3", str(folder), target])
+        fault.hint += f"; all is written, so then: {words}"
         raise
 
 

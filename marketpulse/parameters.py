@@ -56,14 +56,22 @@ def parsed(content: bytes) -> dict[str, str]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        word, equals, value = line.strip().partition("=")
+        word, equals, value = line.removesuffix("\r").partition("=")
         name = named.get(word.strip().upper(), word.strip().lower())
         if not equals or name not in PARAMETERS:
             raise WrongUsage(
                 f"line {number}: this is not NAME=VALUE with the name of a parameter",
                 hint=f"the names are {', '.join(PARAMETERS)}",
             )
-        values[name] = value.strip()
+        if name in values:
+            raise WrongUsage(f"line {number}: {name} is there twice", hint="give each name once")
+        if value != value.strip() or value[:1] in {'"', "'"}:
+            raise WrongUsage(
+                f"line {number}: {name} has blanks or quotes around its value",
+                hint="every character counts: leave them out, or, where they belong to the value, "
+                f"answer at the terminal: marketpulse ssm put {name}",
+            )
+        values[name] = value
     return values
 
 

@@ -6,9 +6,10 @@ import io
 import json
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ BUNDLE = "manifest.json"
 LATEST = "latest.json"
 _OF_A_RUN = "date={date}/run={run_id}"
 _UNDER_WAY = timedelta(minutes=20)  # a push of the function's takes 15 at most, then it is ended
+_WAITS = 30  # seconds, for another push of the same run
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NOT_A_SEAL = (ValueError, LookupError, TypeError, AttributeError)
 _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -170,6 +173,10 @@ class _Plan:
         return (*self.files, *self.seals, *self.latest)
 
 
+class _UnderWay(AwsFailed):
+    """Another push of the same run is before this one."""
+
+
 class _State(Enum):
     """What is under a key, for who wants to send something there."""
 
@@ -199,7 +206,8 @@ def push(
 
     A reader that follows `latest.json` finds a whole set at any moment, or none: all that it leads
     to was read back first. Without `force` no other object is overwritten. With `dry_run` all is
-    checked here, and nobody is asked there. `tags` are `KEY=VALUE`, `patience` an answer's seconds.
+    checked here, and nobody is asked there. `tags` are `KEY=VALUE`, `patience` an answer's seconds,
+    and those for which another push of the same run is waited for.
 
     Raises `WrongUsage`, `NotFound`, `BadData` or `SettingsMissing` before anything is sent.
     Raises `AwsFailed` whenever it happens, and `BadData` also where a file changes meanwhile; the
@@ -224,13 +232,15 @@ def push(
 
     with ThreadPoolExecutor(1) as beside:  # while the files are read
         bucket = None if dry_run else beside.submit(opened)
+        if "" in paths:
+            raise WrongUsage("a PATH is empty", hint="is a variable not set?")
         sources = [_source(Path(path), place, prefix_template) for path in paths]
         plan = _planned(sources, place)
     actions = ["would send"] * len(plan.items)
     if bucket is not None:
         with bucket.result() as there:
             under_way = _Push(sources, place, there, force=force, progress=progress)
-            plan, actions = under_way.run(jobs)
+            plan, actions = under_way.run(jobs, patience or _WAITS)
     return Receipt(
         bucket=place.bucket,
         prefix=place.prefix,
@@ -264,44 +274,75 @@ class _Push:
         self._unsealed: set[str] = set()
         self._states: dict[str, _State] = {}
 
-    def run(self, jobs: int) -> tuple[_Plan, list[str]]:
-        """Send what is not there; tells of each item what became of it."""
-        latest = self._place.key(LATEST)
-        keys = {it.key for source in self._sources for it in source.items} | {latest}
+    def run(self, jobs: int, patience: float) -> tuple[_Plan, list[str]]:
+        """Send what is not there; tells of each item what became of it.
+
+        Where another push of the same run has begun, wait for its seal for so many seconds.
+        """
+        until = time.monotonic() + patience
         with ThreadPoolExecutor(jobs) as pool:
-            self._there = self._bucket.there(keys, pool.map)
-            self._find_unsealed()
-            plan = _planned([*map(self._as_published, self._sources)], self._place)
-            states = pool.map(self._state, plan.items)
-            self._states = dict(zip((it.key for it in plan.items), states, strict=True))
-            self._make_way(plan)
-            with self._told(plan):
-                actions = list(pool.map(self._send, plan.files))
-                actions += map(self._send, (*plan.seals, *plan.latest))
-        return plan, actions
+            while True:
+                try:
+                    plan = self._looked(pool)
+                    return plan, self._sent(plan, pool)
+                except _UnderWay:
+                    if time.monotonic() > until:
+                        raise
+                time.sleep(min(1, patience / 5))
+
+    def _looked(self, pool: Executor) -> _Plan:
+        """What is to be sent, and what is there of it. Raises `AwsFailed` where that is another."""
+        keys = {it.key for source in self._sources for it in source.items}
+        self._there = self._bucket.there(keys | {self._place.key(LATEST)}, pool.map)
+        self._find_unsealed()
+        plan = _planned([*map(self._as_published, self._sources)], self._place)
+        if elsewhere := {it.key for it in plan.items} - keys:
+            self._there |= self._bucket.there(elsewhere, pool.map)
+        states = pool.map(self._state, plan.items)
+        self._states = dict(zip((it.key for it in plan.items), states, strict=True))
+        self._make_way(plan)
+        return plan
+
+    def _sent(self, plan: _Plan, pool: Executor) -> list[str]:
+        """Send all in its order. A run's first file goes alone: who sends that sends the run."""
+        firsts = {source.files[0].key for source in self._sources if source.run_id and source.files}
+        with self._told(plan):
+            first = {it.key: self._send(it) for it in plan.files if it.key in firsts}
+            actions = list(pool.map(lambda it: first.get(it.key) or self._send(it), plan.files))
+            return [*actions, *map(self._send, (*plan.seals, *plan.latest))]
 
     def _as_published(self, source: _Source) -> _Source:
         """The same run as it was published before, where it was: its first PROCESSED_AT stays.
 
-        RUN_ID says that rows, rules and hierarchy are the same; so must the files' names be.
+        RUN_ID says that rows, rules and hierarchy are the same; its formats stay, too.
         """
         seal = source.seal
-        if self._force or seal is None or source.run_id is None or seal.key not in self._there:
+        if self._force or seal is None or source.run_id is None:
             return source
+        key = seal.key if seal.key in self._there else self._of_another_day(seal.key)
         text = io.BytesIO()
-        held = self._bucket.content(seal.key, into=text)
-        if held is None or held.stored == seal.stored or not held.whole:
+        held = self._bucket.content(key, into=text) if key else None
+        if key is None or held is None or held.stored == seal.stored or not held.whole:
             return source  # one that is not what its metadata says was damaged on its way
         try:
             run_id, listed = json.loads(text.getvalue())["run_id"], _listed(text.getvalue())
         except _NOT_A_SEAL:
             return source
-        ours = {it.key.rpartition("/")[2] for it in source.files}
-        if run_id != source.run_id or set(listed) != ours:
+        if run_id != source.run_id:
             return source
-        folder = seal.key.rpartition("/")[0]
+        folder = key.rpartition("/")[0]
         files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
-        return replace(source, files=files, seal=_Item(seal.key, None, held.stored))
+        return replace(source, files=files, seal=_Item(key, None, held.stored))
+
+    def _of_another_day(self, seal: str) -> str | None:
+        """The seal that `latest.json` leads to, where its key is this one but for a date."""
+        latest = self._place.key(LATEST)
+        pointer = self._bucket.read(latest) if latest in self._there else None
+        try:
+            key = str(json.loads(pointer or b"{}")["seal"])
+        except _NOT_A_SEAL:
+            return None
+        return key if _DAY.sub("", key) == _DAY.sub("", seal) else None
 
     def _state(self, item: _Item) -> _State:
         """What is under an item's key now."""
@@ -330,11 +371,12 @@ class _Push:
 
     def _find_unsealed(self) -> None:
         """Note which objects are a run's whose seal is not there, in a folder of its own."""
+        self._unsealed = set()
         for source in self._sources:
             if source.seal and source.run_id and source.seal.key not in self._there:
                 folder = source.seal.key.rpartition("/")[0]
                 if source.run_id in folder.rpartition("/")[2]:
-                    self._unsealed |= {it.key for it in source.files}
+                    self._unsealed |= {it.key for it in source.items}
 
     def _make_way(self, plan: _Plan) -> None:
         """Refuse to overwrite, or see to it that nobody follows the pointer meanwhile."""
@@ -420,6 +462,13 @@ class _Push:
 
     def _taken(self, key: str, *more: str) -> AwsFailed:
         """What to raise where somebody else's content must not be overwritten."""
+        if self._unsealed.issuperset({key, *more}):
+            return _UnderWay(
+                f"s3://{self._place.bucket}/{key}: another push of this run has not ended",
+                hint="push again when it has; where it broke off that helps after "
+                f"{_UNDER_WAY // timedelta(minutes=1)} minutes, and --force at once",
+                check="MP-AWS-004",
+            )
         others = f", and at {len(more)} more keys" if more else ""
         return AwsFailed(
             f"s3://{self._place.bucket}/{key}: something else is there already{others}",
@@ -579,8 +628,12 @@ def _tags(given: Sequence[str]) -> dict[str, str]:
     tags = {}
     for text in given:
         key, equals, value = text.partition("=")
-        if not (equals and 0 < len(key) <= 128 and len(value) <= 256) or key in tags:
-            raise WrongUsage(f"--tag: {text!r} is not KEY=VALUE, each key once", hint="desk=clo")
+        taken = key in tags or key.lower().startswith("aws:")
+        if taken or not (equals and 0 < len(key) <= 128 and len(value) <= 256):
+            raise WrongUsage(
+                f"--tag: {text!r} is not KEY=VALUE, each key once and none of AWS's own",
+                hint="desk=clo",
+            )
         tags[key] = value
     if len(tags) > 10:
         raise WrongUsage(f"--tag: {len(tags)} tags", hint="S3 takes ten")

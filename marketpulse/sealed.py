@@ -206,6 +206,15 @@ def sealed_folder(
         raise
 
 
+def check_file(path: Path) -> None:
+    """Raise `OutputRefused` where `write_file` could not write this, as far as that can be told."""
+    if path.is_dir():
+        raise OutputRefused(f"{path}: this is a folder", hint="name a file in it")
+    with sealed_folder(path.parent, None, lambda _: False) as files:
+        files.part(path.name).touch()
+        files.discard()
+
+
 def write_file(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises `OutputRefused` where that cannot be."""
     with sealed_folder(path.parent, None, lambda _: False) as files:

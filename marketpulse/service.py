@@ -86,10 +86,11 @@ class Service:
         """A table's columns and keys, as its schema file has them. Raises `NotFound`."""
         return self._with_source(lambda source: describe(source, [table]).as_json()[0])
 
-    def run(self, wanted: Wanted) -> Published:
+    def run(self, wanted: Wanted, request_id: str = "") -> Published:
         """Rank the colors and publish them; the same rows again change nothing.
 
-        Raises what `run_colors` and `push` raise.
+        The log tells each step, with the id of the request. Raises what `run_colors` and `push`
+        raise.
         """
         with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
             rules = self._rules(Path(folder))
@@ -109,7 +110,9 @@ class Service:
                 )
 
             run = self._with_source(ranked)
-            _log.info("ranked", extra={"told": {"run_id": run.run_id, "rows": run.counts.read}})
+            told = {"request_id": request_id, "run_id": run.run_id}
+            level = logging.INFO if run.counts.read else logging.WARNING
+            _log.log(level, "ranked", extra={"told": {**told, "rows": run.counts.read}})
             receipt = push(
                 [Path(folder) / "run"],
                 self._target(),
@@ -118,7 +121,7 @@ class Service:
                 kms_key_id=self.settings.push_kms_key_id,
             )
         sent = sum(it.action == "sent" for it in receipt.objects)
-        _log.info("published", extra={"told": {"run_id": run.run_id, "sent": sent}})
+        _log.info("published", extra={"told": {**told, "sent": sent}})
         return Published(run, receipt)
 
     def latest(self) -> dict[str, Any]:

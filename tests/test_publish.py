@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socketserver
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -826,6 +828,43 @@ def ranked_again(run: Path) -> None:
     said = json.loads(seal.read_text())
     said["files"][0] |= {"bytes": 8, "sha256": digest(b"of later")}
     seal.write_text(json.dumps({**said, "processed_at": "2026-03-13T23:59:00Z"}))
+
+
+def test_of_two_rankings_at_once_one_is_published(
+    store: Store, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Whoever comes later with the same rows waits for the seal, and finds the run published."""
+    shutil.copytree(runs["one"], tmp_path / "later")
+    ranked_again(tmp_path / "later")
+    store.away = 0.01
+    for _ in range(5):
+        store.objects.clear()
+        with ThreadPoolExecutor(2) as pool:
+            both = pool.map(
+                lambda run: send(store, run, patience=10), (runs["one"], tmp_path / "later")
+            )
+            actions = [{it.action for it in receipt.objects[:-1]} for receipt in both]
+        assert sorted(actions, key=len) in ([{"sent"}, {"kept"}], [{"kept"}, {"sent"}])
+        assert latest_of(store) == RUNS["one"]
+
+
+def test_a_run_in_other_formats_or_on_another_day_stays(
+    store: Store, runs: dict[str, Path]
+) -> None:
+    """The same rows are published once, by whom it was and in the formats that it had."""
+    published = {it.key for it in send(store, runs["one"]).objects}
+    seal = runs["one"] / "run_summary.json"
+    said = json.loads(seal.read_text())
+    (runs["one"] / "c.csv").write_bytes(b"c")
+    said["files"].append({"name": "c.csv", "bytes": 1, "sha256": digest(b"c")})
+    for moment in ("2026-03-13T23:40:00Z", "2026-03-14T00:10:00Z"):
+        seal.write_text(json.dumps({**said, "processed_at": moment}))
+        receipt = send(store, runs["one"])
+        assert {it.action for it in receipt.objects[:-1]} == {"kept"}
+        assert {it.key for it in receipt.objects} == published == set(store.objects)
+    send(store, runs["two"])
+    assert send(store, runs["one"]).objects[0].action == "sent"
+    assert latest_of(store) == RUNS["one"]
 
 
 def test_a_push_that_broke_off_does_not_block_the_next_ranking(

@@ -344,8 +344,7 @@ class Bucket:
         except botos.SSLError as error:
             raise AwsFailed(
                 f"{place}: {what}: the certificate of {self._where} is not trusted",
-                hint="does your company look into TLS? Then AWS_CA_BUNDLE names the file with its "
-                "authority's certificate",
+                hint=session.UNTRUSTED,
                 check="MP-AWS-006",
             ) from error
         except (botos.ConnectionError, botos.HTTPClientError) as error:

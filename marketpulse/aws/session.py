@@ -15,6 +15,10 @@ from botocore.loaders import create_loader
 
 from marketpulse.errors import AwsFailed
 
+UNTRUSTED = (
+    "does your company look into TLS? Then AWS_CA_BUNDLE names the file with its authority's "
+    "certificate"
+)
 MISSING = (
     botos.ConfigNotFound,
     botos.ConfigParseError,

@@ -105,12 +105,24 @@ def _answered(what: str, needs: str) -> Iterator[None]:
         yield
     except botos.ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        raise AwsFailed(f"{what}: {code}", hint=needs, check="MP-SSM-001") from error
+        hint, check = needs, "MP-SSM-001"
+        if "Throttl" in code or code.startswith(("Internal", "Service", "TooMany")):
+            hint, check = "AWS is not able to answer now: try again", "MP-SSM-002"
+        elif "Validation" in code or "Parameter" in code:
+            hint = "APP_PREFIX, ENV and APP_NAME make the path: check them, and the values' length"
+            check = "MP-SSM-004"
+        raise AwsFailed(f"{what}: {code}", hint=hint, check=check) from error
     except session.MISSING as error:
         raise SettingsMissing(
             f"{what}: AWS's settings cannot be used ({type(error).__name__})",
             hint="`aws configure list` shows what AWS finds; --credentials env does without",
             check="MP-SSM-003",
+        ) from error
+    except botos.SSLError as error:
+        raise AwsFailed(
+            f"{what}: the certificate is not trusted",
+            hint=session.UNTRUSTED,
+            check="MP-AWS-006",
         ) from error
     except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
         raise AwsFailed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from os.path import lexists
 from pathlib import Path
 
 from marketpulse.errors import OutputRefused
@@ -14,14 +15,18 @@ def names() -> list[str]:
     return sorted(it for it in ours if it.endswith(".tf") or it == "build_function.py")
 
 
+def _holds(path: Path, text: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == text
+
+
 def write(folder: Path, *, force: bool = False) -> list[str]:
     """Write the files into a folder; gives the names of those that were not there as they are.
 
     Raises `OutputRefused` where one is there with another content, unless `force` is given.
     """
     texts = {name: files(__name__).joinpath(name).read_bytes() for name in names()}
-    there = {name: folder / name for name in texts if (folder / name).exists()}
-    same = {name for name, path in there.items() if path.read_bytes() == texts[name]}
+    there = {name: folder / name for name in texts if lexists(folder / name)}
+    same = {name for name, path in there.items() if _holds(path, texts[name])}
     changed = sorted(set(there) - same)
     if changed and not force:
         raise OutputRefused(

@@ -101,6 +101,22 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   alarm_actions       = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }
 
+# What the function was never called for ends there, too, and is no error of the function's.
+resource "aws_cloudwatch_metric_alarm" "lost" {
+  alarm_name          = "${local.name}-lost"
+  alarm_description   = "Events of MarketPulse that nobody answered are in the queue"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.failed.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
+}
+
 resource "aws_lambda_function_url" "http" {
   count = var.http ? 1 : 0
 

@@ -4,7 +4,7 @@ resource "aws_scheduler_schedule" "runs" {
   description                  = "MarketPulse: rank the day's colors and publish them"
   schedule_expression          = "cron(0 8,10,12,14,16,18 * * ? *)"
   schedule_expression_timezone = "UTC"
-  state                        = local.chosen.scheduled ? "ENABLED" : "DISABLED"
+  state                        = local.scheduled ? "ENABLED" : "DISABLED"
   kms_key_arn                  = aws_kms_key.main.arn
 
   flexible_time_window {

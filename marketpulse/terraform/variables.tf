@@ -70,6 +70,17 @@ variable "run" {
   description = "What a scheduled run is asked for: table, where, hierarchy, mapping. May be empty."
   type        = any
   default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.run), ["table", "where", "hierarchy", "mapping"])) == 0
+    error_message = "run has table, where, hierarchy and mapping, each of them or none."
+  }
+}
+
+variable "scheduled" {
+  description = "Whether the schedule is on. Null: in qa and prod."
+  type        = bool
+  default     = null
 }
 
 variable "rules_key" {
@@ -85,7 +96,7 @@ variable "http" {
 }
 
 variable "alarm_topic_arn" {
-  description = "An SNS topic that is told of failed runs. May be null."
+  description = "An SNS topic that is told of failed runs. Null: nobody is told."
   type        = string
   default     = null
 }
@@ -97,7 +108,8 @@ locals {
     qa   = { memory = 2048, timeout = 300, log_days = 365, keep_days = 90, scheduled = true }
     prod = { memory = 3072, timeout = 900, log_days = 731, keep_days = 2555, scheduled = true }
   }
-  chosen = local.defaults[var.env]
-  name   = "${var.app_prefix}-${var.env}-${var.app_name}"
-  prefix = "processed_colors"
+  chosen    = local.defaults[var.env]
+  scheduled = coalesce(var.scheduled, local.chosen.scheduled)
+  name      = "${var.app_prefix}-${var.env}-${var.app_name}"
+  prefix    = "processed_colors"
 }
