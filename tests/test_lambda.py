@@ -260,6 +260,22 @@ def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:
     assert len(cloud.database.seen.logins) - logins == 8 + 1
 
 
+def test_an_answer_that_lambda_could_not_send(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too long for it is refused, with what to do; a part of it is not."""
+    row = f"7,037833100,1,2026-03-13,99.5,{'x' * 1500}\n"
+    (tmp_path / "wide.csv").write_text("MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE\n" + row * 4000)
+    monkeypatch.setenv("MARKETPULSE_SOURCE", str(tmp_path / "wide.csv"))
+    call({"time": AT, "table": "wide"})
+    status, told = asked("/colors", "limit=5000")
+
+    assert cloud.objects()
+    assert (status, told["error"]["check"]) == (400, "MP-USE-001")
+    assert "a limit below 5000" in told["error"]["hint"]
+    assert len(asked("/colors", "limit=1000")[1]["colors"]) == 1000
+
+
 def test_what_an_ended_run_has_left_is_removed(tmp_path: Path) -> None:
     """Lambda keeps the disk of a function that it has ended; nowhere else is anything removed."""
     code = "from marketpulse.aws_lambda import service; service()"
@@ -303,6 +319,14 @@ def test_a_fault_by_http_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("cloud")
+def test_a_table_whose_name_has_a_slash() -> None:
+    """Whatever is listed can be asked for."""
+    for path in ("/tables/A%2FB/schema", "/tables/A/B/schema"):
+        status, schema = asked(path)
+        assert (status, schema["name"]) == (200, "A/B")
+
+
+@pytest.mark.usefixtures("cloud")
 def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str]) -> None:
     """Each line is JSON; one names run, request and rows; a fault has its check."""
     run_id = call({"time": AT})["run_id"]
@@ -319,7 +343,8 @@ def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    "event", [{"time": 7}, {"mapping": "price=PX"}, {"mapping": [1]}, {"mapping": 7}]
+    "event",
+    [{"time": 7}, {"mapping": "price=PX"}, {"mapping": [1]}, {"mapping": 7}, {"wher": "RANK = 1"}],
 )
 def test_an_event_of_other_words(cloud: Cloud, event: dict[str, Any]) -> None:
     """It is refused before anybody logs in."""

@@ -494,6 +494,10 @@ def test_links_are_refused(tool: Tool, place: str) -> None:
         (["a.csv", "s3://bucket", "--endpoint-url", "ftp://x"], 2, "no address of a store"),
         (["a.csv", "s3://bucket", "--endpoint-url", "http://me:pw-99@x"], 2, "no address of a"),
         (["a.csv", "s3://bucket", "--jobs", "0"], 2, "--jobs"),
+        (["", "s3://bucket"], 2, "a PATH is empty"),
+        (["a.csv", "s3://bucket", "--tag", "AWS:x=1"], 2, "none of AWS's own"),
+        (["a.csv", "s3://bucket", "--receipt", "copy"], 2, "copy: this is a folder"),
+        (["a.csv", "s3://bucket", "--receipt", "a.csv/r.json"], 2, "a.csv: cannot be written"),
     ],
 )
 def test_wrong_words(tool: Tool, words: list[str], code: int, said: str) -> None:
