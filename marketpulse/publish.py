@@ -296,8 +296,6 @@ class _Push:
         self._there = self._bucket.there(keys | {self._place.key(LATEST)}, pool.map)
         self._find_unsealed()
         plan = _planned([*map(self._as_published, self._sources)], self._place)
-        if elsewhere := {it.key for it in plan.items} - keys:
-            self._there |= self._bucket.there(elsewhere, pool.map)
         states = pool.map(self._state, plan.items)
         self._states = dict(zip((it.key for it in plan.items), states, strict=True))
         self._make_way(plan)
@@ -332,7 +330,13 @@ class _Push:
             return source
         folder = key.rpartition("/")[0]
         files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
-        return replace(source, files=files, seal=_Item(key, None, held.stored))
+        published = replace(source, files=files, seal=_Item(key, None, held.stored))
+        if key != seal.key:
+            keys = {it.key for it in published.items}
+            self._there |= self._bucket.there(keys)
+            if not keys <= self._there.keys():
+                return source  # it has expired in part
+        return published
 
     def _of_another_day(self, seal: str) -> str | None:
         """The seal that `latest.json` leads to, where its key is this one but for a date."""
