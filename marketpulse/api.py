@@ -21,6 +21,7 @@ from marketpulse.version import __version__
 _log = logging.getLogger(__name__)
 # By exit code; a fault of ours stays a 500.
 _STATUS = {2: 400, 3: 503, 4: 503, 5: 503, 6: 404, 7: 422, 8: 502}
+_FILTERS = {"cusip", "sector", "dealer", "date", "parents", "run", "limit", "offset"}
 _MOST_BYTES = 4_500_000  # of an answer: as a text in JSON it becomes more, and Lambda takes 6 MB
 _HOW_TO_ASK = "/docs shows what is asked for, with examples"
 _RUN_ID = "c168926d4ecff396"
@@ -140,7 +141,7 @@ def application(service: Callable[[], Service]) -> FastAPI:
 
 def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
     @app.get("/health", response_model=Health, tags=["service"])
-    def health() -> Any:
+    async def health() -> Any:  # beside all threads, which may wait for a database
         """Whether the service answers. Asks nobody else."""
         return {"status": "ok", "version": __version__}
 
@@ -151,14 +152,17 @@ def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
 
     @app.get("/tables/{table:path}/schema", tags=["database"])  # there are slashes in names
     def schema(
-        table: Annotated[str, Path(max_length=261, openapi_examples=_named("COLORS_TABLE"))],
+        table: Annotated[
+            str, Path(min_length=1, max_length=261, openapi_examples=_named("COLORS_TABLE"))
+        ],
     ) -> dict[str, Any]:
         """A table's columns, keys and comments."""
         return service().schema(table)
 
     @app.post("/runs", status_code=201, responses={201: _example(_SUMMARY)}, tags=["runs"])
-    def run(asked: RunAsked, request: Request) -> dict[str, Any]:
+    def run(request: Request, asked: RunAsked | None = None) -> dict[str, Any]:
         """Rank the colors now and publish them. The same rows again change nothing."""
+        asked = asked or RunAsked.model_validate({})
         wanted = Wanted(
             asked.table,
             asked.where,
@@ -186,6 +190,7 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
 
     @app.get("/colors", responses={200: _example(_COLORS)}, tags=["runs"])
     def colors(
+        request: Request,
         cusip: Annotated[str | None, Query(max_length=100)] = None,
         sector: Annotated[str | None, Query(max_length=400)] = None,
         dealer: Annotated[str | None, Query(max_length=400, description="SOURCE.")] = None,
@@ -198,6 +203,8 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> Response:
         """Published colors in their order: CUSIP by CUSIP, each parent before its children."""
+        if odd := sorted(set(request.query_params) - _FILTERS):
+            raise WrongUsage(f"there is no filter {', '.join(map(repr, odd))}", hint=_HOW_TO_ASK)
         chosen = Filter(cusip, sector, dealer, on, parents, limit, offset)
         found_in, rows = service().colors(run_id, chosen)
         content = b'{"run_id": "%b", "colors": %b}' % (found_in.encode(), rows.strip())

@@ -599,12 +599,11 @@ def push_s3(
             "push-s3 needs what is to be sent and, last, where to",
             hint="for instance: marketpulse push-s3 processed_colors s3://bucket/prefix/",
         )
-    from marketpulse.publish import push  # noqa: PLC0415 - when it is needed
-    from marketpulse.sealed import check_file  # noqa: PLC0415 - so too
+    from marketpulse.publish import check_receipt, push  # noqa: PLC0415 - when it is needed
 
     settings, _ = ctx.obj.settings()
     if receipt is not None:
-        check_file(receipt)
+        check_receipt(receipt)
     pushed = push(
         paths[:-1],
         paths[-1],

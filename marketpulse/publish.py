@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path, PurePath, PureWindowsPath
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from marketpulse.content import Stored, stored
-from marketpulse.errors import AwsFailed, BadData, NotFound, WrongUsage
+from marketpulse.errors import AwsFailed, BadData, NotFound, OutputRefused, WrongUsage
 from marketpulse.model import Progress
 from marketpulse.moments import in_utc
-from marketpulse.sealed import write_file
+from marketpulse.sealed import check_file, write_file
 
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket, Found, Objects
@@ -34,6 +34,8 @@ LATEST = "latest.json"
 _OF_A_RUN = "date={date}/run={run_id}"
 _UNDER_WAY = timedelta(minutes=20)  # a push of the function's takes 15 at most, then it is ended
 _WAITS = 30  # seconds, for another push of the same run
+_TAG = re.compile(r"[\w .:/=+\-@]*")
+_LONGEST_KEY = 1024  # bytes, S3's limit
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NOT_A_SEAL = (ValueError, LookupError, TypeError, AttributeError)
 _CONTENT_TYPES = {
@@ -272,6 +274,7 @@ class _Push:
         self._counting = Lock()
         self._there: Objects = {}
         self._unsealed: set[str] = set()
+        self._in_part: set[str] = set()  # keys of a run that was published, and has lost a file
         self._states: dict[str, _State] = {}
 
     def run(self, jobs: int, patience: float) -> tuple[_Plan, list[str]]:
@@ -305,9 +308,18 @@ class _Push:
         """Send all in its order. A run's first file goes alone: who sends that sends the run."""
         firsts = {source.files[0].key for source in self._sources if source.run_id and source.files}
         with self._told(plan):
+            begun = time.monotonic()
             first = {it.key: self._send(it) for it in plan.files if it.key in firsts}
             actions = list(pool.map(lambda it: first.get(it.key) or self._send(it), plan.files))
+            if time.monotonic() - begun > _UNDER_WAY.total_seconds() / 2:
+                list(pool.map(self._still_there, plan.files))
             return [*actions, *map(self._send, (*plan.seals, *plan.latest))]
+
+    def _still_there(self, item: _Item) -> None:
+        """Raise `AwsFailed` where another push took this one for dead, and sent its own."""
+        held = self._bucket.content(item.key)
+        if held is None or held.stored != item.stored:
+            raise self._damaged(item, "is not there any more")
 
     def _as_published(self, source: _Source) -> _Source:
         """The same run as it was published before, where it was: its first PROCESSED_AT stays.
@@ -331,12 +343,11 @@ class _Push:
         folder = key.rpartition("/")[0]
         files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
         published = replace(source, files=files, seal=_Item(key, None, held.stored))
-        if key != seal.key:
-            keys = {it.key for it in published.items}
-            self._there |= self._bucket.there(keys)
-            if not keys <= self._there.keys():
-                return source  # it has expired in part
-        return published
+        self._there |= self._bucket.there({it.key for it in published.items} - self._there.keys())
+        if all(it.key in self._there for it in published.items):
+            return published
+        self._in_part |= {it.key for it in source.items}
+        return source
 
     def _of_another_day(self, seal: str) -> str | None:
         """The seal that `latest.json` leads to, where its key is this one but for a date."""
@@ -362,7 +373,8 @@ class _Push:
             return _State.NOTHING
         if held.stored == item.stored:
             return _State.SAME
-        if held.said == item.stored.sha256 or (held.whole and self._left(item, found)):
+        ours = held.said == item.stored.sha256 or item.key in self._in_part
+        if ours or (held.whole and self._left(item, found)):
             return _State.BROKEN
         return _State.OTHER
 
@@ -427,9 +439,8 @@ class _Push:
             return self._bucket.put(
                 item.key, body, item.stored, kind, overwrite=overwrite, progress=self._advance
             )
-        except AwsFailed as fault:
-            if fault.check == "MP-AWS-008":
-                item.check()  # parts of a file that has changed fit no checksum
+        except (AwsFailed, OSError):
+            item.check()  # of a file that changes or goes meanwhile the driver says many things
             raise
 
     def _proven(self, item: _Item, etag: str) -> bool:
@@ -478,6 +489,21 @@ class _Push:
             f"s3://{self._place.bucket}/{key}: something else is there already{others}",
             hint="push to another prefix, or overwrite it with --force",
             check="MP-AWS-004",
+        )
+
+
+def check_receipt(path: Path) -> None:
+    """Raise `OutputRefused` where a receipt cannot be written, or would replace what is none."""
+    check_file(path)
+    if not path.exists():
+        return
+    try:
+        is_one = {it.name for it in fields(Receipt)} == json.loads(path.read_bytes()).keys()
+    except (ValueError, AttributeError):
+        is_one = False
+    if not is_one:
+        raise OutputRefused(
+            f"{path}: it would be overwritten, and is no receipt", hint="name another file"
         )
 
 
@@ -632,11 +658,11 @@ def _tags(given: Sequence[str]) -> dict[str, str]:
     tags = {}
     for text in given:
         key, equals, value = text.partition("=")
-        taken = key in tags or key.lower().startswith("aws:")
-        if taken or not (equals and 0 < len(key) <= 128 and len(value) <= 256):
+        fits = equals and 0 < len(key) <= 128 and len(value) <= 256 and _TAG.fullmatch(key + value)
+        if not fits or key in tags or key.lower().startswith("aws:"):
             raise WrongUsage(
                 f"--tag: {text!r} is not KEY=VALUE, each key once and none of AWS's own",
-                hint="desk=clo",
+                hint="desk=clo; letters, digits, blanks and _.:/=+-@",
             )
         tags[key] = value
     if len(tags) > 10:
@@ -664,6 +690,11 @@ def _item(path: Path, key: str, *, loose: bool = False) -> _Item:
     """A file, by what it holds."""
     if _UNSPEAKABLE.search(key):
         raise WrongUsage(f"{str(path)!r}: this name cannot be a key", hint="rename it")
+    if len(key.encode()) > _LONGEST_KEY:
+        raise WrongUsage(
+            f"{path}: its key would have more than {_LONGEST_KEY} bytes",
+            hint="push to a shorter prefix",
+        )
     with _opened(_real(path)) as file:
         return _Item(key, path, stored(file), loose)
 

@@ -49,14 +49,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Published:
-    """A run, and what became of its files."""
+    """A run, its summary as it is published, and what became of its files."""
 
     run: ColorsRun
+    summary: Mapping[str, Any]
     receipt: Receipt
 
     def as_json(self) -> dict[str, Any]:
-        """The run's summary and the receipt."""
-        return {**self.run.summary(), "push": self.receipt.as_json()}
+        """The published summary and the receipt."""
+        return {**self.summary, "push": self.receipt.as_json()}
 
 
 class Service:
@@ -122,7 +123,9 @@ class Service:
             )
         sent = sum(it.action == "sent" for it in receipt.objects)
         _log.info("published", extra={"told": {**told, "sent": sent}})
-        return Published(run, receipt)
+        seal = next(it for it in receipt.objects if it.key.endswith(f"/{SUMMARY}"))
+        kept = seal.action == "kept"
+        return Published(run, self._read(seal.key, "run_id") if kept else run.summary(), receipt)
 
     def latest(self) -> dict[str, Any]:
         """The summary of the run that is published last. Raises `NotFound`."""

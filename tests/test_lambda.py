@@ -171,6 +171,7 @@ def test_called_twice_nothing_changes(cloud: Cloud) -> None:
 
     assert {it["action"] for it in again["push"]["objects"]} == {"skipped"}
     assert {it["action"] for it in later["push"]["objects"]} == {"kept", "skipped"}
+    assert (later["processed_at"], later["files"]) == (again["processed_at"], again["files"])
     assert (cloud.writes(), cloud.objects()) == (writes, objects)
 
 
@@ -274,6 +275,16 @@ def test_an_answer_that_lambda_could_not_send(
     assert (status, told["error"]["check"]) == (400, "MP-USE-001")
     assert "a limit below 5000" in told["error"]["hint"]
     assert len(asked("/colors", "limit=1000")[1]["colors"]) == 1000
+
+
+@pytest.mark.usefixtures("published")
+def test_questions_that_mean_nothing() -> None:
+    """A filter that is none filters nothing, so it is refused; a name that is empty is none."""
+    status, told = asked("/colors", "cusips=X")
+    assert (status, "'cusips'" in told["error"]["message"]) == (400, True)
+    assert asked("/tables//schema")[0] in {404, 422}
+    status, told = asked("/runs", method="POST")  # all may be left out, where there is one table
+    assert (status, "none was named" in told["error"]["message"]) == (404, True)
 
 
 def test_what_an_ended_run_has_left_is_removed(tmp_path: Path) -> None:

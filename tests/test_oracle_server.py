@@ -5,6 +5,7 @@ import random
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -95,7 +96,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
 
 
 def test_tls_with_a_wallet(tmp_path: Path) -> None:
-    """tcps:// with a wallet connects; without it the certificate is not trusted."""
+    """tcps:// with a wallet connects, as a host, too; without it the certificate is not trusted."""
     tls, wallet = certificate(tmp_path)
     users = {"MARKET": PASSWORD}
     with OracleServer(DuckEngine(market(rows=5)), users=users, tls=tls) as server:
@@ -104,6 +105,15 @@ def test_tls_with_a_wallet(tmp_path: Path) -> None:
         )
         with OracleSource(OracleDatabase(settings)) as source:
             assert source.scan("SECURITIES").read_all().num_rows == 6
+        by_parameters = replace(
+            settings,
+            dsn=None,
+            host=f"tcps://{server.host}",
+            port=server.port,
+            service_name=server.service,
+        )
+        with OracleSource(OracleDatabase(by_parameters)) as source:
+            assert len(source.tables()) > 5
         bare = OracleSettings(SecretStr("market"), SecretStr(PASSWORD), server.dsn)
         with pytest.raises(Unreachable) as refused:
             OracleDatabase(bare).__enter__()

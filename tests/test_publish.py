@@ -29,7 +29,7 @@ from test_oracle_server import certificate
 from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.run import SUMMARY
 from marketpulse.content import part_size
-from marketpulse.errors import AwsFailed, BadData, WrongUsage
+from marketpulse.errors import AwsFailed, BadData, MarketPulseError, WrongUsage
 from marketpulse.publish import RUN, Receipt, push
 
 SECRETS = {
@@ -496,7 +496,10 @@ def test_links_are_refused(tool: Tool, place: str) -> None:
         (["a.csv", "s3://bucket", "--jobs", "0"], 2, "--jobs"),
         (["", "s3://bucket"], 2, "a PATH is empty"),
         (["a.csv", "s3://bucket", "--tag", "AWS:x=1"], 2, "none of AWS's own"),
+        (["a.csv", "s3://bucket", "--tag", "a=b&c"], 2, "--tag: 'a=b&c' is not KEY=VALUE"),
+        (["a.csv", f"s3://bucket/{'x' * 1020}"], 2, "more than 1024 bytes"),
         (["a.csv", "s3://bucket", "--receipt", "copy"], 2, "copy: this is a folder"),
+        (["a.csv", "s3://bucket", "--receipt", "a.csv"], 2, "a.csv: it would be overwritten, and"),
         (["a.csv", "s3://bucket", "--receipt", "a.csv/r.json"], 2, "a.csv: cannot be written"),
     ],
 )
@@ -866,10 +869,49 @@ def test_a_run_in_other_formats_or_on_another_day_stays(
         receipt = send(store, runs["one"])
         assert {it.action for it in receipt.objects[:-1]} == {"kept"}
         assert {it.key for it in receipt.objects} == published == set(store.objects)
-    expired = next(key for key in published if key.endswith("b.csv"))
-    del store.objects[expired]
+    lost = next(key for key in published if key.endswith("b.csv"))
+    del store.objects[lost]
     assert send(store, runs["one"]).objects[0].action == "sent"
     assert latest_of(store) == RUNS["one"]
+
+
+def test_a_run_that_lost_a_file_is_published_anew(store: Store, runs: dict[str, Path]) -> None:
+    """What is no whole run any more is replaced by the next ranking of the same rows."""
+    send(store, runs["one"])
+    del store.objects[next(key for key in store.objects if key.endswith("b.csv"))]
+    ranked_again(runs["one"])
+    receipt = send(store, runs["one"])
+    assert {it.action for it in receipt.objects} <= {"sent", "skipped"}
+    assert store.read(next(key for key in store.objects if key.endswith("a.csv"))) == b"of later"
+    assert latest_of(store) == RUNS["one"]
+
+
+@pytest.mark.parametrize("change", ["shrinks", "goes"])
+def test_a_large_file_that_is_not_what_it_was(
+    store: Store, runs: dict[str, Path], change: str
+) -> None:
+    """It is named, and not the network."""
+    large = runs["one"] / "large.csv"
+
+    def spoil(asked: str) -> None:
+        if "uploads" in asked and large.exists():
+            large.unlink() if change == "goes" else large.write_bytes(b"short")
+
+    store.choose = spoil
+    with pytest.raises(MarketPulseError, match=r"large.csv: (it has changed|cannot be opened)"):
+        send(store, runs["one"])
+    assert latest_of(store) is None
+
+
+def test_an_old_store_and_a_large_file(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without checksums it is proven by reading it."""
+    store.old = True
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    (tmp_path / "large.csv").write_bytes(LARGE)
+    assert [it.action for it in send(store, tmp_path / "large.csv").objects] == ["sent"]
+    assert [it.action for it in send(store, tmp_path / "large.csv").objects] == ["skipped"]
 
 
 def test_a_push_that_broke_off_does_not_block_the_next_ranking(

@@ -37,13 +37,6 @@ _OLD_STORE = (
     "where the store is not AWS's, it may be too old for checksums: "
     "AWS_REQUEST_CHECKSUM_CALCULATION=when_required leaves them out"
 )
-_REFUSED = {
-    "AccessDenied",
-    "ExpiredToken",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "SignatureDoesNotMatch",
-}
 _GARBLED = {
     "BadDigest",
     "InvalidDigest",
@@ -201,6 +194,8 @@ class Bucket:
 
         Empty where there is no object, or a store or an object without one.
         """
+        if not self._checks:
+            return ""
         with self._answered("cannot be read", key):
             try:
                 answer = self._client.head_object(
@@ -400,7 +395,11 @@ def _status(error: botos.ClientError) -> int:
 def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError:
     """What an answer of AWS means; its own words may repeat what was sent and are left out."""
     code, status = str(error.response.get("Error", {}).get("Code", "")), _status(error)
-    if code in _REFUSED or status in {401, 403}:
+    if code in session.REMEDIES:
+        return AwsFailed(
+            f"{what}: access denied ({code})", hint=session.REMEDIES[code], check="MP-AWS-001"
+        )
+    if status in {401, 403}:
         return AwsFailed(
             f"{what}: access denied ({code})",
             hint="the credentials need s3:ListBucket, s3:GetObject and s3:PutObject there, "

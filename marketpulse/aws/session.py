@@ -19,6 +19,21 @@ UNTRUSTED = (
     "does your company look into TLS? Then AWS_CA_BUNDLE names the file with its authority's "
     "certificate"
 )
+_SIGN_IN = "the credentials have expired: sign in again (aws sso login), or renew them"
+_WRONG_KEY = "AWS does not know the access key, or its secret is wrong: correct them"
+# What answers of AWS's services are about whoever asks.
+REMEDIES = {
+    "ExpiredToken": _SIGN_IN,
+    "ExpiredTokenException": _SIGN_IN,
+    "RequestExpired": _SIGN_IN,
+    "InvalidToken": _SIGN_IN,
+    "InvalidAccessKeyId": _WRONG_KEY,
+    "InvalidClientTokenId": _WRONG_KEY,
+    "InvalidSignatureException": _WRONG_KEY,
+    "SignatureDoesNotMatch": _WRONG_KEY,
+    "UnrecognizedClientException": _WRONG_KEY,
+    "RequestTimeTooSkewed": "this machine's clock is wrong: set it",
+}
 MISSING = (
     botos.ConfigNotFound,
     botos.ConfigParseError,

@@ -105,9 +105,11 @@ def _answered(what: str, needs: str) -> Iterator[None]:
         yield
     except botos.ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        hint, check = needs, "MP-SSM-001"
+        hint, check = session.REMEDIES.get(code, needs), "MP-SSM-001"
         if "Throttl" in code or code.startswith(("Internal", "Service", "TooMany")):
             hint, check = "AWS is not able to answer now: try again", "MP-SSM-002"
+        elif code == "InvalidKeyId":
+            hint, check = "check --kms-key-id: the key is of the region, and enabled", "MP-AWS-007"
         elif "Validation" in code or "Parameter" in code:
             hint = "APP_PREFIX, ENV and APP_NAME make the path: check them, and the values' length"
             check = "MP-SSM-004"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _JDBC = re.compile(r"^jdbc:oracle:(?:thin|oci):", re.IGNORECASE)
 _PASTED = re.compile(r"^(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$")
-_DESCRIPTOR = "(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST={})(PORT={}))(CONNECT_DATA=({}={})))"
+_DESCRIPTOR = "(DESCRIPTION=(ADDRESS=(PROTOCOL={})(HOST={})(PORT={}))(CONNECT_DATA=({}={})))"
 
 
 def address_of(settings: OracleSettings) -> Address:
@@ -25,7 +25,10 @@ def address_of(settings: OracleSettings) -> Address:
     no tnsnames.ora.
     """
     if settings.dsn is None:
+        # The parameters in SSM have no connect string: TLS is a matter of the host there.
         host, service = settings.host or "", settings.service_name or ""
+        protocol = "tcps" if host.lower().startswith("tcps://") else "tcp"
+        host = host[len("tcps://") :] if protocol == "tcps" else host
         odd = re.findall(r"[()=\s/@]", host + service)
         if host.count(":") == 1 or ":" in service:  # an address of IPv6 has several
             odd.append(":")
@@ -36,7 +39,8 @@ def address_of(settings: OracleSettings) -> Address:
                 "belongs in ORACLE_DSN",
                 check="MP-TNS-006",
             )
-        text = _DESCRIPTOR.format(host.strip("[]"), settings.port, "SERVICE_NAME", service)
+        host = host.strip("[]")
+        text = _DESCRIPTOR.format(protocol, host, settings.port, "SERVICE_NAME", service)
     else:
         text = _understood(settings.dsn)
     params = oracledb.ConnectParams(config_dir=settings.config_dir)
@@ -70,7 +74,7 @@ def _understood(dsn: str) -> str:
         raise _with_credentials()
     if found := _PASTED.match(pasted):
         host, port, sid = found.groups()
-        return _DESCRIPTOR.format(host.strip("[]"), port, "SID", sid)
+        return _DESCRIPTOR.format("tcp", host.strip("[]"), port, "SID", sid)
     return pasted
 
 

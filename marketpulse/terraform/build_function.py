@@ -57,7 +57,10 @@ def main() -> None:
         files = sorted(it for it in packages.rglob("*") if it.is_file())
         unpacked = sum(it.stat().st_size for it in files)
         if unpacked > LIMIT:
-            sys.exit(f"error: {unpacked:,} bytes unpacked are more than Lambda takes, {LIMIT:,}")
+            sys.exit(
+                f"error: {unpacked:,} bytes unpacked are more than Lambda takes, {LIMIT:,}\n"
+                "  hint: pip install --upgrade pip, and build again; or take a container image"
+            )
         with zipfile.ZipFile(given.output, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as zipped:
             for file in files:
                 entry = zipfile.ZipInfo(file.relative_to(packages).as_posix(), _EPOCH)

@@ -1,6 +1,6 @@
 # The seven parameters. Terraform makes them, `marketpulse ssm put` gives them their values, and
-# Terraform then leaves the values alone. It writes value_wo and never reads it: with value instead
-# the next refresh would copy every secret into the state.
+# Terraform then leaves the values alone. It writes value_wo and keeps none: with value instead the
+# next refresh would copy every secret into the state.
 locals {
   parameter_path = "/${var.app_prefix}/${var.env}/${var.app_name}/oracle"
   parameters     = ["host", "port", "service_name", "username", "password", "schema", "table_name"]
@@ -21,7 +21,8 @@ resource "aws_ssm_parameter" "oracle" {
   value_wo_version = 1
 
   lifecycle {
-    ignore_changes = [value, value_wo, value_wo_version]
+    # The key and the words, too: whatever of it Terraform changes, it sends a value with it.
+    ignore_changes = [value, value_wo, value_wo_version, key_id, description]
   }
 }
 
