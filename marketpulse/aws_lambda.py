@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _ASKED = {"table", "where", "hierarchy", "mapping", "time"}
 _OF_EVENTBRIDGE = {
     *("version", "id", "detail-type", "source", "account", "region", "resources", "detail"),
+    "replay-name",
 }
 
 

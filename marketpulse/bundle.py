@@ -247,9 +247,12 @@ def _is_ours(name: str) -> bool:
 def _listed(text: str) -> list[str]:
     """The files of a bundle. Raises `ValueError` where this is no manifest of one."""
     try:
-        return [it.name for it in _manifest(text.encode(), MANIFEST).files]
+        names = [it.name for it in _manifest(text.encode(), MANIFEST).files]
     except BadData as error:
         raise ValueError(error.message) from error
+    if not all(map(_is_ours, names)):
+        raise ValueError("a manifest of files that no bundle has")
+    return names
 
 
 def _json(data: Any) -> str:

@@ -324,6 +324,7 @@ def run_colors(
     with _source(ctx, inputs, source) as data:
         from marketpulse.colors import run  # noqa: PLC0415 - the engine, when there is an input
 
+        usual = "csv,parquet" if push else "csv"
         asked: dict[str, Any] = {
             "table": table,
             "where": where,
@@ -341,7 +342,7 @@ def run_colors(
         result = run.run_colors(
             data,
             output=output,
-            formats=(formats or ("csv,parquet" if push else "csv")).split(","),
+            formats=(usual if formats is None else formats).split(","),
             processing_type=processing_type.value,
             processed_at=processed_at,
             max_rejected=max_rejected,
@@ -469,7 +470,7 @@ def sample(
             where=where,
             order=order,
             columns=None if columns is None else job.listed(columns),
-            formats=chosen((formats or usual).split(",")),
+            formats=chosen((usual if formats is None else formats).split(",")),
             profile=profile.value,
             json_rows=job.rows(json_rows),
         )

@@ -311,7 +311,7 @@ class _Push:
             begun = time.monotonic()
             first = {it.key: self._send(it) for it in plan.files if it.key in firsts}
             actions = list(pool.map(lambda it: first.get(it.key) or self._send(it), plan.files))
-            if time.monotonic() - begun > _UNDER_WAY.total_seconds() / 2:
+            if self._in_part or time.monotonic() - begun > _UNDER_WAY.total_seconds() / 2:
                 list(pool.map(self._still_there, plan.files))
             return [*actions, *map(self._send, (*plan.seals, *plan.latest))]
 
@@ -346,7 +346,8 @@ class _Push:
         self._there |= self._bucket.there({it.key for it in published.items} - self._there.keys())
         if all(it.key in self._there for it in published.items):
             return published
-        self._in_part |= {it.key for it in source.items}
+        if key == seal.key:
+            self._in_part |= {it.key for it in source.items}
         return source
 
     def _of_another_day(self, seal: str) -> str | None:
@@ -373,17 +374,17 @@ class _Push:
             return _State.NOTHING
         if held.stored == item.stored:
             return _State.SAME
-        ours = held.said == item.stored.sha256 or item.key in self._in_part
-        if ours or (held.whole and self._left(item, found)):
+        if held.said == item.stored.sha256 or (held.whole and self._left(item, found)):
             return _State.BROKEN
         return _State.OTHER
 
     def _left(self, item: _Item, found: Found) -> bool:
-        """Whether a push of the same run, with another PROCESSED_AT, broke off before its seal.
+        """Whether it is left of the same run, which has another PROCESSED_AT and is not whole.
 
-        For some minutes it may still be under way.
+        Its push broke off, or it has lost a file; for some minutes one may still be under way.
         """
-        return item.key in self._unsealed and datetime.now(UTC) - found.modified > _UNDER_WAY
+        left = self._unsealed | self._in_part
+        return item.key in left and datetime.now(UTC) - found.modified > _UNDER_WAY
 
     def _find_unsealed(self) -> None:
         """Note which objects are a run's whose seal is not there, in a folder of its own."""
@@ -477,7 +478,7 @@ class _Push:
 
     def _taken(self, key: str, *more: str) -> AwsFailed:
         """What to raise where somebody else's content must not be overwritten."""
-        if self._unsealed.issuperset({key, *more}):
+        if (self._unsealed | self._in_part).issuperset({key, *more}):
             return _UnderWay(
                 f"s3://{self._place.bucket}/{key}: another push of this run has not ended",
                 hint="push again when it has; where it broke off that helps after "

@@ -57,9 +57,10 @@ class SealedFolder:
     def part(self, name: str) -> Path:
         """Where to write a file of the set for now.
 
-        Raises `OutputRefused` where a file of this name is there that no set of ours holds.
+        Raises `OutputRefused` where something of this name is there that no set of ours holds.
         """
-        if self._seal and name not in self._ours and (self._folder / name).is_file():
+        there = os.path.lexists(self._folder / name)
+        if self._seal and there and name not in self._ours | self._found():
             raise OutputRefused(
                 f"{self._folder / name}: it would be overwritten, and no {self._seal} lists it",
                 hint="name another folder with --output, or move that file away",
@@ -86,7 +87,14 @@ class SealedFolder:
         return files
 
     def publish(self, seal: str = "") -> None:
-        """Give all files their names, the seal last."""
+        """Give all files their names, the seal last.
+
+        Raises `OutputRefused` where another run has written here since this one began.
+        """
+        if self._seal and self._found() != self._ours:
+            raise OutputRefused(
+                f"{self._folder}: another run has written there meanwhile", hint="run it again"
+            )
         for name in self._names:
             _sync(self._part(name))
         left = [*self._seals(), *filter(None, (self._aside(seal),))]
@@ -115,9 +123,9 @@ class SealedFolder:
         part.write_text(text, encoding="utf-8", newline="\n")
         _sync(part)
         aside = None
-        self._replacing = True
         if seal.exists():
             aside = seal.replace(seal.with_name(f"{self._seal}{_mark()}"))
+        self._replacing = True
         _sync(self._folder)
         return aside
 
@@ -194,6 +202,7 @@ def sealed_folder(
         except BaseException:
             files.discard()
             raise
+        _remove(made)  # those in which nothing was written
     except OSError as error:
         _remove(made)
         raise OutputRefused(

@@ -611,6 +611,7 @@ WRONG = {
     ),
     "NaN in the rules": Wrong(7, "colors.csv --rules nan.json", ["nan.json: NaN is not JSON"]),
     "unknown format": Wrong(2, "colors.csv --formats csv,doc", ["--formats: 'doc'", "csv, ndjson"]),
+    "an empty format": Wrong(2, "colors.csv --formats ''", ["--formats: nothing"]),
     "no format": Wrong(2, "colors.csv --formats ,", ["--formats: nothing"]),
     "no time": Wrong(2, "colors.csv --processed-at noon", ["--processed-at: 'noon'"]),
     "a time before time": Wrong(
@@ -805,6 +806,20 @@ def test_no_file_of_anybody_else_is_replaced(tool: Tool) -> None:
     assert tool.run_colors("--formats", "ndjson,json").code == 0
     assert (tool.out / "processed_colors.csv").read_bytes() == day
     assert (tool.out / "rejected_colors.parquet").read_bytes() == b"mine"
+
+
+def test_a_summary_of_other_files_is_another_programs(tool: Tool) -> None:
+    """Whatever a file of that name lists, nothing but a run's own results is ever removed."""
+    tool.out.mkdir()
+    shutil.copy(COLORS, tool.out / "colors.csv")
+    said = {"run_id": "0" * 16, "files": [{"name": "notes.txt"}, {"name": "colors.csv"}]}
+    for name, text in (("notes.txt", "mine"), ("run_summary.json", json.dumps(said))):
+        (tool.out / name).write_text(text, encoding="utf-8")
+    before = names_in(tool.out)
+    refused = tool.run("run-colors", "out/colors.csv", "--output", "out")
+    assert refused.code == 2
+    assert "run_summary.json: it is another program's" in one_message(refused.err)
+    assert names_in(tool.out) == before
 
 
 def test_an_address_is_no_folder(tool: Tool) -> None:

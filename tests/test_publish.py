@@ -880,6 +880,10 @@ def test_a_run_that_lost_a_file_is_published_anew(store: Store, runs: dict[str, 
     send(store, runs["one"])
     del store.objects[next(key for key in store.objects if key.endswith("b.csv"))]
     ranked_again(runs["one"])
+    with pytest.raises(AwsFailed, match="has not ended"):
+        send(store, runs["one"])
+    for it in store.objects.values():
+        it.modified -= timedelta(minutes=21)
     receipt = send(store, runs["one"])
     assert {it.action for it in receipt.objects} <= {"sent", "skipped"}
     assert store.read(next(key for key in store.objects if key.endswith("a.csv"))) == b"of later"

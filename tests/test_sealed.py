@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from marketpulse.errors import OutputRefused
-from marketpulse.sealed import SealedFolder, sealed_folder
+from marketpulse.sealed import SealedFolder, check_file, sealed_folder
 
 SEAL = "seal.json"
 
@@ -111,6 +111,10 @@ def test_what_no_seal_lists_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputRefused, match=f"b.txt: it would be overwritten, and no {SEAL}"):
         write(tmp_path, "second", a="2", b="2")
     assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: text}
+    (tmp_path / "c.txt").mkdir()
+    with pytest.raises(OutputRefused, match="it would be overwritten"):
+        write(tmp_path, "second", a="2", c="2")
+    (tmp_path / "c.txt").rmdir()
     (tmp_path / SEAL).write_text("{}")
     with pytest.raises(OutputRefused, match=f"{SEAL}: it is another program's"):
         write(tmp_path, "second", a="2")
@@ -239,9 +243,15 @@ def test_a_set_that_is_not_published_leaves_parts_for_nobody(tmp_path: Path) -> 
 def test_a_fault_among_the_names_leaves_no_seal(tmp_path: Path) -> None:
     """Where a file cannot take its name there is no seal; the next set replaces what is left."""
     write(tmp_path, "first", a="1")
-    (tmp_path / "b.txt").mkdir()
+
+    def write_meanwhile() -> None:
+        with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
+            fill(sealed, a="2", b="2", c="2")
+            (tmp_path / "b.txt").mkdir()
+            sealed.publish("second a.txt b.txt c.txt")
+
     with pytest.raises(OutputRefused) as refused:
-        write(tmp_path, "second", a="2", b="2", c="2")
+        write_meanwhile()
 
     assert refused.value.message.startswith(f"{tmp_path / 'b.txt'}: cannot be written: ")
     assert refused.value.exit_code == 2
@@ -283,6 +293,31 @@ def test_of_two_runs_at_once_one_fails(tmp_path: Path) -> None:
         write_both()
 
     assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", SEAL: "early a.txt b.txt"}
+
+
+def test_a_run_that_another_has_overtaken(tmp_path: Path) -> None:
+    """Files of a set that came meanwhile, and has none of its parts, are not orphaned."""
+
+    def write_late() -> None:
+        with sealed_folder(tmp_path, SEAL, is_owned, listed) as late:
+            text.append(write(tmp_path, "early", a="early"))
+            fill(late, b="late")
+            late.publish("late b.txt")
+
+    text: list[str] = []
+    with pytest.raises(OutputRefused, match="another run has written there meanwhile"):
+        write_late()
+    assert contents(tmp_path) == {"a.txt": "early", SEAL: text[0]}
+
+
+def test_nothing_is_left_of_a_look(tmp_path: Path) -> None:
+    """Whether a file can be written is found out without a trace."""
+    check_file(tmp_path / "new/folder/file.json")
+    (tmp_path / "file").write_text("mine")
+    for name in ("", "file/inner.json"):
+        with pytest.raises(OutputRefused):
+            check_file(tmp_path / name)
+    assert [it.name for it in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("name", ["file", "file/inner", "x" * 300])

@@ -393,9 +393,13 @@ def _is_ours(name: str) -> bool:
 def _listed(summary: str) -> list[str]:
     """The files of a run. Raises `ValueError` where this is no summary of one."""
     try:
-        return [str(it["name"]) for it in json.loads(summary)["files"]]
+        said = json.loads(summary)
+        names = [str(it["name"]) for it in said["files"]]
+        if said["run_id"] and all(map(_is_ours, names)):
+            return names
     except (LookupError, TypeError) as error:
         raise ValueError("no summary of a run") from error
+    raise ValueError("a summary of files that no run writes")
 
 
 def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:

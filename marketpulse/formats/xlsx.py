@@ -49,13 +49,14 @@ def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
     """Decode the sheet once into the workspace; scans read that."""
     # Twice, since a workbook shows either what a formula says or what it gave.
     with (
-        _whole(path),
         closing(_workbook(path, data_only=True)) as values,
         closing(_workbook(path, data_only=False)) as formulas,
     ):
-        title = _only_sheet(path, values)
+        with _whole(path):
+            title = _only_sheet(path, values)
         with closing(_rows(values[title])) as shown, closing(_rows(formulas[title])) as said:
-            return _spooled(path, title, zip_longest(shown, said, fillvalue=()), workspace).scan
+            rows = _read(path, zip_longest(shown, said, fillvalue=()))
+            return _spooled(path, title, rows, workspace).scan
 
 
 def _spooled(path: Path, title: str, rows: Iterable[Any], workspace: Path) -> Spool:
@@ -81,17 +82,22 @@ def _spooled(path: Path, title: str, rows: Iterable[Any], workspace: Path) -> Sp
 
 
 def _workbook(path: Path, *, data_only: bool) -> Any:
-    reader = _Reader(path, read_only=True, data_only=data_only)
-    reader.read()
-    return reader.wb
+    with _whole(path), catch_warnings():
+        simplefilter("ignore")  # of the library's, about styles and the like
+        reader = _Reader(path, read_only=True, data_only=data_only)
+        reader.read()
+        return reader.wb
+
+
+def _read(path: Path, rows: Iterable[Any]) -> Iterator[Any]:
+    with _whole(path):
+        yield from rows
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
     try:
-        with catch_warnings():
-            simplefilter("ignore")  # of the library's, about styles and the like
-            yield
+        yield
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the system's own, and no word about what the file holds
