@@ -462,7 +462,6 @@ def sample(
     with _source(ctx, None, source, max_lob=max_lob) as data:
         from marketpulse import extract, moments  # noqa: PLC0415 - when there is a source
         from marketpulse import sample as job  # noqa: PLC0415 - so too
-        from marketpulse.formats import chosen  # noqa: PLC0415 - so too
 
         usual = "csv,json,xlsx" if profile is Profile.EXCEL else "csv,json"
         wanted = job.Wanted(
@@ -470,7 +469,7 @@ def sample(
             where=where,
             order=order,
             columns=None if columns is None else job.listed(columns),
-            formats=chosen((usual if formats is None else formats).split(",")),
+            formats=tuple((usual if formats is None else formats).split(",")),
             profile=profile.value,
             json_rows=job.rows(json_rows),
         )

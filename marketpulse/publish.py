@@ -215,6 +215,8 @@ def push(
     Raises `AwsFailed` whenever it happens, and `BadData` also where a file changes meanwhile; the
     same push then sends what is missing.
     """
+    if "" in paths:
+        raise WrongUsage("a PATH is empty", hint="is a variable not set?")
     place = place_of(uri)
     _check_endpoint(endpoint_url)
     _check_key(sse, kms_key_id)
@@ -234,8 +236,6 @@ def push(
 
     with ThreadPoolExecutor(1) as beside:  # while the files are read
         bucket = None if dry_run else beside.submit(opened)
-        if "" in paths:
-            raise WrongUsage("a PATH is empty", hint="is a variable not set?")
         sources = [_source(Path(path), place, prefix_template) for path in paths]
         plan = _planned(sources, place)
     actions = ["would send"] * len(plan.items)
@@ -243,6 +243,10 @@ def push(
         with bucket.result() as there:
             under_way = _Push(sources, place, there, force=force, progress=progress)
             plan, actions = under_way.run(jobs, patience or _WAITS)
+    return _receipt(place, plan, actions, dry_run=dry_run)
+
+
+def _receipt(place: Place, plan: _Plan, actions: Sequence[str], *, dry_run: bool) -> Receipt:
     return Receipt(
         bucket=place.bucket,
         prefix=place.prefix,
@@ -274,7 +278,6 @@ class _Push:
         self._counting = Lock()
         self._there: Objects = {}
         self._unsealed: set[str] = set()
-        self._in_part: set[str] = set()  # keys of a run that was published, and has lost a file
         self._states: dict[str, _State] = {}
 
     def run(self, jobs: int, patience: float) -> tuple[_Plan, list[str]]:
@@ -311,12 +314,13 @@ class _Push:
             begun = time.monotonic()
             first = {it.key: self._send(it) for it in plan.files if it.key in firsts}
             actions = list(pool.map(lambda it: first.get(it.key) or self._send(it), plan.files))
-            if self._in_part or time.monotonic() - begun > _UNDER_WAY.total_seconds() / 2:
+            slow = time.monotonic() - begun > _UNDER_WAY.total_seconds() / 2
+            if slow or _State.BROKEN in self._states.values():
                 list(pool.map(self._still_there, plan.files))
             return [*actions, *map(self._send, (*plan.seals, *plan.latest))]
 
     def _still_there(self, item: _Item) -> None:
-        """Raise `AwsFailed` where another push took this one for dead, and sent its own."""
+        """Raise `AwsFailed` where another push has replaced the same, or taken this for dead."""
         held = self._bucket.content(item.key)
         if held is None or held.stored != item.stored:
             raise self._damaged(item, "is not there any more")
@@ -346,9 +350,8 @@ class _Push:
         self._there |= self._bucket.there({it.key for it in published.items} - self._there.keys())
         if all(it.key in self._there for it in published.items):
             return published
-        if key == seal.key:
-            self._in_part |= {it.key for it in source.items}
-        return source
+        self._unsealed |= _of_its_own(source) if key == seal.key else set()
+        return source  # it has lost a file, and its seal says nothing any more
 
     def _of_another_day(self, seal: str) -> str | None:
         """The seal that `latest.json` leads to, where its key is this one but for a date."""
@@ -383,17 +386,14 @@ class _Push:
 
         Its push broke off, or it has lost a file; for some minutes one may still be under way.
         """
-        left = self._unsealed | self._in_part
-        return item.key in left and datetime.now(UTC) - found.modified > _UNDER_WAY
+        return item.key in self._unsealed and datetime.now(UTC) - found.modified > _UNDER_WAY
 
     def _find_unsealed(self) -> None:
-        """Note which objects are a run's whose seal is not there, in a folder of its own."""
+        """Note which objects are a run's whose seal is not there."""
         self._unsealed = set()
         for source in self._sources:
-            if source.seal and source.run_id and source.seal.key not in self._there:
-                folder = source.seal.key.rpartition("/")[0]
-                if source.run_id in folder.rpartition("/")[2]:
-                    self._unsealed |= {it.key for it in source.items}
+            if source.seal and source.seal.key not in self._there:
+                self._unsealed |= _of_its_own(source)
 
     def _make_way(self, plan: _Plan) -> None:
         """Refuse to overwrite, or see to it that nobody follows the pointer meanwhile."""
@@ -478,7 +478,7 @@ class _Push:
 
     def _taken(self, key: str, *more: str) -> AwsFailed:
         """What to raise where somebody else's content must not be overwritten."""
-        if (self._unsealed | self._in_part).issuperset({key, *more}):
+        if self._unsealed.issuperset({key, *more}):
             return _UnderWay(
                 f"s3://{self._place.bucket}/{key}: another push of this run has not ended",
                 hint="push again when it has; where it broke off that helps after "
@@ -491,6 +491,13 @@ class _Push:
             hint="push to another prefix, or overwrite it with --force",
             check="MP-AWS-004",
         )
+
+
+def _of_its_own(source: _Source) -> set[str]:
+    """The keys of a run that has a folder of its own; none of others."""
+    folder = source.seal.key.rpartition("/")[0].rpartition("/")[2] if source.seal else ""
+    its_own = source.run_id is not None and source.run_id in folder
+    return {it.key for it in source.items} if its_own else set()
 
 
 def check_receipt(path: Path) -> None:

@@ -49,7 +49,7 @@ class Wanted:
     json_rows: int | None = 100
 
     def __post_init__(self) -> None:
-        chosen(self.formats)
+        object.__setattr__(self, "formats", chosen(self.formats))  # how a frozen one is completed
         if self.profile not in PROFILES:
             raise WrongUsage(
                 f"--profile: {self.profile!r} is no profile",

@@ -59,8 +59,8 @@ class SealedFolder:
 
         Raises `OutputRefused` where something of this name is there that no set of ours holds.
         """
-        there = os.path.lexists(self._folder / name)
-        if self._seal and there and name not in self._ours | self._found():
+        ours = self._seal is None or name in self._ours
+        if not ours and os.path.lexists(self._folder / name) and name not in self._found():
             raise OutputRefused(
                 f"{self._folder / name}: it would be overwritten, and no {self._seal} lists it",
                 hint="name another folder with --output, or move that file away",
@@ -97,8 +97,8 @@ class SealedFolder:
             )
         for name in self._names:
             _sync(self._part(name))
-        left = [*self._seals(), *filter(None, (self._aside(seal),))]
-        self._clear(self._ours.difference(self._listed(seal) if self._seal else ()))
+        left = self._set_aside(seal) if self._seal else []
+        self._clear(self._ours.difference(self._listed(seal)))
         for name in self._names:
             self._part(name).replace(self._folder / name)
         _sync(self._folder)
@@ -115,27 +115,28 @@ class SealedFolder:
         if self._seal and not self._replacing:
             self._part(self._seal).unlink(missing_ok=True)
 
-    def _aside(self, text: str) -> Path | None:
-        """Write the new seal as a part, and make the old one a part; where that is now."""
-        if not self._seal:
-            return None
-        part, seal = self._part(self._seal), self._folder / self._seal
+    def _set_aside(self, text: str) -> list[Path]:
+        """Write the new seal as a part, and make the old one a part; all that go in the end."""
+        left = self._seals()
+        part, seal = self._part(str(self._seal)), self._folder / str(self._seal)
         part.write_text(text, encoding="utf-8", newline="\n")
         _sync(part)
-        aside = None
         if seal.exists():
-            aside = seal.replace(seal.with_name(f"{self._seal}{_mark()}"))
+            left.append(seal.replace(seal.with_name(f"{self._seal}{_mark()}")))
         self._replacing = True
         _sync(self._folder)
-        return aside
+        return left
 
     def _clear(self, old: Collection[str]) -> None:
         """Remove these files, and the parts of runs that did not end; their seals stay for now."""
-        current = {self._part(name).name for name in self._names}
         for path in self._folder.iterdir():
-            dead = _part_of(path.name)
-            ours = path.name in old if dead is None else dead != self._seal and self._begun(dead)
-            if ours and path.name not in {*current, *self._names} and not path.is_dir():
+            part_of = _part_of(path.name)
+            if part_of is None:
+                goes = path.name in old
+            else:
+                dead = not path.name.endswith(self._suffix)
+                goes = dead and part_of != self._seal and self._begun(part_of)
+            if goes and not path.is_dir():
                 path.unlink()
 
     def _found(self) -> set[str]:

@@ -337,10 +337,8 @@ class Bucket:
                 "`aws configure list` shows what AWS finds",
             ) from error
         except botos.SSLError as error:
-            raise AwsFailed(
-                f"{place}: {what}: the certificate of {self._where} is not trusted",
-                hint=session.UNTRUSTED,
-                check="MP-AWS-006",
+            raise session.untrusted(
+                f"{place}: {what}: the certificate of {self._where} is not trusted"
             ) from error
         except (botos.ConnectionError, botos.HTTPClientError) as error:
             raise AwsFailed(
@@ -395,17 +393,13 @@ def _status(error: botos.ClientError) -> int:
 def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError:
     """What an answer of AWS means; its own words may repeat what was sent and are left out."""
     code, status = str(error.response.get("Error", {}).get("Code", "")), _status(error)
-    if code in session.REMEDIES:
-        return AwsFailed(
-            f"{what}: access denied ({code})", hint=session.REMEDIES[code], check="MP-AWS-001"
+    if code in session.REMEDIES or status in {401, 403}:
+        needs = (
+            "the credentials need s3:ListBucket, s3:GetObject and s3:PutObject there, "
+            "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and what the key needs"
         )
-    if status in {401, 403}:
-        return AwsFailed(
-            f"{what}: access denied ({code})",
-            hint="the credentials need s3:ListBucket, s3:GetObject and s3:PutObject there, "
-            "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and what the key needs",
-            check="MP-AWS-001",
-        )
+        hint = session.REMEDIES.get(code, needs)
+        return AwsFailed(f"{what}: access denied ({code})", hint=hint, check="MP-AWS-001")
     if code == "NoSuchBucket":
         return AwsFailed(
             f"{what}: there is no bucket {bucket}",

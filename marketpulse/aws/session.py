@@ -15,10 +15,6 @@ from botocore.loaders import create_loader
 
 from marketpulse.errors import AwsFailed
 
-UNTRUSTED = (
-    "does your company look into TLS? Then AWS_CA_BUNDLE names the file with its authority's "
-    "certificate"
-)
 _SIGN_IN = "the credentials have expired: sign in again (aws sso login), or renew them"
 _WRONG_KEY = "AWS does not know the access key, or its secret is wrong: correct them"
 # What answers of AWS's services are about whoever asks.
@@ -51,6 +47,16 @@ MISSING = (
     botos.TokenRetrievalError,
     botos.UnknownCredentialError,
 )
+
+
+def untrusted(message: str) -> AwsFailed:
+    """What to raise where nobody knows who has signed a certificate."""
+    return AwsFailed(
+        message,
+        hint="does your company look into TLS? Then AWS_CA_BUNDLE names the file with its "
+        "authority's certificate",
+        check="MP-AWS-006",
+    )
 
 
 def plain() -> botocore.session.Session:

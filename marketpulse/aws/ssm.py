@@ -121,11 +121,7 @@ def _answered(what: str, needs: str) -> Iterator[None]:
             check="MP-SSM-003",
         ) from error
     except botos.SSLError as error:
-        raise AwsFailed(
-            f"{what}: the certificate is not trusted",
-            hint=session.UNTRUSTED,
-            check="MP-AWS-006",
-        ) from error
+        raise session.untrusted(f"{what}: the certificate is not trusted") from error
     except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
         raise AwsFailed(
             f"{what}: no answer ({type(error).__name__})",
