@@ -1,6 +1,6 @@
 """`python -m marketpulse`."""
 
-from marketpulse.cli import main
+from marketpulse.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from marketpulse.errors import AwsFailed, MarketPulseError
+from marketpulse.errors import AwsError, MarketPulseError
 from marketpulse.settings import OracleSettings
-from marketpulse.sources.listener import Endpoint, connected, look_up, secured
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
+from marketpulse.sources.oracle.tns import Endpoint, connected, look_up, secured
 
 _SECONDS = 10.0  # for each step
 _PINGS = 5
@@ -108,7 +108,7 @@ class _Walk:
     def _aws(self) -> str:
         try:
             who = self._asked.identity()
-        except AwsFailed as fault:  # the settings did without it
+        except AwsError as fault:  # the settings did without it
             raise Skipped(fault.message) from fault
         if who is None:
             raise Skipped("no credentials; SSM is not asked")
@@ -139,7 +139,7 @@ class _Walk:
         return "; ".join(self._each(greet))
 
     def _listener(self) -> str:
-        service = self._database.knock(_SECONDS)
+        service = self._database.probe(_SECONDS)
         demands = ", which demands native encryption" if service.encryption_required else ""
         return f"knows {self._database.address.service}{demands}"
 

@@ -30,65 +30,65 @@ class MarketPulseError(Exception):
         }
 
 
-class WrongUsage(MarketPulseError):
+class UsageError(MarketPulseError):
     """The command line asks for something that does not exist or does not fit together."""
 
     exit_code = 2
     check = "MP-USE-001"
 
 
-class OutputRefused(WrongUsage):
+class OutputError(UsageError):
     """The place named for the output cannot be written: read-only, full, a file in the way."""
 
     check = "MP-USE-002"
 
 
-class SettingsMissing(MarketPulseError):
+class SettingsError(MarketPulseError):
     """A setting or credential that the command needs is nowhere to be found."""
 
     exit_code = 3
     check = "MP-SET-001"
 
 
-class Unreachable(MarketPulseError):
+class UnreachableError(MarketPulseError):
     """The database cannot be reached, does not answer, or breaks off."""
 
     exit_code = 4
     check = "MP-NET-006"
 
 
-class ConnectionLost(Unreachable):
+class ConnectionLostError(UnreachableError):
     """The database was there, and then was gone: a new connection may do better."""
 
 
-class LoginRefused(MarketPulseError):
+class LoginError(MarketPulseError):
     """The database is there, and does not let this user in, or not to this table."""
 
     exit_code = 5
     check = "MP-LOG-001"
 
 
-class NotFound(MarketPulseError):
+class NotFoundError(MarketPulseError):
     """No such file, table or folder, or it cannot be opened."""
 
     exit_code = 6
     check = "MP-SRC-001"
 
 
-class BadData(MarketPulseError):
+class DataError(MarketPulseError):
     """The input is not what its format or the columns' contract promises."""
 
     exit_code = 7
     check = "MP-DAT-001"
 
 
-class BadRules(BadData):
+class RulesError(DataError):
     """The exclusion rules cannot be applied as they are written."""
 
     check = "MP-RUL-001"
 
 
-class AwsFailed(MarketPulseError):
+class AwsError(MarketPulseError):
     """AWS, or a store that speaks its language, does not do what it was asked for."""
 
     exit_code = 8

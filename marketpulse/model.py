@@ -40,24 +40,24 @@ class Part:
     """What a nested type is made of: a list's element, a field, a map's key or value."""
 
     name: str
-    travels: str
+    arrow_type: str
     parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: `type` in its source's words, `travels` as the Arrow type its values arrive in.
+    """A column: `type` in its source's words, `arrow_type` as the Arrow type its values arrive in.
 
-    Where that is text for want of a type that keeps every digit, `stands_for` says what the text
+    Where that is text for want of a type that keeps every digit, `logical_type` says what the text
     is: `number`, `json`, ... `default` is SQL. `unreadable` says why the values cannot be had.
     """
 
     name: str
     type: str
-    travels: str
+    arrow_type: str
     nullable: bool = True
     comment: str = ""
-    stands_for: str = ""
+    logical_type: str = ""
     parts: tuple[Part, ...] = ()
     default: str = ""
     unreadable: str = ""
@@ -95,7 +95,7 @@ class TableSchema:
 
 
 @dataclass(frozen=True)
-class Misfit:
+class MalformedLine:
     """A line of a text file with too few or too many fields.
 
     `after` counts the whole rows that stand before it; `text` is the line as it is in the file,
@@ -113,7 +113,7 @@ class Misfit:
         return f"{self.fields} fields instead of {self.expected}"
 
 
-OnMisfit = Callable[[Misfit], None]
+OnMalformedLine = Callable[[MalformedLine], None]
 
 
 class Progress(Protocol):

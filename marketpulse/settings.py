@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from marketpulse.errors import NotFound, SettingsMissing
+from marketpulse.errors import NotFoundError, SettingsError
 
 MASK = "********"
 _PLACEHOLDER = "PLACEHOLDER"
@@ -141,9 +141,9 @@ def load_settings(
 ) -> tuple[Settings, tuple[Provenance, ...]]:
     """Find every setting, and say where; AWS SSM is asked where `ssm` says so.
 
-    `env_file` None means `.env` in the working folder, where there is one. Raises `NotFound` for a
-    named file that is not there, `SettingsMissing` for a value that cannot be one, and, where SSM
-    is asked and does not answer, `AwsFailed`.
+    `env_file` None means `.env` in the working folder, where there is one. Raises `NotFoundError`
+    for a named file that is not there, `SettingsError` for a value that cannot be one,
+    and, where SSM is asked and does not answer, `AwsError`.
     """
     places = _places(options, environment, env_file)
     settings = _found(places)
@@ -156,7 +156,7 @@ def load_settings(
 def oracle_settings(
     options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
 ) -> OracleSettings:
-    """What is needed to connect. Raises `SettingsMissing`, which names all that is missing.
+    """What is needed to connect. Raises `SettingsError`, which names all that is missing.
 
     SSM is asked, by one call, where something is still missing and AWS finds credentials.
     """
@@ -181,7 +181,7 @@ def oracle_settings(
     missing = _missing(settings)
     if missing or username is None or password is None:
         one = len(missing) == 1
-        raise SettingsMissing(
+        raise SettingsError(
             f"{', '.join(missing)} {'is' if one else 'are'} not set; looked in "
             + ", ".join(looked),
             hint=f"set {'it' if one else 'them'} in the environment or in .env, or put the "
@@ -218,7 +218,7 @@ def _places(
 
 
 def _found(places: Sequence[Place]) -> Settings:
-    """The settings of these places. Raises `SettingsMissing` for a value that cannot be one."""
+    """The settings of these places. Raises `SettingsError` for a value that cannot be one."""
     variables = [str(info.validation_alias) for info in Settings.model_fields.values()]
     found: dict[str, Any] = {
         variable: text
@@ -232,7 +232,7 @@ def _found(places: Sequence[Place]) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0])
         where = next(place.name for place in places if place.get(variable) is not None)
-        raise SettingsMissing(
+        raise SettingsError(
             f"{variable} ({where}): {first['msg'].lower()}", hint="correct it there"
         ) from None
 
@@ -293,16 +293,16 @@ def _dotenv(env_file: Path | None) -> list[Place]:
     path = env_file or Path(".env")
     if not path.is_file():
         if env_file:
-            raise NotFound(f"--env-file: {env_file}: no such file")
+            raise NotFoundError(f"--env-file: {env_file}: no such file")
         return []
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsMissing(
+        raise SettingsError(
             f"{path}: byte {error.start} is not UTF-8", hint="save it as UTF-8"
         ) from None
     except OSError as error:
-        raise NotFound(
+        raise NotFoundError(
             f"{path}: cannot be read: {error.strerror}", hint="check the file's permissions"
         ) from error
     values: dict[str, str | None] = {}
@@ -310,7 +310,7 @@ def _dotenv(env_file: Path | None) -> list[Place]:
         if line.error:
             written = line.original.string
             blank_lines = written[: len(written) - len(written.lstrip())].count("\n")
-            raise SettingsMissing(
+            raise SettingsError(
                 f"{path}: line {line.original.line + blank_lines}: this is not NAME=VALUE",
                 hint="a value that begins with a quote ends with one; # begins a comment",
             )

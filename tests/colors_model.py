@@ -19,14 +19,14 @@ Cell = str | None
 
 
 @dataclass(frozen=True)
-class Misfit:
+class MalformedLine:
     """Read: a line with too few or too many fields, its text kept as it stood."""
 
     fields: int
     raw: str
 
 
-Record = Sequence[str] | Misfit
+Record = Sequence[str] | MalformedLine
 
 
 @dataclass(frozen=True)
@@ -265,10 +265,10 @@ def raw_line(cells: Sequence[str]) -> str:
     return ",".join(fields)
 
 
-def reject_misfit(misfit: Misfit, width: int) -> list[Cell]:
+def reject_misfit(malformed_line: MalformedLine, width: int) -> list[Cell]:
     """Rejected: the number of fields comes first, the cells stay empty, RAW_LINE is filled."""
-    reason = f"{misfit.fields} fields instead of {width}"
-    return [*[""] * width, reason, misfit.raw]
+    reason = f"{malformed_line.fields} fields instead of {width}"
+    return [*[""] * width, reason, malformed_line.raw]
 
 
 def read_row(cells: Sequence[str], columns: Sequence[Column]) -> Row | str:
@@ -619,12 +619,12 @@ def run(
     excluded: list[list[Cell]] = []
     rejected: list[list[Cell]] = []
     for record in records:
-        if isinstance(record, Misfit):
+        if isinstance(record, MalformedLine):
             rejected.append(reject_misfit(record, len(header)))
             continue
         if len(record) != len(header):
-            misfit = Misfit(len(record), raw_line(record))
-            rejected.append(reject_misfit(misfit, len(header)))
+            malformed_line = MalformedLine(len(record), raw_line(record))
+            rejected.append(reject_misfit(malformed_line, len(header)))
             continue
         row = read_row(record, columns)
         if isinstance(row, str):
@@ -707,5 +707,5 @@ def read_csv(text: str) -> tuple[list[str], list[Record]]:
     header = lines[0][0]
     records: list[Record] = []
     for fields, raw in lines[1:]:
-        records.append(fields if len(fields) == len(header) else Misfit(len(fields), raw))
+        records.append(fields if len(fields) == len(header) else MalformedLine(len(fields), raw))
     return header, records

@@ -15,47 +15,45 @@ PACKAGE = Path(marketpulse.__file__).parent
 # From top to bottom; imports point down, or sideways. A package stands for its modules, unless
 # they are named themselves. "" is the package itself: the Python API.
 LAYERS = (
-    ("", "__main__", "cli", "tour", "aws_lambda"),  # front doors
-    ("options",),
-    ("results", "api"),
-    ("console",),
-    ("service",),
+    ("", "__main__", "cli", "function"),  # front doors
+    ("cli.options",),
+    ("cli.render", "function.http"),
+    ("cli.console",),
+    ("function.service",),
     (
         "colors.run",
         "colors.explain",
         "colors.funnel",
-        "sample",
-        "verify",
+        "colors.query",
+        "extraction",
         "publish",
-        "published",
         "doctor",
-        "parameters",
+        "aws.parameters",
         "terraform",
     ),  # jobs
-    ("extract", "models", "ddl"),
     ("colors", "sources", "aws", "settings"),
     ("bundle",),
-    ("formats", "sealed", "moments"),
-    ("model", "content", "names", "errors", "version"),
+    ("formats", "atomic", "timestamps"),
+    ("model", "checksums", "names", "errors", "version"),
 )
 # The modules that may import a library; others ask them.
 DOORS = {
-    "rich": {"console"},
-    "typer": {"cli", "options"},
-    "pydantic": {"settings", "bundle", "sources.bundle", "api"},
-    "fastapi": {"api", "aws_lambda"},  # there for a type alone
-    "mangum": {"aws_lambda"},
+    "rich": {"cli.console"},
+    "typer": {"cli.app", "cli.options"},
+    "pydantic": {"settings", "bundle", "sources.bundle", "function.http"},
+    "fastapi": {"function.http", "function.events"},  # there for a type alone
+    "mangum": {"function.events"},
     "pydantic_settings": {"settings"},
     "dotenv": {"settings"},
     "openpyxl": {"formats.xlsx"},
     "xlsxwriter": {"formats.xlsx"},
     "oracledb": {
         "sources.oracle",
-        "sources.dictionary",
-        "sources.address",
-        "sources.refusals",
+        "sources.oracle.dictionary",
+        "sources.oracle.dsn",
+        "sources.oracle.errors",
     },
-    "sqlalchemy": {"sources.dictionary"},
+    "sqlalchemy": {"sources.oracle.dictionary"},
     "boto3": {"aws.session", "aws.bucket", "aws.ssm"},
     "botocore": {"aws.session", "aws.bucket", "aws.ssm"},
 }
@@ -211,7 +209,7 @@ def test_the_environment_is_an_argument() -> None:
         or (isinstance(node, ast.alias) and node.name in {"environ", "environb", "getenv"})
     }
     # OracleDatabase() is a front door, too.
-    assert readers == {"cli", "aws_lambda", "sources.oracle"}
+    assert readers == {"cli.app", "function.events", "sources.oracle"}
 
 
 def test_only_the_console_prints() -> None:
@@ -223,7 +221,7 @@ def test_only_the_console_prints() -> None:
         if (isinstance(node, ast.Name) and node.id == "print")
         or (isinstance(node, ast.Attribute) and node.attr in {"stdout", "stderr"})
     }
-    assert printers == {"console"}
+    assert printers == {"cli.console"}
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -238,7 +236,7 @@ def test_help_loads_nothing_heavy() -> None:
         assert heavy == set()
         ours = {other for other, one in MODULES[name].ours() if one.at_once}
         waiting += sorted((ours | packages) - loaded)
-    assert loaded >= {"cli", "console", "errors"}
+    assert loaded >= {"cli.app", "cli.console", "errors"}
 
 
 @pytest.mark.parametrize("module", MODULES.values(), ids=[name or "-" for name in MODULES])

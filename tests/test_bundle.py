@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import marketpulse
-from marketpulse.errors import BadData
-from marketpulse.formats.text import as_text
+from marketpulse.errors import DataError
+from marketpulse.formats.encode import as_text
 from marketpulse.sources import open_source
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ class Refused(socket.socket):
     def __init__(self, *_, **__):
         raise AssertionError("a socket")
 socket.socket = Refused
-from marketpulse.cli import main
+from marketpulse.cli.app import main
 main()
 """
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and permissions")
@@ -98,7 +98,7 @@ def test_every_cell_is_the_sources(whole: Path, place: str, table: str) -> None:
     loaded = marketpulse.load(path)
     with open_source("demo") as market:
         wanted = market.scan(table).read_all()
-        numbers = [it.name for it in market.describe(table).columns if it.stands_for == "number"]
+        numbers = [it.name for it in market.describe(table).columns if it.logical_type == "number"]
     found = loaded.arrow(table)
     assert found.column_names == wanted.column_names
     for name in wanted.column_names:
@@ -135,9 +135,9 @@ def test_an_independent_reader_finds_every_cell(whole: Path, suffix: str) -> Non
                 it in {None, "NaN", "inf", "-inf"} and (it is None or field.name != "A_VARCHAR")
                 for it in texts
             ]
-            exact = column["travels"].startswith(("int", "uint", "decimal"))
+            exact = column["arrow_type"].startswith(("int", "uint", "decimal"))
             for cell, text in zip(cells, texts, strict=True):
-                if (cell is not None and exact) or (column["stands_for"] == "number" and cell):
+                if (cell is not None and exact) or (column["logical_type"] == "number" and cell):
                     assert cell == Decimal(text)
                 elif isinstance(cell, str):
                     assert cell == text
@@ -226,7 +226,7 @@ def test_verify_names_what_changed(harm: Callable[[Path], Any], named: str, bund
     assert process.returncode == 7
     assert named in out
     if named == "COLORS_sample_20260313_180000.csv":
-        with pytest.raises(BadData, match="COLORS_sample") as caught:
+        with pytest.raises(DataError, match="COLORS_sample") as caught:
             marketpulse.load(bundle).arrow("COLORS")
         assert caught.value.check == "MP-BND-006"
 
@@ -252,7 +252,7 @@ def test_a_manifest_does_not_lead_out(name: str, bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
     manifest["tables"][0]["files"][0]["name"] = name
     (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(BadData) as caught:
+    with pytest.raises(DataError) as caught:
         open_source(str(bundle))
     assert caught.value.check == "MP-BND-003"
     assert "MP-BND-003" in run(*("verify", bundle, "--format", "json"), folder=bundle, code=7)
@@ -264,14 +264,14 @@ def test_links_are_refused(bundle: Path, tmp_path: Path) -> None:
     path = file_of(bundle, "COLORS", "csv")
     path.rename(tmp_path / "elsewhere.csv")
     path.symlink_to(tmp_path / "elsewhere.csv")
-    with pytest.raises(BadData) as caught:
+    with pytest.raises(DataError) as caught:
         open_source(str(bundle))
     assert caught.value.check == "MP-BND-004"
     with zipfile.ZipFile(tmp_path / "links.zip", "w") as packed:
         entry = zipfile.ZipInfo("manifest.json")
         entry.external_attr = (stat.S_IFLNK | 0o777) << 16
         packed.writestr(entry, "/etc/passwd")
-    with pytest.raises(BadData) as caught:
+    with pytest.raises(DataError) as caught:
         open_source(str(tmp_path / "links.zip"))
     assert caught.value.check == "MP-BND-004"
 
@@ -290,7 +290,7 @@ def test_zips_that_are_no_bundles(entries: dict[str, bytes], check: str, tmp_pat
     with zipfile.ZipFile(tmp_path / "odd.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         for name, content in entries.items():
             packed.writestr(name, content)
-    with pytest.raises(BadData) as caught:
+    with pytest.raises(DataError) as caught:
         open_source(str(tmp_path / "odd.zip"))
     assert caught.value.check == check
 
@@ -485,7 +485,7 @@ def test_a_manifest_that_contradicts_itself(odd: str, bundle: Path) -> None:
     elif odd == "twice":
         manifest["tables"].append(manifest["tables"][0])
     else:
-        manifest["tables"][0]["columns"][0]["travels"] = "number"
+        manifest["tables"][0]["columns"][0]["arrow_type"] = "number"
     (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     words = ("run-colors", bundle, "--table", "COLORS", "--format", "json")
     assert "MP-BND-002" in run(*words, folder=bundle.parent, code=7)

@@ -23,7 +23,7 @@ import typer
 from typer.testing import CliRunner
 
 import marketpulse
-from marketpulse.cli import app
+from marketpulse.cli.app import app
 
 ROOT = Path(marketpulse.__file__).parents[1]
 DAY = Path(__file__).parent / "fixtures/colors_day"

@@ -21,8 +21,8 @@ from oracle_server.market import market
 from oracle_server.server import OracleServer
 
 from marketpulse import errors
-from marketpulse.cli import app, rules_app, ssm_app
-from marketpulse.parameters import SECRET
+from marketpulse.aws.parameters import SECRET
+from marketpulse.cli.app import app, rules_app, ssm_app
 from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketpulse.errors import NotFound, OutputRefused
-from marketpulse.extract import describe, file_stems, list_tables
+from marketpulse.errors import NotFoundError, OutputError
+from marketpulse.extraction.catalog import describe, file_stems, list_tables
 from marketpulse.sources import open_source
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +64,7 @@ def test_like(like: str, found: list[str]) -> None:
 @pytest.mark.parametrize("like", ["nothing", "C_LORS", ".*", "color["])
 def test_nothing_like_it(like: str) -> None:
     """A pattern is no regular expression, and none like it is an error, not an empty list."""
-    with open_source("demo", rows=1) as market, pytest.raises(NotFound, match="is like"):
+    with open_source("demo", rows=1) as market, pytest.raises(NotFoundError, match="is like"):
         list_tables(market, like)
 
 
@@ -138,7 +138,7 @@ def test_the_only_table_needs_no_name(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     """Where the folder cannot be written, one error says so."""
     (tmp_path / "file").touch()
-    with open_source("demo", rows=1) as market, pytest.raises(OutputRefused):
+    with open_source("demo", rows=1) as market, pytest.raises(OutputError):
         list_tables(market).write(tmp_path / "file")
 
 

@@ -24,12 +24,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
-from marketpulse import ColorsRun, console, run_colors
-from marketpulse.errors import BadData
+from marketpulse import ColorsRun, run_colors
+from marketpulse.cli import console
+from marketpulse.errors import DataError
+from marketpulse.extraction.sample import Wanted, sample
 from marketpulse.formats import FORMATS, open_writer, opener
-from marketpulse.formats.text import Carried, as_text, carried, carried_field
-from marketpulse.model import Misfit
-from marketpulse.sample import Wanted, sample
+from marketpulse.formats.encode import LogicalType, as_text, logical_field, logical_type
+from marketpulse.model import MalformedLine
 from marketpulse.sources import open_files
 
 TEXTS = (
@@ -104,16 +105,16 @@ class Read:
     """What the format's own opener found in a file."""
 
     table: pa.Table
-    misfits: list[Misfit] = field(default_factory=list)
+    malformed_lines: list[MalformedLine] = field(default_factory=list)
 
     def column(self, name: str) -> list[Any]:
         """The cells of a column."""
         cells: list[Any] = self.table.column(name).to_pylist()
         return cells
 
-    def kind(self, name: str) -> Carried | None:
+    def kind(self, name: str) -> LogicalType | None:
         """What the text of a column stands for."""
-        return carried(self.table.schema.field(name))
+        return logical_type(self.table.schema.field(name))
 
     def rows(self) -> list[list[Any]]:
         """The rows."""
@@ -125,9 +126,9 @@ def read(path: Path) -> Read:
     """Read a file as every command does."""
     workspace = path.parent / "workspace"
     workspace.mkdir(exist_ok=True)
-    misfits: list[Misfit] = []
-    table = opener(path, workspace)(misfits.append).read_all()
-    return Read(table, misfits)
+    malformed_lines: list[MalformedLine] = []
+    table = opener(path, workspace)(malformed_lines.append).read_all()
+    return Read(table, malformed_lines)
 
 
 def write(path: Path, table: pa.Table, *, numbers: Sequence[str] = (), at_once: int = 1000) -> Path:
@@ -184,7 +185,7 @@ def check_text(suffix: str, cells: Sequence[str | None], folder: Path) -> None:
     ours = read(path)
     assert ours.column("T") == wanted
     assert ours.column("K") == numbered
-    assert ours.kind("T") is Carried.TEXT
+    assert ours.kind("T") is LogicalType.TEXT
     theirs = others_read(path)
     assert theirs == [list(row) for row in zip(numbered, wanted, strict=True)]
 
@@ -489,7 +490,7 @@ def test_any_number_in_a_sheet_keeps_its_value(numbers: list[Decimal], folder: P
         digits = re.sub("[^0-9]", "", text).lstrip("0")
         assert isinstance(cell, str) == (len(digits) > 15)
     ours = read(path)
-    kinds = {Carried.TEXT, Carried.FLOAT, Carried.MIXED}
+    kinds = {LogicalType.TEXT, LogicalType.FLOAT, LogicalType.MIXED}
     assert ours.kind("N") in kinds
 
 
@@ -506,7 +507,7 @@ def test_any_number_of_json_is_exact(numbers: list[Decimal], folder: Path) -> No
     lines = [f'{{"K": "x", "N": {str(number).replace("E+", "e")}}}' for number in numbers]
     path.write_text("\n".join(lines), encoding="utf-8")
     ours = read(path)
-    assert ours.kind("N") is Carried.NUMBER
+    assert ours.kind("N") is LogicalType.NUMBER
     assert ours.column("N") == [f"{number:f}" for number in numbers]
     again = write(folder / "again.ndjson", ours.table)
     assert others_read(again) == [["x", number] for number in numbers]
@@ -540,7 +541,7 @@ def test_json_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
     for suffix in ("json", "ndjson"):
         ours = read(json_file(tmp_path / f"shape.{suffix}", JSON_SHAPES[name]))
         assert ours.rows() == [["x", "1"], ["y", "2"]]
-        assert ours.kind("B") is Carried.NUMBER
+        assert ours.kind("B") is LogicalType.NUMBER
 
 
 def test_kinds_that_meet_in_a_column_of_json_stay_apart(tmp_path: Path) -> None:
@@ -549,7 +550,7 @@ def test_kinds_that_meet_in_a_column_of_json_stay_apart(tmp_path: Path) -> None:
     cells = ['"5"', "5", "5.0", "true", "null", inner, '"true"', '""', '{"a": 1E2}']
     lines = [f'{{"K": {number}, "M": {cell}}}' for number, cell in enumerate(cells)]
     ours = read(json_file(tmp_path / "mixed.ndjson", "\n".join(lines)))
-    assert ours.kind("M") is Carried.MIXED
+    assert ours.kind("M") is LogicalType.MIXED
     again = write(tmp_path / "again.ndjson", ours.table).read_text(encoding="utf-8")
     found = [line.partition('"M": ')[2][:-1] for line in again.splitlines()]
     assert found == [*cells[:-1], '{"a": 100}']
@@ -573,7 +574,7 @@ def test_constants_that_json_does_not_have_are_numbers(tmp_path: Path) -> None:
     """NaN and the infinities, which many programs write, leave their column one of numbers."""
     path = json_file(tmp_path / "nan.ndjson", '{"A": NaN}\n{"A": -Infinity}\n{"A": 10}\n{"A": 9}')
     ours = read(path)
-    assert ours.kind("A") is Carried.NUMBER
+    assert ours.kind("A") is LogicalType.NUMBER
     assert ours.column("A") == ["NaN", "-Infinity", "10", "9"]
     written = write(tmp_path / "again.ndjson", ours.table)
     assert others_read(written) == [[None], [None], [10], [9]]
@@ -609,7 +610,7 @@ BROKEN_JSON = {
 def test_broken_json_is_said_to_be_so(name: str, tmp_path: Path) -> None:
     """What is no JSON, or no objects, is bad data, and the place is named."""
     text, words = BROKEN_JSON[name]
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         read(json_file(tmp_path / "broken.json", text))
 
 
@@ -670,15 +671,15 @@ def test_a_sheet_is_read_for_its_values(tmp_path: Path) -> None:
         ["b", "-2", "9007199254740992", "2026-03-12 23:59:59.5", None, None],
     ]
     kinds = [ours.kind(name) for name in "TNMDBX"]
-    floats = Carried.FLOAT
-    assert kinds == [Carried.TEXT, floats, floats, Carried.DATE, None, Carried.TEXT]
+    floats = LogicalType.FLOAT
+    assert kinds == [LogicalType.TEXT, floats, floats, LogicalType.DATE, None, LogicalType.TEXT]
 
 
 def test_kinds_that_meet_in_a_column_of_a_sheet_stay_apart(tmp_path: Path) -> None:
     """Text and numbers of one column of a sheet are not taken for each other."""
     path = sheet_of(tmp_path / "mixed.xlsx", ["5"], [5], [True], [date(2026, 3, 13)], header=["A"])
     ours = read(path)
-    assert ours.kind("A") is Carried.MIXED
+    assert ours.kind("A") is LogicalType.MIXED
     assert parsed(f"[{write(tmp_path / 'a.json', ours.table).read_text()}]")[0] == [
         {"A": "5"},
         {"A": 5},
@@ -699,7 +700,7 @@ def test_kinds_that_meet_in_a_column_of_a_sheet_stay_apart(tmp_path: Path) -> No
 def test_a_workbook_that_is_damaged_within(tmp_path: Path, old: str, new: str) -> None:
     """Whatever the library makes of it, it is bad data, and no fault of ours."""
     path = sheet_of(tmp_path / "sheet.xlsx", ["1", "A", 1, "2026-03-13", 98.5, "x"])
-    with pytest.raises(BadData, match="damaged"):
+    with pytest.raises(DataError, match="damaged"):
         run_colors(replaced(path, old, new))
 
 
@@ -838,10 +839,10 @@ def test_rows_of_a_sheet_that_are_too_long_or_blank(tmp_path: Path) -> None:
     )
     ours = read(path)
     assert ours.rows() == [["2", None], ["", "x"]]
-    (misfit,) = ours.misfits
-    assert (misfit.after, misfit.fields, misfit.expected) == (0, 5, 2)
-    assert misfit.text == '1,"a,b","c ""d""","l1\nl2","l1\rl2"'
-    assert next(csv.reader(io.StringIO(misfit.text, newline="")))[4] == "l1\rl2"
+    (malformed_line,) = ours.malformed_lines
+    assert (malformed_line.after, malformed_line.fields, malformed_line.expected) == (0, 5, 2)
+    assert malformed_line.text == '1,"a,b","c ""d""","l1\nl2","l1\rl2"'
+    assert next(csv.reader(io.StringIO(malformed_line.text, newline="")))[4] == "l1\rl2"
 
 
 def test_escapes_of_a_sheet_are_characters(tmp_path: Path) -> None:
@@ -873,7 +874,7 @@ def test_only_one_sheet_may_hold_data(tmp_path: Path) -> None:
         if hidden:
             assert read(path).rows() == [["x"]]
         else:
-            with pytest.raises(BadData, match="2 sheets hold data: 'Colors', 'Other'"):
+            with pytest.raises(DataError, match="2 sheets hold data: 'Colors', 'Other'"):
                 read(path)
 
 
@@ -886,7 +887,7 @@ def test_a_sheet_needs_a_header_of_different_names(
 ) -> None:
     """A workbook without a header, or with one name twice, is bad data."""
     path = sheet_of(tmp_path / "header.xlsx", *rows[1:], header=rows[0] if rows else [])  # type: ignore[arg-type] # odd on purpose
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         read(path)
 
 
@@ -896,10 +897,10 @@ def test_what_has_no_room_in_a_sheet_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "longest.xlsx", pa.table({"A": [longest, "é" * 32767]}))
     assert read(path).column("A") == [longest, "é" * 32767]
     for text in (longest + "x", "\U0001f600" * 16384):
-        with pytest.raises(BadData, match="A: a cell has room for 32,767 characters"):
+        with pytest.raises(DataError, match="A: a cell has room for 32,767 characters"):
             write(tmp_path / "longer.xlsx", pa.table({"A": [text]}))
     many = pa.table({"A": pa.nulls(1_048_576, pa.string())})
-    with pytest.raises(BadData, match="a sheet has room for 1,048,576 rows"):
+    with pytest.raises(DataError, match="a sheet has room for 1,048,576 rows"):
         write(tmp_path / "rows.xlsx", many, at_once=1_048_576)
 
 
@@ -920,7 +921,7 @@ def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     ):
         path = tmp_path / f"other.{suffix}"
         path.write_bytes(data)
-        with pytest.raises(BadData, match=words):
+        with pytest.raises(DataError, match=words):
             read(path)
 
 
@@ -954,7 +955,7 @@ def test_csv_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
     ours = read(csv_file(tmp_path, CSV_SHAPES[name]))
     assert ours.table.schema.names == ["A", "B"]
     assert ours.rows() == [["1", "x"]]
-    assert not ours.misfits
+    assert not ours.malformed_lines
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n", "\n \t\n"])
@@ -990,14 +991,14 @@ def test_lines_of_too_few_or_many_fields_are_told_in_their_place(tmp_path: Path)
     ]
     ours = read(csv_file(tmp_path, "\n".join(lines)))
     assert ours.rows() == [["4", "5"], ["6", "7\n8"], ["9", "9"]]
-    assert [(it.after, it.fields, it.text) for it in ours.misfits] == [
+    assert [(it.after, it.fields, it.text) for it in ours.malformed_lines] == [
         (0, 1, "1"),
         (0, 3, "1,2,3"),
         (1, 1, '"x\ny"'),
         (2, 1, '""'),
         (2, 3, '1,"2,""3""",4'),
     ]
-    assert {it.expected for it in ours.misfits} == {2}
+    assert {it.expected for it in ours.malformed_lines} == {2}
 
 
 BROKEN_QUOTES = {
@@ -1023,7 +1024,7 @@ BROKEN_QUOTES = {
 def test_a_broken_quote_names_its_line(name: str, tmp_path: Path) -> None:
     """A quote that does not end its field is an error, with the line where its record begins."""
     text, line = BROKEN_QUOTES[name]
-    with pytest.raises(BadData, match=f"line {line}: a quote is broken"):
+    with pytest.raises(DataError, match=f"line {line}: a quote is broken"):
         read(csv_file(tmp_path, text))
 
 
@@ -1058,19 +1059,19 @@ def test_any_text_is_read_as_csv_or_refused(header: str, body: str, folder: Path
     try:
         list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
     except csv.Error:
-        with pytest.raises(BadData, match="a quote is broken"):
+        with pytest.raises(DataError, match="a quote is broken"):
             read(path)
         return
     ours = read(path)
     rows: list[list[str | None]] = []
-    misfits = []
+    malformed_lines = []
     for record in model.read_csv(text)[1]:
-        if isinstance(record, model.Misfit):
-            misfits.append(Misfit(len(rows), record.fields, 2, record.raw))
+        if isinstance(record, model.MalformedLine):
+            malformed_lines.append(MalformedLine(len(rows), record.fields, 2, record.raw))
         else:
             rows.append([cell or None for cell in record])
     assert ours.rows() == rows
-    assert ours.misfits == misfits
+    assert ours.malformed_lines == malformed_lines
 
 
 NO_UTF_8 = {
@@ -1089,7 +1090,7 @@ NO_UTF_8 = {
 def test_text_that_is_not_utf_8_names_its_line(name: str, tmp_path: Path) -> None:
     """Another encoding is an error with the line and the byte, never other letters."""
     text, words = NO_UTF_8[name]
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         read(csv_file(tmp_path, text))
 
 
@@ -1105,7 +1106,7 @@ def test_text_that_is_not_utf_8_names_its_line(name: str, tmp_path: Path) -> Non
 )
 def test_what_is_no_csv_is_refused(text: str, words: str, tmp_path: Path) -> None:
     """An empty file, or one with other separators, is an error that says so."""
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         read(csv_file(tmp_path, text))
 
 
@@ -1132,5 +1133,5 @@ def test_text_of_csv_stays_to_the_letter(tmp_path: Path) -> None:
 
 def test_mixed_cells_are_spelled_without_their_kind() -> None:
     """What marks the kind of a cell in a mixed column is never shown."""
-    column = carried_field("x", Carried.MIXED)
+    column = logical_field("x", LogicalType.MIXED)
     assert as_text(pa.array(["tx", "n5", None]), column).to_pylist() == ["x", "5", None]

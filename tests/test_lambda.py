@@ -31,15 +31,16 @@ from oracle_server.server import OracleServer
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from marketpulse import aws_lambda, console
-from marketpulse.errors import LoginRefused, MarketPulseError, SettingsMissing, WrongUsage
-from marketpulse.service import Service
+from marketpulse.cli import console
+from marketpulse.errors import LoginError, MarketPulseError, SettingsError, UsageError
+from marketpulse.function import events as aws_lambda
+from marketpulse.function.service import Service
 
 ROOT = Path(__file__).parents[1]
 PATH = "/sp-incb/ci/market-pulse/oracle"
 FIRST, SECOND = "Planted-Rye-5150", "Planted-Oat-6160"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-APPLICATION = "marketpulse.aws_lambda:application"
+APPLICATION = "marketpulse.function:application"
 AT = "2026-03-13T08:00:00Z"
 # A 503 is no crash, and no schema tells which table, condition or mapping makes sense.
 UNCHECKED = [schemathesis.checks.not_a_server_error, positive_data_acceptance]
@@ -191,7 +192,7 @@ def test_parameters_are_read_now_and_then(cloud: Cloud) -> None:
     cloud.put(host="PLACEHOLDER")
 
     assert patient.tables()
-    with pytest.raises(SettingsMissing):
+    with pytest.raises(SettingsError):
         eager.tables()
 
 
@@ -204,9 +205,9 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
     cloud.database.users["ANALYST"] = SECOND
     logins = len(cloud.database.seen.logins)
     for _ in range(3):  # AWS tries an event twice more
-        with pytest.raises(LoginRefused, match="ORA-01017") as refused:
+        with pytest.raises(LoginError, match="ORA-01017") as refused:
             call({"time": AT})
-    with pytest.raises(LoginRefused):
+    with pytest.raises(LoginError):
         aws_lambda.service().tables()
     assert refused.value.check == "MP-LOG-001"
     assert len(cloud.database.seen.logins) - logins == 1
@@ -217,7 +218,7 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
     eager = Service(os.environ, seconds=0)
     logins = len(cloud.database.seen.logins)
     for _ in range(2):
-        with pytest.raises(LoginRefused):
+        with pytest.raises(LoginError):
             eager.tables()
     assert len(cloud.database.seen.logins) - logins == 2
 
@@ -289,7 +290,7 @@ def test_questions_that_mean_nothing() -> None:
 
 def test_what_an_ended_run_has_left_is_removed(tmp_path: Path) -> None:
     """Lambda keeps the disk of a function that it has ended; nowhere else is anything removed."""
-    code = "from marketpulse.aws_lambda import service; service()"
+    code = "from marketpulse.function.events import service; service()"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     (tmp_path / "marketpulse-1/run").mkdir(parents=True)
     (tmp_path / "other").mkdir()
@@ -359,7 +360,7 @@ def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str])
 )
 def test_an_event_of_other_words(cloud: Cloud, event: dict[str, Any]) -> None:
     """It is refused before anybody logs in."""
-    with pytest.raises(WrongUsage):
+    with pytest.raises(UsageError):
         call(event)
     assert cloud.database.seen.connections == 0
 
@@ -603,15 +604,15 @@ def test_uvicorn_runs_the_same(tmp_path: Path) -> None:
 INSIDE = """
 import json, sys
 sys.path[:0] = [sys.argv[1]]
-import marketpulse.aws_lambda
+import marketpulse.function.events
 assert marketpulse.__file__.startswith(sys.argv[1]), marketpulse.__file__
-run = marketpulse.aws_lambda.handler({"time": sys.argv[2]}, None)
+run = marketpulse.function.handler({"time": sys.argv[2]}, None)
 asked = {
     "version": "2.0", "rawPath": "/colors", "rawQueryString": "date=2026-03-01&cusip=037833100",
     "headers": {"host": "x"},
     "requestContext": {"http": {"method": "GET", "path": "/colors", "sourceIp": "10.0.0.1"}},
 }
-colors = marketpulse.aws_lambda.handler(asked, None)
+colors = marketpulse.function.handler(asked, None)
 assert colors["statusCode"] == 200, colors
 for package in ("pandas", "rich", "openpyxl"):
     assert package not in sys.modules

@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from marketpulse.ddl import as_ddl
-from marketpulse.errors import OutputRefused
+from marketpulse.errors import OutputError
+from marketpulse.extraction.ddl import as_ddl
+from marketpulse.extraction.pydantic_models import as_models, write_models
 from marketpulse.formats import open_writer
-from marketpulse.formats.typed import column_of
+from marketpulse.formats.decode import column_of
 from marketpulse.model import Column, ForeignKey, SourceInfo, Table, TableSchema
-from marketpulse.models import as_models, write_models
 from marketpulse.sources import open_source
 
 ROOT = Path(__file__).parents[1]
@@ -119,16 +119,16 @@ def same(value: Any, wanted: Any, column: Column, way: str) -> bool:
     """Whether a value that was read is the one that the source has."""
     if wanted is None:
         return value is None
-    if column.stands_for == "number":
+    if column.logical_type == "number":
         return bool(isinstance(value, Decimal) and str(value) == wanted)
-    if column.stands_for:
+    if column.logical_type:
         inner = json.loads(wanted, parse_float=Decimal)
         as_text = way == "csv" or inner is None or isinstance(inner, str)
         return bool(value == (wanted if as_text else inner))
-    if column.travels in {"float", "double"}:
+    if column.arrow_type in {"float", "double"}:
         if not math.isfinite(wanted):
             return value is None if way != "csv" else str(value) == str(wanted)
-        narrow = pa.scalar(value, column.travels).as_py()
+        narrow = pa.scalar(value, column.arrow_type).as_py()
         return bool(str(narrow) == str(wanted))
     if way == "csv" and wanted in ("", b""):
         return value is None
@@ -165,7 +165,7 @@ def test_every_row_that_is_written_is_read(table: str, market: Any, tmp_path: Pa
                 continue
             for column, kind in zip(schema.columns, rows.schema.types, strict=True):
                 value, cell = row[column.name], rows[column.name][place]
-                if "[ns" in column.travels:
+                if "[ns" in column.arrow_type:
                     # Arrow's own words, which have all nine digits and may end in a Z.
                     words = str(cell.cast(pa.string())).rstrip("Z")
                     whole = value if value is None or "." in value else f"{value}."
@@ -192,7 +192,7 @@ def loaded(*schemas: TableSchema, source: SourceInfo = DEMO) -> dict[str, Any]:
 def test_digits_that_a_float_may_lose_are_refused(number: str) -> None:
     """Where pydantic's own reader might change a number, the row is refused, never altered."""
     exact = loaded(written(column_of(pa.field("x", pa.decimal128(38, 10)))))["T"]
-    free = loaded(written(Column("x", "", "string", stands_for="number")))["T"]
+    free = loaded(written(Column("x", "", "string", logical_type="number")))["T"]
     for model in (exact, free):
         with pytest.raises(ValueError, match="digits lost"):
             model.model_validate_json(f'{{"x": {number}}}')
@@ -324,10 +324,10 @@ def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [it.name for it in (tmp_path / "new").iterdir()] == ["models.py"]
     (tmp_path / "taken.py").mkdir()
     for name in ("taken.py", "new/models.py/models.py"):
-        with pytest.raises(OutputRefused):
+        with pytest.raises(OutputError):
             write_models(tmp_path / name, DEMO, [])
     (tmp_path / "mine.py").write_text("mine = 1")
-    with pytest.raises(OutputRefused, match="did not write it"):
+    with pytest.raises(OutputError, match="did not write it"):
         write_models(tmp_path / "mine.py", DEMO, [])
     assert sorted(it.name for it in tmp_path.iterdir()) == ["mine.py", "new", "taken.py"]
 
@@ -412,7 +412,7 @@ def test_what_duckdb_cannot_hold_is_text_and_said_to_be() -> None:
     kinds = [pa.float16(), pa.decimal256(60, 2), pa.duration("ns")]
     kinds += [pa.struct([("a", pa.int8()), ("A", pa.int8())]), pa.decimal128(5, -2)]
     columns = [column_of(pa.field(f"c{place}", kind)) for place, kind in enumerate(kinds)]
-    columns.append(Column("n", "", "string", stands_for="number"))
+    columns.append(Column("n", "", "string", logical_type="number"))
     statements = as_ddl([written(*columns)])
     assert statements.count(", which DuckDB cannot hold") == len(kinds)
     assert '"n" VARCHAR  -- text that stands for: number' in statements

@@ -30,11 +30,17 @@ from pydantic import SecretStr
 from sqlfluff.core import Linter
 
 import marketpulse
-from marketpulse.errors import ConnectionLost, MarketPulseError, NotFound, Unreachable, WrongUsage
-from marketpulse.sample import Wanted, sample
+from marketpulse.errors import (
+    ConnectionLostError,
+    MarketPulseError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+)
+from marketpulse.extraction.sample import Wanted, sample
+from marketpulse.extraction.verify import verify
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
-from marketpulse.verify import verify
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "Planted-Barley-77"
@@ -281,7 +287,7 @@ def test_the_nearest_names_are_told(server: OracleServer, tmp_path: Path) -> Non
 
 def test_a_table_of_another_schema_is_pointed_to(server: OracleServer) -> None:
     """A name without its schema is no guess: the message says where there is one."""
-    with opened(server) as source, pytest.raises(NotFound) as missing:
+    with opened(server) as source, pytest.raises(NotFoundError) as missing:
         source.named("rates")
     assert "TREASURY.RATES" in missing.value.hint
 
@@ -315,7 +321,7 @@ def test_names_are_looked_up(server: OracleServer, name: str, found: str) -> Non
 )
 def test_a_hostile_name_is_not_found(server: OracleServer, name: str) -> None:
     """No part of a name that is none reaches the database as SQL."""
-    with opened(server) as source, pytest.raises(NotFound):
+    with opened(server) as source, pytest.raises(NotFoundError):
         source.scan(name)
     assert_harmless(server)
 
@@ -326,7 +332,7 @@ def test_a_hostile_name_is_not_found(server: OracleServer, name: str) -> None:
 )
 def test_a_condition_is_one_condition(server: OracleServer, condition: str) -> None:
     """A second statement, or a query in the condition, is refused before it is sent."""
-    with opened(server) as source, pytest.raises(WrongUsage):
+    with opened(server) as source, pytest.raises(UsageError):
         source.scan("COLORS_TABLE", where=condition)
     assert_harmless(server)
 
@@ -439,7 +445,7 @@ def taken(source: OracleSource, folder: Path) -> str:
                 source, ["COLORS_TABLE"], wanted, output=folder,
                 taken_at=datetime(2026, 3, 13, 18, tzinfo=UTC), progress=_Quiet(),
             )  # fmt: skip
-    except (Unreachable, ConnectionLost):
+    except (UnreachableError, ConnectionLostError):
         assert not (folder / "manifest.json").exists()
         return "refused"
     found = verify(folder)

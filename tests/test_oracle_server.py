@@ -23,7 +23,7 @@ from oracle_server.server import OracleServer
 from oracle_server.values import decode_number, encode_number
 from pydantic import SecretStr
 
-from marketpulse.errors import Unreachable
+from marketpulse.errors import UnreachableError
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 
@@ -115,7 +115,7 @@ def test_tls_with_a_wallet(tmp_path: Path) -> None:
         with OracleSource(OracleDatabase(by_parameters)) as source:
             assert len(source.tables()) > 5
         bare = OracleSettings(SecretStr("market"), SecretStr(PASSWORD), server.dsn)
-        with pytest.raises(Unreachable) as refused:
+        with pytest.raises(UnreachableError) as refused:
             OracleDatabase(bare).__enter__()
         assert refused.value.check == "MP-TLS-001"
 

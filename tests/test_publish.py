@@ -27,9 +27,9 @@ from test_cli import ROOT, Result, Tool
 from test_oracle_server import certificate
 
 from marketpulse.aws.bucket import Bucket
+from marketpulse.checksums import part_size
 from marketpulse.colors.run import SUMMARY
-from marketpulse.content import part_size
-from marketpulse.errors import AwsFailed, BadData, MarketPulseError, WrongUsage
+from marketpulse.errors import AwsError, DataError, MarketPulseError, UsageError
 from marketpulse.publish import RUN, Receipt, push
 
 SECRETS = {
@@ -797,7 +797,7 @@ def test_whatever_the_store_does_a_reader_sees_a_whole_run(
     store.choose = choose
     try:
         receipt = send(store, runs["two"])
-    except AwsFailed:
+    except AwsError:
         assert latest_of(store) in {RUNS["one"], RUNS["two"], None}
         if "latest.json" not in place:
             assert latest_of(store) == RUNS["one"]
@@ -818,7 +818,7 @@ def test_a_corrupted_object_is_found_and_mended(
 ) -> None:
     """What arrived with another byte ends the push with its key; the next push sends it again."""
     store.choose = lambda asked: fault if asked.startswith("PUT") and name in asked else None
-    with pytest.raises(AwsFailed, match=name) as caught:
+    with pytest.raises(AwsError, match=name) as caught:
         send(store, runs["one"])
     store.choose = lambda _: None
     actions = {it.key.rpartition("/")[2]: it.action for it in send(store, runs["one"]).objects}
@@ -880,7 +880,7 @@ def test_a_run_that_lost_a_file_is_published_anew(store: Store, runs: dict[str, 
     send(store, runs["one"])
     del store.objects[next(key for key in store.objects if key.endswith("b.csv"))]
     ranked_again(runs["one"])
-    with pytest.raises(AwsFailed, match="has not ended"):
+    with pytest.raises(AwsError, match="has not ended"):
         send(store, runs["one"])
     for it in store.objects.values():
         it.modified -= timedelta(minutes=21)
@@ -926,11 +926,11 @@ def test_a_push_that_broke_off_does_not_block_the_next_ranking(
     Somebody else's object is always left.
     """
     store.choose = lambda asked: Fault.DENIED if "PUT" in asked and "run_summary" in asked else None
-    with pytest.raises(AwsFailed):
+    with pytest.raises(AwsError):
         send(store, runs["one"])
     store.choose = lambda _: None
     ranked_again(runs["one"])
-    with pytest.raises(AwsFailed) as refused:
+    with pytest.raises(AwsError) as refused:
         send(store, runs["one"])
     assert refused.value.check == "MP-AWS-004"
 
@@ -943,7 +943,7 @@ def test_a_push_that_broke_off_does_not_block_the_next_ranking(
     folder = receipt.objects[0].key.rpartition("/")[0].replace(RUNS["one"], RUNS["two"])
     theirs = Object(b"not ours", "", {}, modified=datetime(2020, 1, 1, tzinfo=UTC))
     store.objects[f"{folder}/a.csv"] = theirs
-    with pytest.raises(AwsFailed) as refused:
+    with pytest.raises(AwsError) as refused:
         send(store, runs["two"])
     assert refused.value.check == "MP-AWS-004"
     assert store.objects[f"{folder}/a.csv"] is theirs
@@ -980,7 +980,7 @@ def test_a_file_that_changes_meanwhile_is_not_published(
             path.write_bytes(path.read_bytes()[:-1] + b"!")
 
     store.choose = write
-    with pytest.raises(BadData, match=f"{name}: it has changed since it was checked"):
+    with pytest.raises(DataError, match=f"{name}: it has changed since it was checked"):
         send(store, runs["one"])
     assert latest_of(store) is None
 
@@ -1003,7 +1003,7 @@ def test_what_is_garbled_on_its_way_is_named(
 ) -> None:
     """The store refuses what does not fit its checksum, whole or in parts, and that is said."""
     store.choose = lambda asked: Fault.GARBLE if asked.startswith("PUT") and name in asked else None
-    with pytest.raises(AwsFailed, match=f"{name}: .* did not arrive as it was sent") as caught:
+    with pytest.raises(AwsError, match=f"{name}: .* did not arrive as it was sent") as caught:
         send(store, runs["one"])
 
     assert caught.value.check == "MP-AWS-008"
@@ -1021,7 +1021,7 @@ def test_a_loose_file_is_proven_by_the_stores_digest(store: Store, tmp_path: Pat
     assert sum(it.startswith("PUT") for it in store.asked) == 3
     store.objects.clear()
     store.choose = lambda asked: Fault.CORRUPT_ETAG if asked.startswith("PUT") else None
-    with pytest.raises(AwsFailed):
+    with pytest.raises(AwsError):
         send(store, *files)
 
 
@@ -1119,7 +1119,7 @@ def test_a_template_says_where_a_run_goes(
 ) -> None:
     """Date and run id are put in; what cannot be a path is wrong usage."""
     if not keys:
-        with pytest.raises(WrongUsage, match="--prefix-template"):
+        with pytest.raises(UsageError, match="--prefix-template"):
             send(store, runs["one"], prefix_template=template)
         return
     receipt = send(store, runs["one"], prefix_template=template)
@@ -1141,7 +1141,7 @@ def test_options_that_do_not_fit(
 ) -> None:
     """They are refused before anybody is asked."""
     fill(tmp_path, a="1")
-    with pytest.raises(WrongUsage, match=said):
+    with pytest.raises(UsageError, match=said):
         send(store, tmp_path / "a.csv", **options)
     assert store.asked == []
 
@@ -1175,7 +1175,7 @@ def test_a_store_that_is_too_old_for_checksums(
 ) -> None:
     """It is told what leaves them out; then all goes through, whole or in parts."""
     store.old = True
-    with pytest.raises(AwsFailed) as caught:
+    with pytest.raises(AwsError) as caught:
         send(store, runs["one"])
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     send(store, runs["one"])

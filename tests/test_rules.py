@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from marketpulse.cli import app
+from marketpulse.cli.app import app
 from marketpulse.colors.cells import Cell
 from marketpulse.colors.columns import CONTRACT, Columns, resolve
 from marketpulse.colors.ranking import taken_by
@@ -26,7 +26,7 @@ from marketpulse.colors.rules import (
     rules_from,
 )
 from marketpulse.colors.run import run_colors
-from marketpulse.errors import BadRules
+from marketpulse.errors import RulesError
 
 RULES = Path(__file__).parent / "fixtures/colors_day/rules.json"
 DAY_RULES = json.loads(RULES.read_text(encoding="utf-8"))
@@ -259,7 +259,7 @@ def test_a_fault_names_rule_condition_and_nearest_word(wrong: Any, message: str)
     if isinstance(wrong, dict) and wrong.get("type") == "where":
         second = faults_of(book(rule(sound, {**wrong, "type": "and"})))
         assert second == [(f"{place} 2", message, True)]
-    with pytest.raises(BadRules) as refused:
+    with pytest.raises(RulesError) as refused:
         book(rule(wrong)).require(COLUMNS)
     assert refused.value.message == f"rules.json: {place} 1: {message}"
     assert refused.value.exit_code == 7
@@ -325,14 +325,14 @@ def test_all_faults_are_found_at_once() -> None:
         "rule number 3",
         "rule 8 ('Seven'), condition 1",
     ]
-    with pytest.raises(BadRules, match=r"condition 2: .* \(and 2 more\)"):
+    with pytest.raises(RulesError, match=r"condition 2: .* \(and 2 more\)"):
         wrong.require(COLUMNS)
 
 
 @pytest.mark.parametrize("document", [None, [], "rules", {}, {"rules": None}, {"rules": {}}])
 def test_a_file_without_rules(document: object) -> None:
     """What is no rules file says what one looks like."""
-    with pytest.raises(BadRules, match=r'rules.json: a rules file is \{"rules": \[\.\.\.\]\}'):
+    with pytest.raises(RulesError, match=r'rules.json: a rules file is \{"rules": \[\.\.\.\]\}'):
         rules_from(document, "rules.json").require(COLUMNS)
 
 
@@ -549,7 +549,7 @@ def test_half_a_character_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rules.json"
     path.write_text(json.dumps({"rules": [rule(condition("SOURCE", "equals", "a\ud83c"))]}))
 
-    with pytest.raises(BadRules, match=r"rules.json: '\\ud83c' is half a character"):
+    with pytest.raises(RulesError, match=r"rules.json: '\\ud83c' is half a character"):
         read_rules(path)
 
 
@@ -799,7 +799,7 @@ def test_a_broken_file_is_refused_in_words(tmp_path: Path, file: tuple[str, byte
     refusal = None
     try:
         bound, faults = read_rules(path).require(COLUMNS)
-    except BadRules as refused:
+    except RulesError as refused:
         refusal = refused
     else:
         statement = taken_by(bound, [Cell(column) for column in COLUMNS.all]).sql("duckdb")

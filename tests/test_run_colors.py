@@ -35,7 +35,7 @@ import marketpulse
 from marketpulse import ColorsRun, MarketPulseError, run_colors
 from marketpulse.colors import explain, funnel
 from marketpulse.colors.run import prepared
-from marketpulse.errors import BadData, BadRules, NotFound, WrongUsage
+from marketpulse.errors import DataError, NotFoundError, RulesError, UsageError
 from marketpulse.formats import FORMATS
 
 ROOT = Path(marketpulse.__file__).parents[1]
@@ -96,7 +96,7 @@ def outcome_in(output: Path) -> model.Outcome:
     return model.Outcome(*(read_csv(output / f"{name}_colors.csv") for name in names))
 
 
-def without_misfits(outcome: model.Outcome) -> model.Outcome:
+def without_malformed_lines(outcome: model.Outcome) -> model.Outcome:
     """The same without the lines of too few or too many fields."""
     rejected = [row for row in outcome.rejected if not row[-1]]
     return model.Outcome(outcome.processed, outcome.excluded, rejected)
@@ -128,7 +128,7 @@ def where(column: str, operator: str, value: Any = None, value2: Any = None) -> 
 def day() -> tuple[list[str], list[list[str]]]:
     """The header of the real day and its rows, those lines left out that are none."""
     header, records = model.read_csv(COLORS.read_text(encoding="utf-8"))
-    return header, [list(it) for it in records if not isinstance(it, model.Misfit)]
+    return header, [list(it) for it in records if not isinstance(it, model.MalformedLine)]
 
 
 def expected(name: str) -> model.Outcome:
@@ -216,7 +216,9 @@ def test_a_real_day_is_the_same_from_every_format(suffix: str, tmp_path: Path) -
     write_text(path, *day())
     hierarchy, rules = EXPECTED["date_rank_price_rules"]
     run_colors(path, rules=rules, hierarchy=hierarchy, output=tmp_path / "out")
-    assert outcome_in(tmp_path / "out") == without_misfits(expected("date_rank_price_rules"))
+    assert outcome_in(tmp_path / "out") == without_malformed_lines(
+        expected("date_rank_price_rules")
+    )
 
 
 @pytest.mark.parametrize("suffix", ["ndjson", "json"])
@@ -225,7 +227,9 @@ def test_a_real_day_is_the_same_from_numbers_of_json(suffix: str, tmp_path: Path
     path = tmp_path / f"day.{suffix}"
     write_json(path, *day(), numbers=True)
     run_colors(path, rules=RULES, output=tmp_path / "out", formats=["csv", "ndjson"])
-    assert outcome_in(tmp_path / "out") == without_misfits(expected("rank_date_price_rules"))
+    assert outcome_in(tmp_path / "out") == without_malformed_lines(
+        expected("rank_date_price_rules")
+    )
     written = (tmp_path / "out/processed_colors.ndjson").read_text(encoding="utf-8")
     for line in written.splitlines():
         color = json.loads(line, parse_int=Decimal, parse_float=Decimal)
@@ -499,7 +503,7 @@ class Case:
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """The header and the rows, those lines left out that are none."""
         header, records = model.read_csv(self.text)
-        return header, [list(it) for it in records if not isinstance(it, model.Misfit)]
+        return header, [list(it) for it in records if not isinstance(it, model.MalformedLine)]
 
 
 def in_any_case(name: str) -> st.SearchStrategy[str]:
@@ -1145,7 +1149,7 @@ def test_a_column_of_a_type_that_does_not_fit_rejects_its_rows(name: str, values
 )
 def test_a_type_that_the_engine_does_not_know_is_said_so(values: pa.Array) -> None:
     """A column that cannot be read is bad data, not a fault of ours."""
-    with pytest.raises(BadData, match="a column has a type that cannot be read"):
+    with pytest.raises(DataError, match="a column has a type that cannot be read"):
         run_colors(colors(NOTE=values))
 
 
@@ -1349,7 +1353,7 @@ def test_columns_that_are_missing_double_or_reserved_are_errors(
 ) -> None:
     """The columns are checked before any row is read, and named."""
     path = written(tmp_path / "in.csv", "1,A", header=header)
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         run_colors(path, mapping=mapping)
 
 
@@ -1405,7 +1409,7 @@ def test_more_rejected_rows_than_allowed_end_the_run(tmp_path: Path) -> None:
     lines = ("1,A,1,2026-03-13,n/a,x", "2,A,1,2026-03-13,n/a,x", "3,A,1", "4,A,1,2026-03-13,1,x")
     path = written(tmp_path / "in.csv", *lines)
     assert run_colors(path, max_rejected=3).counts.rejected == 3
-    with pytest.raises(BadData, match=r"3 rows .* PX: 'n/a' is not a number \(2\)"):
+    with pytest.raises(DataError, match=r"3 rows .* PX: 'n/a' is not a number \(2\)"):
         run_colors(path, max_rejected=2, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -1464,10 +1468,10 @@ def test_the_moment_and_the_kind_of_a_run_are_written(tmp_path: Path) -> None:
         assert column(run.processed, "PROCESSED_AT") == [moment]
         assert column(run.processed, "PROCESSING_TYPE") == ["AUTOMATED"]
     for wrong in ({"processed_at": "soon"}, {"processing_type": "BY_HAND"}, {"formats": ["xls"]}):
-        with pytest.raises(WrongUsage):
+        with pytest.raises(UsageError):
             run_colors(path, **wrong)
     for hierarchy in ("rank,date", "rank,rank,price", "rank,date,size", ""):
-        with pytest.raises(WrongUsage):
+        with pytest.raises(UsageError):
             run_colors(path, hierarchy=hierarchy)
 
 
@@ -1549,7 +1553,7 @@ def test_a_wrong_rule_stops_the_run_and_is_named(name: str) -> None:
         yield
 
     unread = pa.RecordBatchReader.from_batches(table.schema, batches())
-    with pytest.raises(BadRules, match=words) as error:
+    with pytest.raises(RulesError, match=words) as error:
         run_colors(unread, rules=rules)
     assert "rule 1 ('rule 1'), condition 1" in str(error.value)
     rules["rules"][0]["is_active"] = False
@@ -1574,7 +1578,7 @@ def test_an_unknown_connector_or_shape_is_an_error() -> None:
         book({"id": 1, "name": "x", "conditions": [{**good, "type": "where"}]}),
     ]
     for rules in wrong:
-        with pytest.raises(BadRules):
+        with pytest.raises(RulesError):
             run_colors(colors(), rules=rules)
 
 
@@ -1648,7 +1652,7 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
 def test_a_security_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     """Explaining a CUSIP that no row has is an error of its own kind."""
     path = written(tmp_path / "in.csv", "4,A,1,2026-03-13,98.5,x")
-    with prepared(path) as ready, pytest.raises(NotFound, match="no row has the CUSIP 'B'"):
+    with prepared(path) as ready, pytest.raises(NotFoundError, match="no row has the CUSIP 'B'"):
         explain.explain(ready, "b")
 
 
@@ -1657,7 +1661,7 @@ def test_every_error_names_what_to_do(tmp_path: Path) -> None:
     for data in (5, object(), pd.DataFrame({"MESSAGE_ID": [1, "x"]})):
         with pytest.raises(MarketPulseError):
             run_colors(data)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         run_colors(tmp_path / "none.csv")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         run_colors(COLORS, rules=tmp_path / "none.json")

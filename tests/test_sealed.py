@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from marketpulse.errors import OutputRefused
-from marketpulse.sealed import SealedFolder, check_file, sealed_folder
+from marketpulse.atomic import SealedFolder, check_file, sealed_folder
+from marketpulse.errors import OutputError
 
 SEAL = "seal.json"
 
@@ -108,15 +108,15 @@ def test_what_no_seal_lists_is_not_overwritten(tmp_path: Path) -> None:
     """A file of somebody's that has a name of ours, and another program's seal, are refused."""
     text = write(tmp_path, "first", a="1")
     (tmp_path / "b.txt").write_text("foreign")
-    with pytest.raises(OutputRefused, match=f"b.txt: it would be overwritten, and no {SEAL}"):
+    with pytest.raises(OutputError, match=f"b.txt: it would be overwritten, and no {SEAL}"):
         write(tmp_path, "second", a="2", b="2")
     assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: text}
     (tmp_path / "c.txt").mkdir()
-    with pytest.raises(OutputRefused, match="it would be overwritten"):
+    with pytest.raises(OutputError, match="it would be overwritten"):
         write(tmp_path, "second", a="2", c="2")
     (tmp_path / "c.txt").rmdir()
     (tmp_path / SEAL).write_text("{}")
-    with pytest.raises(OutputRefused, match=f"{SEAL}: it is another program's"):
+    with pytest.raises(OutputError, match=f"{SEAL}: it is another program's"):
         write(tmp_path, "second", a="2")
     assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: "{}"}
 
@@ -214,7 +214,7 @@ def test_a_fault_while_writing_leaves_all_as_it_was(
 ) -> None:
     """Whatever is raised while parts are written, the earlier set stays, and no part."""
     write(tmp_path, "first", a="1")
-    expected = OutputRefused if fault is OSError else fault
+    expected = OutputError if fault is OSError else fault
     with pytest.raises(expected):
         fail(tmp_path, fault())
 
@@ -250,7 +250,7 @@ def test_a_fault_among_the_names_leaves_no_seal(tmp_path: Path) -> None:
             (tmp_path / "b.txt").mkdir()
             sealed.publish("second a.txt b.txt c.txt")
 
-    with pytest.raises(OutputRefused) as refused:
+    with pytest.raises(OutputError) as refused:
         write_meanwhile()
 
     assert refused.value.message.startswith(f"{tmp_path / 'b.txt'}: cannot be written: ")
@@ -289,7 +289,7 @@ def test_of_two_runs_at_once_one_fails(tmp_path: Path) -> None:
                 early.publish("early a.txt b.txt")
             late.written()
 
-    with pytest.raises(OutputRefused, match="No such file"):
+    with pytest.raises(OutputError, match="No such file"):
         write_both()
 
     assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", SEAL: "early a.txt b.txt"}
@@ -305,7 +305,7 @@ def test_a_run_that_another_has_overtaken(tmp_path: Path) -> None:
             late.publish("late b.txt")
 
     text: list[str] = []
-    with pytest.raises(OutputRefused, match="another run has written there meanwhile"):
+    with pytest.raises(OutputError, match="another run has written there meanwhile"):
         write_late()
     assert contents(tmp_path) == {"a.txt": "early", SEAL: text[0]}
 
@@ -315,7 +315,7 @@ def test_nothing_is_left_of_a_look(tmp_path: Path) -> None:
     check_file(tmp_path / "new/folder/file.json")
     (tmp_path / "file").write_text("mine")
     for name in ("", "file/inner.json"):
-        with pytest.raises(OutputRefused):
+        with pytest.raises(OutputError):
             check_file(tmp_path / name)
     assert [it.name for it in tmp_path.iterdir()] == ["file"]
 
@@ -324,7 +324,7 @@ def test_nothing_is_left_of_a_look(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path, name: str) -> None:
     """A file in the way, or an impossible name, is refused with the name."""
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputRefused) as refused:
+    with pytest.raises(OutputError) as refused:
         write(tmp_path / name, "sealed", a="1")
 
     assert str(tmp_path) in refused.value.message

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from marketpulse.errors import WrongUsage
-from marketpulse.formats.text import Carried, carried_field
+from marketpulse.errors import UsageError
+from marketpulse.formats.encode import LogicalType, logical_field
 from marketpulse.sources import open_files, open_source
 from marketpulse.sources.selection import Selection
 
@@ -49,7 +49,7 @@ def test_text_that_meets_a_number_counts_as_one(
 
 def test_numbers_that_travel_as_text(tmp_path: Path) -> None:
     """A column whose text stands for numbers is compared and sorted as numbers."""
-    schema = pa.schema([carried_field("n", Carried.NUMBER)])
+    schema = pa.schema([logical_field("n", LogicalType.NUMBER)])
     table = pa.table({"n": ["10", None, "9.5", "-1"]}, schema)
     assert chosen(tmp_path, table, "n * 2 > 18.9") == ["10", "9.5"]
     assert chosen(tmp_path, table, order="n desc") == ["10", "9.5", "-1", None]
@@ -57,7 +57,7 @@ def test_numbers_that_travel_as_text(tmp_path: Path) -> None:
 
 def test_a_column_of_several_kinds_is_its_text(tmp_path: Path) -> None:
     """The letter that tells a cell's kind is nothing that anybody compares or sorts by."""
-    schema = pa.schema([carried_field("n", Carried.MIXED)])
+    schema = pa.schema([logical_field("n", LogicalType.MIXED)])
     table = pa.table({"n": ["tb", "n10", "fa", None]}, schema)
     assert chosen(tmp_path, table, "n = 'b'") == ["tb"]
     assert chosen(tmp_path, table, "n LIKE '1%'") == ["n10"]
@@ -66,7 +66,7 @@ def test_a_column_of_several_kinds_is_its_text(tmp_path: Path) -> None:
 
 def test_text_is_no_number(tmp_path: Path) -> None:
     """A cell that is no number is named where it meets one, not passed over."""
-    with pytest.raises(WrongUsage, match="n/a"):
+    with pytest.raises(UsageError, match="n/a"):
         chosen(tmp_path, pa.table({"n": ["1", "n/a"]}), "n > 0")
 
 
@@ -105,7 +105,7 @@ def test_one_name_in_two_cases(tmp_path: Path) -> None:
 def test_files_with_lines_that_are_no_rows(tmp_path: Path) -> None:
     """Such lines are told while rows are chosen, too."""
     (tmp_path / "a.csv").write_text("n,m\n1,2\n3\n4,5\n")
-    misfits: list[Any] = []
+    malformed_lines: list[Any] = []
     with open_files([tmp_path / "a.csv"]) as source:
-        found = source.scan("a", ["m"], None, misfits.append, "n > 1", "m").read_all()
-    assert (found["m"].to_pylist(), len(misfits)) == (["5"], 1)
+        found = source.scan("a", ["m"], None, malformed_lines.append, "n > 1", "m").read_all()
+    assert (found["m"].to_pylist(), len(malformed_lines)) == (["5"], 1)

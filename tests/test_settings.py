@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from marketpulse.errors import MarketPulseError, NotFound, SettingsMissing
+from marketpulse.errors import MarketPulseError, NotFoundError, SettingsError
 from marketpulse.settings import MASK, Place, Provenance, Settings, load_settings
 
 PLACES = ("option", "environment", "file", "default")
@@ -101,7 +101,7 @@ def test_a_bad_port_names_variable_and_place(tmp_path: Path, port: str) -> None:
         ("environment", {"ORACLE_PORT": port}),
         (str(tmp_path / "desk.env"), {"file": f"ORACLE_PORT={port}"}),
     ):
-        with pytest.raises(SettingsMissing) as refused:
+        with pytest.raises(SettingsError) as refused:
             load(tmp_path, **arguments)
         assert refused.value.message.startswith(f"ORACLE_PORT ({place}): ")
         assert refused.value.exit_code == 3
@@ -153,7 +153,7 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
 def test_a_named_file_has_to_be_there(tmp_path: Path) -> None:
     """--env-file names a file that is missing, or a folder: that is an error, with its name."""
     for path in (tmp_path / "nowhere.env", tmp_path):
-        with pytest.raises(NotFound) as refused:
+        with pytest.raises(NotFoundError) as refused:
             load_settings({}, {}, path)
         assert refused.value.message == f"--env-file: {path}: no such file"
         assert refused.value.exit_code == 6

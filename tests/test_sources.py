@@ -24,12 +24,12 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
-from marketpulse.console import progress
-from marketpulse.errors import BadData, NotFound, WrongUsage
+from marketpulse.cli.console import progress
+from marketpulse.errors import DataError, NotFoundError, UsageError
+from marketpulse.extraction.sample import Wanted, sample
 from marketpulse.formats import FORMATS, open_writer
-from marketpulse.formats.text import as_text
-from marketpulse.model import Column, ForeignKey, Misfit
-from marketpulse.sample import Wanted, sample
+from marketpulse.formats.encode import as_text
+from marketpulse.model import Column, ForeignKey, MalformedLine
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
 
@@ -168,7 +168,7 @@ class TestEverySource:
             arrived = source.scan(table.name).read_all().schema
             assert described.table == table
             assert names(described.columns) == arrived.names
-            assert [it.travels for it in described.columns] == [str(it.type) for it in arrived]
+            assert [it.arrow_type for it in described.columns] == [str(it.type) for it in arrived]
 
     @pytest.mark.parametrize("limit", [0, 1, 2, 1_000_000])
     def test_limit(self, source: Source, limit: int) -> None:
@@ -214,22 +214,22 @@ class TestEverySource:
         """What is no condition about the columns is wrong usage, or an unknown column."""
         table = source.tables()[0].name
         for where in ("", "1", "1 = 1; DROP TABLE x", "1 = 1) OR (1 = 1", "count(*) > 0", "a b"):
-            with pytest.raises(WrongUsage, match="--where") as caught:
+            with pytest.raises(UsageError, match="--where") as caught:
                 source.scan(table, where=where).read_all()
             assert caught.value.check == "MP-USE-003"
         for order in ("", "1", "a b c", 'upper("x")'):
-            with pytest.raises(WrongUsage, match="--order-by"):
+            with pytest.raises(UsageError, match="--order-by"):
                 source.scan(table, order=order).read_all()
-        with pytest.raises(NotFound, match="no_such"):
+        with pytest.raises(NotFoundError, match="no_such"):
             source.scan(table, where="no_such > 1").read_all()
-        with pytest.raises(NotFound, match="no_such"):
+        with pytest.raises(NotFoundError, match="no_such"):
             source.scan(table, order="no_such").read_all()
 
     def test_unknown_table(self, source: Source) -> None:
         """A table that is not there is an error that names the nearest, for all who look for it."""
         for table in source.tables():
             for look in (source.describe, source.scan, source.named):
-                with pytest.raises(NotFound) as caught:
+                with pytest.raises(NotFoundError) as caught:
                     look(table.name + "x")
                 assert table.name in caught.value.hint
 
@@ -237,7 +237,7 @@ class TestEverySource:
         """A column that is not there is an error that names the nearest."""
         for table in source.tables():
             name = source.describe(table.name).columns[0].name
-            with pytest.raises(NotFound, match=f"column '{name}x'") as caught:
+            with pytest.raises(NotFoundError, match=f"column '{name}x'") as caught:
                 source.scan(table.name, [name, name + "x"])
             assert name in caught.value.hint
 
@@ -378,7 +378,7 @@ class TestDemo:
 
     def test_no_rows(self) -> None:
         """Fewer colors than none are refused."""
-        with pytest.raises(WrongUsage, match="-1"):
+        with pytest.raises(UsageError, match="-1"):
             DemoSource(-1)
 
     def test_speed(self) -> None:
@@ -410,13 +410,13 @@ class TestDemo:
         """Of two names that differ in case only, each is found by itself, and no other spelling."""
         assert demo.describe("COLORS").table.rows == 2000
         assert demo.describe("Colors").table.rows == 6
-        with pytest.raises(NotFound, match="no table 'colors'") as caught:
+        with pytest.raises(NotFoundError, match="no table 'colors'") as caught:
             demo.scan("colors")
         assert caught.value.hint == "did you mean: COLORS, Colors"
 
     def test_unnamed(self, demo: DemoSource) -> None:
         """Where no table is named, the error lists what there is."""
-        with pytest.raises(NotFound, match="11 tables") as caught:
+        with pytest.raises(NotFoundError, match="11 tables") as caught:
             demo.named()
         assert "COLORS, CON, Colors" in caught.value.hint
 
@@ -714,8 +714,8 @@ class TestFiles:
         write(tmp_path / "1.parquet", COLORS.select(names_only))
         write(tmp_path / "2.parquet", floats)
         with open_files([tmp_path]) as source:
-            travels = [it.travels for it in source.describe(source.tables()[0].name).columns]
-            assert travels == ["int64", "string", "string"]
+            arrow_type = [it.arrow_type for it in source.describe(source.tables()[0].name).columns]
+            assert arrow_type == ["int64", "string", "string"]
             found = scanned(source)
         assert found["PX"] == ["n101.7000", None, "n-0.5000", "f0.0000001", None, "f2.0"]
         assert found["MESSAGE_ID"] == COLORS["MESSAGE_ID"].to_pylist() * 2
@@ -736,12 +736,18 @@ class TestFiles:
         """Lines that fit no row are told with their places among all files' rows."""
         text(tmp_path / "1.csv", "CUSIP,PX", "a,1", "short", "b,2")
         text(tmp_path / "2.csv", "CUSIP,PX", "c,3", 'x,"y, z",1', "", "d,4", "end")
-        misfits: list[Misfit] = []
+        malformed_lines: list[MalformedLine] = []
         with open_files([tmp_path]) as source:
-            found = source.scan(source.tables()[0].name, on_misfit=misfits.append).read_all()
+            found = source.scan(
+                source.tables()[0].name, on_malformed_line=malformed_lines.append
+            ).read_all()
         assert found["PX"].to_pylist() == ["1", "2", "3", "4"]
-        assert misfits == [
-            *(Misfit(1, 1, 2, "short"), Misfit(3, 3, 2, 'x,"y, z",1'), Misfit(4, 1, 2, "end")),
+        assert malformed_lines == [
+            *(
+                MalformedLine(1, 1, 2, "short"),
+                MalformedLine(3, 3, 2, 'x,"y, z",1'),
+                MalformedLine(4, 1, 2, "end"),
+            ),
         ]
 
     def test_misfit_in_a_sheet(self, tmp_path: Path) -> None:
@@ -750,17 +756,19 @@ class TestFiles:
         for row in (["CUSIP", "PX"], ["a", 1.5], ["b", 2.5, "x"], ["c"]):
             book.worksheets[0].append(row)
         book.save(tmp_path / "day.xlsx")
-        misfits: list[Misfit] = []
+        malformed_lines: list[MalformedLine] = []
         with open_files([tmp_path / "day.xlsx"]) as source:
-            found = source.scan("day", on_misfit=misfits.append).read_all().to_pydict()
+            found = (
+                source.scan("day", on_malformed_line=malformed_lines.append).read_all().to_pydict()
+            )
         assert found == {"CUSIP": ["a", "c"], "PX": ["1.5", None]}
-        assert misfits == [Misfit(1, 3, 2, "b,2.5,x")]
+        assert malformed_lines == [MalformedLine(1, 3, 2, "b,2.5,x")]
 
     def test_misfits_unheard(self, tmp_path: Path) -> None:
         """Where nobody listens, a line that fits no row is an error that says where it is."""
         path = text(tmp_path / "day.csv", "CUSIP,PX", "a,1", "b,2,x")
         wanted = r"day\.csv: after 1 rows: 3 fields instead of 2: 'b,2,x'"
-        with open_files([path]) as source, pytest.raises(BadData, match=wanted) as caught:
+        with open_files([path]) as source, pytest.raises(DataError, match=wanted) as caught:
             scanned(source)
         assert caught.value.check == "MP-DAT-012"
 
@@ -770,7 +778,7 @@ class TestFiles:
     ) -> None:
         """Two columns of one name are an error, however the name is spelled."""
         path = text(tmp_path / "day.csv", header, "1,2" + ",3" * (header.count(",") - 1))
-        with pytest.raises(BadData, match="two columns of one name") as caught:
+        with pytest.raises(DataError, match="two columns of one name") as caught:
             open_files([path])
         assert caught.value.check == "MP-DAT-008"
         assert leftovers() == []
@@ -779,7 +787,7 @@ class TestFiles:
     def test_one_name_twice_elsewhere(self, tmp_path: Path, name: str) -> None:
         """Two columns of one name are an error in every format."""
         table = pa.table([["1"], ["2"]], names=["A", "A"])
-        with pytest.raises(BadData, match="two columns of") as caught:
+        with pytest.raises(DataError, match="two columns of") as caught:
             open_files([write(tmp_path / f"day.{name}", table)])
         assert caught.value.check == "MP-DAT-008"
 
@@ -787,38 +795,38 @@ class TestFiles:
         """Files of different columns are no table; the error names what they do not share."""
         text(tmp_path / "1.csv", "CUSIP,PX", "a,1")
         text(tmp_path / "2.csv", "CUSIP,PRICE", "b,2")
-        with pytest.raises(BadData, match="'price', 'px'") as caught:
+        with pytest.raises(DataError, match="'price', 'px'") as caught:
             open_files([tmp_path])
         assert caught.value.check == "MP-DAT-011"
 
     def test_missing_file(self, tmp_path: Path) -> None:
         """A file that is not there is an error that names the nearest."""
         write(tmp_path / "colors.csv")
-        with pytest.raises(NotFound, match=r"colour\.csv: no such file") as caught:
+        with pytest.raises(NotFoundError, match=r"colour\.csv: no such file") as caught:
             open_files([tmp_path / "colour.csv"])
         assert caught.value.hint == "did you mean: colors.csv"
 
     def test_missing_folder(self, tmp_path: Path) -> None:
         """Where the folder is not there either, the error says that."""
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(NotFoundError) as caught:
             open_files([tmp_path / "nowhere" / "colors.csv"])
         assert caught.value.hint == f"there is no folder {tmp_path / 'nowhere'}"
 
     def test_pattern_without_files(self, tmp_path: Path) -> None:
         """A pattern that matches nothing is an error, not an empty table."""
-        with pytest.raises(NotFound, match="no such file"):
+        with pytest.raises(NotFoundError, match="no such file"):
             open_files([tmp_path / "*.csv"])
 
     def test_folder_without_files(self, tmp_path: Path) -> None:
         """A folder without a file of a known format is an error that lists the formats."""
         text(tmp_path / "notes.txt", "no color")
-        with pytest.raises(NotFound, match=r"holds no \.csv, \.ndjson") as caught:
+        with pytest.raises(NotFoundError, match=r"holds no \.csv, \.ndjson") as caught:
             open_files([tmp_path])
         assert caught.value.check == "MP-SRC-002"
 
     def test_unknown_suffix(self, tmp_path: Path) -> None:
         """A file whose name ends in no known format is refused by name."""
-        with pytest.raises(NotFound, match=r"colors\.dat: .* none of \.csv") as caught:
+        with pytest.raises(NotFoundError, match=r"colors\.dat: .* none of \.csv") as caught:
             open_files([text(tmp_path / "colors.dat", "PX", "1")])
         assert caught.value.check == "MP-SRC-003"
 
@@ -847,5 +855,5 @@ class TestOpening:
 
     def test_missing(self) -> None:
         """What is neither is an error."""
-        with pytest.raises(NotFound, match="no such file"):
+        with pytest.raises(NotFoundError, match="no such file"):
             open_source("nothing of this name")

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from test_cli import Tool
 
 from marketpulse import terraform
-from marketpulse.parameters import SECRET
+from marketpulse.aws.parameters import SECRET
 from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
 
 ROOT = Path(__file__).parents[1]

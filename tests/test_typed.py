@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketpulse.formats.text import Carried, as_json, as_text, carried_field
-from marketpulse.formats.typed import as_typed, column_of, field_of
+from marketpulse.formats.decode import as_typed, column_of, field_of
+from marketpulse.formats.encode import LogicalType, as_json, as_text, logical_field
 
 UNITS = ("s", "ms", "us", "ns")
 DAY = 86_400
@@ -115,11 +115,11 @@ def test_nested_values_come_back(kind: str, name: str, data: st.DataObject) -> N
     comes_back(nested_of(array, "list"))
 
 
-@pytest.mark.parametrize("kind", Carried)
-def test_what_text_stands_for_comes_back(kind: Carried) -> None:
+@pytest.mark.parametrize("kind", LogicalType)
+def test_what_text_stands_for_comes_back(kind: LogicalType) -> None:
     """A field of text still says what it stands for; a mixed one is text once it is written."""
-    wanted = carried_field("x", Carried.TEXT if kind is Carried.MIXED else kind)
-    assert field_of(column_of(carried_field("x", kind))).equals(wanted, check_metadata=True)
+    wanted = logical_field("x", LogicalType.TEXT if kind is LogicalType.MIXED else kind)
+    assert field_of(column_of(logical_field("x", kind))).equals(wanted, check_metadata=True)
 
 
 def test_an_enumeration_comes_back() -> None:

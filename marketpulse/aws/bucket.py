@@ -26,8 +26,8 @@ from botocore.parsers import ResponseParserError
 from botocore.utils import determine_content_length
 
 from marketpulse.aws import session
-from marketpulse.content import Stored, part_size
-from marketpulse.errors import AwsFailed, MarketPulseError, SettingsMissing
+from marketpulse.checksums import Stored, part_size
+from marketpulse.errors import AwsError, MarketPulseError, SettingsError
 from marketpulse.version import __version__
 
 _PAGE = 1000  # keys, as many as S3 lists at once
@@ -55,7 +55,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Held:
+class RemoteObject:
     """What an object holds, and the SHA-256 that its metadata says: who sent it meant that."""
 
     stored: Stored
@@ -89,8 +89,8 @@ class Bucket:
     """A bucket; threads may share it.
 
     Credentials come from where the AWS command line finds them, too. `patience` is how many
-    seconds an answer may take, 30 unless it is said. Every method raises `SettingsMissing` without
-    credentials, and `AwsFailed` for all that AWS does not do.
+    seconds an answer may take, 30 unless it is said. Every method raises `SettingsError` without
+    credentials, and `AwsError` for all that AWS does not do.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Bucket:
         pieces: list[bytes] = []
         return b"".join(pieces) if self._fetch(key, pieces.append, pieces.clear) else None
 
-    def content(self, key: str, into: BinaryIO | None = None) -> Held | None:
+    def content(self, key: str, into: BinaryIO | None = None) -> RemoteObject | None:
         """What an object holds, read to its end; None where there is none.
 
         What is read is written `into` a file, where one is given.
@@ -187,7 +187,9 @@ class Bucket:
         answer = self._fetch(key, take, begin)
         if answer is None:
             return None
-        return Held(Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256"))
+        return RemoteObject(
+            Stored(size, digest.hexdigest()), answer.get("Metadata", {}).get("sha256")
+        )
 
     def checksum(self, key: str) -> str:
         """The SHA-256 of an object, or of its parts' SHA-256s, that the store has found.
@@ -330,7 +332,7 @@ class Bucket:
         except botos.ClientError as error:
             raise _fault(f"{place}: {what}", self._name, error) from error
         except session.MISSING as error:
-            raise SettingsMissing(
+            raise SettingsError(
                 f"{place}: {what}: AWS finds no credentials that it can use "
                 f"({type(error).__name__})",
                 hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
@@ -341,13 +343,13 @@ class Bucket:
                 f"{place}: {what}: the certificate of {self._where} is not trusted"
             ) from error
         except (botos.ConnectionError, botos.HTTPClientError) as error:
-            raise AwsFailed(
+            raise AwsError(
                 f"{place}: {what}: no answer from {self._where} ({type(error).__name__})",
                 hint="check the network, the proxy and the endpoint, then push again",
                 check="MP-AWS-003",
             ) from error
         except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
-            raise AwsFailed(
+            raise AwsError(
                 f"{place}: {what}: {type(error).__name__}",
                 hint="check the settings of AWS and the endpoint",
             ) from error
@@ -399,36 +401,36 @@ def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError
             "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and what the key needs"
         )
         hint = session.REMEDIES.get(code, needs)
-        return AwsFailed(f"{what}: access denied ({code})", hint=hint, check="MP-AWS-001")
+        return AwsError(f"{what}: access denied ({code})", hint=hint, check="MP-AWS-001")
     if code == "NoSuchBucket":
-        return AwsFailed(
+        return AwsError(
             f"{what}: there is no bucket {bucket}",
             hint="check its name, and AWS_REGION",
             check="MP-AWS-002",
         )
     if code in _GARBLED:
-        return AwsFailed(
+        return AwsError(
             f"{what}: it did not arrive as it was sent ({code})",
             hint="something between here and the store changes it; push again, or from elsewhere",
             check="MP-AWS-008",
         )
     if code == "NotImplemented":
-        return AwsFailed(
+        return AwsError(
             f"{what}: this store cannot keep what is there from being overwritten",
             hint=f"push with --force, or, {_OLD_STORE}",
         )
     if code.startswith("KMS."):
-        return AwsFailed(
+        return AwsError(
             f"{what}: the key cannot be used ({code})",
             hint="check --kms-key-id: the key is of the bucket's region, and enabled",
             check="MP-AWS-007",
         )
     if status >= 500 or status == 429:
-        return AwsFailed(
+        return AwsError(
             f"{what}: the store is not able to answer ({code})",
             hint="push again later: what was sent is not sent twice",
             check="MP-AWS-003",
         )
-    return AwsFailed(
+    return AwsError(
         f"{what}: {code} (HTTP {status})", hint=f"look the answer up in AWS's manual; {_OLD_STORE}"
     )

@@ -13,7 +13,7 @@ from botocore import exceptions as botos
 from botocore.config import Config
 from botocore.loaders import create_loader
 
-from marketpulse.errors import AwsFailed
+from marketpulse.errors import AwsError
 
 _SIGN_IN = "the credentials have expired: sign in again (aws sso login), or renew them"
 _WRONG_KEY = "AWS does not know the access key, or its secret is wrong: correct them"
@@ -49,9 +49,9 @@ MISSING = (
 )
 
 
-def untrusted(message: str) -> AwsFailed:
+def untrusted(message: str) -> AwsError:
     """What to raise where nobody knows who has signed a certificate."""
-    return AwsFailed(
+    return AwsError(
         message,
         hint="does your company look into TLS? Then AWS_CA_BUNDLE names the file with its "
         "authority's certificate",
@@ -90,7 +90,7 @@ def impatient() -> botocore.session.Session:
 
 
 def identity(region: str) -> str | None:
-    """Who we are for AWS, None without credentials. Raises `AwsFailed` where nobody answers."""
+    """Who we are for AWS, None without credentials. Raises `AwsError` where nobody answers."""
     core = plain()
     once = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
     try:
@@ -99,7 +99,7 @@ def identity(region: str) -> str | None:
         session = boto3.Session(botocore_session=core, region_name=region)
         return str(session.client("sts", config=once).get_caller_identity()["Arn"])
     except (botos.BotoCoreError, botos.ClientError, Boto3Error, ValueError) as error:
-        raise AwsFailed(
+        raise AwsError(
             f"AWS does not say who we are ({type(error).__name__})",
             hint="`aws sts get-caller-identity` shows what AWS's own tools find",
             check="MP-AWS-003",

@@ -13,7 +13,7 @@ from botocore import exceptions as botos
 from botocore.parsers import ResponseParserError
 
 from marketpulse.aws import session
-from marketpulse.errors import AwsFailed, SettingsMissing
+from marketpulse.errors import AwsError, SettingsError
 
 _TO_READ = "the credentials need ssm:GetParametersByPath there, and kms:Decrypt for its key"
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
     """What `question` reads of Parameter Store with boto3's default session; seconds at most.
 
-    None where AWS finds no credentials. Raises `AwsFailed` where it has some and the parameters
+    None where AWS finds no credentials. Raises `AwsError` where it has some and the parameters
     cannot be read: that is not the same as parameters that are not there.
     """
     core = session.impatient()
@@ -45,7 +45,7 @@ def ask_ssm(path: str, region: str, question: Callable[[], T]) -> T | None:
 def read_parameters(path: str, region: str) -> dict[str, tuple[str, str]]:
     """The parameters right below a path: by their last names, their types and values, decrypted.
 
-    Raises `SettingsMissing` without credentials, and `AwsFailed` for all that AWS does not do.
+    Raises `SettingsError` without credentials, and `AwsError` for all that AWS does not do.
     """
     with _answered(f"SSM {path} in {region}: they cannot be read", _TO_READ):
         pages = (
@@ -113,9 +113,9 @@ def _answered(what: str, needs: str) -> Iterator[None]:
         elif "Validation" in code or "Parameter" in code:
             hint = "APP_PREFIX, ENV and APP_NAME make the path: check them, and the values' length"
             check = "MP-SSM-004"
-        raise AwsFailed(f"{what}: {code}", hint=hint, check=check) from error
+        raise AwsError(f"{what}: {code}", hint=hint, check=check) from error
     except session.MISSING as error:
-        raise SettingsMissing(
+        raise SettingsError(
             f"{what}: AWS's settings cannot be used ({type(error).__name__})",
             hint="`aws configure list` shows what AWS finds; --credentials env does without",
             check="MP-SSM-003",
@@ -123,7 +123,7 @@ def _answered(what: str, needs: str) -> Iterator[None]:
     except botos.SSLError as error:
         raise session.untrusted(f"{what}: the certificate is not trusted") from error
     except (botos.BotoCoreError, Boto3Error, ResponseParserError, ValueError) as error:
-        raise AwsFailed(
+        raise AwsError(
             f"{what}: no answer ({type(error).__name__})",
             hint="check AWS_REGION, the network and the proxy; --credentials env does without SSM",
             check="MP-SSM-002",

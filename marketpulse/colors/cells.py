@@ -2,7 +2,7 @@
 
 The contract's table of cells as SQL, and the choice among its forms for each column. Most columns
 hold plain cells alone, and a cast gives their exact value; what else there is has been counted
-before (`Look`), so only a column that needs the careful forms pays for them.
+before (`Precision`), so only a column that needs the careful forms pays for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import IntEnum
 import pyarrow as pa
 
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
-from marketpulse.formats.text import Carried
+from marketpulse.formats.encode import LogicalType
 
 BLANKS = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
@@ -93,7 +93,7 @@ MACROS = (
 )
 
 
-class Look(IntEnum):
+class Precision(IntEnum):
     """What a look at a text column's cells told; each level costs more than the one before."""
 
     PLAIN = 0  # one spelling for each value, and a cast reads it
@@ -106,7 +106,7 @@ class Cell:
     """The SQL for a column's cells, in a relation that names the columns c0, c1, ..."""
 
     column: InputColumn
-    look: Look = Look.EXACT
+    look: Precision = Precision.EXACT
 
     @property
     def raw(self) -> str:
@@ -116,9 +116,9 @@ class Cell:
     @property
     def text(self) -> str:
         """The cell's text; a typed value as DuckDB spells it."""
-        if self.column.carried is Carried.MIXED:
+        if self.column.logical_type is LogicalType.MIXED:
             return f"substr({self.raw}, 2)"
-        return self.raw if self.column.carried else f"CAST({self.raw} AS VARCHAR)"
+        return self.raw if self.column.logical_type else f"CAST({self.raw} AS VARCHAR)"
 
     @property
     def form(self) -> str | None:
@@ -128,7 +128,7 @@ class Cell:
         """
         text, kind = self.text, self.column.kind
         odd = self._odd
-        if self.column.carried and kind is not Kind.TEXT:
+        if self.column.logical_type and kind is not Kind.TEXT:
             form = f"{kind}_form({text})"
             form = _unless(odd, form) if odd else form
             return f"CASE WHEN {text} IS NOT NULL THEN {form} END"
@@ -137,7 +137,7 @@ class Cell:
     @property
     def doubt(self) -> str | None:
         """Whether there may be a `fault`, at a low price; None where there can be none."""
-        if self.fault and self.column.carried in {Carried.TEXT, Carried.NUMBER}:
+        if self.fault and self.column.logical_type in {LogicalType.TEXT, LogicalType.NUMBER}:
             return f"NOT is_{self.column.kind}({self.text})"
         return self.fault
 
@@ -146,7 +146,7 @@ class Cell:
         """An aggregate over the forms f: whether they are several, or a cell is of none."""
         form = f"f{self.column.place}"
         several = f"min({form}) < max({form})"
-        if self.column.carried and self.column.kind is Kind.NUMBER:
+        if self.column.logical_type and self.column.kind is Kind.NUMBER:
             several = f"max({form} % 2) = 1 AND min({form} // 2) < max({form} // 2)"
         return f"coalesce(min({form}) < 0 OR ({several}), false)"
 
@@ -154,7 +154,7 @@ class Cell:
     def _odd(self) -> str | None:
         """What makes a cell one of no form, whatever its spelling."""
         is_cusip = self.column.role == "CUSIP"
-        if not (self.column.carried or is_cusip):
+        if not (self.column.logical_type or is_cusip):
             return self._typed_fault
         if self.column.kind is Kind.TEXT:
             text = self.text
@@ -169,14 +169,14 @@ class Cell:
     def beyond(self) -> str:
         """Whether the cell is valid, but more than a cast keeps."""
         text, kind = f"trimmed({self.text})", self.column.kind
-        if not self.column.carried or kind is Kind.TEXT:
+        if not self.column.logical_type or kind is Kind.TEXT:
             return "false"
         return f"is_{kind}({text}) AND NOT is_short_{kind}({text})"
 
     @property
     def missing(self) -> str:
         """Whether the cell holds no value."""
-        if not self.column.carried:
+        if not self.column.logical_type:
             return f"{self.raw} IS NULL"
         return f"({self.raw} IS NULL OR is_blank({self.text}))"
 
@@ -184,7 +184,7 @@ class Cell:
     def fault(self) -> str | None:
         """Whether the cell is present but no value of its kind; None where it always is one."""
         text, kind = f"trimmed({self.text})", self.column.kind
-        if not self.column.carried:
+        if not self.column.logical_type:
             return self._typed_fault
         unevaluated = self._unevaluated
         if kind is Kind.TEXT or not self.column.role:
@@ -217,16 +217,16 @@ class Cell:
         """The cell's value, null where it has none, in a type that orders as the domain does."""
         text, kind = self.text, self.column.kind
         if self.column.role == "CUSIP":
-            return text if self.look is Look.PLAIN else f"upper(trimmed({text}))"
-        if not self.column.carried:
+            return text if self.look is Precision.PLAIN else f"upper(trimmed({text}))"
+        if not self.column.logical_type:
             return self._typed_value
         if kind is Kind.TEXT:
             blank = f"CASE WHEN is_blank({text}) THEN NULL ELSE {text} END"
-            return text if self.look is Look.PLAIN else blank
-        if self.look is Look.PLAIN:
+            return text if self.look is Precision.PLAIN else blank
+        if self.look is Precision.PLAIN:
             plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "TIMESTAMP"}
             return f"TRY_CAST({text} AS {plain[kind]})"
-        return self.key if self.look is Look.EXACT else f"short_{kind}(trimmed({text}))"
+        return self.key if self.look is Precision.EXACT else f"short_{kind}(trimmed({text}))"
 
     @property
     def folded(self) -> str:
@@ -243,9 +243,9 @@ class Cell:
     @property
     def spellings(self) -> tuple[str, ...]:
         """What tells cells of one value apart; empty where there is one spelling for each."""
-        if self.column.carried is Carried.MIXED:
+        if self.column.logical_type is LogicalType.MIXED:
             return (f"coalesce({self.text}, '')", f"coalesce({self.raw}, '')")
-        if self.column.carried and self.look > Look.PLAIN:
+        if self.column.logical_type and self.look > Precision.PLAIN:
             return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
         if pa.types.is_floating(self.column.field.type):
             return (f"coalesce({self.text}, '')",)
@@ -254,17 +254,17 @@ class Cell:
     @property
     def _unevaluated(self) -> str | None:
         """Which cells are formulas without a result; None where there can be none."""
-        if self.column.carried is Carried.MIXED:
-            return f"starts_with({self.raw}, '{Carried.UNEVALUATED.tag}')"
+        if self.column.logical_type is LogicalType.MIXED:
+            return f"starts_with({self.raw}, '{LogicalType.UNEVALUATED.tag}')"
         return None
 
     @property
     def _floats(self) -> str | None:
         """Which cells were floats of a spreadsheet; None where none can have been."""
-        if self.column.carried is Carried.FLOAT:
+        if self.column.logical_type is LogicalType.FLOAT:
             return "true"
-        if self.column.carried is Carried.MIXED:
-            return f"starts_with({self.raw}, '{Carried.FLOAT.tag}')"
+        if self.column.logical_type is LogicalType.MIXED:
+            return f"starts_with({self.raw}, '{LogicalType.FLOAT.tag}')"
         return None
 
     @property

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from marketpulse.errors import BadData, WrongUsage
-from marketpulse.formats.text import Carried, carried
+from marketpulse.errors import DataError, UsageError
+from marketpulse.formats.encode import LogicalType, logical_type
 
 
 class Kind(StrEnum):
@@ -77,9 +77,9 @@ class InputColumn:
         return self.name.strip()
 
     @property
-    def carried(self) -> Carried | None:
+    def logical_type(self) -> LogicalType | None:
         """What its text stands for; None where the column is typed."""
-        return carried(self.field)
+        return logical_type(self.field)
 
 
 class Columns:
@@ -114,18 +114,18 @@ def nearest(name: str, known: Mapping[str, str]) -> str:
 
 
 def parse_hierarchy(text: str | Sequence[str]) -> tuple[str, ...]:
-    """The order of the three keys, each once. Raises `WrongUsage`."""
+    """The order of the three keys, each once. Raises `UsageError`."""
     parts = text.split(",") if isinstance(text, str) else list(text)
     keys = tuple(part.strip().lower() for part in parts)
     for key in keys:
         if key not in HIERARCHY:
             guess = nearest(key, {name: name for name in HIERARCHY})
-            raise WrongUsage(
+            raise UsageError(
                 f"--hierarchy: {key!r} is not a key{guess}",
                 hint="the keys are rank, date and price, each once, for instance rank,date,price",
             )
     if sorted(keys) != sorted(HIERARCHY):
-        raise WrongUsage(
+        raise UsageError(
             f"--hierarchy: {','.join(keys)} does not name each of rank, date and price once",
             hint="for instance rank,date,price",
         )
@@ -133,21 +133,21 @@ def parse_hierarchy(text: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """`price=MID_PRICE` and its like: role to input column. Raises `WrongUsage`."""
+    """`price=MID_PRICE` and its like: role to input column. Raises `UsageError`."""
     mapping: dict[str, str] = {}
     for pair in pairs:
         key, equals, column = pair.partition("=")
         if not (equals and key.strip() and column.strip()):
-            raise WrongUsage(f"--map: {pair!r} is not NAME=COLUMN", hint="--map price=MID_PRICE")
+            raise UsageError(f"--map: {pair!r} is not NAME=COLUMN", hint="--map price=MID_PRICE")
         role = KEYS.get(key.strip().lower(), key.strip().upper())
         if role not in CONTRACT:
             known = {name.casefold(): name for name in (*KEYS, *CONTRACT)}
-            raise WrongUsage(
+            raise UsageError(
                 f"--map: {key.strip()!r} is not a column of the contract{nearest(key, known)}",
                 hint="the names are " + ", ".join((*KEYS, *CONTRACT)),
             )
         if role in mapping:
-            raise WrongUsage(f"--map: {role} is mapped twice", hint="map each name once")
+            raise UsageError(f"--map: {role} is mapped twice", hint="map each name once")
         mapping[role] = column.strip()
     return mapping
 
@@ -155,7 +155,7 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
 def resolve(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
     """Find the contract's columns in an input. Unknown columns keep the kind of their type.
 
-    Raises `BadData` for a column that is missing, two of one name, or a name that the output
+    Raises `DataError` for a column that is missing, two of one name, or a name that the output
     reserves.
     """
     roles = _mapped(schema, mapping)
@@ -168,14 +168,14 @@ def resolve(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
             role = folded.upper()
         for name in {folded, (role or folded).casefold()}:
             if name in taken:
-                raise BadData(
+                raise DataError(
                     f"two columns of one name: {taken[name]!r} and {field.name!r}",
                     hint="names are compared without case and outer blanks, after --map",
                     check="MP-DAT-008",
                 )
             taken[name] = field.name
         if folded.upper() in RESERVED:
-            raise BadData(
+            raise DataError(
                 f"the column name {field.name!r} is one that the output adds",
                 hint="this may be the output of an earlier run: rank its input instead, "
                 "or rename the column",
@@ -194,13 +194,13 @@ def _mapped(schema: pa.Schema, mapping: Mapping[str, str]) -> dict[str, str]:
     for role, column in mapping.items():
         folded = column.strip().casefold()
         if folded not in names:
-            raise BadData(
+            raise DataError(
                 f"--map: the input has no column {column!r}{nearest(column, names)}",
                 hint=f"its columns are {', '.join(names.values())}",
                 check="MP-DAT-014",
             )
         if folded in roles:
-            raise BadData(
+            raise DataError(
                 f"--map: {column!r} is mapped to both {roles[folded]} and {role}",
                 check="MP-DAT-014",
             )
@@ -215,7 +215,7 @@ def _require(found: Columns, columns: Sequence[InputColumn]) -> None:
     if missing:
         first = missing[0]
         key = next((key for key, role in KEYS.items() if role == first), first.lower())
-        raise BadData(
+        raise DataError(
             f"the input has no column {' and no column '.join(missing)}{found.nearest(first)}",
             hint=f"if it has another name there: --map {key}=NAME; "
             f"its columns are {', '.join(column.label for column in columns)}",
@@ -225,12 +225,12 @@ def _require(found: Columns, columns: Sequence[InputColumn]) -> None:
 
 def _own_kind(field: pa.Field) -> Kind:
     types = pa.types
-    if carried(field) in {Carried.NUMBER, Carried.FLOAT}:
+    if logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
         return Kind.NUMBER
     if types.is_integer(field.type) or types.is_decimal(field.type):
         return Kind.NUMBER
     if types.is_floating(field.type):
         return Kind.NUMBER
-    if carried(field) is Carried.DATE or types.is_date(field.type):
+    if logical_type(field) is LogicalType.DATE or types.is_date(field.type):
         return Kind.DATE
     return Kind.DATE if types.is_timestamp(field.type) else Kind.TEXT

@@ -24,16 +24,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from marketpulse.colors.cells import MACROS, Cell, Look
+from marketpulse.colors.cells import MACROS, Cell, Precision
 from marketpulse.colors.columns import KEYS, NEVER_MISSING, Columns, InputColumn
-from marketpulse.colors.look import look_closely, question
+from marketpulse.colors.profile import look_closely, question
 from marketpulse.colors.ranking import predicate, sort_keys, taken_by, with_values
 from marketpulse.colors.rules import BoundRule
-from marketpulse.colors.ties import settled
-from marketpulse.errors import BadData, MarketPulseError, WrongUsage
-from marketpulse.formats.kept import Kept
-from marketpulse.formats.text import as_text
-from marketpulse.model import Misfit, OnMisfit
+from marketpulse.colors.tie_breaking import settled
+from marketpulse.errors import DataError, MarketPulseError, UsageError
+from marketpulse.formats.encode import as_text
+from marketpulse.formats.spill import Kept
+from marketpulse.model import MalformedLine, OnMalformedLine
 
 _ROWS = 50_000  # of a batch on its way out
 _PORTION = 20_000  # of a batch on its way in: small enough to keep all cores at work
@@ -41,24 +41,24 @@ _HELD = 1 << 29  # bytes of what arrived, in memory; beyond, it is on disk
 _RAW_CUSIP = pa.field("raw_cusip", pa.string())
 _TIE = pa.field("tie", pa.uint64())  # one number for rows that are equal in all sort keys
 _ODD_RANK = pa.field("odd_rank", pa.bool_())
-_MISFIT = pa.schema(
+_MALFORMED = pa.schema(
     [("n", pa.float64()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
 )
 
 
 @dataclass(frozen=True)
-class Feed:
+class ColorInput:
     """Colors as they arrive: their columns, and a way to read them, once."""
 
     name: str
     schema: pa.Schema
-    read: Callable[[OnMisfit], Any]
+    read: Callable[[OnMalformedLine], Any]
     where: str | None = None  # what chose them
     files: tuple[Path, ...] = ()  # that they are read from
 
 
 @dataclass(frozen=True)
-class Seen:
+class InputProfile:
     """What the look at all rows told."""
 
     rows: int  # misfits included
@@ -70,7 +70,7 @@ class Engine:
 
     def __init__(
         self,
-        feed: Feed,
+        feed: ColorInput,
         columns: Columns,
         rules: Sequence[BoundRule],
         hierarchy: Sequence[str],
@@ -95,7 +95,7 @@ class Engine:
         try:
             self._connection = duckdb.connect(config=config)
         except duckdb.Error as error:
-            raise WrongUsage(f"--memory-limit: {error}", hint="for instance 2GB") from error
+            raise UsageError(f"--memory-limit: {error}", hint="for instance 2GB") from error
         # DuckDB would draw its progress on standard output, among the results.
         self._connection.execute("SET enable_progress_bar = false")
         for macro in MACROS:
@@ -104,7 +104,7 @@ class Engine:
         held = min(_HELD, _bytes(memory_limit) // 4) if memory_limit else _HELD
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
         self._kept = Kept(workspace / "arrived.arrow", schema, held)
-        self._misfits = _Misfits(workspace / "misfits.arrow", held // 8)
+        self._malformed_lines = _MalformedLines(workspace / "misfits.arrow", held // 8)
 
     def __enter__(self) -> Self:
         return self
@@ -112,10 +112,10 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def look(self) -> Seen:
+    def look(self) -> InputProfile:
         """Read the feed, and look at it: what the cells are like, and which rows these are.
 
-        Raises `BadData` where the feed is not what its format promises.
+        Raises `DataError` where the feed is not what its format promises.
         """
         self._offer(self._arriving())
         missing = " OR ".join(self._role(name).missing for name in NEVER_MISSING)
@@ -135,7 +135,7 @@ class Engine:
         suspects = [cell for cell, it in zip(formed + carried, found, strict=True) if it]
         looks = look_closely([cell for cell in suspects if cell.column in compared], self._fetch)
         self.cells = [
-            Cell(cell.column, looks.get(cell.column, Look.PLAIN))
+            Cell(cell.column, looks.get(cell.column, Precision.PLAIN))
             if cell.column in compared
             else cell
             for cell in self.cells
@@ -144,9 +144,9 @@ class Engine:
         if unnamed:
             suspected |= {self._columns.role(name) for name in NEVER_MISSING}
         self._set_aside(suspected)
-        told = f"{rows} {digest} {self._misfits.count} {self._misfits.digest}"
+        told = f"{rows} {digest} {self._malformed_lines.count} {self._malformed_lines.digest}"
         identity = hashlib.sha256(told.encode()).hexdigest()
-        return Seen(rows + self._misfits.count, identity)
+        return InputProfile(rows + self._malformed_lines.count, identity)
 
     def _set_aside(self, suspected: AbstractSet[InputColumn]) -> None:
         """Note the rows that cannot be used, and the first reason why, in the columns' order."""
@@ -243,9 +243,9 @@ class Engine:
         schema = pa.schema(
             [*self._feed.schema, pa.field("REASON", pa.string()), pa.field("RAW_LINE", pa.string())]
         )
-        if not (self._faulty or self._misfits.count):
+        if not (self._faulty or self._malformed_lines.count):
             return schema.empty_table().to_reader()
-        self._connection.register("misfits", self._misfits.reader())
+        self._connection.register("misfits", self._malformed_lines.reader())
         cells = [exp.column(name) for name in self._raw()]
         nulls = [exp.alias_(exp.null(), name) for name in self._raw()]
         unusable = (
@@ -253,8 +253,8 @@ class Engine:
             .from_("valued")
             .where(exp.column("reason").is_(exp.null()).not_())
         )
-        misfit = exp.select(*nulls, "reason", "raw", "n", "line").from_("misfits")
-        both = exp.union(unusable, misfit, distinct=False).subquery("both")
+        malformed_line = exp.select(*nulls, "reason", "raw", "n", "line").from_("misfits")
+        both = exp.union(unusable, malformed_line, distinct=False).subquery("both")
         statement = exp.select(*cells, "reason", "raw").from_(both).order_by("n", "line")
         return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
 
@@ -302,7 +302,7 @@ class Engine:
     def _odd_rank(self) -> exp.Expr:
         """Whether the rank is none of 1 to 6."""
         cell = self._role("RANK")
-        exact = cell.look is Look.EXACT
+        exact = cell.look is Precision.EXACT
         value = exp.column(f"{'k' if exact else 'v'}{cell.column.place}")
         low, high = (
             exp.func("number_key", exp.Literal.string(end)) if exact else exp.Literal.number(end)
@@ -324,7 +324,7 @@ class Engine:
 
     def _arriving(self) -> pa.RecordBatchReader:
         """The feed, its columns called c0, c1, ..., its rows numbered by n; kept as it passes."""
-        reader = self._feed.read(self._misfits.add)
+        reader = self._feed.read(self._malformed_lines.add)
         schema = self._kept.schema
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -341,7 +341,7 @@ class Engine:
                 self._failure = error  # DuckDB would only keep its words
                 raise
             self._kept.close()
-            self._misfits.close()
+            self._malformed_lines.close()
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -390,7 +390,7 @@ class Engine:
             if self._failure:
                 raise self._failure from None
             if isinstance(error, duckdb.OutOfMemoryException):
-                raise WrongUsage(
+                raise UsageError(
                     f"--memory-limit: there is not enough of it: {error}", hint="give it more"
                 ) from error
             if isinstance(error, duckdb.NotImplementedException):
@@ -399,28 +399,28 @@ class Engine:
         except pa.ArrowNotImplementedError as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception) -> BadData:
+    def _unreadable(self, error: Exception) -> DataError:
         words = str(error).partition("\n")[0]
-        return BadData(
+        return DataError(
             f"{self._feed.name}: a column has a type that cannot be read: {words}",
             hint="leave that column out of the input, or write it as text there",
             check="MP-DAT-018",
         )
 
 
-class _Misfits:
+class _MalformedLines:
     """The lines that are no rows, kept as the rows are; the digest forgets their order."""
 
     def __init__(self, path: Path, in_memory: int) -> None:
-        self._kept = Kept(path, _MISFIT, in_memory)
-        self._lately: list[Misfit] = []
+        self._kept = Kept(path, _MALFORMED, in_memory)
+        self._lately: list[MalformedLine] = []
         self._sum = 0
         self.count = 0
 
-    def add(self, misfit: Misfit) -> None:
+    def add(self, malformed_line: MalformedLine) -> None:
         """Keep a line."""
-        self._lately.append(misfit)
-        self._sum += int.from_bytes(hashlib.sha256(misfit.text.encode()).digest()[:16])
+        self._lately.append(malformed_line)
+        self._sum += int.from_bytes(hashlib.sha256(malformed_line.text.encode()).digest()[:16])
         self.count += 1
         if len(self._lately) == _ROWS:
             self._pass_on()
@@ -442,13 +442,13 @@ class _Misfits:
     def _pass_on(self) -> None:
         lines = range(self.count - len(self._lately), self.count)
         columns = (
-            [misfit.after - 0.5 for misfit in self._lately],
+            [malformed_line.after - 0.5 for malformed_line in self._lately],
             lines,
-            [misfit.reason for misfit in self._lately],
-            [misfit.text for misfit in self._lately],
+            [malformed_line.reason for malformed_line in self._lately],
+            [malformed_line.text for malformed_line in self._lately],
         )
-        arrays = [pa.array(it, field.type) for it, field in zip(columns, _MISFIT, strict=True)]
-        self._kept.add(pa.record_batch(arrays, _MISFIT))
+        arrays = [pa.array(it, field.type) for it, field in zip(columns, _MALFORMED, strict=True)]
+        self._kept.add(pa.record_batch(arrays, _MALFORMED))
         self._lately.clear()
 
 

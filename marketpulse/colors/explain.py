@@ -13,8 +13,8 @@ from marketpulse.colors.columns import KEYS
 from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by, tie_breaks
 from marketpulse.colors.rules import BoundRule, Operator, value_shown
 from marketpulse.colors.run import Prepared
-from marketpulse.errors import NotFound
-from marketpulse.formats.text import as_text
+from marketpulse.errors import NotFoundError
+from marketpulse.formats.encode import as_text
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Explanation:
 
 
 def explain(ready: Prepared, cusip: str) -> Explanation:
-    """Explain every row of a security. Raises `NotFound` where no row has its CUSIP."""
+    """Explain every row of a security. Raises `NotFoundError` where no row has its CUSIP."""
     wanted = cusip.strip().upper()
     ready.engine.look()
     columns = ready.columns
     keys = sort_keys(columns, ready.hierarchy) + tie_breaks(ready.engine.cells)
     table = ready.engine.table(_statement(ready, keys, wanted))
     if not len(table):
-        raise NotFound(
+        raise NotFoundError(
             f"no row has the CUSIP {wanted!r}",
             hint="it is compared after trimming and in upper case",
             check="MP-SRC-006",

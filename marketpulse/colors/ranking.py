@@ -15,7 +15,7 @@ from functools import reduce
 import pyarrow as pa
 from sqlglot import exp
 
-from marketpulse.colors.cells import Cell, Look
+from marketpulse.colors.cells import Cell, Precision
 from marketpulse.colors.columns import KEYS, Columns, InputColumn, Kind
 from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operator
 
@@ -157,8 +157,8 @@ def _cast_of(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
     whole = number == number.to_integral_value()
     places = len(digits) + max(exponent, 0)
     data_type = column.field.type
-    if column.carried:
-        if cell.look is Look.EXACT:
+    if column.logical_type:
+        if cell.look is Precision.EXACT:
             return None
         if column.kind is Kind.INTEGER:
             return "BIGINT" if whole and abs(number) < 10**18 else None
@@ -181,7 +181,7 @@ def _date(condition: BoundCondition, cell: Cell) -> exp.Expr:
     nanoseconds = pa.types.is_timestamp(data_type) and data_type.unit == "ns"
     exact = (
         nanoseconds
-        or (condition.column.carried is not None and cell.look is Look.EXACT)
+        or (condition.column.logical_type is not None and cell.look is Precision.EXACT)
         or any(len(day.fraction) > 6 for day in days)
     )
     value = exp.column(f"k{place}" if exact else f"v{place}")

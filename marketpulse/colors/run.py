@@ -17,7 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse import moments
+from marketpulse import timestamps
+from marketpulse.atomic import SealedFolder, WrittenFile, sealed_folder
 from marketpulse.colors.columns import (
     HIERARCHY,
     Columns,
@@ -26,12 +27,11 @@ from marketpulse.colors.columns import (
     parse_mapping,
     resolve,
 )
-from marketpulse.colors.engine import Engine, Feed, Seen
+from marketpulse.colors.engine import ColorInput, Engine, InputProfile
 from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
-from marketpulse.errors import BadData, OutputRefused, WrongUsage
+from marketpulse.errors import DataError, OutputError, UsageError
 from marketpulse.formats import FORMATS, chosen, open_writer, write_behind
-from marketpulse.formats.text import stored_plain, without_tags
-from marketpulse.sealed import SealedFolder, WrittenFile, sealed_folder
+from marketpulse.formats.encode import stored_plain, without_tags
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.version import __version__
 
@@ -104,7 +104,7 @@ class ColorsRun:
 class Prepared:
     """An input, its columns and the rules on them: all checked, no row read."""
 
-    feed: Feed
+    feed: ColorInput
     columns: Columns
     book: RuleBook
     rules: tuple[BoundRule, ...]
@@ -136,12 +136,12 @@ def run_colors(
     `rules` is a path or what such a file holds. With `output` the results are written
     there; without, they are the tables of the returned run (`run.processed.to_pandas()`).
 
-    Raises `WrongUsage`, `NotFound`, `BadRules` or `BadData`; nothing is written then.
+    Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`; nothing is written then.
     """
     formats = chosen(formats)
     if processing_type not in PROCESSING_TYPES:
-        raise WrongUsage(f"the processing type {processing_type!r} is none of {PROCESSING_TYPES}")
-    moment = moments.told(processed_at, "--processed-at")
+        raise UsageError(f"the processing type {processing_type!r} is none of {PROCESSING_TYPES}")
+    moment = timestamps.parse_timestamp(processed_at, "--processed-at")
     with prepared(
         data,
         table=table,
@@ -193,7 +193,7 @@ def _book(rules: Any) -> RuleBook:
     return read_rules(Path(rules)) if isinstance(rules, str | Path) else rules_from(rules)
 
 
-def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> Feed:
+def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> ColorInput:
     """Whatever was given, as colors to read."""
     if isinstance(data, str | Path):
         data = stack.enter_context(open_source(str(data)))
@@ -205,21 +205,23 @@ def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> 
         info = source.info()
         files = info.details.values() if info.kind == "files" else ()
         schema = source.scan(name, limit=0, where=where).schema
-        return Feed(
+        return ColorInput(
             info.name if files else name,
             schema,
-            lambda on_misfit: source.scan(name, on_misfit=on_misfit, where=where),
+            lambda on_malformed_line: source.scan(
+                name, on_malformed_line=on_malformed_line, where=where
+            ),
             where,
             tuple(map(Path, files)),
         )
     if where is not None:
-        raise WrongUsage("--where is for files and databases", hint="filter the table yourself")
+        raise UsageError("--where is for files and databases", hint="filter the table yourself")
     given = isinstance(data, pa.RecordBatchReader)
     reader = data if given else _as_arrow(data).to_reader()
     schema = pa.schema([stored_plain(field) for field in reader.schema])
     if schema != reader.schema:
         reader = reader.cast(schema)
-    return Feed("reader" if given else type(data).__name__, schema, lambda _on_misfit: reader)
+    return ColorInput("reader" if given else type(data).__name__, schema, lambda _on_misfit: reader)
 
 
 def _as_arrow(data: Any) -> pa.Table:
@@ -230,7 +232,7 @@ def _as_arrow(data: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(data, preserve_index=False)
     except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
-        raise BadData(
+        raise DataError(
             f"{type(data).__name__}: this is no table of colors: {error}",
             hint="give a path, a pandas data frame or an Arrow table; in a data frame each column "
             "holds values of one type",
@@ -238,7 +240,7 @@ def _as_arrow(data: Any) -> pa.Table:
         ) from error
 
 
-def _run_id(ready: Prepared, seen: Seen) -> str:
+def _run_id(ready: Prepared, seen: InputProfile) -> str:
     """Follows from the rows, whatever their order, the columns, the rules and the hierarchy."""
     rules = [
         [
@@ -264,7 +266,7 @@ class _Run:
     """A run under way: its three outputs, and the account of what passes to them."""
 
     def __init__(
-        self, ready: Prepared, seen: Seen, processed_at: datetime, processing_type: str
+        self, ready: Prepared, seen: InputProfile, processed_at: datetime, processing_type: str
     ) -> None:
         self._ready = ready
         self._seen = seen
@@ -289,7 +291,7 @@ class _Run:
         """Run, and write the outputs and their summary into a folder."""
         for path in self._ready.feed.files:
             if _is_ours(path.name) and path.resolve().parent == folder.resolve():
-                raise OutputRefused(
+                raise OutputError(
                     f"{path}: the results would replace what they are made of",
                     hint="name another folder with --output",
                 )
@@ -349,7 +351,7 @@ class _Run:
             yield batch
 
     def _counts(self) -> Counts:
-        """The account of the run. Raises `BadData` where it does not balance."""
+        """The account of the run. Raises `DataError` where it does not balance."""
         counts = Counts(
             read=self._seen.rows,
             parents=self._parents,
@@ -358,7 +360,7 @@ class _Run:
             rejected=self._rows["rejected_colors"],
         )
         if not counts.balanced:
-            raise BadData(
+            raise DataError(
                 f"the rows do not balance: {counts}",
                 hint="this should not happen: please report it",
                 check="MP-DAT-016",
@@ -412,9 +414,9 @@ def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:
 
 
 def _check_memory(limit: str | None) -> None:
-    """Raise `WrongUsage` for what DuckDB would not know, or would take for no limit at all."""
+    """Raise `UsageError` for what DuckDB would not know, or would take for no limit at all."""
     if limit is not None and not re.fullmatch(r"(?i)\s*[0-9.]+\s*[kmgt]i?b?\s*", limit):
-        raise WrongUsage(f"--memory-limit: {limit!r} is not a size", hint="for instance 2GB")
+        raise UsageError(f"--memory-limit: {limit!r} is not a size", hint="for instance 2GB")
 
 
 def _refuse_rejected(most: int | None, ready: Prepared) -> None:
@@ -425,7 +427,7 @@ def _refuse_rejected(most: int | None, ready: Prepared) -> None:
         reasons.update(batch.column("REASON").to_pylist())
     if (rejected := reasons.total()) > most:
         listed = "; ".join(f"{reason} ({rows})" for reason, rows in reasons.most_common(5))
-        raise BadData(
+        raise DataError(
             f"{rejected} rows cannot be used, more than --max-rejected {most}: {listed}",
             hint="without --max-rejected the run sets them aside in rejected_colors",
             check="MP-DAT-017",

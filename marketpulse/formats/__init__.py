@@ -8,12 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from marketpulse.errors import WrongUsage
+from marketpulse.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from marketpulse.model import OnMisfit
+    from marketpulse.model import OnMalformedLine
 
 FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
 BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson"}
@@ -30,11 +30,11 @@ class Writer(Protocol):
 
 
 def chosen(names: Iterable[str]) -> tuple[str, ...]:
-    """The formats of these names, each once. Raises `WrongUsage`."""
+    """The formats of these names, each once. Raises `UsageError`."""
     found = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
     unknown = [name for name in found if name not in FORMATS]
     if unknown or not found:
-        raise WrongUsage(
+        raise UsageError(
             f"--formats: {', '.join(map(repr, unknown)) or 'nothing'} is no format",
             hint=f"the formats are {', '.join(FORMATS)}",
         )
@@ -57,7 +57,7 @@ def read_back(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file that a writer here wrote of this schema, with the values they had.
 
-    Raises `BadData` where that cannot be.
+    Raises `DataError` where that cannot be.
     """
     module = import_module(f"marketpulse.formats.{_module(BY_SUFFIX[path.suffix.lower()])}")
     batches: Iterator[pa.RecordBatch] = module.read_back(path, schema, workspace, excel=excel)
@@ -76,17 +76,17 @@ def write_behind(write: Callable[[Any], None], batches: Iterable[Any]) -> None:
             pending.result()
 
 
-def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+def opener(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
     """How to read this file: a function that gives a new `pa.RecordBatchReader` at each call.
 
     The file is looked at once, here: wrong encodings, broken quotes, a missing header and columns
     of one name are found before any row is read. `workspace` is a folder for what has to be
     decoded first.
 
-    Raises `BadData` for a file that is not what its name says.
+    Raises `DataError` for a file that is not what its name says.
     """
     module = import_module(f"marketpulse.formats.{_module(BY_SUFFIX[path.suffix.lower()])}")
-    scan: Callable[[OnMisfit], Any] = module.opener(path, workspace)
+    scan: Callable[[OnMalformedLine], Any] = module.opener(path, workspace)
     return scan
 
 

@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from marketpulse.errors import BadData
+from marketpulse.errors import DataError
+from marketpulse.formats.decode import as_schema
+from marketpulse.formats.encode import as_text
 from marketpulse.formats.spreadsheet import harmless, unharmed
-from marketpulse.formats.text import as_text
-from marketpulse.formats.typed import as_schema
-from marketpulse.model import Misfit, OnMisfit
+from marketpulse.model import MalformedLine, OnMalformedLine
 
 LONGEST_RECORD = 1 << 22  # bytes; larger blocks would make reading slower
 _LONGEST_WRITTEN = 1 << 26  # bytes; what was written here may hold long texts
@@ -48,19 +48,21 @@ class Layout:
     has_rows: bool
 
 
-def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
+def opener(path: Path, _workspace: Path) -> Callable[[OnMalformedLine], Any]:
     """Look at the header, then read the file as often as is wanted, every cell as text."""
     layout = _layout(path)
     schema = pa.schema([(name, pa.string()) for name in layout.header])
 
-    def scan(on_misfit: OnMisfit) -> pa.RecordBatchReader:
-        batches = _batches(path, layout, on_misfit) if layout.has_rows else iter(())
+    def scan(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+        batches = _batches(path, layout, on_malformed_line) if layout.has_rows else iter(())
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     return scan
 
 
-def _batches(path: Path, layout: Layout, on_misfit: OnMisfit) -> Iterator[pa.RecordBatch]:
+def _batches(
+    path: Path, layout: Layout, on_malformed_line: OnMalformedLine
+) -> Iterator[pa.RecordBatch]:
     names = [str(place) for place in range(len(layout.header))]
     with ThreadPoolExecutor(1) as beside:
         quotes = beside.submit(_check_quotes, path)
@@ -76,7 +78,7 @@ def _batches(path: Path, layout: Layout, on_misfit: OnMisfit) -> Iterator[pa.Rec
                 ),
                 pa.csv.ParseOptions(
                     newlines_in_values=True,
-                    invalid_row_handler=_misfits(on_misfit, layout.blank_lines),
+                    invalid_row_handler=_malformed_lines(on_malformed_line, layout.blank_lines),
                 ),
                 pa.csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()),
@@ -91,7 +93,7 @@ def _batches(path: Path, layout: Layout, on_misfit: OnMisfit) -> Iterator[pa.Rec
             quotes.result()
             if "UTF8" in str(error):
                 raise _not_utf8(path) from None
-            raise BadData(
+            raise DataError(
                 f"{path}: cannot be read as CSV: {error}",
                 hint=f"a record may have at most {LONGEST_RECORD:,} bytes: is a quote never "
                 "closed?",
@@ -131,7 +133,7 @@ def _as_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.Re
             columns = [unharmed(column) if excel else column for column in batch.columns]
             yield pa.record_batch(columns, header)
     except pa.ArrowInvalid as error:
-        raise BadData(
+        raise DataError(
             f"{path}: this is not the CSV that was written: {error}", check="MP-DAT-003"
         ) from error
 
@@ -153,7 +155,7 @@ def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
             break
         blank_lines += 1
     else:
-        raise BadData(
+        raise DataError(
             f"{path}: the file is empty: it has no header",
             hint="the first line names the columns, MESSAGE_ID,CUSIP,...",
             check="MP-DAT-002",
@@ -165,7 +167,7 @@ def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
     except csv.Error as error:
         raise _broken_quote(path, blank_lines + 1, error) from None
     if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in head), None)):
-        raise BadData(
+        raise DataError(
             f"{path}: the columns are separated by {other!r}, not by commas",
             hint="save it as comma-separated CSV in UTF-8",
             check="MP-DAT-004",
@@ -174,7 +176,7 @@ def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
 
 
 def _check_quotes(path: Path) -> None:
-    """Raise `BadData` that names the line of the first broken quote."""
+    """Raise `DataError` that names the line of the first broken quote."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if not _all_pairs(data):
             _read_strictly(path, data)
@@ -234,8 +236,8 @@ def _read_strictly(path: Path, data: mmap.mmap) -> None:
         raise _broken_quote(path, line, error) from None
 
 
-def _broken_quote(path: Path, line: int, error: csv.Error) -> BadData:
-    return BadData(
+def _broken_quote(path: Path, line: int, error: csv.Error) -> DataError:
+    return DataError(
         f"{path}: line {line}: a quote is broken ({error})",
         hint='a field that begins with " ends with ", and a " inside it stands twice',
         check="MP-DAT-003",
@@ -244,36 +246,36 @@ def _broken_quote(path: Path, line: int, error: csv.Error) -> BadData:
 
 def _refuse_other_formats(path: Path, start: bytes) -> None:
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in start[:2]:
-        raise BadData(
+        raise DataError(
             f"{path}: line 1: the text is UTF-16, not UTF-8",
             hint="save it as CSV in UTF-8",
             check="MP-DAT-005",
         )
     for magic, what in ((b"PK\3\4", "an XLSX file or a zip"), (b"PAR1", "a Parquet file")):
         if start == magic:
-            raise BadData(
+            raise DataError(
                 f"{path}: this is {what}, not CSV",
                 hint="give the file the name ending of its format",
                 check="MP-DAT-006",
             )
 
 
-def _not_utf8(path: Path) -> BadData:
+def _not_utf8(path: Path) -> DataError:
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if found := re.search("[\udc80-\udcff]", line):
                 byte = ord(found[0]) - 0xDC00
                 column = len(line[: found.start()].encode()) + 1
-                return BadData(
+                return DataError(
                     f"{path}: line {number}: byte 0x{byte:02X} at column {column} is not "
                     "UTF-8 (Latin-1 or Windows-1252?)",
                     hint="save it as CSV in UTF-8",
                     check="MP-DAT-005",
                 )
-    return BadData(f"{path}: the text is not UTF-8", check="MP-DAT-005")
+    return DataError(f"{path}: the text is not UTF-8", check="MP-DAT-005")
 
 
-def _misfits(on_misfit: OnMisfit, blank_lines: int) -> Callable[[Any], str]:
+def _malformed_lines(on_malformed_line: OnMalformedLine, blank_lines: int) -> Callable[[Any], str]:
     seen = 0
 
     def handle(row: Any) -> str:
@@ -281,7 +283,9 @@ def _misfits(on_misfit: OnMisfit, blank_lines: int) -> Callable[[Any], str]:
         seen += 1
         if row.text.strip():  # a line of blanks alone is no row
             after = row.number - 1 - blank_lines - seen
-            on_misfit(Misfit(after, row.actual_columns, row.expected_columns, row.text))
+            on_malformed_line(
+                MalformedLine(after, row.actual_columns, row.expected_columns, row.text)
+            )
         return "skip"
 
     return handle

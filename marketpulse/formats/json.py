@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from marketpulse.errors import BadData
+from marketpulse.errors import DataError
+from marketpulse.formats.decode import as_schema
+from marketpulse.formats.encode import LogicalType, as_json
 from marketpulse.formats.spool import Spool
-from marketpulse.formats.text import Carried, as_json
-from marketpulse.formats.typed import as_schema
-from marketpulse.model import OnMisfit
+from marketpulse.model import OnMalformedLine
 
 _LONGEST_OBJECT = 1 << 26  # bytes
 _LONGEST_NUMBER = 1000  # digits written out for an exponent; beyond, it stays as it is spelled
@@ -44,10 +44,10 @@ def _number(text: str) -> _Number:
     return _Number(text)
 
 
-def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+def opener(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
     """Decode the file once into the workspace; scans read that."""
     if not path.stat().st_size:
-        raise BadData(
+        raise DataError(
             f"{path}: the file is empty",
             hint="one array of objects, or one object a line",
             check="MP-DAT-002",
@@ -96,15 +96,15 @@ def _values(path: Path) -> Iterator[str]:
     except duckdb.Error as error:
         place = str(error).partition(f'in file "{path}", ')[2] or str(error)
         place = _DUCKDB_VALUE.sub(lambda found: f"in value {int(found[1]) - 1}", place)
-        raise BadData(
+        raise DataError(
             f"{path}: broken JSON {place.strip().rstrip('.')}",
             hint="one array of objects, or one object a line, in UTF-8",
             check="MP-DAT-007",
         ) from error
 
 
-def _bad_value(path: Path, record: int, what: str, check: str = "MP-DAT-007") -> BadData:
-    return BadData(
+def _bad_value(path: Path, record: int, what: str, check: str = "MP-DAT-007") -> DataError:
+    return DataError(
         f"{path}: value {record}: {what}",
         hint='each color is an object, {"MESSAGE_ID": ..., "CUSIP": ...}',
         check=check,
@@ -145,13 +145,13 @@ def _cell(value: Any) -> str | None:
         case None:
             return None
         case _Constant() | _Number():
-            return Carried.NUMBER.tag + value
+            return LogicalType.NUMBER.tag + value
         case str():
-            return Carried.TEXT.tag + value
+            return LogicalType.TEXT.tag + value
         case bool():
-            return Carried.BOOLEAN.tag + ("true" if value else "false")
+            return LogicalType.BOOLEAN.tag + ("true" if value else "false")
         case _:
-            return Carried.JSON.tag + _dump(value)
+            return LogicalType.JSON.tag + _dump(value)
 
 
 def _dump(value: Any) -> str:

@@ -10,19 +10,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketpulse.errors import BadData
-from marketpulse.formats.text import stored_plain, without_tags
-from marketpulse.formats.typed import as_schema
-from marketpulse.model import OnMisfit
+from marketpulse.errors import DataError
+from marketpulse.formats.decode import as_schema
+from marketpulse.formats.encode import stored_plain, without_tags
+from marketpulse.model import OnMalformedLine
 
 _ROWS = 50_000
 
 
-def opener(path: Path, _workspace: Path) -> Callable[[OnMisfit], Any]:
+def opener(path: Path, _workspace: Path) -> Callable[[OnMalformedLine], Any]:
     """Read the file's footer, then its rows as often as is wanted."""
     schema = _schema(path)
 
-    def scan(_on_misfit: OnMisfit) -> pa.RecordBatchReader:
+    def scan(_on_misfit: OnMalformedLine) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(schema, _batches(path, schema))
 
     return scan
@@ -51,7 +51,7 @@ def _whole(path: Path, otherwise: str) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the system's own, and no word about what the file holds
-        raise BadData(f"{path}: {otherwise}: {error}", check="MP-DAT-006") from error
+        raise DataError(f"{path}: {otherwise}: {error}", check="MP-DAT-006") from error
 
 
 def read_back(

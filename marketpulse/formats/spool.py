@@ -16,8 +16,8 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.text import BY_TAG, Carried, carried, carried_field
-from marketpulse.model import Misfit, OnMisfit
+from marketpulse.formats.encode import BY_TAG, LogicalType, logical_field, logical_type
+from marketpulse.model import MalformedLine, OnMalformedLine
 
 _ROWS = 20_000
 
@@ -30,7 +30,7 @@ class Spool:
         self._kinds: dict[str, set[str]] = {name: set() for name in names}
         self._rows: list[dict[str, str | None]] = []
         self._files: list[Path] = []
-        self._misfits: list[Misfit] = []
+        self._malformed_lines: list[MalformedLine] = []
         self._count = 0
 
     def append(self, row: dict[str, str | None]) -> None:
@@ -40,18 +40,18 @@ class Spool:
         if len(self._rows) == _ROWS:
             self._flush()
 
-    def misfit(self, fields: int, expected: int, text: str) -> None:
+    def malformed_line(self, fields: int, expected: int, text: str) -> None:
         """Add a line that is no row."""
-        self._misfits.append(Misfit(self._count, fields, expected, text))
+        self._malformed_lines.append(MalformedLine(self._count, fields, expected, text))
 
     def finish(self) -> None:
         """No more rows come."""
         self._flush()
 
-    def scan(self, on_misfit: OnMisfit) -> pa.RecordBatchReader:
+    def scan(self, on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
         """Read everything, each column as what all of its cells turned out to be."""
-        for misfit in self._misfits:
-            on_misfit(misfit)
+        for malformed_line in self._malformed_lines:
+            on_malformed_line(malformed_line)
         schema = pa.schema([_field(name, kinds) for name, kinds in self._kinds.items()])
         return pa.RecordBatchReader.from_batches(schema, self._batches(schema))
 
@@ -83,17 +83,17 @@ class Spool:
 
 def _field(name: str, tags: set[str]) -> pa.Field:
     kinds = {BY_TAG[tag] for tag in tags}
-    if kinds == {Carried.BOOLEAN}:
+    if kinds == {LogicalType.BOOLEAN}:
         return pa.field(name, pa.bool_())
-    if kinds == {Carried.UNEVALUATED} or len(kinds) > 1:
-        return carried_field(name, Carried.MIXED)
-    return carried_field(name, kinds.pop() if kinds else Carried.TEXT)
+    if kinds == {LogicalType.UNEVALUATED} or len(kinds) > 1:
+        return logical_field(name, LogicalType.MIXED)
+    return logical_field(name, kinds.pop() if kinds else LogicalType.TEXT)
 
 
 def _column(table: Any, field: pa.Field) -> pa.Array:
     if field.name not in table.column_names:
         return pa.nulls(table.num_rows, field.type)
     column = table.column(field.name).combine_chunks()
-    if carried(field) is Carried.MIXED:
+    if logical_type(field) is LogicalType.MIXED:
         return column
     return pc.utf8_slice_codeunits(column, 1).cast(field.type)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.errors import BadData
-from marketpulse.formats.text import is_number
+from marketpulse.errors import DataError
+from marketpulse.formats.encode import is_number
 
 LONGEST_CELL = 32_767
 MOST_DIGITS = 15  # of a number; the others become zeros
@@ -27,11 +27,11 @@ def harmless(text: pa.Array, field: pa.Field) -> pa.Array:
     """The cells, with a `'` before those that a spreadsheet would change.
 
     Text stays text, above all identifiers and what looks like a formula; numbers stay numbers
-    while they are short enough. `unharmed` undoes it. Raises `BadData` for a longer text than a
+    while they are short enough. `unharmed` undoes it. Raises `DataError` for a longer text than a
     cell takes.
     """
     if (pc.max(pc.utf8_length(text)).as_py() or 0) >= LONGEST_CELL:
-        raise BadData(
+        raise DataError(
             f"{field.name}: a cell of a spreadsheet has room for {LONGEST_CELL:,} characters",
             hint="take it without --profile excel",
             check="MP-DAT-010",

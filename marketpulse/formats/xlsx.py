@@ -23,11 +23,11 @@ from openpyxl.reader.excel import ExcelReader
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 from openpyxl.xml.functions import iterparse
 
-from marketpulse.errors import BadData
+from marketpulse.errors import DataError
+from marketpulse.formats.encode import LogicalType, as_text
 from marketpulse.formats.spool import Spool
 from marketpulse.formats.spreadsheet import LONGEST_CELL, MOST_DIGITS
-from marketpulse.formats.text import Carried, as_text
-from marketpulse.model import OnMisfit
+from marketpulse.model import OnMalformedLine
 
 _MOST_ROWS = 1_048_576
 # What the library raises where a workbook is not as it expects; it checks little.
@@ -45,7 +45,7 @@ _DAMAGED = (
 _ESCAPE = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)
 
 
-def opener(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+def opener(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
     """Decode the sheet once into the workspace; scans read that."""
     # Twice, since a workbook shows either what a formula says or what it gave.
     with (
@@ -64,17 +64,17 @@ def _spooled(path: Path, title: str, rows: Iterable[Any], workspace: Path) -> Sp
     filled = (row for row in cells if any(cell and cell[1:].strip() for cell in row))
     header = [cell[1:] if cell else "" for cell in _trimmed(next(filled, []))]
     if not header:
-        raise BadData(
+        raise DataError(
             f"{path}: the sheet {title!r} is empty: it has no header",
             hint="the first row names the columns, MESSAGE_ID, CUSIP, ...",
             check="MP-DAT-002",
         )
     if twice := next((name for name in header if header.count(name) > 1), None):
-        raise BadData(f"{path}: two columns of the name {twice!r}", check="MP-DAT-008")
+        raise DataError(f"{path}: two columns of the name {twice!r}", check="MP-DAT-008")
     spool = Spool(workspace, tuple(header))
     for row in map(_trimmed, filled):
         if len(row) > len(header):
-            spool.misfit(len(row), len(header), _line(row))
+            spool.malformed_line(len(row), len(header), _line(row))
         else:
             spool.append(dict(zip(header, row, strict=False)))
     spool.finish()
@@ -101,7 +101,7 @@ def _whole(path: Path) -> Iterator[None]:
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the system's own, and no word about what the file holds
-        raise BadData(
+        raise DataError(
             f"{path}: this is not an XLSX workbook, or it is damaged or has a password",
             hint="save it as .xlsx without a password, or better as CSV in UTF-8",
             check="MP-DAT-006",
@@ -133,7 +133,7 @@ def _only_sheet(path: Path, workbook: Any) -> str:
     ]
     if len(filled) > 1:
         names = ", ".join(map(repr, filled))
-        raise BadData(
+        raise DataError(
             f"{path}: {len(filled)} sheets hold data: {names}",
             hint="keep the sheet with the colors, or save it as CSV in UTF-8",
             check="MP-DAT-009",
@@ -152,7 +152,7 @@ def _cells(shown: Iterable[Any], said: Iterable[Any]) -> Iterator[str | None]:
     for value, formula in zip(shown, said, strict=True):
         if formula.data_type == "f" and value.value is None and value.data_type != "str":
             text = getattr(formula.value, "text", formula.value)
-            yield f"{Carried.UNEVALUATED.tag}{text}"
+            yield f"{LogicalType.UNEVALUATED.tag}{text}"
         else:
             yield _cell(value.value)
 
@@ -162,17 +162,17 @@ def _cell(value: Any) -> str | None:
         case None:
             return None
         case bool():
-            return Carried.BOOLEAN.tag + ("true" if value else "false")
+            return LogicalType.BOOLEAN.tag + ("true" if value else "false")
         case int() | float():
-            return Carried.FLOAT.tag + _plain(value)
+            return LogicalType.FLOAT.tag + _plain(value)
         case datetime():
             midnight = value.time() == datetime.min.time()
             text = value.date().isoformat() if midnight else value.isoformat(" ")
-            return Carried.DATE.tag + (text if "." not in text else text.rstrip("0"))
+            return LogicalType.DATE.tag + (text if "." not in text else text.rstrip("0"))
         case date():
-            return Carried.DATE.tag + value.isoformat()
+            return LogicalType.DATE.tag + value.isoformat()
         case _:
-            return Carried.TEXT.tag + _ESCAPE.sub(_unescaped, str(value))
+            return LogicalType.TEXT.tag + _ESCAPE.sub(_unescaped, str(value))
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -222,7 +222,7 @@ class Writer:
 
     def write(self, batch: pa.RecordBatch) -> None:
         if self._row + len(batch) > _MOST_ROWS:
-            raise BadData(
+            raise DataError(
                 f"{self._name}: a sheet has room for {_MOST_ROWS:,} rows",
                 hint="leave xlsx out of --formats",
                 check="MP-DAT-010",
@@ -244,7 +244,7 @@ class Writer:
                 decimals = len(text.strip().partition(".")[2])
                 self._sheet.write_number(self._row, place, value, self._decimals(decimals))
             elif self._sheet.write_string(self._row, place, text):
-                raise BadData(
+                raise DataError(
                     f"{self._name}: {self._schema.names[place]}: a cell has room for "
                     f"{LONGEST_CELL:,} characters",
                     hint="leave xlsx out of --formats",

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from marketpulse.bundle import Bundle, BundleTable, DataFile
-from marketpulse.errors import BadData, NotFound
+from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import read_back
-from marketpulse.formats.text import Carried, carried
-from marketpulse.formats.typed import field_of
-from marketpulse.model import OnMisfit, SourceInfo, Table, TableSchema
-from marketpulse.sources import Source
+from marketpulse.formats.decode import field_of
+from marketpulse.formats.encode import LogicalType, logical_type
+from marketpulse.model import OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.sources.base import Source
 from marketpulse.sources.selection import Selection, with_columns
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BundleSource(Source):
         table: str,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
-        on_misfit: OnMisfit | None = None,  # noqa: ARG002 - a bundle has none
+        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a bundle has none
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
@@ -61,7 +61,7 @@ class BundleSource(Source):
         file = next((it for it in readable(taken) if it.rows == taken.rows), None)
         if file is None:
             cut = f"only the first {taken.files[0].rows} as {taken.files[0].format}"
-            raise NotFound(
+            raise NotFoundError(
                 f"{self.bundle.path}: it holds {cut if taken.files else 'no'} rows of {taken.name}",
                 hint="take it again with --formats csv, or parquet",
                 check="MP-BND-007",
@@ -70,12 +70,12 @@ class BundleSource(Source):
         return with_columns(selection.of(self.read(taken, file)), columns)
 
     def read(self, taken: BundleTable, file: DataFile) -> pa.RecordBatchReader:
-        """A file's rows, typed. Raises `BadData` where they are not those that were taken."""
+        """A file's rows, typed. Raises `DataError` where they are not those that were taken."""
         path = self.bundle.file(file.name)
         try:
             schema = pa.schema([field_of(column) for column in taken.columns])
         except ValueError as error:
-            raise BadData(f"{path}: {error}", check="MP-BND-002") from error
+            raise DataError(f"{path}: {error}", check="MP-BND-002") from error
         batches: Iterator[pa.RecordBatch] = iter(())
         if file.rows:  # else there may be a header alone
             excel = file.profile == "excel"
@@ -107,13 +107,13 @@ class BundleSource(Source):
 
 
 def _described(path: Path) -> TableSchema:
-    """What a `TABLE_schema.json` says. Raises `BadData` where it is none."""
+    """What a `TABLE_schema.json` says. Raises `DataError` where it is none."""
     try:
         parts = json.loads(path.read_bytes())
         table = {name: parts.pop(name) for name in ("name", "kind", "rows", "comment")}
         return TypeAdapter(TableSchema).validate_python({"table": table, **parts})
     except (ValueError, KeyError, AttributeError) as error:  # pydantic's is a ValueError
-        raise BadData(
+        raise DataError(
             f"{path}: this does not describe a table",
             hint="ask for the bundle again",
             check="MP-BND-002",
@@ -134,7 +134,7 @@ def _counted(
         rows += len(batch)
         yield batch
     if rows != expected:
-        raise BadData(
+        raise DataError(
             f"{path}: it has {rows} rows instead of {expected}",
             hint="ask for the bundle again",
             check="MP-BND-006",
@@ -163,7 +163,7 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
         with BundleSource(self._path) as source:
             table = source.scan(name).read_all()
         for place, field in enumerate(table.schema):
-            if carried(field) is Carried.NUMBER:
+            if logical_type(field) is LogicalType.NUMBER:
                 numbers = _decimals(table.column(place))
                 table = table.set_column(place, field.name, numbers)
         return table
@@ -180,8 +180,8 @@ def load(path: str | Path) -> Loaded:
 
     `load(path)["COLORS"]` is a pandas data frame, `load(path).arrow("COLORS")` an Arrow table.
     Numbers without a fixed precision are decimals with as many places as the longest needs; they
-    stay text where one has more than 76 digits. Raises `NotFound` where there is no bundle,
-    `BadData` where it is not whole, or a file is not what the manifest says.
+    stay text where one has more than 76 digits. Raises `NotFoundError` where there is no bundle,
+    `DataError` where it is not whole, or a file is not what the manifest says.
     """
     return Loaded(Path(path))
 

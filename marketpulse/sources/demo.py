@@ -18,19 +18,19 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from marketpulse.errors import WrongUsage
-from marketpulse.formats.text import Carried, carried_field, is_text
-from marketpulse.formats.typed import column_of
+from marketpulse.errors import UsageError
+from marketpulse.formats.decode import column_of
+from marketpulse.formats.encode import LogicalType, is_text, logical_field
 from marketpulse.model import (
     Column,
     ForeignKey,
-    OnMisfit,
+    OnMalformedLine,
     SourceInfo,
     Table,
     TableSchema,
 )
 from marketpulse.names import quoted
-from marketpulse.sources import Source, unknown
+from marketpulse.sources.base import Source, unknown
 from marketpulse.sources.selection import condition, ordering, told
 
 # A third of DuckDB's own portions: so the batches are the same with any number of threads.
@@ -340,16 +340,16 @@ _INSERT_ALL_TYPES = "INSERT INTO ALL_TYPES VALUES ({places})"
 # Types that DuckDB cannot give to Arrow, or not without a loss, and those that Arrow has but no
 # file format: they travel as text. The form is SQL's.
 _AS_TEXT = {
-    "HUGEINT": ("CAST({} AS VARCHAR)", Carried.NUMBER),  # 39 digits; Arrow's decimal has 38
-    "UHUGEINT": ("CAST({} AS VARCHAR)", Carried.NUMBER),  # would arrive negative
-    "BIGNUM": ("CAST({} AS VARCHAR)", Carried.NUMBER),
-    "BIT": ("CAST({} AS VARCHAR)", Carried.TEXT),  # would arrive as DuckDB keeps it in memory
-    "TIME WITH TIME ZONE": ("CAST({} AS VARCHAR)", Carried.TEXT),  # would lose the offset
-    "INTERVAL": ("CAST({} AS VARCHAR)", Carried.TEXT),
-    "GEOMETRY": ("CAST({} AS VARCHAR)", Carried.TEXT),
-    "UNION": ("CAST(to_json({}) AS VARCHAR)", Carried.JSON),
-    "VARIANT": ("CAST(CAST({} AS JSON) AS VARCHAR)", Carried.JSON),
-    "JSON": ("CAST({} AS VARCHAR)", Carried.JSON),
+    "HUGEINT": ("CAST({} AS VARCHAR)", LogicalType.NUMBER),  # 39 digits; Arrow's decimal has 38
+    "UHUGEINT": ("CAST({} AS VARCHAR)", LogicalType.NUMBER),  # would arrive negative
+    "BIGNUM": ("CAST({} AS VARCHAR)", LogicalType.NUMBER),
+    "BIT": ("CAST({} AS VARCHAR)", LogicalType.TEXT),  # would arrive as DuckDB keeps it in memory
+    "TIME WITH TIME ZONE": ("CAST({} AS VARCHAR)", LogicalType.TEXT),  # would lose the offset
+    "INTERVAL": ("CAST({} AS VARCHAR)", LogicalType.TEXT),
+    "GEOMETRY": ("CAST({} AS VARCHAR)", LogicalType.TEXT),
+    "UNION": ("CAST(to_json({}) AS VARCHAR)", LogicalType.JSON),
+    "VARIANT": ("CAST(CAST({} AS JSON) AS VARCHAR)", LogicalType.JSON),
+    "JSON": ("CAST({} AS VARCHAR)", LogicalType.JSON),
 }
 
 _AWKWARD_NAMES = {
@@ -403,7 +403,7 @@ class DemoSource(Source):
 
     def __init__(self, rows: int = 2000, seed: int = 7) -> None:
         if rows < 0:
-            raise WrongUsage(f"{rows} is no number of colors", hint="0 or more")
+            raise UsageError(f"{rows} is no number of colors", hint="0 or more")
         self._rows = rows
         self._seed = seed
         self._open = ExitStack()
@@ -439,7 +439,7 @@ class DemoSource(Source):
         table: str,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
-        on_misfit: OnMisfit | None = None,  # noqa: ARG002 - a database has none
+        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has none
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
@@ -503,7 +503,7 @@ class DemoSource(Source):
         columns = {}
         for row, (_, kind), sql, plain in zip(known, forms, selects, given, strict=True):
             name, words, nullable, comment = row
-            field = carried_field(name, kind) if kind else _in_utc(plain)
+            field = logical_field(name, kind) if kind else _in_utc(plain)
             column = column_of(field, words, nullable=nullable, comment=comment)
             columns[name] = _Selected(column, sql, field)
         return columns

@@ -14,12 +14,12 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from marketpulse.errors import BadData, NotFound
+from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import BY_SUFFIX, opener
-from marketpulse.formats.text import Carried, as_mixed, as_text, carried, carried_field
-from marketpulse.formats.typed import column_of
-from marketpulse.model import Misfit, OnMisfit, SourceInfo, Table, TableSchema
-from marketpulse.sources import Source, unknown
+from marketpulse.formats.decode import column_of
+from marketpulse.formats.encode import LogicalType, as_mixed, as_text, logical_field, logical_type
+from marketpulse.model import MalformedLine, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.sources.base import Source, unknown
 from marketpulse.sources.selection import Selection, with_columns
 
 
@@ -55,20 +55,20 @@ class FilesSource(Source):
         table: str,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
-        on_misfit: OnMisfit | None = None,
+        on_malformed_line: OnMalformedLine | None = None,
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
         self.named(table)
-        rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_misfit))
+        rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
         selection = Selection(where, order, limit, Path(self._workspace.name))
         return with_columns(selection.of(rows), columns)
 
-    def _batches(self, on_misfit: OnMisfit | None) -> Iterator[pa.RecordBatch]:
+    def _batches(self, on_malformed_line: OnMalformedLine | None) -> Iterator[pa.RecordBatch]:
         count = 0
         for path, scan in zip(self._paths, self._open, strict=True):
-            unheard: list[Misfit] = []
-            told = _placed(count, on_misfit) if on_misfit else unheard.append
+            unheard: list[MalformedLine] = []
+            told = _placed(count, on_malformed_line) if on_malformed_line else unheard.append
             for batch in _read(path, scan, told):
                 _refuse(path, unheard)
                 count += len(batch)
@@ -91,13 +91,13 @@ def _expand(name: str) -> list[Path]:
     """The files that a name stands for, in the order of their names."""
     path = Path(name)
     if not name.strip():
-        raise NotFound("the input's name is empty", hint="is a variable not set?")
+        raise NotFoundError("the input's name is empty", hint="is a variable not set?")
     if path.is_file():
         paths = [path]
     elif path.is_dir():
         paths = sorted(it for it in path.iterdir() if _holds_rows(it) and _is_known(it))
         if not paths:
-            raise NotFound(
+            raise NotFoundError(
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
             )
     else:
@@ -110,10 +110,10 @@ def _expand(name: str) -> list[Path]:
             hint = _nearest_files(path)
             if name.isidentifier():
                 hint += f"{'; ' if hint else ''}a table of a database is named by --table {name}"
-            raise NotFound(f"{name}: no such file", hint=hint, check="MP-SRC-001")
+            raise NotFoundError(f"{name}: no such file", hint=hint, check="MP-SRC-001")
     for path in paths:
         if not _is_known(path):
-            raise NotFound(
+            raise NotFoundError(
                 f"{path}: the name ends in none of {', '.join(BY_SUFFIX)}",
                 hint="give the file the name ending of its format",
                 check="MP-SRC-003",
@@ -137,16 +137,16 @@ def _nearest_files(path: Path) -> str:
     return unknown("file", path.name, sorted(it.name for it in folder.iterdir())).hint
 
 
-def _opened(path: Path, workspace: Path) -> Callable[[OnMisfit], Any]:
+def _opened(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
     with _readable(path):
         return opener(path, workspace)
 
 
 def _read(
-    path: Path, scan: Callable[[OnMisfit], Any], on_misfit: OnMisfit
+    path: Path, scan: Callable[[OnMalformedLine], Any], on_malformed_line: OnMalformedLine
 ) -> Iterator[pa.RecordBatch]:
     with _readable(path):
-        yield from scan(on_misfit)
+        yield from scan(on_malformed_line)
 
 
 @contextmanager
@@ -156,17 +156,19 @@ def _readable(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise  # of our own temporary files
-        raise NotFound(
+        raise NotFoundError(
             f"{path}: cannot be read: {error.strerror or error}",
             hint="check the file's permissions, and that no other program holds it",
             check="MP-SRC-004",
         ) from error
 
 
-def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], Any]]) -> pa.Schema:
+def _common_schema(
+    paths: Sequence[Path], scans: Sequence[Callable[[OnMalformedLine], Any]]
+) -> pa.Schema:
     """The columns that all files have, as the first has them; where the types differ it is text.
 
-    Raises `BadData` for two columns of one name, or files with other columns.
+    Raises `DataError` for two columns of one name, or files with other columns.
     """
     schemas = [scan(_ignore).schema for scan in scans]
     first = {_folded(name): name for name in schemas[0].names}
@@ -174,7 +176,7 @@ def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], A
         seen: dict[str, str] = {}
         for name in schema.names:
             if _folded(name) in seen:
-                raise BadData(
+                raise DataError(
                     f"{path}: two columns of one name: {seen[_folded(name)]!r} and {name!r}",
                     hint="names are compared without case and outer blanks; rename one",
                     check="MP-DAT-008",
@@ -182,7 +184,7 @@ def _common_schema(paths: Sequence[Path], scans: Sequence[Callable[[OnMisfit], A
             seen[_folded(name)] = name
         if seen.keys() != first.keys():
             odd = ", ".join(repr(name) for name in sorted(seen.keys() ^ first.keys()))
-            raise BadData(
+            raise DataError(
                 f"{path}: its columns are not those of {paths[0]}: {odd}",
                 hint="rank files of different columns one by one",
                 check="MP-DAT-011",
@@ -196,10 +198,10 @@ def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
         return field
     # Text alone would hide which digits are a float's, and which text is a formula's.
     tells = any(
-        pa.types.is_floating(it.type) or carried(it) in {Carried.FLOAT, Carried.MIXED}
+        pa.types.is_floating(it.type) or logical_type(it) in {LogicalType.FLOAT, LogicalType.MIXED}
         for it in fields
     )
-    return carried_field(field.name, Carried.MIXED if tells else Carried.TEXT)
+    return logical_field(field.name, LogicalType.MIXED if tells else LogicalType.TEXT)
 
 
 def _alike(one: pa.Field, other: pa.Field) -> bool:
@@ -215,7 +217,9 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         place = _named(batch.schema, field.name)
         column, own = batch.column(place), batch.schema.field(place)
         if not _alike(own, field):
-            column = (as_mixed if carried(field) is Carried.MIXED else as_text)(column, own)
+            column = (as_mixed if logical_type(field) is LogicalType.MIXED else as_text)(
+                column, own
+            )
         columns.append(column)
     return pa.record_batch(columns, schema)
 
@@ -228,22 +232,23 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _placed(before: int, on_misfit: OnMisfit) -> OnMisfit:
-    def place(misfit: Misfit) -> None:
-        on_misfit(replace(misfit, after=misfit.after + before))
+def _placed(before: int, on_malformed_line: OnMalformedLine) -> OnMalformedLine:
+    def place(malformed_line: MalformedLine) -> None:
+        on_malformed_line(replace(malformed_line, after=malformed_line.after + before))
 
     return place
 
 
-def _refuse(path: Path, misfits: Sequence[Misfit]) -> None:
-    """Raise `BadData` for the first one: not where it is told, since Arrow would swallow that."""
-    for misfit in misfits:
-        raise BadData(
-            f"{path}: after {misfit.after} rows: {misfit.reason}: {misfit.text[:80]!r}",
+def _refuse(path: Path, malformed_lines: Sequence[MalformedLine]) -> None:
+    """Raise `DataError` for the first one: not where it is told, since Arrow would swallow that."""
+    for malformed_line in malformed_lines:
+        raise DataError(
+            f"{path}: after {malformed_line.after} rows: {malformed_line.reason}: "
+            f"{malformed_line.text[:80]!r}",
             hint="mend the line, or leave it to `run-colors`, which sets such lines aside",
             check="MP-DAT-012",
         )
 
 
-def _ignore(_misfit: Misfit) -> None:
+def _ignore(_malformed_line: MalformedLine) -> None:
     """Looking at the columns alone."""

@@ -14,9 +14,9 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from marketpulse.errors import WrongUsage
-from marketpulse.formats.text import Carried, carried, is_text, without_tags
-from marketpulse.sources import unknown
+from marketpulse.errors import UsageError
+from marketpulse.formats.encode import LogicalType, is_text, logical_type, without_tags
+from marketpulse.sources.base import unknown
 
 _ROWS = 50_000
 _CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.Func, exp.Boolean)
@@ -38,7 +38,7 @@ class Asked:
 def condition(text: str, fields: pa.Schema) -> Asked:
     """The user's condition, in Oracle's words, about these columns.
 
-    Raises `WrongUsage` for what is not one condition, `NotFound` for an unknown column.
+    Raises `UsageError` for what is not one condition, `NotFoundError` for an unknown column.
     """
     tree, columns = _understood(text, fields)
     for column, field in columns:
@@ -65,7 +65,7 @@ def ordering(text: str, fields: pa.Schema) -> Asked:
     keys, names = [], set()
     for column, field, way in _sort_keys(text, fields):
         names.add(field.name)
-        counted = carried(field) in {Carried.NUMBER, Carried.FLOAT}
+        counted = logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}
         sql = (exp.cast(column, _NUMBER) if counted else column).sql("duckdb")
         keys.append(f"{sql} {way} NULLS LAST")
     return Asked(", ".join(keys), frozenset(names))
@@ -101,8 +101,8 @@ def _parsed(option: str, text: str, sql: str, kind: type[exp.Expr]) -> exp.Expr:
         raise _refused(option, text, "it is not one expression of SQL") from error
 
 
-def _refused(option: str, text: str, why: str) -> WrongUsage:
-    return WrongUsage(
+def _refused(option: str, text: str, why: str) -> UsageError:
+    return UsageError(
         f"{option}: {text!r}: {why}",
         hint='for instance --where "RANK <= 3 AND BIAS = \'BID\'" --order-by "PX DESC, CUSIP"',
         check="MP-USE-003",
@@ -126,7 +126,7 @@ def _same(one: str, other: str) -> bool:
 
 def _counts(column: exp.Column, field: pa.Field) -> bool:
     """Whether a column of text is to be taken for a number."""
-    if carried(field) in {Carried.NUMBER, Carried.FLOAT}:
+    if logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
         return True
     beside = column.parent
     if not is_text(field.type) or not isinstance(beside, _COMPARISONS):
@@ -146,7 +146,7 @@ def told() -> Iterator[None]:
         yield
     except (duckdb.Error, pa.ArrowException) as error:
         first = str(error).partition("\n")[0]
-        raise WrongUsage(
+        raise UsageError(
             f"--where or --order-by cannot be applied: {first}",
             hint="numbers and text are compared with their like: CAST(PX AS NUMBER(9,4)) > 100",
             check="MP-USE-003",
@@ -218,7 +218,10 @@ def _places(rows: pa.Table, asked: Asked, limit: int | None) -> Any:
 def with_columns(
     reader: pa.RecordBatchReader, columns: Sequence[str] | None
 ) -> pa.RecordBatchReader:
-    """The same rows with these columns, in this order. Raises `NotFound` for an unknown one."""
+    """The same rows with these columns, in this order.
+
+    Raises `NotFoundError` for an unknown one.
+    """
     if columns is None:
         return reader
     for name in columns:

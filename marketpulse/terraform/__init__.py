@@ -6,7 +6,7 @@ from importlib.resources import files
 from os.path import lexists
 from pathlib import Path
 
-from marketpulse.errors import OutputRefused
+from marketpulse.errors import OutputError
 
 
 def names() -> list[str]:
@@ -22,14 +22,14 @@ def _holds(path: Path, text: bytes) -> bool:
 def write(folder: Path, *, force: bool = False) -> list[str]:
     """Write the files into a folder; gives the names of those that were not there as they are.
 
-    Raises `OutputRefused` where one is there with another content, unless `force` is given.
+    Raises `OutputError` where one is there with another content, unless `force` is given.
     """
     texts = {name: files(__name__).joinpath(name).read_bytes() for name in names()}
     there = {name: folder / name for name in texts if lexists(folder / name)}
     same = {name for name, path in there.items() if _holds(path, texts[name])}
     changed = sorted(set(there) - same)
     if changed and not force:
-        raise OutputRefused(
+        raise OutputError(
             f"{folder}: {', '.join(changed)} would be overwritten: what is there is not what this "
             "version writes",
             hint="name another folder and compare, or overwrite with --force",

@@ -22,7 +22,7 @@ resource "aws_lambda_function" "main" {
   package_type  = var.image_uri == null ? "Zip" : "Image"
   image_uri     = var.image_uri
   runtime       = var.image_uri == null ? "python3.12" : null
-  handler       = var.image_uri == null ? "marketpulse.aws_lambda.handler" : null
+  handler       = var.image_uri == null ? "marketpulse.function.handler" : null
   architectures = ["x86_64"]
   memory_size   = local.chosen.memory
   timeout       = local.chosen.timeout
