@@ -1,8 +1,17 @@
-"""How many examples Hypothesis tries: `pytest --hypothesis-profile thorough` tries thousands."""
+"""Fixtures that many tests share, and how many examples Hypothesis tries.
+
+`pytest --hypothesis-profile thorough` tries thousands.
+"""
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
 
+import pytest
 from hypothesis import settings
+from moto.server import ThreadedMotoServer
+from support import Tool
 
 settings.register_profile("quick", max_examples=120, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=3000, deadline=None, print_blob=True)
@@ -11,3 +20,27 @@ settings.load_profile("quick")
 # A shell's background jobs ignore Ctrl-C and hand that down; what the tests start must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    """The command line in an empty folder."""
+    return Tool(tmp_path / "desk")
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """The address of AWS over HTTP, one for the process; its memory is shared by all tests."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def moto(moto_server: str) -> str:
+    """The address of AWS over HTTP, empty."""
+    with urlopen(f"{moto_server}/moto-api/reset", data=b"", timeout=10):
+        pass
+    return moto_server

@@ -19,14 +19,13 @@ from moto.server import ThreadedMotoServer
 from oracle_server.engine import DuckEngine
 from oracle_server.market import market
 from oracle_server.server import OracleServer
+from support import DAY, ROOT
 
 from marketpulse import errors
 from marketpulse.aws.parameters import SECRET
 from marketpulse.cli.app import app, rules_app, ssm_app
 from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
 
-ROOT = Path(__file__).parents[1]
-DAY = Path(__file__).parent / "fixtures" / "colors_day"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 GUIDES = {"QUICK_START.md", "ORACLE_EXTRACTION_INSTRUCTIONS.md"}

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from support import ROOT
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("ORACLE_HOST"), reason="ORACLE_HOST names no database"

@@ -12,8 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).parents[1]
 SH = ROOT / "setup_extraction.sh"
 BAT = ROOT / "setup_extraction.bat"
 

@@ -6,9 +6,10 @@ import tomllib
 from importlib.metadata import metadata, version
 from pathlib import Path
 
+from support import ROOT
+
 import marketpulse
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -12,13 +12,12 @@ from typing import Any
 import hcl2
 import pytest
 from moto.server import ThreadedMotoServer
-from test_cli import Tool
+from support import ROOT, Tool
 
 from marketpulse import terraform
 from marketpulse.aws.parameters import SECRET
 from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
 
-ROOT = Path(__file__).parents[1]
 FILES = ROOT / "marketpulse/terraform"
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glob("*.tf"))}
 

@@ -28,6 +28,7 @@ from oracle_server.market import ALL_TYPES, market
 from oracle_server.server import OracleServer
 from pydantic import SecretStr
 from sqlfluff.core import Linter
+from support import ROOT
 
 import marketpulse
 from marketpulse.errors import (
@@ -42,7 +43,6 @@ from marketpulse.extraction.verify import verify
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 
-ROOT = Path(__file__).parents[1]
 PASSWORD = "Planted-Barley-77"
 WIDE = Context(prec=60)
 

@@ -23,6 +23,7 @@ import duckdb
 import openpyxl
 import pyarrow as pa
 import pytest
+from support import ROOT
 
 from marketpulse.cli.console import progress
 from marketpulse.errors import DataError, NotFoundError, UsageError
@@ -33,7 +34,6 @@ from marketpulse.model import Column, ForeignKey, MalformedLine
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
 
-ROOT = Path(__file__).parents[1]
 COLORS = pa.table(
     {
         "MESSAGE_ID": pa.array([17700000000000001, 17700000000000000, 17700000000000001]),

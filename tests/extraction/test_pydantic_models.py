@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from support import ROOT
 
 from marketpulse.errors import OutputError
 from marketpulse.extraction.ddl import as_ddl
@@ -29,7 +30,6 @@ from marketpulse.formats.decode import column_of
 from marketpulse.model import Column, ForeignKey, SourceInfo, Table, TableSchema
 from marketpulse.sources import open_source
 
-ROOT = Path(__file__).parents[1]
 DEMO = SourceInfo("demo", "demo")
 AWKWARD = ['"Quoted"', "A/B", "CON", "x y", "é" * 60]
 TABLES = ["ALL_TYPES", "COLORS", "Colors", "DEALERS", "SECURITIES", "SECURITY_COLORS", *AWKWARD]

@@ -19,8 +19,8 @@ from moto.server import ThreadedMotoServer
 from oracle_server.engine import DuckEngine
 from oracle_server.market import market
 from oracle_server.server import OracleServer
+from support import ROOT
 
-ROOT = Path(__file__).parents[1]
 PATH = "/sp-incb/ci/market-pulse/oracle"
 SECRET = "Planted-Rye-5150"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}

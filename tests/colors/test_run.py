@@ -30,18 +30,14 @@ import pytest
 import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import COLORS, DAY, ROOT, RULES
 
-import marketpulse
 from marketpulse import ColorsRun, MarketPulseError, run_colors
 from marketpulse.colors import explain, funnel
 from marketpulse.colors.run import prepared
 from marketpulse.errors import DataError, NotFoundError, RulesError, UsageError
 from marketpulse.formats import FORMATS
 
-ROOT = Path(marketpulse.__file__).parents[1]
-DAY = Path(__file__).parent / "fixtures/colors_day"
-COLORS = DAY / "colors_day.csv"
-RULES = DAY / "rules.json"
 EXPECTED = {
     "rank_date_price": ("rank,date,price", None),
     "rank_date_price_rules": ("rank,date,price", RULES),

@@ -14,88 +14,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from support import COLORS, DAY, MOMENT, RULES, Result, Tool
 from typer.testing import CliRunner
 
 import marketpulse
 from marketpulse.cli.app import app
 
-ROOT = Path(marketpulse.__file__).parents[1]
-DAY = Path(__file__).parent / "fixtures/colors_day"
-COLORS = DAY / "colors_day.csv"
-RULES = DAY / "rules.json"
 OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
-MOMENT = ("--processed-at", "2026-03-13T18:00:00Z")
 NUMBERS = {"read": 2003, "parents": 300, "children": 1406, "excluded": 278, "rejected": 19}
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals, pipes and devices")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a process gave."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass
-class Tool:
-    """`python -m marketpulse` in a folder of its own, with none of the machine's settings."""
-
-    folder: Path
-    env: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.temporary = self.folder / "tmp"
-        self.temporary.mkdir(parents=True)
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-        self.env = {
-            **kept,
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(self.folder),
-            "TMPDIR": str(self.temporary),
-            "TEMP": str(self.temporary),
-            "LANG": "C.UTF-8",
-            "COLUMNS": "100",
-            "NO_COLOR": "1",
-            **self.env,
-        }
-
-    def start(self, *words: object, **options: Any) -> subprocess.Popen[bytes]:
-        """Begin a command."""
-        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
-            [sys.executable, "-m", "marketpulse", *map(str, words)],
-            **{**settings, "cwd": self.folder, "env": self.env, **options},
-        )
-
-    def run(self, *words: object, **options: Any) -> Result:
-        """Run a command to its end."""
-        process = self.start(*words, **options)
-        out, err = (text.decode("utf-8", "replace") for text in process.communicate(timeout=120))
-        return Result(process.returncode, out, err)
-
-    def run_colors(self, *words: object, **options: Any) -> Result:
-        """Rank the day into the folder `out`."""
-        return self.run("run-colors", COLORS, *MOMENT, "--output", "out", *words, **options)
-
-    @property
-    def out(self) -> Path:
-        """Where `run_colors` writes."""
-        return self.folder / "out"
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    """The command line in an empty folder."""
-    return Tool(tmp_path / "desk")
 
 
 def summary_of(folder: Path) -> Any:

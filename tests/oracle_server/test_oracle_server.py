@@ -3,29 +3,24 @@
 import contextlib
 import random
 import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import oracledb
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle_server.engine import DuckEngine
-from oracle_server.market import market
-from oracle_server.server import OracleServer
-from oracle_server.values import decode_number, encode_number
 from pydantic import SecretStr
 
 from marketpulse.errors import UnreachableError
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
+from oracle_server.certificates import certificate
+from oracle_server.engine import DuckEngine
+from oracle_server.market import market
+from oracle_server.server import OracleServer
+from oracle_server.values import decode_number, encode_number
 
 PASSWORD = "Planted-Barley-77"
 
@@ -61,38 +56,6 @@ def test_numbers_survive_their_form(value: object) -> None:
     number = value.normalize()  # type: ignore[attr-defined]  # a Decimal's
     if len(number.as_tuple().digits) <= 38:
         assert decode_number(encode_number(number)) == number
-
-
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS for 127.0.0.1, and a wallet that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "server.pem").write_bytes(private + public)
-    (folder / "ewallet.pem").write_bytes(public)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return context, folder
 
 
 def test_tls_with_a_wallet(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import RULES
 from typer.testing import CliRunner
 
 from marketpulse.cli.app import app
@@ -28,7 +29,6 @@ from marketpulse.colors.rules import (
 from marketpulse.colors.run import run_colors
 from marketpulse.errors import RulesError
 
-RULES = Path(__file__).parent / "fixtures/colors_day/rules.json"
 DAY_RULES = json.loads(RULES.read_text(encoding="utf-8"))
 NOTE = "NOTE"  # a column beyond the contract
 COLUMNS = resolve(pa.schema([(name, pa.string()) for name in (*CONTRACT, NOTE)]), {})

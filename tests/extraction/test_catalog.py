@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import COLORS as DAY
+from support import ROOT
 
 from marketpulse.errors import NotFoundError, OutputError
 from marketpulse.extraction.catalog import describe, file_stems, list_tables
 from marketpulse.sources import open_source
 
-ROOT = Path(__file__).parents[1]
-DAY = Path(__file__).parent / "fixtures" / "colors_day" / "colors_day.csv"
 AWKWARD = {'"Quoted"', "A/B", "CON", "x y", "é" * 60}
 
 

@@ -22,9 +22,9 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from oracle_server.certificates import certificate
 from s3_server import Fault, Object, Store, s3_server
-from test_cli import ROOT, Result, Tool
-from test_oracle_server import certificate
+from support import ROOT, Result, Tool
 
 from marketpulse.aws.bucket import Bucket
 from marketpulse.checksums import part_size

@@ -30,13 +30,13 @@ from oracle_server.market import market
 from oracle_server.server import OracleServer
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from support import ROOT
 
 from marketpulse.cli import console
 from marketpulse.errors import LoginError, MarketPulseError, SettingsError, UsageError
 from marketpulse.function import events as aws_lambda
 from marketpulse.function.service import Service
 
-ROOT = Path(__file__).parents[1]
 PATH = "/sp-incb/ci/market-pulse/oracle"
 FIRST, SECOND = "Planted-Rye-5150", "Planted-Oat-6160"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}

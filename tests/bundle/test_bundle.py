@@ -20,13 +20,13 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import COLORS, ROOT
 
 import marketpulse
 from marketpulse.errors import DataError
 from marketpulse.formats.encode import as_text
 from marketpulse.sources import open_source
 
-ROOT = Path(__file__).parents[1]
 MOMENT = ("--taken-at", "2026-03-13T18:00:00Z")
 TABLES = ("ALL_TYPES", "COLORS", "Colors", "A/B", "CON", "x y", '"Quoted"', "é" * 60)
 NOTHING_OUTSIDE = """
@@ -448,7 +448,7 @@ def test_a_folder_holds_one_source(bundle: Path, tmp_path: Path) -> None:
     run("schema", "SECURITIES", "--source", "demo", "--output", bundle, folder=tmp_path)
     run("verify", bundle, folder=tmp_path)
     assert set(marketpulse.load(bundle)) == {"COLORS", "DEALERS"}
-    day = Path(__file__).parent / "fixtures/colors_day/colors_day.csv"
+    day = COLORS
     run("schema", "--source", day, "--output", bundle, folder=tmp_path, code=2)
     run("sample", "DEALERS", "--source", "demo", "--output", bundle, folder=tmp_path)
     run("verify", bundle, folder=tmp_path)

@@ -1,0 +1,72 @@
+"""What tests of many parts share: where things are, and the command line as a process."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+DAY = TESTS / "fixtures/colors_day"
+COLORS = DAY / "colors_day.csv"
+RULES = DAY / "rules.json"
+MOMENT = ("--processed-at", "2026-03-13T18:00:00Z")
+AWS_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Tool:
+    """`python -m marketpulse` in a folder of its own, with none of the machine's settings."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir(parents=True)
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        self.env = {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.temporary),
+            "TEMP": str(self.temporary),
+            "LANG": "C.UTF-8",
+            "COLUMNS": "100",
+            "NO_COLOR": "1",
+            **self.env,
+        }
+
+    def start(self, *words: object, **options: Any) -> subprocess.Popen[bytes]:
+        """Begin a command."""
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(
+            [sys.executable, "-m", "marketpulse", *map(str, words)],
+            **{**settings, "cwd": self.folder, "env": self.env, **options},
+        )
+
+    def run(self, *words: object, **options: Any) -> Result:
+        """Run a command to its end."""
+        process = self.start(*words, **options)
+        out, err = (text.decode("utf-8", "replace") for text in process.communicate(timeout=120))
+        return Result(process.returncode, out, err)
+
+    def run_colors(self, *words: object, **options: Any) -> Result:
+        """Rank the day into the folder `out`."""
+        return self.run("run-colors", COLORS, *MOMENT, "--output", "out", *words, **options)
+
+    @property
+    def out(self) -> Path:
+        """Where `run_colors` writes."""
+        return self.folder / "out"
