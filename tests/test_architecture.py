@@ -140,7 +140,8 @@ def _name(path: Path) -> str:
 MODULES = {
     _name(path): Module(_name(path), ast.parse(path.read_text(encoding="utf-8")))
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path.name != "build_function.py"  # a script that is written out, no module of ours
+    # Scripts that run by their path, no modules of ours.
+    if path.name not in {"build_function.py", "install.py"}
 }
 
 
