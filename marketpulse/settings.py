@@ -13,27 +13,12 @@ from typing import Any, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import (
-    AWSSystemsManagerSettingsSource,
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from marketpulse.aws.parameters import PARAMETERS, is_blank
 from marketpulse.errors import NotFoundError, SettingsError
 
 MASK = "********"
-_PLACEHOLDER = "PLACEHOLDER"
-# The parameters of an environment under its path, and the settings that they are.
-PARAMETERS: Mapping[str, str] = {
-    "host": "ORACLE_HOST",
-    "port": "ORACLE_PORT",
-    "service_name": "ORACLE_SERVICE_NAME",
-    "username": "ORACLE_USERNAME",
-    "password": "ORACLE_PASSWORD",
-    "schema": "ORACLE_SCHEMA",
-    "table_name": "ORACLE_TABLE_NAME",
-}
 
 
 class Settings(BaseSettings):
@@ -119,7 +104,7 @@ class Place:
     def get(self, variable: str) -> str | None:
         """The value, or None where it is absent, empty or still a placeholder."""
         value = self.values.get(variable)
-        return None if not value or not value.strip() or value.startswith(_PLACEHOLDER) else value
+        return None if is_blank(value) else value
 
 
 @dataclass(frozen=True)
@@ -250,17 +235,10 @@ def _missing(settings: Settings) -> list[str]:
 
 def _parameters(settings: Settings) -> Mapping[str, str | None] | None:
     """The parameters by their short names; None where AWS finds no credentials."""
-    from marketpulse.aws.ssm import ask_ssm  # noqa: PLC0415 - boto3, 0.2 s, and seldom needed
+    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
-    path = parameter_path(settings)
-
-    def read() -> Mapping[str, str | None]:
-        source = AWSSystemsManagerSettingsSource(
-            Settings, ssm_path=path, region_name=settings.aws_region
-        )
-        return source.env_vars
-
-    return ask_ssm(path, settings.aws_region, read)
+    stored = read_parameters(parameter_path(settings), settings.aws_region)
+    return None if stored is None else {name: item.value for name, item in stored.items()}
 
 
 def _with_parameters(

@@ -28,11 +28,11 @@ LAYERS = (
         "extraction",
         "publish",
         "doctor",
-        "aws.parameters",
         "terraform",
     ),  # jobs
-    ("colors", "sources", "aws", "settings"),
-    ("bundle",),
+    ("colors", "sources"),
+    ("settings",),
+    ("aws", "bundle"),
     ("formats", "atomic", "timestamps"),
     ("model", "checksums", "names", "errors", "version"),
 )

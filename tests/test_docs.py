@@ -22,9 +22,9 @@ from oracle_server.server import OracleServer
 from support import DAY, ROOT
 
 from marketpulse import errors
-from marketpulse.aws.parameters import SECRET
+from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
 from marketpulse.cli.app import app, rules_app, ssm_app
-from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
+from marketpulse.settings import Settings, load_settings, parameter_path
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -121,7 +121,7 @@ def store() -> Iterator[dict[str, str]]:
     ssm = boto3.client("ssm", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
     path = parameter_path(load_settings({}, {}, None)[0])
     for name in PARAMETERS:
-        kind = "SecureString" if name in SECRET else "String"
+        kind = "SecureString" if name in SECRET_NAMES else "String"
         ssm.put_parameter(Name=path + name, Value="1521", Type=kind)
     ssm.close()
     yield {

@@ -1,1 +1,1 @@
-"""AWS as we know it: a bucket, the parameters, who we are. Its errors become ours here."""
+"""AWS: sessions, S3 buckets, SSM parameters. The only package that imports boto3."""

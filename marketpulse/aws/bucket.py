@@ -111,7 +111,7 @@ class Bucket:
         self._parts: Sequence[bytes] = ()  # what its parts have to be
         self._where = ""
         with self._answered("cannot be opened"):
-            core = session.plain()
+            core = session.quiet_session()
             # Where somebody says so, the store is too old for checksums.
             asked = core.get_config_variable("request_checksum_calculation") or ""
             self._checks = asked.lower() != "when_required"
@@ -331,7 +331,7 @@ class Bucket:
             yield
         except botos.ClientError as error:
             raise _fault(f"{place}: {what}", self._name, error) from error
-        except session.MISSING as error:
+        except session.CREDENTIALS_ERRORS as error:
             raise SettingsError(
                 f"{place}: {what}: AWS finds no credentials that it can use "
                 f"({type(error).__name__})",
@@ -339,7 +339,7 @@ class Bucket:
                 "`aws configure list` shows what AWS finds",
             ) from error
         except botos.SSLError as error:
-            raise session.untrusted(
+            raise session.certificate_error(
                 f"{place}: {what}: the certificate of {self._where} is not trusted"
             ) from error
         except (botos.ConnectionError, botos.HTTPClientError) as error:
@@ -395,12 +395,12 @@ def _status(error: botos.ClientError) -> int:
 def _fault(what: str, bucket: str, error: botos.ClientError) -> MarketPulseError:
     """What an answer of AWS means; its own words may repeat what was sent and are left out."""
     code, status = str(error.response.get("Error", {}).get("Code", "")), _status(error)
-    if code in session.REMEDIES or status in {401, 403}:
+    if code in session.HINTS or status in {401, 403}:
         needs = (
             "the credentials need s3:ListBucket, s3:GetObject and s3:PutObject there, "
             "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and what the key needs"
         )
-        hint = session.REMEDIES.get(code, needs)
+        hint = session.HINTS.get(code, needs)
         return AwsError(f"{what}: access denied ({code})", hint=hint, check="MP-AWS-001")
     if code == "NoSuchBucket":
         return AwsError(

@@ -1,119 +1,158 @@
-"""The job: the seven parameters of an environment, written into AWS SSM, and looked at there."""
+"""The seven parameters of an environment in AWS SSM: write them, and check them.
+
+Importing this module does not load boto3.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from marketpulse.aws.ssm import put_parameters, read_parameters
-from marketpulse.errors import UsageError
-from marketpulse.settings import PARAMETERS, Place, Settings, parameter_path
+from marketpulse.errors import SettingsError, UsageError
 
-SECRET = frozenset({"username", "password"})  # SecureStrings
+if TYPE_CHECKING:
+    from marketpulse.aws.ssm import StoredParameter
+
+# Each parameter's name below the path, and the setting that it holds.
+PARAMETERS: Mapping[str, str] = {
+    "host": "ORACLE_HOST",
+    "port": "ORACLE_PORT",
+    "service_name": "ORACLE_SERVICE_NAME",
+    "username": "ORACLE_USERNAME",
+    "password": "ORACLE_PASSWORD",
+    "schema": "ORACLE_SCHEMA",
+    "table_name": "ORACLE_TABLE_NAME",
+}
+SECRET_NAMES = frozenset({"username", "password"})  # stored as SecureString
+_PLACEHOLDER = "PLACEHOLDER"  # Terraform creates each parameter with this value
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A parameter, and whether it is as it should be: its value is nowhere here."""
+class ParameterState:
+    """The state of a parameter, without its value."""
 
     name: str
     state: str  # set, missing, placeholder, not a port, or not encrypted
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """The seven of an environment."""
+class ParametersReport:
+    """The states of all seven parameters of an environment."""
 
     path: str
     region: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ParameterState, ...]
 
     @property
     def complete(self) -> bool:
-        """Whether all are there and none is a placeholder or a secret in plain text."""
-        return all(it.state == "set" for it in self.parameters)
+        """Whether every parameter has a usable value and every secret is encrypted."""
+        return all(parameter.state == "set" for parameter in self.parameters)
 
-    def as_json(self) -> dict[str, Any]:
-        """The parameters as `--format json` shows them."""
+    def as_json(self) -> dict[str, object]:
+        """The report as `--format json` prints it."""
         return {**asdict(self), "complete": self.complete}
 
 
-def parsed(content: bytes) -> dict[str, str]:
-    """Values from lines `NAME=VALUE`, by the parameters' names; `ORACLE_HOST` is `host`, too.
+def is_blank(value: str | None) -> bool:
+    """Whether a value counts as not set: absent, empty, only spaces, or a placeholder."""
+    return not value or not value.strip() or value.startswith(_PLACEHOLDER)
 
-    Blank lines and those that begin with # say nothing. Raises `UsageError`, which repeats no
-    value.
+
+def parse_parameters(content: bytes) -> dict[str, str]:
+    """Parse lines of NAME=VALUE into values by parameter name. `ORACLE_HOST` means `host`.
+
+    Ignores blank lines and lines that start with #. Raises `UsageError`, which repeats no value.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"standard input: byte {error.start} is not UTF-8", hint="save it as UTF-8"
+            f"standard input: byte {error.start} is not UTF-8", hint="save the file as UTF-8"
         ) from None
-    values = {}
-    named = {variable: name for name, variable in PARAMETERS.items()}
+    values: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        word, equals, value = line.removesuffix("\r").partition("=")
-        name = named.get(word.strip().upper(), word.strip().lower())
-        if not equals or name not in PARAMETERS:
-            raise UsageError(
-                f"line {number}: this is not NAME=VALUE with the name of a parameter",
-                hint=f"the names are {', '.join(PARAMETERS)}",
-            )
+        name, value = _parse_line(number, line.removesuffix("\r"))
         if name in values:
-            raise UsageError(f"line {number}: {name} is there twice", hint="give each name once")
-        if value != value.strip() or value[:1] in {'"', "'"}:
-            raise UsageError(
-                f"line {number}: {name} has blanks or quotes around its value",
-                hint="every character counts: leave them out, or, where they belong to the value, "
-                f"answer at the terminal: marketpulse ssm put {name}",
-            )
+            raise UsageError(f"line {number}: duplicate name {name}", hint="give each name once")
         values[name] = value
     return values
 
 
-def put(settings: Settings, values: Mapping[str, str], kms_key_id: str | None) -> Parameters:
-    """Write these parameters, whatever they were before; tells how all seven are now.
-
-    Raises `UsageError` for a value that would count as not set, `AwsError` where SSM refuses.
-    """
-    place = Place("input", {PARAMETERS[name]: value for name, value in values.items()})
-    odd = [name for name in values if place.get(PARAMETERS[name]) is None]
-    if odd or not values:
+def _parse_line(number: int, line: str) -> tuple[str, str]:
+    """Split NAME=VALUE. Raises `UsageError` for an unknown name or an ambiguous value."""
+    word, equals, value = line.partition("=")
+    by_variable = {variable: name for name, variable in PARAMETERS.items()}
+    name = by_variable.get(word.strip().upper(), word.strip().lower())
+    if not equals or name not in PARAMETERS:
         raise UsageError(
-            f"{', '.join(odd) or 'all seven'}: there is no value, or a placeholder for one",
-            hint="give NAME=VALUE on standard input, a line each, or answer at the terminal",
+            f"line {number}: expected NAME=VALUE with the name of a parameter",
+            hint=f"the names are {', '.join(PARAMETERS)}",
         )
-    if not _fits("port", values.get("port", "1521")):
-        raise UsageError("port: this is not a port", hint="Oracle's usual one is 1521")
-    put_parameters(
-        parameter_path(settings), settings.aws_region, values, SECRET, kms_key_id=kms_key_id
-    )
-    return check(settings)
+    # A shell would drop these; a password may contain them. Only the user can tell.
+    if value != value.strip() or value[:1] in {'"', "'"}:
+        raise UsageError(
+            f"line {number}: {name} has spaces or quotes around its value",
+            hint="remove them; if they belong to the value, type it at the prompt of "
+            f"`marketpulse ssm put {name}`",
+        )
+    return name, value
 
 
-def check(settings: Settings) -> Parameters:
-    """How the seven parameters are. Raises `AwsError` or `SettingsError` as SSM answers."""
-    path = parameter_path(settings)
-    found = read_parameters(path, settings.aws_region)
-    place = Place("SSM", {name: value for name, (_, value) in found.items()})
+def put(
+    path: str, region: str, values: Mapping[str, str], kms_key_id: str | None
+) -> ParametersReport:
+    """Write these parameters and report the state of all seven. Overwrites existing values.
 
-    def state(name: str) -> str:
-        if name not in found:
-            return "missing"
-        if place.get(name) is None:
-            return "placeholder"
-        if not _fits(name, found[name][1]):
-            return "not a port"
-        return "not encrypted" if name in SECRET and found[name][0] != "SecureString" else "set"
+    Raises `UsageError` for a value that counts as not set, `AwsError` if SSM refuses or does not
+    answer, `SettingsError` without credentials.
+    """
+    blank = [name for name, value in values.items() if is_blank(value)]
+    if blank or not values:
+        raise UsageError(
+            f"{', '.join(blank) or 'all seven'}: no value, or only a placeholder",
+            hint="give one NAME=VALUE per line on standard input, or type values at the prompt",
+        )
+    if not _is_valid("port", values.get("port", "1521")):
+        raise UsageError("port: not a port number", hint="Oracle's default is 1521")
+    from marketpulse.aws.ssm import write_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
-    seven = tuple(Parameter(name, state(name)) for name in PARAMETERS)
-    return Parameters(path, settings.aws_region, seven)
+    write_parameters(path, region, values, secret_names=SECRET_NAMES, kms_key_id=kms_key_id)
+    return check(path, region)
 
 
-def _fits(name: str, value: str) -> bool:
-    """Whether the value can be used as this parameter; only a port has a form of its own."""
+def check(path: str, region: str) -> ParametersReport:
+    """Report the state of all seven parameters.
+
+    Raises `AwsError` if SSM refuses or does not answer, `SettingsError` without credentials.
+    """
+    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
+
+    stored = read_parameters(path, region)
+    if stored is None:
+        raise SettingsError(
+            f"SSM {path} in {region}: AWS finds no credentials",
+            hint="set AWS_PROFILE, or sign in; `aws configure list` shows what AWS finds",
+            check="MP-SSM-003",
+        )
+    states = (ParameterState(name, _state(name, stored.get(name))) for name in PARAMETERS)
+    return ParametersReport(path, region, tuple(states))
+
+
+def _state(name: str, parameter: StoredParameter | None) -> str:
+    if parameter is None:
+        return "missing"
+    if is_blank(parameter.value):
+        return "placeholder"
+    if not _is_valid(name, parameter.value):
+        return "not a port"
+    if name in SECRET_NAMES and parameter.type != "SecureString":
+        return "not encrypted"
+    return "set"
+
+
+def _is_valid(name: str, value: str) -> bool:
+    """Whether the value has the parameter's format; only the port has one."""
     return name != "port" or (value.isascii() and value.isdecimal() and 1 <= int(value) <= 65535)

@@ -662,24 +662,26 @@ def ssm_put(
 ) -> None:
     """Write the database's parameters: lines NAME=VALUE of standard input, or what you type."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - when it is needed
-    from marketpulse.settings import PARAMETERS  # noqa: PLC0415 - so too
+    from marketpulse.settings import parameter_path  # noqa: PLC0415 - when it is needed
 
-    wanted = names or [*PARAMETERS]
-    unknown = [name for name in wanted if name not in PARAMETERS]
+    wanted = names or [*parameters.PARAMETERS]
+    unknown = [name for name in wanted if name not in parameters.PARAMETERS]
     if unknown:
         raise UsageError(
             f"there is no parameter {unknown[0].partition('=')[0]!r}",
-            hint=f"the names are {', '.join(PARAMETERS)}; a value is never part of the command",
+            hint=f"the names are {', '.join(parameters.PARAMETERS)}; "
+            "never put a value on the command line",
         )
     if sys.stdin is None:
         raise UsageError("standard input is closed", hint="ssm put < parameters.txt")
     if sys.stdin.isatty():
-        values = {name: _asked_for(name, hidden=name in parameters.SECRET) for name in wanted}
+        values = {name: _asked_for(name, hidden=name in parameters.SECRET_NAMES) for name in wanted}
         values = {name: value for name, value in values.items() if value}
     else:
-        given = parameters.parsed(sys.stdin.buffer.read())
+        given = parameters.parse_parameters(sys.stdin.buffer.read())
         values = {name: value for name, value in given.items() if name in wanted}
-    written = parameters.put(ctx.obj.settings()[0], values, kms_key)
+    settings, _ = ctx.obj.settings()
+    written = parameters.put(parameter_path(settings), settings.aws_region, values, kms_key)
     render.show_parameters(written, as_json=shape is Shape.JSON)
     ctx.obj.say(f"written: {', '.join(values)}")
 
@@ -688,8 +690,10 @@ def ssm_put(
 def ssm_check(ctx: typer.Context, shape: Format = Shape.TABLE) -> None:
     """Look whether all seven parameters are there, and none is a placeholder."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - when it is needed
+    from marketpulse.settings import parameter_path  # noqa: PLC0415 - when it is needed
 
-    checked = parameters.check(ctx.obj.settings()[0])
+    settings, _ = ctx.obj.settings()
+    checked = parameters.check(parameter_path(settings), settings.aws_region)
     render.show_parameters(checked, as_json=shape is Shape.JSON)
     if not checked.complete:
         raise typer.Exit(3)
@@ -736,13 +740,13 @@ def doctor(
     shape: Format = Shape.TABLE,
 ) -> None:
     """Look for what is wrong on the way to the database: layer by layer, with the remedy."""
-    from marketpulse.aws.session import identity  # noqa: PLC0415 - when it is needed
+    from marketpulse.aws.session import caller_identity  # noqa: PLC0415 - when it is needed
     from marketpulse.doctor import Asked, diagnose  # noqa: PLC0415 - so too
 
     session: Session = ctx.obj
     region = session.settings()[0].aws_region
     look = None if bucket is None else _look_at(bucket, region)
-    asked = Asked(session.oracle, lambda: identity(region), look, table)
+    asked = Asked(session.oracle, lambda: caller_identity(region), look, table)
     steps = []
     for step in diagnose(asked):
         steps.append(step)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from marketpulse.cli import console
 
 if TYPE_CHECKING:
-    from marketpulse.aws.parameters import Parameters
+    from marketpulse.aws.parameters import ParametersReport
     from marketpulse.colors.explain import Explanation
     from marketpulse.colors.run import ColorsRun
     from marketpulse.extraction.catalog import Listing
@@ -162,10 +162,10 @@ def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
         console.show_text(line)
 
 
-def show_parameters(told: Parameters, *, as_json: bool) -> None:
+def show_parameters(report: ParametersReport, *, as_json: bool) -> None:
     """How the parameters are, without their values."""
     if as_json:
-        console.show_json(told.as_json())
+        console.show_json(report.as_json())
         return
-    console.show_table(("parameter", ""), [(it.name, it.state) for it in told.parameters])
-    console.show_text(f"in {told.path} of {told.region}")
+    console.show_table(("parameter", ""), [(it.name, it.state) for it in report.parameters])
+    console.show_text(f"in {report.path} of {report.region}")

@@ -15,8 +15,8 @@ from moto.server import ThreadedMotoServer
 from support import ROOT, Tool
 
 from marketpulse import terraform
-from marketpulse.aws.parameters import SECRET
-from marketpulse.settings import PARAMETERS, Settings, load_settings, parameter_path
+from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
+from marketpulse.settings import Settings, load_settings, parameter_path
 
 FILES = ROOT / "marketpulse/terraform"
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glob("*.tf"))}
@@ -69,7 +69,7 @@ def test_the_parameters_are_those_of_the_code() -> None:
     parameter = resources("aws_ssm_parameter")["oracle"]
 
     assert local("parameters") == [*PARAMETERS]
-    assert set(local("encrypted")) == SECRET
+    assert set(local("encrypted")) == SECRET_NAMES
     settings, _ = load_settings({}, {}, None)
     filled = local("parameter_path")
     for name in ("app_prefix", "env", "app_name"):
