@@ -156,7 +156,8 @@ class _Walk:
 
     def _privileges(self) -> str:
         tables = self._source.tables()
-        wanted = self._asked.table or self._database.settings.table_name
+        usual = self._database.settings.table_name
+        wanted = usual if self._asked.table is None else self._asked.table
         if wanted is None:
             return f"{len(tables)} tables may be seen"
         table = self._source.named(wanted)

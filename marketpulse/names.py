@@ -28,6 +28,11 @@ def distinct(
     return given
 
 
+def capitals(name: str) -> str:
+    """The name in capitals, letter by letter: `STRASSE` is not what `straße` means."""
+    return "".join(upper if len(upper := it.upper()) == 1 else it for it in name)
+
+
 def quoted(name: str) -> str:
     """The name as an identifier of SQL, to the letter."""
     return '"' + name.replace('"', '""') + '"'

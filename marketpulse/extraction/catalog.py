@@ -131,7 +131,12 @@ def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
 
     Raises `NotFoundError`, which names the nearest tables.
     """
-    found = dict.fromkeys(source.named(name) for name in names or (None,))
+    return describe_listed(source, [source.named(name) for name in names or (None,)])
+
+
+def describe_listed(source: Source, tables: Sequence[str]) -> Schemas:
+    """The schemas of tables that are named as the source lists them."""
+    found = dict.fromkeys(tables)
     stems = file_stems([table.name for table in source.tables()])
     return Schemas(source.info(), tuple(source.describe_all(list(found))), stems)
 

@@ -23,7 +23,7 @@ from marketpulse.colors.query import Filter, as_json
 from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import SUMMARY, ColorsRun, run_colors
 from marketpulse.errors import DataError, LoginError, NotFoundError, SettingsError
-from marketpulse.extraction.catalog import describe, list_tables
+from marketpulse.extraction.catalog import describe_listed, list_tables
 from marketpulse.publish import LATEST, Place, Receipt, place_of, push
 from marketpulse.settings import OracleSettings, Settings, load_settings, oracle_settings
 from marketpulse.sources import Source, open_source
@@ -85,7 +85,11 @@ class Service:
 
     def schema(self, table: str) -> dict[str, Any]:
         """A table's columns and keys, as its schema file has them. Raises `NotFoundError`."""
-        return self._with_source(lambda source: describe(source, [table]).as_json()[0])
+
+        def described(source: Source) -> dict[str, Any]:
+            return describe_listed(source, [source.listed(table)]).as_json()[0]
+
+        return self._with_source(described)
 
     def run(self, wanted: Wanted, request_id: str = "") -> Published:
         """Rank the colors and publish them; the same rows again change nothing.
@@ -99,7 +103,7 @@ class Service:
             def ranked(source: Source) -> ColorsRun:
                 return run_colors(
                     source,
-                    table=wanted.table or self._usual_table(),
+                    table=self._usual_table() if wanted.table is None else wanted.table,
                     where=wanted.where,
                     rules=rules,
                     hierarchy=wanted.hierarchy,

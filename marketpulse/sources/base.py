@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from marketpulse.errors import NotFoundError
 from marketpulse.model import OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.names import capitals
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,9 @@ class Source(Protocol):
     def named(self, name: str | None = None) -> str:
         """The table meant by `name`, as `tables` spells it, or the only one there is.
 
-        Raises `NotFoundError`, which names the nearest tables.
+        A name in double quotes is spelled to the letter, any other in capitals; where there is no
+        such table, it is the one whose name differs in case alone. Raises `NotFoundError`, which
+        names the nearest tables.
         """
         tables = [table.name for table in self.tables()]
         if name is None:
@@ -35,19 +38,23 @@ class Source(Protocol):
                 f"{self.info().name} has {len(tables)} tables, and none was named",
                 hint=f"name one: {', '.join(tables[:10])}",
             )
-        if name in tables:
-            return name
-        if len(name) > 2 and name[0] == name[-1] == '"':  # spelled to the letter
-            exact = name[1:-1].replace('""', '"')
-            if exact in tables:
-                return exact
-        same = [table for table in tables if table.casefold() == name.casefold()]
+        in_quotes = len(name) > 2 and name[0] == name[-1] == '"'
+        meant = name[1:-1].replace('""', '"') if in_quotes else capitals(name)
+        for spelled in (meant, name):
+            if spelled in tables:
+                return spelled
+        same = [it for it in tables if '"' not in name and capitals(it) == capitals(name)]
         if len(same) == 1:
             return same[0]
         raise unknown("table", name, tables)
 
+    def listed(self, table: str) -> str:
+        """The table that `tables` lists by just this name, else the one that `named` finds."""
+        known = any(it.name == table for it in self.tables())
+        return table if known else self.named(table)
+
     def describe(self, table: str) -> TableSchema:
-        """The table's columns and keys. Raises what `named` raises."""
+        """The table's columns and keys; `table` as for `listed`. Raises what `named` raises."""
 
     def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
         """Several tables, by as few questions as a source needs."""
@@ -62,7 +69,7 @@ class Source(Protocol):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        """The table's rows, in its order, in batches.
+        """The table's rows, in its order, in batches; `table` as for `listed`.
 
         `where` is a condition of SQL, `order` a list of columns, each with ASC or DESC; of the
         rows that remain `limit` are the first. Where either is nonsense, `UsageError` is raised.

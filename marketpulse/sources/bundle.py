@@ -46,7 +46,7 @@ class BundleSource(Source):
         return [schema.table for schema in self._schemas.values()]
 
     def describe(self, table: str) -> TableSchema:
-        return self._schemas[self.named(table)]
+        return self._schemas[self.listed(table)]
 
     def scan(
         self,
@@ -57,7 +57,7 @@ class BundleSource(Source):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        taken = self._taken[self.named(table)]
+        taken = self._taken[self.listed(table)]
         file = next((it for it in readable(taken) if it.rows == taken.rows), None)
         if file is None:
             cut = f"only the first {taken.files[0].rows} as {taken.files[0].format}"

@@ -415,7 +415,7 @@ class DemoSource(Source):
         return [table for _, table in self._tables.values()]
 
     def describe(self, table: str) -> TableSchema:
-        schema, found = self._tables[self.named(table)]
+        schema, found = self._tables[self.listed(table)]
         constraints = self._fetch(_CONSTRAINTS, schema, found.name)
         columns = {
             wanted: tuple(tuple(names) for kind, names, *_ in constraints if kind == wanted)
@@ -443,7 +443,7 @@ class DemoSource(Source):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        schema, found = self._tables[self.named(table)]
+        schema, found = self._tables[self.listed(table)]
         known = self._columns(schema, found.name)
         for name in columns or ():
             if name not in known:

@@ -46,7 +46,7 @@ class FilesSource(Source):
         return [Table(name, "file" if len(self._paths) == 1 else "files")]
 
     def describe(self, table: str) -> TableSchema:
-        found = self.named(table)
+        found = self.listed(table)
         columns = tuple(map(column_of, self._schema))
         return TableSchema(replace(self.tables()[0], name=found), columns)
 
@@ -59,7 +59,7 @@ class FilesSource(Source):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        self.named(table)
+        self.listed(table)
         rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
         selection = Selection(where, order, limit, Path(self._workspace.name))
         return with_columns(selection.of(rows), columns)

@@ -29,6 +29,7 @@ from marketpulse.sources import open_source
 
 MOMENT = ("--taken-at", "2026-03-13T18:00:00Z")
 TABLES = ("ALL_TYPES", "COLORS", "Colors", "A/B", "CON", "x y", '"Quoted"', "é" * 60)
+ASKED = tuple(f'"{name}"' for name in TABLES)
 NOTHING_OUTSIDE = """
 import socket, sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -71,7 +72,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of all awkward tables with all of their rows, and its zip beside it."""
     folder = tmp_path_factory.mktemp("whole")
     formats = ("--all", "--formats", "csv,json,parquet", "--json-rows", "all", "--zip")
-    run("sample", *TABLES, "--source", "demo", *formats, *MOMENT, folder=folder)
+    run("sample", *ASKED, "--source", "demo", *formats, *MOMENT, folder=folder)
     return folder / "sample_data"
 
 
@@ -168,7 +169,7 @@ def csv_cells(path: Path) -> list[list[str | None]]:
 def test_same_rows_same_bytes(whole: Path, tmp_path: Path) -> None:
     """Taken again, every file is the same, the manifest and the zip too."""
     formats = ("--all", "--formats", "csv,json,parquet", "--json-rows", "all", "--zip")
-    run("sample", *TABLES, "--source", "demo", *formats, *MOMENT, folder=tmp_path)
+    run("sample", *ASKED, "--source", "demo", *formats, *MOMENT, folder=tmp_path)
     again = {it.name: it.read_bytes() for it in (tmp_path / "sample_data").iterdir()}
     assert again == {it.name: it.read_bytes() for it in whole.iterdir()}
     packed = (tmp_path / "sample_data.zip").read_bytes()

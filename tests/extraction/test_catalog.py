@@ -97,7 +97,16 @@ def test_schemas_on_a_command_line(tmp_path: Path) -> None:
     """What is printed is what is written, a file for each table."""
     names = ["COLORS", "Colors", *sorted(AWKWARD)]
     done = run(
-        *("schema", *names, "--source", "demo", "--format", "json", "--output", "out"),
+        *(
+            "schema",
+            *(f'"{it}"' for it in names),
+            "--source",
+            "demo",
+            "--format",
+            "json",
+            "--output",
+            "out",
+        ),
         folder=tmp_path,
     )
 

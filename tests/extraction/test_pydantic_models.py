@@ -334,7 +334,8 @@ def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_the_models_on_a_command_line(tmp_path: Path) -> None:
     """The file is the same each time, and says who made it, and from what."""
-    words = ("-m", "marketpulse", "schema", *TABLES, "--source", "demo", "--models", "models.py")
+    names = [f'"{name}"' for name in TABLES]
+    words = ("-m", "marketpulse", "schema", *names, "--source", "demo", "--models", "models.py")
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     texts = set()
     for _ in range(2):

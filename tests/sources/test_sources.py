@@ -233,6 +233,16 @@ class TestEverySource:
                     look(table.name + "x")
                 assert table.name in caught.value.hint
 
+    def test_no_other_table(self, source: Source) -> None:
+        """Another owner's table, half a name, no name: nobody gets what is like it."""
+        for table in source.tables():
+            for odd in ("OTHER.{}", ".{}", "{}.", '"other"."{}"', '"OTHER.{}"'):
+                for look in (source.named, source.describe, source.scan):
+                    with pytest.raises(NotFoundError, match="there is no table"):
+                        look(odd.format(table.name))
+        with pytest.raises(NotFoundError, match="there is no table ''"):
+            source.named("")
+
     def test_unknown_column(self, source: Source) -> None:
         """A column that is not there is an error that names the nearest."""
         for table in source.tables():
@@ -249,12 +259,14 @@ class TestEverySource:
             assert rows(second) == ([] if early is None else rows_of(early)) + rows(first)
 
     def test_case(self, source: Source) -> None:
-        """A table is found without regard to case where that leaves one."""
+        """A table is found without regard to case where that leaves one, and by its own name."""
         tables = names(source.tables())
         counts = Counter(name.casefold() for name in tables)
         for name in tables:
-            assert source.named(name) == name
-            if counts[name.casefold()] == 1:
+            assert source.named(f'"{name}"') == source.listed(name) == name
+            if '"' in name:
+                assert source.named(name) == name
+            elif counts[name.casefold()] == 1:
                 assert source.named(name.swapcase()) == name
                 assert source.describe(name.swapcase()).table.name == name
                 assert rows(source.scan(name.swapcase())) == rows(source.scan(name))
@@ -407,11 +419,14 @@ class TestDemo:
         assert all(it.comment for it in found.values())
 
     def test_twins(self, demo: DemoSource) -> None:
-        """Of two names that differ in case only, each is found by itself, and no other spelling."""
+        """Of two names that differ in case only the one in capitals needs no quotes."""
         assert demo.describe("COLORS").table.rows == 2000
         assert demo.describe("Colors").table.rows == 6
-        with pytest.raises(NotFoundError, match="no table 'colors'") as caught:
-            demo.scan("colors")
+        for name in ("COLORS", "Colors", "colors", '"COLORS"'):
+            assert demo.named(name) == "COLORS"
+        assert demo.named('"Colors"') == "Colors"
+        with pytest.raises(NotFoundError, match="no table") as caught:
+            demo.scan('"colors"')
         assert caught.value.hint == "did you mean: COLORS, Colors"
 
     def test_unnamed(self, demo: DemoSource) -> None:

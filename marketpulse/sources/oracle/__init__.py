@@ -27,7 +27,7 @@ from marketpulse.errors import (
     UnreachableError,
 )
 from marketpulse.model import Column, ForeignKey, OnMalformedLine, SourceInfo, Table, TableSchema
-from marketpulse.names import quoted
+from marketpulse.names import capitals, quoted
 from marketpulse.sources.base import Source, unknown
 from marketpulse.sources.oracle.columns import (
     ColumnDef,
@@ -65,6 +65,10 @@ _NLS = (
     "WHERE parameter IN ('NLS_CHARACTERSET', 'NLS_NCHAR_CHARACTERSET')"
 )
 _SCN = "SELECT 'SCN', TO_CHAR(current_scn) FROM v$database"
+
+# NAME or OWNER.NAME, each of them plain or in double quotes.
+_PART = r'(?:"(?:[^"]|"")+"|[^".]+)'
+_PARTS = re.compile(rf"(?:(?P<owner>{_PART})\.)?(?P<name>{_PART})")
 
 T = TypeVar("T")
 
@@ -141,7 +145,8 @@ class OracleDatabase:
 
         Raises `NotFoundError`, with the nearest names.
         """
-        return OracleSource(self).describe(table)
+        source = OracleSource(self)
+        return source.describe(source.named(table))
 
     def run(self, statement: str) -> None:
         """Run what is no query."""
@@ -390,18 +395,19 @@ class OracleSource(Source):
         return [self._table(name, it) for name, it in self._known.items()]
 
     def named(self, name: str | None = None) -> str:
-        name = name or self.database.settings.table_name
+        name = self.database.settings.table_name if name is None else name
         if name is None:
             return super().named(name)
-        parts = re.findall(r'"(?:[^"]|"")+"|[^.]+', name)
-        spelled = [_spelled(part) for part in parts]
-        if len(parts) == 2 and self._placed(*spelled) not in self._known:
-            self._look_into(spelled[0])
-        for found in (self._placed(*spelled) if len(parts) == 2 else name, *spelled[-1:]):
-            if found in self._known and len(parts) <= 2:
-                return found
-        elsewhere = [full for full, it in self._known.items() if it.key.name == spelled[-1]]
-        if len(parts) == 1 and elsewhere:
+        parts = _PARTS.fullmatch(name)
+        if parts is None:
+            raise unknown("table", name, [*self._known])
+        owner, bare = parts["owner"], _spelled(parts["name"])
+        if owner is not None:
+            return self._place_of(_spelled(owner), bare) or super().named(name)
+        if _plain(bare) in self._known:
+            return _plain(bare)
+        elsewhere = [full for full, it in self._known.items() if it.key.name == bare]
+        if elsewhere and name not in self._known:
             raise NotFoundError(
                 f"there is no table {name!r} in the schema {self.database.home}",
                 hint=f"there is: {', '.join(elsewhere[:5])}; ORACLE_SCHEMA says whose tables go "
@@ -409,11 +415,14 @@ class OracleSource(Source):
             )
         return super().named(name)
 
+    def listed(self, table: str) -> str:
+        return table if table in self._known else self.named(table)
+
     def describe(self, table: str) -> TableSchema:
         return self.describe_all([table])[0]
 
     def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
-        names = [self.named(table) for table in tables]
+        names = [self.listed(table) for table in tables]
         keys = [self._target(name) for name in names]
         self._read_columns(keys)
         constraints = self._ask(lambda dictionary: dictionary.keys(list(dict.fromkeys(keys))))
@@ -432,7 +441,7 @@ class OracleSource(Source):
     ) -> pa.RecordBatchReader:
         from marketpulse.sources.selection import condition_in_oracle, first_rows, order_in_oracle  # noqa: PLC0415 - it brings DuckDB
 
-        name = self.named(table)
+        name = self.listed(table)
         key = self._target(name)
         self._read_columns([key])
 
@@ -497,11 +506,11 @@ class OracleSource(Source):
                 return
 
     def remarks(self, table: str) -> Sequence[str]:
-        arrival = self._remarks.get(self.named(table))
+        arrival = self._remarks.get(self.listed(table))
         return [] if arrival is None else list(arrival.remarks())
 
     def count(self, table: str) -> int:
-        key = self._target(self.named(table))
+        key = self._target(self.listed(table))
         counted = f"SELECT COUNT(*) FROM {quoted(key.owner)}.{quoted(key.name)}"  # noqa: S608 - so too
         return int(self.database.rows(counted)[0][0])
 
@@ -553,6 +562,20 @@ class OracleSource(Source):
         else:
             self._relations[self._placed(owner, name)] = relation
 
+    def _place_of(self, owner: str, name: str) -> str | None:
+        """What this very table is called here; None where the user sees none.
+
+        Its name alone does not tell: a public synonym goes by its name alone, too.
+        """
+        place = _plain(name) if owner == "PUBLIC" else self._placed(owner, name)
+        for looked in (False, True):
+            if looked:  # Oracle's own schemas are not in the list
+                self._look_into(owner)
+            relation = self._known.get(place)
+            if relation and (relation.key.owner, relation.key.name) == (owner, name):
+                return place
+        return None
+
     def _placed(self, owner: str, name: str) -> str:
         """How a table is called here."""
         plain = _plain(name)
@@ -589,11 +612,10 @@ class OracleSource(Source):
                     check="MP-SRC-008",
                 )
             there = self._placed(relation.target.owner, relation.target.name)
-            if there not in self._known:
-                self._look_into(relation.target.owner)
-            if there not in self._known:
+            place = self._place_of(relation.target.owner, relation.target.name)
+            if place is None:
                 break
-            relation = self._known[there]
+            relation = self._known[place]
         raise NotFoundError(
             f"{name} is a synonym for {there}, which is not there, or not for this user",
             hint="ask the DBA to GRANT SELECT on it",
@@ -656,7 +678,7 @@ def _spelled(part: str) -> str:
     """A name as the dictionary spells it: to the letter in double quotes, else in capitals."""
     if len(part) > 2 and part[0] == part[-1] == '"':
         return part[1:-1].replace('""', '"')
-    return part.upper()
+    return capitals(part)
 
 
 def _plain(name: str) -> str:

@@ -293,6 +293,51 @@ def test_a_table_of_another_schema_is_pointed_to(server: OracleServer) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "OTHER.COLORS_TABLE",
+        "treasury.colors_table",
+        ".COLORS_TABLE",
+        "COLORS_TABLE.",
+        "market.",
+        "market..colors_table",
+        "a.market.colors_table",
+        '"market".colors_table',
+        '"colors_table"',
+        "market.quotes",  # a public synonym goes by its name alone
+        'market."A.B"',
+        '"A.B"',
+        "",
+    ],
+)
+def test_no_other_table_than_the_one_named(server: OracleServer, tmp_path: Path, name: str) -> None:
+    """A name that means no table gives none, whatever is like it: exit code 6, nothing written."""
+    commands = (["sample", name], ["schema", name], ["run-colors", "--table", name])
+    for words in commands if name == "OTHER.COLORS_TABLE" else commands[:1]:
+        done = run(server, tmp_path, *words)
+
+        assert done.returncode == 6, done.stdout + done.stderr
+        assert f"there is no table {name!r}" in done.stderr
+        assert "  hint: " in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_differ_in_case(tmp_path: Path) -> None:
+    """Without quotes a name is in capitals; each table goes by its own name in quotes."""
+    column = (Column("ID", "NUMBER(3,0)"),)
+    tables = [Table(name, column, [(1,)] * rows) for name, rows in (("colors", 1), ("COLORS", 2))]
+    tables.append(Table("STRASSE", column, [(1,)]))
+    with OracleServer(DuckEngine(Catalog(tables)), users={"ANALYST": PASSWORD}) as started:
+        for name, rows in (("colors", 2), ("COLORS", 2), ('"colors"', 1), ('market."colors"', 1)):
+            folder = tmp_path / str(len(list(tmp_path.iterdir())))
+            folder.mkdir()
+            done = run(started, folder, "sample", name, "--format", "json")
+            assert done.returncode == 0, done.stderr
+            assert [it["rows"] for it in json.loads(done.stdout)["tables"]] == [rows]
+        assert run(started, tmp_path, "sample", "straße").returncode == 6
+
+
+@pytest.mark.parametrize(
     ("name", "found"),
     [
         ("colors_table", "COLORS_TABLE"),
@@ -307,6 +352,8 @@ def test_a_table_of_another_schema_is_pointed_to(server: OracleServer) -> None:
         ("é" * 64, "é" * 64),
         ('"a.b"', '"a.b"'),
         ("sys.dual$", "SYS.DUAL$"),
+        ("public.quotes", "QUOTES"),
+        ('"TREASURY"."RATES"', "TREASURY.RATES"),
     ],
 )
 def test_names_are_looked_up(server: OracleServer, name: str, found: str) -> None:
