@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from marketpulse.colors.columns import KEYS
 from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by, tie_breaks
-from marketpulse.colors.rules import BoundRule, Operator, value_shown
+from marketpulse.colors.rules import BoundRule, Operator, describe_operand
 from marketpulse.colors.run import Prepared
 from marketpulse.errors import NotFoundError
 from marketpulse.formats.encode import as_text
@@ -209,7 +209,7 @@ def _answers(
                 condition.written.connector,
                 condition.column.label,
                 operator.value,
-                joint.join(map(value_shown, condition.operands)),
+                joint.join(map(describe_operand, condition.operands)),
                 cells[condition.column.label],
                 true,
             )

@@ -28,7 +28,15 @@ from marketpulse.colors.columns import (
     resolve,
 )
 from marketpulse.colors.engine import ColorInput, Engine, InputProfile
-from marketpulse.colors.rules import NO_RULES, BoundRule, Fault, RuleBook, read_rules, rules_from
+from marketpulse.colors.rules import (
+    NO_RULES,
+    BoundRule,
+    RuleBook,
+    RuleFault,
+    read_rules,
+    require_rules,
+    rules_from,
+)
 from marketpulse.errors import DataError, OutputError, UsageError
 from marketpulse.formats import FORMATS, chosen, open_writer, write_behind
 from marketpulse.formats.encode import stored_plain, without_tags
@@ -108,7 +116,7 @@ class Prepared:
     columns: Columns
     book: RuleBook
     rules: tuple[BoundRule, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[RuleFault, ...]
     hierarchy: tuple[str, ...]
     mapping: dict[str, str]
     engine: Engine
@@ -178,7 +186,7 @@ def prepared(
         workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-")))
         feed = _feed(data, table, where, stack)
         columns = resolve(feed.schema, roles)
-        bound, faults = book.require(columns)
+        bound, faults = require_rules(book, columns)
         engine = stack.enter_context(
             Engine(feed, columns, bound, order, workspace=workspace, memory_limit=memory_limit)
         )

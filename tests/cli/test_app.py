@@ -482,7 +482,7 @@ WRONG = {
     "a value of the wrong type": Wrong(
         7,
         "colors.csv --rules value.json",
-        ["value.json: rule 1 ('No Stonex'), condition 1: 'two' is no number", "PX"],
+        ["value.json: rule 1 ('No Stonex'), condition 1: 'two' is not a number", "PX"],
     ),
     "a value is missing": Wrong(
         7, "colors.csv --rules no_value.json", ["rule 1 ('No Stonex'), condition 1", '"value"']
@@ -541,7 +541,7 @@ WRONG = {
         7, "colors.csv --rules broken.toml", ["broken.toml: this is not TOML", "line 3"]
     ),
     "a key twice in the rules": Wrong(
-        7, "colors.csv --rules twice.json", ["twice.json: the key 'rules' stands twice"]
+        7, "colors.csv --rules twice.json", ["twice.json: the key 'rules' appears twice"]
     ),
     "NaN in the rules": Wrong(7, "colors.csv --rules nan.json", ["nan.json: NaN is not JSON"]),
     "unknown format": Wrong(2, "colors.csv --formats csv,doc", ["--formats: 'doc'", "csv, ndjson"]),

@@ -1150,7 +1150,7 @@ def test_a_type_that_the_engine_does_not_know_is_said_so(values: pa.Array) -> No
 
 
 def test_an_infinite_price_is_rejected_and_elsewhere_it_is_a_value() -> None:
-    """Infinity is no number of a known column; an unknown column may hold what it likes."""
+    """Infinity is not a number of a known column; an unknown column may hold what it likes."""
     table = colors(PX=pa.array([math.inf, 1.0, 2.0]), NOTE=pa.array([1.0, math.inf, -math.inf]))
     run = run_colors(table)
     assert reasons(run) == ["PX: 'inf' is not a number"]
@@ -1520,20 +1520,20 @@ WRONG_RULES = {
         "1",
         r"'equal' is not an operator, did you mean 'equals'",
     ),
-    "an operator for text on a number": ("PX", "contains", "1", "'contains' is not for a number"),
-    "an operator for numbers on text": ("SOURCE", "gt", "1", "'greater_than' is not for a text"),
-    "an operator for text on a date": ("DATE", "starts with", "2026", "is not for a date"),
-    "text for a number": ("PX", "lt", "cheap", "'cheap' is no number"),
-    "NaN for a number": ("PX", "lt", math.nan, "'nan' is no number"),
-    "a number for text": ("SOURCE", "equals", 5, "'5' is no text"),
-    "a number for a date": ("DATE", "equals", 20260313, "'20260313' is no date"),
-    "a day that is none": ("DATE", "equals", "2026-02-30", "'2026-02-30' is no date"),
+    "an operator for text on a number": ("PX", "contains", "1", "no operator 'contains'"),
+    "an operator for numbers on text": ("SOURCE", "gt", "1", "no operator 'greater_than'"),
+    "an operator for text on a date": ("DATE", "starts with", "2026", "no operator 'starts_with'"),
+    "text for a number": ("PX", "lt", "cheap", "'cheap' is not a number"),
+    "NaN for a number": ("PX", "lt", math.nan, "'nan' is not a number"),
+    "a number for text": ("SOURCE", "equals", 5, "'5' is not text"),
+    "a number for a date": ("DATE", "equals", 20260313, "'20260313' is not a date"),
+    "a day that is none": ("DATE", "equals", "2026-02-30", "'2026-02-30' is not a date"),
     "a value of blanks": ("SOURCE", "equals", "  ", '"value" is missing'),
     "no value": ("SOURCE", "equals", None, '"value" is missing'),
     "no second value": ("PX", "between", "1", '"value2" is missing'),
     "an empty list": ("PX", "in", [], '"value" is missing'),
-    "an empty element": ("PX", "in", "1,,2", "element 2 of the list '' is no number"),
-    "a boolean": ("RANK", "equals", True, "'True' is no integer"),
+    "an empty element": ("PX", "in", "1,,2", "element 2 of the list: '' is not a number"),
+    "a boolean": ("RANK", "equals", True, "'True' is not an integer"),
 }
 
 

@@ -1,0 +1,238 @@
+"""Read a rules file: JSON or TOML becomes a `RuleBook`.
+
+The parser collects every fault of the file's shape, so that one check shows them all. Whether
+columns and values fit is decided when the rules are bound.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from textwrap import shorten
+from typing import NoReturn
+
+from marketpulse.colors.columns import nearest
+from marketpulse.colors.rules.model import (
+    OPERATORS,
+    VALUELESS,
+    Condition,
+    Operator,
+    Rule,
+    RuleBook,
+    RuleFault,
+)
+from marketpulse.colors.rules.operands import parse_number
+from marketpulse.errors import NotFoundError, RulesError
+
+# The signs of other languages. A rules file has words, so a sign only brings a suggestion.
+_SIGNS = {
+    "=": Operator.EQUALS,
+    "==": Operator.EQUALS,
+    "!=": Operator.NOT_EQUALS,
+    "<>": Operator.NOT_EQUALS,
+    "<": Operator.LESS_THAN,
+    ">": Operator.GREATER_THAN,
+    "<=": Operator.LESS_OR_EQUAL,
+    ">=": Operator.GREATER_OR_EQUAL,
+}
+_CONNECTORS = ("where", "and", "or")
+_LONGEST_ID = 100  # digits
+
+
+def read_rules(path: Path) -> RuleBook:
+    """Read a JSON or TOML file. Its faults are in the result; `require_rules` raises them.
+
+    Raises `NotFoundError` if the file cannot be opened, and `RulesError` if it cannot be parsed.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RulesError(
+            f"{path}: byte {error.start} is not UTF-8", hint="save the rules as UTF-8"
+        ) from None
+    except OSError as error:
+        raise NotFoundError(
+            f"{path}: the rules cannot be read: {error.strerror}",
+            hint="--rules takes one file, JSON or TOML: check its name and its permissions",
+            check="MP-SRC-005",
+        ) from error
+    try:
+        document = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise RulesError(f"{path}: {place}: invalid JSON: {error.msg}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RulesError(f"{path}: invalid TOML: {error}") from None
+    except UnicodeEncodeError as error:
+        surrogate = ascii(error.object[error.start])
+        raise RulesError(f"{path}: {surrogate} is half a character") from None
+    except InvalidOperation:
+        raise RulesError(f"{path}: a number is too large") from None
+    except RecursionError:
+        raise RulesError(f"{path}: the values are nested too deeply") from None
+    except ValueError as error:
+        raise RulesError(f"{path}: {error}") from None
+    return rules_from(document, str(path))
+
+
+def rules_from(document: object, name: str = "rules") -> RuleBook:
+    """The rules of `{"rules": [...]}`, a document that JSON or TOML was parsed into."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("rules"), list):
+        message = 'a rules file looks like {"rules": [...]}; this one has no list "rules"'
+        return RuleBook(name, (), (RuleFault("", message),))
+    rules: list[Rule] = []
+    faults: list[RuleFault] = []
+    for number, written in enumerate(document["rules"], 1):
+        rule = _parse_rule(written, number)
+        if not isinstance(rule, Rule):
+            faults += rule
+            continue
+        same_id = [earlier.active for earlier in rules if earlier.id == rule.id]
+        if same_id:
+            fatal = rule.active and any(same_id)
+            faults.append(RuleFault(rule.place, "an earlier rule has the same id", fatal))
+        rules.append(rule)
+    return RuleBook(name, tuple(rules), tuple(faults))
+
+
+def show_value(value: object) -> str:
+    """A value of a rules file in a message, shortened."""
+    return "missing" if value is None else shorten(repr(str(value)), 80, placeholder="...")
+
+
+def _load_toml(text: str) -> object:
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+def _load_json(text: str) -> object:
+    # Every number is a Decimal: a float would round what a rule compares exactly.
+    document = json.loads(
+        text,
+        parse_float=Decimal,
+        parse_int=Decimal,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_without_repeated_keys,
+    )
+    # JSON can spell half of a surrogate pair (\ud83c), which cannot be written as UTF-8.
+    json.dumps(document, ensure_ascii=False, default=str).encode()
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Python keeps the last of two equal keys: a condition would vanish without a word.
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the key {name!r} appears twice in one object")
+    return dict(pairs)
+
+
+def _parse_rule(written: object, number: int) -> Rule | list[RuleFault]:
+    place = f"rule number {number}"
+    if not isinstance(written, Mapping):
+        return [RuleFault(place, 'a rule is an object with "id", "name" and "conditions"')]
+    identity = _parse_id(written.get("id"))
+    name = written.get("name")
+    active = written.get("is_active")
+    conditions = written.get("conditions")
+    messages = []
+    if identity is None:
+        messages.append('"id" must be a whole number or text')
+    if not isinstance(name, str) or not name.strip():
+        messages.append('"name" must be text')
+    if not isinstance(active, bool):
+        messages.append('"is_active" must be true or false')
+    if not isinstance(conditions, list) or not conditions:
+        messages.append('"conditions" must be a list of at least one condition')
+    if messages or identity is None or not isinstance(conditions, list):
+        place = f"rule {identity}" if identity else place
+        faults = [RuleFault(place, message) for message in messages]
+        return [fault.demoted() for fault in faults] if active is False else faults
+    rule = Rule(id=identity, name=str(name), active=bool(active), conditions=())
+    return _with_conditions(rule, conditions)
+
+
+def _with_conditions(rule: Rule, written: list[object]) -> Rule | list[RuleFault]:
+    conditions: list[Condition] = []
+    faults: list[RuleFault] = []
+    for position, document in enumerate(written, 1):
+        condition = _parse_condition(document, position, f"{rule.place}, condition {position}")
+        if isinstance(condition, Condition):
+            conditions.append(condition)
+        else:
+            faults += condition
+    if faults:
+        return faults if rule.active else [fault.demoted() for fault in faults]
+    return Rule(id=rule.id, name=rule.name, active=rule.active, conditions=tuple(conditions))
+
+
+def _parse_id(value: object) -> str | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    number = None if isinstance(value, float) else parse_number(value)
+    # 1e999999 is a Decimal, too. Written out, its digits could fill the memory.
+    if number is None or number.adjusted() > _LONGEST_ID:
+        return None
+    return str(int(number)) if number == number.to_integral_value() else None
+
+
+def _parse_condition(written: object, position: int, place: str) -> Condition | list[RuleFault]:
+    if not isinstance(written, Mapping):
+        message = 'a condition is an object with "type", "column", "operator" and "value"'
+        return [RuleFault(place, message)]
+    messages = []
+    connector, column = written.get("type"), written.get("column")
+    expected = _CONNECTORS[:1] if position == 1 else _CONNECTORS[1:]
+    if not isinstance(connector, str) or connector.strip().lower() not in expected:
+        choice = " or ".join(map(repr, expected))
+        messages.append(f'"type" is {show_value(connector)}, expected {choice}')
+    if not isinstance(column, str) or not column.strip():
+        messages.append(f'"column" is {show_value(column)}, expected the name of a column')
+    operator = _parse_operator(written.get("operator"))
+    if not isinstance(operator, Operator):
+        messages.append(operator)
+    elif not messages:
+        keys = _value_keys(operator)
+        messages += [
+            f'"{key}" is missing: the operator {operator.value!r} needs it'
+            for key in keys
+            if _is_missing(written.get(key))
+        ]
+        if not messages:
+            return Condition(
+                place=place,
+                connector=str(connector).strip().lower(),
+                column=str(column),
+                operator=operator,
+                values=tuple(written[key] for key in keys),
+            )
+    return [RuleFault(place, message) for message in messages]
+
+
+def _value_keys(operator: Operator) -> tuple[str, ...]:
+    if operator in VALUELESS:
+        return ()
+    return ("value", "value2") if operator is Operator.BETWEEN else ("value",)
+
+
+def _parse_operator(written: object) -> Operator | str:
+    """The operator, or the message that says why it is not one."""
+    if not isinstance(written, str):
+        return f'"operator" is {show_value(written)}, expected a word such as "equals"'
+    folded = " ".join(written.lower().replace("_", " ").split())
+    if folded in OPERATORS:
+        return OPERATORS[folded]
+    known = {spelling: repr(operator.value) for spelling, operator in (OPERATORS | _SIGNS).items()}
+    hint = nearest(folded, known) or f"; the operators are {', '.join(Operator)}"
+    return f"{written!r} is not an operator{hint}"
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or value == []

@@ -1,0 +1,256 @@
+"""Rules files are read: JSON and TOML of one shape, each fault with its place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rule_documents import (
+    COLUMNS,
+    DAY_RULES_AS_TOML,
+    book,
+    check_fault,
+    condition,
+    faults_of,
+    meaning,
+    rule,
+)
+from support import RULES
+
+from marketpulse.colors.rules import (
+    OPERATORS,
+    Operator,
+    bind_rules,
+    check_rules,
+    read_rules,
+    require_rules,
+    rules_from,
+)
+from marketpulse.errors import RulesError
+
+SHAPE_FAULTS = {
+    "operator": (
+        condition("SOURCE", "eqals", "MS"),
+        "'eqals' is not an operator, did you mean 'equals'?",
+    ),
+    "operator in words": (
+        condition("PX", "greater then", 1),
+        "'greater then' is not an operator, did you mean 'greater_than'?",
+    ),
+    "operator like nothing": (
+        condition("PX", "xyzzy", 1),
+        f"'xyzzy' is not an operator; the operators are {', '.join(Operator)}",
+    ),
+    "operator of another language": (
+        condition("PX", "<=", 1),
+        "'<=' is not an operator, did you mean 'less_or_equal'?",
+    ),
+    "operator missing": (
+        {"type": "where", "column": "PX", "value": 1},
+        '"operator" is missing, expected a word such as "equals"',
+    ),
+    "operator no text": (
+        condition("PX", 5, 1),  # type: ignore[arg-type] # wrong on purpose
+        '"operator" is \'5\', expected a word such as "equals"',
+    ),
+    "column missing": (
+        {"type": "where", "operator": "equals", "value": "MS"},
+        '"column" is missing, expected the name of a column',
+    ),
+    "column no text": (
+        condition(["PX"], "gt", 1),  # type: ignore[arg-type] # wrong on purpose
+        '"column" is "[\'PX\']", expected the name of a column',
+    ),
+    "type": (
+        {**condition("PX", "gt", 1), "type": "and"},
+        "\"type\" is 'and', expected 'where'",
+    ),
+    "type missing": (
+        {"column": "PX", "operator": "gt", "value": 1},
+        "\"type\" is missing, expected 'where'",
+    ),
+    "value missing": (
+        {"type": "where", "column": "PX", "operator": "gt"},
+        "\"value\" is missing: the operator 'greater_than' needs it",
+    ),
+    "value null": (
+        condition("PX", "gt", None),
+        "\"value\" is missing: the operator 'greater_than' needs it",
+    ),
+    "value blank": (
+        condition("SOURCE", "equals", "  "),
+        "\"value\" is missing: the operator 'equals' needs it",
+    ),
+    "list empty": (
+        condition("SOURCE", "in", []),
+        "\"value\" is missing: the operator 'in' needs it",
+    ),
+    "second value missing": (
+        condition("PX", "between", 1),
+        "\"value2\" is missing: the operator 'between' needs it",
+    ),
+    "no object": (
+        "PX > 5",
+        'a condition is an object with "type", "column", "operator" and "value"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "message"), SHAPE_FAULTS.values(), ids=list(SHAPE_FAULTS))
+def test_a_fault_of_the_shape_names_rule_condition_and_nearest_word(
+    wrong: object, message: str
+) -> None:
+    """The message names rule and condition. If the rule is switched off, it is a warning."""
+    check_fault(wrong, message)
+
+
+def test_only_the_first_connector_is_where() -> None:
+    """A later condition begins with `and` or `or`."""
+    second = condition("PX", "gt", 1)
+    (fault,) = faults_of(book(rule(condition("PX", "lt", 9), second)))
+
+    assert fault == (
+        "rule 7 ('Seven'), condition 2",
+        "\"type\" is 'where', expected 'and' or 'or'",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "message"),
+    [
+        ({"id": None}, "rule number 1", '"id" must be a whole number or text'),
+        ({"name": " "}, "rule 7", '"name" must be text'),
+        ({"is_active": "yes"}, "rule 7", '"is_active" must be true or false'),
+        ({"conditions": []}, "rule 7", '"conditions" must be a list of at least one'),
+        ({"conditions": "PX > 5"}, "rule 7", '"conditions" must be a list'),
+    ],
+)
+def test_a_fault_of_a_rule_names_the_rule(
+    changes: dict[str, Any], place: str, message: str
+) -> None:
+    """A message names a rule by its id, or by its number if it has none."""
+    (fault,) = faults_of(book(rule(condition("PX", "gt", 1), **changes)))
+
+    assert fault[0] == place
+    assert fault[1].startswith(message)
+    assert fault[2]
+
+
+@pytest.mark.parametrize("document", [None, [], "rules", {}, {"rules": None}, {"rules": {}}])
+def test_a_file_without_rules(document: object) -> None:
+    """The message shows the shape of a rules file."""
+    with pytest.raises(RulesError, match=r'rules.json: .* looks like \{"rules": \[\.\.\.\]\}'):
+        require_rules(rules_from(document, "rules.json"), COLUMNS)
+
+
+def test_no_rules_are_rules() -> None:
+    """A file with an empty list of rules is valid."""
+    assert require_rules(book(), COLUMNS) == ((), ())
+
+
+MATCHING = {Operator.CONTAINS, Operator.NOT_CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH}
+
+
+@pytest.mark.parametrize("spelling", list(OPERATORS))
+def test_every_spelling_of_an_operator(spelling: str) -> None:
+    """An operator is found by each of its names, in any case, with blanks or underscores."""
+    column = "SOURCE" if OPERATORS[spelling] in MATCHING else "PX"
+    value2 = {"value2": "2"} if OPERATORS[spelling] is Operator.BETWEEN else {}
+    for written in (
+        spelling,
+        spelling.upper(),
+        spelling.replace(" ", "_"),
+        f"  {spelling.replace(' ', '   ')} ",
+        spelling.title().replace(" ", "_"),
+    ):
+        ((bound,), faults) = bind_rules(
+            book(rule(condition(column, written, "1", **value2))), COLUMNS
+        )
+        assert faults == ()
+        assert bound.conditions[0].written.operator is OPERATORS[spelling]
+
+
+def test_json_and_toml_of_the_same_rules_ask_the_same(tmp_path: Path) -> None:
+    """JSON and TOML of one shape bind to the same conditions."""
+    path = tmp_path / "rules.toml"
+    path.write_text(DAY_RULES_AS_TOML, encoding="utf-8")
+    from_json, from_toml = (
+        bind_rules(read_rules(RULES), COLUMNS),
+        bind_rules(read_rules(path), COLUMNS),
+    )
+
+    assert len(from_json[0]) == 4
+    assert meaning(from_json[0]) == meaning(from_toml[0])
+    assert from_json[1] == from_toml[1] == ()
+
+
+def test_files_of_a_windows_editor(tmp_path: Path) -> None:
+    """A byte-order mark and CRLF line ends change nothing, in JSON and in TOML."""
+    for name, text in (
+        ("rules.json", RULES.read_text(encoding="utf-8")),
+        ("rules.TOML", DAY_RULES_AS_TOML),
+    ):
+        path = tmp_path / name
+        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+        assert meaning(bind_rules(read_rules(path), COLUMNS)[0]) == meaning(
+            bind_rules(read_rules(RULES), COLUMNS)[0]
+        )
+
+
+def test_ids_are_text_or_whole_numbers(tmp_path: Path) -> None:
+    """An id is a whole number or text, and is stored as text."""
+    path = tmp_path / "rules.json"
+    for written, identity in (
+        ("7", "7"),
+        ('"7"', "7"),
+        ('" no-stonex "', "no-stonex"),
+        ("7.0", "7"),
+        ("17700000042372477", "17700000042372477"),
+        ("-7", "-7"),
+    ):
+        text = json.dumps(rule(condition("PX", "gt", 1))).replace('"id": 7', f'"id": {written}')
+        path.write_text(f'{{"rules": [{text}]}}', encoding="utf-8")
+        (known,) = read_rules(path).rules
+        assert known.id == identity
+
+
+@pytest.mark.parametrize("written", ["null", "true", "1.5", '""', '" "', "[]", "{}", "1e99999"])
+def test_what_is_not_an_id(tmp_path: Path, written: str) -> None:
+    """Anything else is refused."""
+    path = tmp_path / "rules.json"
+    text = json.dumps(rule(condition("PX", "gt", 1))).replace('"id": 7', f'"id": {written}')
+    path.write_text(f'{{"rules": [{text}]}}', encoding="utf-8")
+
+    assert [fault.place for fault in check_rules(path).faults] == ["rule number 1"]
+
+
+@pytest.mark.parametrize("written", ["nan", "inf", "-inf", "1.5", "2026-03-13", "1e99999"])
+def test_what_is_not_an_id_in_toml(tmp_path: Path, written: str) -> None:
+    """The numbers that only TOML has are refused, too."""
+    path = tmp_path / "rules.toml"
+    path.write_text(DAY_RULES_AS_TOML.replace("id = 1", f"id = {written}", 1), encoding="utf-8")
+
+    assert [fault.place for fault in check_rules(path).faults if fault.fatal] == ["rule number 1"]
+
+
+@pytest.mark.parametrize("second", [7, "7", " 7 ", 7.0])
+def test_two_rules_of_one_id_are_refused(second: object, tmp_path: Path) -> None:
+    """The ids 7 and '7' are the same. If one rule is switched off, it is a warning."""
+    path = tmp_path / "rules.json"
+    sound, other = rule(condition("PX", "gt", 1)), rule(condition("PX", "lt", 1), id=second)
+    for active, fatal in ((True, True), (False, False)):
+        document = {"rules": [sound, {**other, "is_active": active}]}
+        path.write_text(json.dumps(document), encoding="utf-8")
+        (fault,) = check_rules(path).faults
+        assert str(fault) == "rule 7 ('Seven'): an earlier rule has the same id"
+        assert fault.fatal is fatal
+
+
+def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    """JSON can spell half of a surrogate pair, which cannot be written as UTF-8."""
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"rules": [rule(condition("SOURCE", "equals", "a\ud83c"))]}))
+
+    with pytest.raises(RulesError, match=r"rules.json: '\\ud83c' is half a character"):
+        read_rules(path)
