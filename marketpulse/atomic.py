@@ -18,8 +18,8 @@ _PART = ".part"
 
 
 @dataclass(frozen=True)
-class WrittenFile:
-    """A file of the set: its name, size and SHA-256."""
+class FileRecord:
+    """A file of a set: its name, its size in bytes and its SHA-256 in hexadecimal."""
 
     name: str
     bytes: int
@@ -74,7 +74,7 @@ class SealedFolder:
             self._names.remove(name)
         self._part(name).unlink(missing_ok=True)
 
-    def written(self) -> list[WrittenFile]:
+    def written(self) -> list[FileRecord]:
         """Bring the parts to the disk, and tell what they are, by the names that they will have."""
         files = []
         with ThreadPoolExecutor(1) as disk:
@@ -82,7 +82,7 @@ class SealedFolder:
             for name in self._names:
                 with self._part(name).open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    files.append(WrittenFile(name, os.fstat(file.fileno()).st_size, digest))
+                    files.append(FileRecord(name, os.fstat(file.fileno()).st_size, digest))
             list(synced)  # raises what went wrong
         return files
 

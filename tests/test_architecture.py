@@ -33,8 +33,8 @@ LAYERS = (
     ("colors", "sources"),
     ("settings",),
     ("aws", "bundle"),
-    ("formats", "atomic", "timestamps"),
-    ("model", "checksums", "names", "errors", "version"),
+    ("formats", "artifacts", "atomic", "timestamps"),
+    ("model", "checksums", "documents", "names", "errors", "version"),
 )
 # The modules that may import a library; others ask them.
 DOORS = {

@@ -19,15 +19,18 @@ from typing import Any, Self, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from marketpulse.atomic import SealedFolder, WrittenFile, sealed_folder
+from marketpulse.artifacts import (
+    DATABASE_INFO,
+    MANIFEST,
+    TABLE_LIST,
+    format_json,
+    is_bundle_file,
+)
+from marketpulse.atomic import FileRecord, SealedFolder, sealed_folder
 from marketpulse.errors import DataError, NotFoundError, OutputError
 from marketpulse.model import Column, SourceInfo
 from marketpulse.version import __version__
 
-MANIFEST = "manifest.json"
-TABLES = "accessible_tables.json"
-DATABASE = "database_info.json"
-_DATA = re.compile(r".+_sample_\d{8}_\d{6}\.[a-z]+")
 _OF_THE_SYSTEM = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"}  # nobody put them there
 _NAME = re.compile(r"[A-Za-z0-9_$#~-][A-Za-z0-9_$#~.-]*")  # of a file of ours
 _LARGEST_MANIFEST = 1 << 26  # bytes
@@ -75,7 +78,7 @@ class Manifest:
     taken_at: str
     source: SourceInfo
     tables: tuple[BundleTable, ...]
-    files: tuple[WrittenFile, ...]
+    files: tuple[FileRecord, ...]
     missing: tuple[Missing, ...] = ()
     complete: bool = True
     bundle: int = 1
@@ -167,20 +170,24 @@ class BundleWriter:
 
         Raises `DataError` where one of the secrets stands in them.
         """
-        written = {name: _json(data) for name, data in texts.items()}
+        written = {name: format_json(data) for name, data in texts.items()}
         for name, text in written.items():
             self.part(name).write_text(text, encoding="utf-8")
             refuse_secrets(text, secrets, name)
         described = self._with_kept(tables)
         digests = {file.name: file for file in self._sealed.written()}
-        current = {TABLES, DATABASE, *(it for table in described for it in _files_of(table))}
+        current = {
+            TABLE_LIST,
+            DATABASE_INFO,
+            *(it for table in described for it in _files_of(table)),
+        }
         for file in self._before.files if self._before else ():
             if file.name in current:
                 digests.setdefault(file.name, file)
         files = tuple(sorted(digests.values(), key=lambda file: file.name))
         gaps = (*(self._before.missing if self._before and self._keep else ()), *missing)
         manifest = Manifest(taken_at, self._source, described, files, gaps, complete=not gaps)
-        self._sealed.publish(_json(manifest.as_json()))
+        self._sealed.publish(format_json(manifest.as_json()))
         return manifest
 
     def _with_kept(self, tables: Sequence[BundleTable]) -> tuple[BundleTable, ...]:
@@ -218,7 +225,7 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep: bool) -> Iterator[B
             )
         before = replace(before, tables=())
     writer = BundleWriter(source, before, keep=keep)
-    with sealed_folder(folder, MANIFEST, _is_ours, _listed) as writer._files:  # noqa: SLF001 - its own module
+    with sealed_folder(folder, MANIFEST, is_bundle_file, _listed) as writer._files:  # noqa: SLF001 - its own module
         yield writer
 
 
@@ -237,26 +244,15 @@ def _before(folder: Path) -> Manifest | None:
         ) from None
 
 
-def _is_ours(name: str) -> bool:
-    """Whether this is the name of a bundle's file."""
-    return (
-        name in {TABLES, DATABASE} or name.endswith("_schema.json") or bool(_DATA.fullmatch(name))
-    )
-
-
 def _listed(text: str) -> list[str]:
     """The files of a bundle. Raises `ValueError` where this is no manifest of one."""
     try:
         names = [it.name for it in _manifest(text.encode(), MANIFEST).files]
     except DataError as error:
         raise ValueError(error.message) from error
-    if not all(map(_is_ours, names)):
+    if not all(map(is_bundle_file, names)):
         raise ValueError("a manifest of files that no bundle has")
     return names
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def refuse_secrets(text: str, secrets: Sequence[str], where: str) -> None:

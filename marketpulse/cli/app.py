@@ -813,7 +813,8 @@ def _source(
 
 def _look_at(bucket: str, region: str) -> Callable[[], str]:
     """How to look at a bucket, or a place in one. Raises `UsageError` for no address."""
-    from marketpulse.publish import LATEST, place_of  # noqa: PLC0415 - when it is needed
+    from marketpulse.artifacts import POINTER  # noqa: PLC0415 - not for every command
+    from marketpulse.publish import place_of  # noqa: PLC0415 - not for every command
 
     place = place_of(bucket if "://" in bucket else f"s3://{bucket}")
 
@@ -821,7 +822,7 @@ def _look_at(bucket: str, region: str) -> Callable[[], str]:
         from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - so too
 
         with Bucket(place.bucket, region=region) as there:
-            there.there([place.key(LATEST)])
+            there.there([place.key(POINTER)])
         return f"s3://{place.bucket}/{place.prefix} answers"
 
     return look
@@ -831,7 +832,7 @@ def _check_push(target: str | None, *, writes: bool) -> None:
     """Refuse an address that is none before the work begins, not after it."""
     if target is None:
         return
-    from marketpulse.publish import place_of  # noqa: PLC0415 - when it is needed
+    from marketpulse.publish import place_of  # noqa: PLC0415 - not for every command
 
     place_of(target)
     if not writes:

@@ -18,7 +18,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse import timestamps
-from marketpulse.atomic import SealedFolder, WrittenFile, sealed_folder
+from marketpulse.artifacts import (
+    EXCLUDED,
+    PROCESSED,
+    REJECTED,
+    RUN_SUMMARY,
+    RUN_TABLES,
+    format_json,
+    is_run_file,
+    parse_run_summary,
+)
+from marketpulse.atomic import FileRecord, SealedFolder, sealed_folder
 from marketpulse.colors.columns import (
     HIERARCHY,
     Columns,
@@ -43,8 +53,6 @@ from marketpulse.formats.encode import stored_plain, without_tags
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.version import __version__
 
-OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
-SUMMARY = "run_summary.json"
 PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
 
 
@@ -82,7 +90,7 @@ class ColorsRun:
     warnings: dict[str, int]
     rule_warnings: tuple[str, ...]
     output: Path | None = None
-    files: tuple[WrittenFile, ...] = ()
+    files: tuple[FileRecord, ...] = ()
     processed: pa.Table | None = field(default=None, repr=False)
     excluded: pa.Table | None = field(default=None, repr=False)
     rejected: pa.Table | None = field(default=None, repr=False)
@@ -289,7 +297,7 @@ class _Run:
     def in_memory(self) -> ColorsRun:
         """Run, and hold the outputs as tables."""
         tables = {}
-        for name in OUTPUTS:
+        for name in RUN_TABLES:
             reader = self._reader(name)
             table = pa.Table.from_batches(self._counted(name, reader), reader.schema)
             tables[name.partition("_")[0]] = without_tags(table)
@@ -303,18 +311,18 @@ class _Run:
                     f"{path}: the results would replace what they are made of",
                     hint="name another folder with --output",
                 )
-        with sealed_folder(folder, SUMMARY, _is_ours, _listed) as files:
-            for name in OUTPUTS:
+        with sealed_folder(folder, RUN_SUMMARY, _is_ours, _listed) as files:
+            for name in RUN_TABLES:
                 self._write(files, name, formats)
             run = self._finished(output=folder, files=tuple(files.written()))
-            files.publish(json.dumps(run.summary(), indent=2, ensure_ascii=False) + "\n")
+            files.publish(format_json(run.summary()))
         return run
 
     def _reader(self, name: str) -> pa.RecordBatchReader:
         engine = self._ready.engine
-        if name == "excluded_colors":
+        if name == EXCLUDED:
             return engine.excluded()
-        if name == "rejected_colors":
+        if name == REJECTED:
             return engine.rejected()
         moment = pa.field("PROCESSED_AT", pa.timestamp("us", "UTC"))
         return engine.processed(
@@ -346,9 +354,9 @@ class _Run:
         """The same batches; the account is of what was written, not of what should have been."""
         for batch in reader:
             self._rows[name] += len(batch)
-            if name == "processed_colors":
+            if name == PROCESSED:
                 self._parents += pc.sum(batch.column("IS_PARENT")).as_py() or 0
-            elif name == "excluded_colors":
+            elif name == EXCLUDED:
                 for counted in batch.column("RULE_ID").value_counts().to_pylist():
                     self._excluded[counted["values"]] += counted["counts"]
             else:
@@ -363,9 +371,9 @@ class _Run:
         counts = Counts(
             read=self._seen.rows,
             parents=self._parents,
-            children=self._rows["processed_colors"] - self._parents,
-            excluded=self._rows["excluded_colors"],
-            rejected=self._rows["rejected_colors"],
+            children=self._rows[PROCESSED] - self._parents,
+            excluded=self._rows[EXCLUDED],
+            rejected=self._rows[REJECTED],
         )
         if not counts.balanced:
             raise DataError(
@@ -396,20 +404,15 @@ class _Run:
 
 def _is_ours(name: str) -> bool:
     """Whether a run of ours writes files of this name."""
-    stem, _, suffix = name.partition(".")
-    return stem in OUTPUTS and suffix in FORMATS
+    return is_run_file(name, FORMATS)
 
 
 def _listed(summary: str) -> list[str]:
-    """The files of a run. Raises `ValueError` where this is no summary of one."""
-    try:
-        said = json.loads(summary)
-        names = [str(it["name"]) for it in said["files"]]
-        if said["run_id"] and all(map(_is_ours, names)):
-            return names
-    except (LookupError, TypeError) as error:
-        raise ValueError("no summary of a run") from error
-    raise ValueError("a summary of files that no run writes")
+    """Return the files of a run. Raises `ValueError` if this is not the summary of one."""
+    names = [file.name for file in parse_run_summary(summary).files]
+    if not all(map(_is_ours, names)):
+        raise ValueError("it lists files that no run writes")
+    return names
 
 
 def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:

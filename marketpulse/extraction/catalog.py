@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from marketpulse.bundle import DATABASE, TABLES, BundleTable, bundle_folder
+from marketpulse.artifacts import DATABASE_INFO, TABLE_LIST, schema_file
+from marketpulse.bundle import BundleTable, bundle_folder
 from marketpulse.errors import LoginError, NotFoundError
 from marketpulse.model import SourceInfo, Table, TableSchema
 from marketpulse.sources import Source
@@ -42,7 +43,7 @@ class Listing:
     def texts(self) -> dict[str, Any]:
         """The two files, by their names."""
         database = {**asdict(self.source), "marketpulse": __version__}
-        return {DATABASE: database, TABLES: self.as_json()}
+        return {DATABASE_INFO: database, TABLE_LIST: self.as_json()}
 
 
 def list_tables(
@@ -123,7 +124,7 @@ class Schemas:
 
     def file(self, table: str) -> str:
         """The name of a table's schema file."""
-        return f"{self.stems[table]}_schema.json"
+        return schema_file(self.stems[table])
 
 
 def describe(source: Source, names: Sequence[str] = ()) -> Schemas:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketpulse.artifacts import sample_file
 from marketpulse.bundle import (
     BundleTable,
     DataFile,
@@ -117,14 +118,14 @@ class Sample:
 
 def plan(schemas: Schemas, wanted: Wanted, taken_at: datetime) -> list[Planned]:
     """What a sample would take and write, without reading a row."""
-    stamp = f"{taken_at.astimezone(UTC):%Y%m%d_%H%M%S}"
     return [
         Planned(
             schema.table.name,
             wanted.rows_of(schema.table),
             wanted.statement(schema.table.name),
             tuple(
-                f"{schemas.stems[schema.table.name]}_sample_{stamp}.{it}" for it in wanted.formats
+                sample_file(schemas.stems[schema.table.name], taken_at, suffix)
+                for suffix in wanted.formats
             ),
         )
         for schema in schemas.tables

@@ -5,7 +5,6 @@ One object for as long as the process lives, so that AWS SSM is not asked for ev
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import tempfile
@@ -18,18 +17,26 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
+from marketpulse.artifacts import (
+    POINTER,
+    PROCESSED,
+    RUN_SUMMARY,
+    RunSummary,
+    parse_pointer,
+    parse_run_summary,
+)
 from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.query import Filter, as_json
 from marketpulse.colors.rules import RuleBook, read_rules
-from marketpulse.colors.run import SUMMARY, ColorsRun, run_colors
+from marketpulse.colors.run import ColorsRun, run_colors
 from marketpulse.errors import DataError, LoginError, NotFoundError, SettingsError
 from marketpulse.extraction.catalog import describe_listed, list_tables
-from marketpulse.publish import LATEST, Place, Receipt, place_of, push
+from marketpulse.publish import Place, Receipt, place_of, push
 from marketpulse.settings import OracleSettings, Settings, load_settings, oracle_settings
 from marketpulse.sources import Source, open_source
 
 _FORMATS = ("csv", "parquet")
-_PARQUET = "processed_colors.parquet"
+_PARQUET = f"{PROCESSED}.parquet"
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -127,17 +134,18 @@ class Service:
             )
         sent = sum(it.action == "sent" for it in receipt.objects)
         _log.info("published", extra={"told": {**told, "sent": sent}})
-        seal = next(it for it in receipt.objects if it.key.endswith(f"/{SUMMARY}"))
+        seal = next(it for it in receipt.objects if it.key.endswith(f"/{RUN_SUMMARY}"))
         kept = seal.action == "kept"
-        return Published(run, self._read(seal.key, "run_id") if kept else run.summary(), receipt)
+        summary = self._summary(seal.key).content if kept else run.summary()
+        return Published(run, summary, receipt)
 
     def latest(self) -> dict[str, Any]:
         """The summary of the run that is published last. Raises `NotFoundError`."""
-        return self._read(self._seal(None), "run_id")
+        return dict(self._summary(self._seal(None)).content)
 
     def find(self, run_id: str) -> dict[str, Any]:
         """The summary of a published run. Raises `NotFoundError`."""
-        return self._read(self._seal(run_id), "run_id")
+        return dict(self._summary(self._seal(run_id)).content)
 
     def colors(self, run_id: str | None, chosen: Filter) -> tuple[str, bytes]:
         """The run's id, and its processed colors in their order as a JSON array, digits exact.
@@ -146,14 +154,14 @@ class Service:
         not whole.
         """
         seal = self._seal(run_id)
-        summary = self._read(seal, "run_id", "files", "mapping")
-        listed = {it["name"]: it["sha256"] for it in summary["files"]}
-        if _PARQUET not in listed:
-            raise NotFoundError(f"run {summary['run_id']} was published without {_PARQUET}")
+        summary = self._summary(seal)
+        digests = {file.name: file.sha256 for file in summary.files}
+        if _PARQUET not in digests:
+            raise NotFoundError(f"run {summary.run_id} was published without {_PARQUET}")
         with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
             path = Path(folder) / _PARQUET
-            self._fetch(seal.replace(SUMMARY, _PARQUET), listed[_PARQUET], path)
-            return summary["run_id"], as_json(path, summary["mapping"], chosen)
+            self._fetch(seal.replace(RUN_SUMMARY, _PARQUET), digests[_PARQUET], path)
+            return summary.run_id, as_json(path, summary.mapping, chosen)
 
     def _with_source(self, job: Callable[[Source], T]) -> T:
         """Do a job on the source."""
@@ -239,34 +247,35 @@ class Service:
     def _seal(self, run_id: str | None) -> str:
         """The key of a run's summary; the latest's where none is named."""
         if run_id is None:
-            latest = self._place.key(LATEST)
+            latest = self._place.key(POINTER)
             if not self._bucket.there([latest]):
                 raise NotFoundError(
                     f"{self._target()}: nothing is published yet",
                     hint="POST /runs, or wait for the schedule",
                 )
-            return str(self._read(latest, "seal")["seal"])
-        end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{SUMMARY}")
+            try:
+                return parse_pointer(self._read(latest)).seal
+            except ValueError as error:
+                raise _not_as_published(latest) from error
+        end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{RUN_SUMMARY}")
         found = [key for key in self._bucket.keys(self._place.key("")) if end.fullmatch(key)]
         if not found:
             raise NotFoundError(f"there is no published run {run_id}", check="MP-SRC-009")
         return found[-1]
 
-    def _read(self, key: str, *names: str) -> dict[str, Any]:
-        """An object of JSON that has these names.
-
-        Raises `NotFoundError` where it is gone, `DataError` where it is something else.
-        """
-        text = self._bucket.read(key)
-        if text is None:
-            raise _gone(key)
+    def _summary(self, key: str) -> RunSummary:
+        """Read a published summary. Raises `NotFoundError`, or `DataError` if it is not one."""
         try:
-            said: dict[str, Any] = json.loads(text)
-            for name in names:
-                said[name]
-        except (ValueError, LookupError, TypeError) as error:
+            return parse_run_summary(self._read(key))
+        except ValueError as error:
             raise _not_as_published(key) from error
-        return said
+
+    def _read(self, key: str) -> bytes:
+        """Read an object. Raises `NotFoundError` if it is gone."""
+        content = self._bucket.read(key)
+        if content is None:
+            raise _gone(key)
+        return content
 
     def _fetch(self, key: str, sha256: str, path: Path) -> None:
         """Copy a published file. Raises `NotFoundError`, or `DataError` for another content."""

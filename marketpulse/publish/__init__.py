@@ -14,12 +14,24 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PurePath
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from marketpulse.atomic import check_file, write_file
+from marketpulse.artifacts import (
+    MANIFEST,
+    POINTER,
+    RUN_SUMMARY,
+    Pointer,
+    PublishedFile,
+    format_json,
+    is_printable,
+    parse_bundle_files,
+    parse_pointer,
+    parse_run_summary,
+)
+from marketpulse.atomic import FileRecord, check_file, write_file
 from marketpulse.checksums import Stored, stored
 from marketpulse.errors import AwsError, DataError, NotFoundError, OutputError, UsageError
 from marketpulse.model import Progress
@@ -28,16 +40,12 @@ from marketpulse.timestamps import to_utc
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket, Found, Objects
 
-RUN = "run_summary.json"  # as colors.run calls it, which brings the engine with it
-BUNDLE = "manifest.json"
-LATEST = "latest.json"
 _OF_A_RUN = "date={date}/run={run_id}"
 _UNDER_WAY = timedelta(minutes=20)  # a push of the function's takes 15 at most, then it is ended
 _WAITS = 30  # seconds, for another push of the same run
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 _LONGEST_KEY = 1024  # bytes, S3's limit
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_NOT_A_SEAL = (ValueError, LookupError, TypeError, AttributeError)
 _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
@@ -47,8 +55,6 @@ _CONTENT_TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# Controls, and what stands for a byte of a name that is not UTF-8.
-_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Receipt:
 
     def write(self, path: Path) -> None:
         """Write the receipt. Raises `OutputError` where that cannot be."""
-        write_file(path, json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
+        write_file(path, format_json(self.as_json()))
 
 
 @dataclass(frozen=True)
@@ -300,7 +306,7 @@ class _Push:
     def _looked(self, pool: Executor) -> _Plan:
         """What is to be sent, and what is there of it. Raises `AwsError` where that is another."""
         keys = {it.key for source in self._sources for it in source.items}
-        self._there = self._bucket.there(keys | {self._place.key(LATEST)}, pool.map)
+        self._there = self._bucket.there(keys | {self._place.key(POINTER)}, pool.map)
         self._find_unsealed()
         plan = _planned([*map(self._as_published, self._sources)], self._place)
         states = pool.map(self._state, plan.items)
@@ -340,13 +346,16 @@ class _Push:
         if key is None or held is None or held.stored == seal.stored or not held.whole:
             return source  # one that is not what its metadata says was damaged on its way
         try:
-            run_id, listed = json.loads(text.getvalue())["run_id"], _listed(text.getvalue())
-        except _NOT_A_SEAL:
+            summary = parse_run_summary(text.getvalue())
+        except ValueError:
             return source
-        if run_id != source.run_id:
+        if summary.run_id != source.run_id:
             return source
         folder = key.rpartition("/")[0]
-        files = tuple(_Item(f"{folder}/{name}", None, it) for name, it in listed.items())
+        files = tuple(
+            _Item(f"{folder}/{file.name}", None, Stored(file.bytes, file.sha256))
+            for file in summary.files
+        )
         published = replace(source, files=files, seal=_Item(key, None, held.stored))
         self._there |= self._bucket.there({it.key for it in published.items} - self._there.keys())
         if all(it.key in self._there for it in published.items):
@@ -356,11 +365,11 @@ class _Push:
 
     def _of_another_day(self, seal: str) -> str | None:
         """The seal that `latest.json` leads to, where its key is this one but for a date."""
-        latest = self._place.key(LATEST)
+        latest = self._place.key(POINTER)
         pointer = self._bucket.read(latest) if latest in self._there else None
         try:
-            key = str(json.loads(pointer or b"{}")["seal"])
-        except _NOT_A_SEAL:
+            key = parse_pointer(pointer or b"").seal
+        except ValueError:
             return None
         return key if _DAY.sub("", key) == _DAY.sub("", seal) else None
 
@@ -403,7 +412,7 @@ class _Push:
         if others and not self._force:
             raise self._taken(*others)
         changed = others + [it.key for it in items if self._states[it.key] is _State.BROKEN]
-        latest = self._place.key(LATEST)
+        latest = self._place.key(POINTER)
         if changed and latest in self._there:
             pointer = self._bucket.read(latest)
             if pointer is not None and _points_to(pointer, changed):
@@ -417,7 +426,7 @@ class _Push:
             return "kept" if item.made_of is None else "skipped"
         if item.made_of is None:
             raise self._damaged(item, "is not what its own list of files says")
-        overwrite = self._force or state is _State.BROKEN or item.key == self._place.key(LATEST)
+        overwrite = self._force or state is _State.BROKEN or item.key == self._place.key(POINTER)
         etag = self._put(item, overwrite=overwrite)
         if etag is not None and self._proven(item, etag):
             return "sent"
@@ -426,7 +435,7 @@ class _Push:
             return "skipped" if etag is None else "sent"  # another push of the same was faster
         if etag is None:
             raise self._taken(item.key)
-        if item.key == self._place.key(LATEST):
+        if item.key == self._place.key(POINTER):
             if held and held.whole:
                 return "sent"  # and then another push has sent its own
             self._bucket.delete(item.key)  # rather none than one that leads nowhere
@@ -519,10 +528,9 @@ def check_receipt(path: Path) -> None:
 def _points_to(pointer: bytes, keys: Sequence[str]) -> bool:
     """Whether `latest.json` leads to one of the keys; so does one that nobody can read."""
     try:
-        listed = {it["key"] for it in json.loads(pointer)["files"]}
-    except (ValueError, LookupError, TypeError):
+        return parse_pointer(pointer).lists_any(keys)
+    except ValueError:
         return True
-    return not listed.isdisjoint(keys)
 
 
 def place_of(uri: str) -> Place:
@@ -563,28 +571,27 @@ def _planned(sources: Sequence[_Source], place: Place) -> _Plan:
     files = tuple(it for source in sources for it in source.files)
     seals = tuple(source.seal for source in sources if source.seal)
     last = next((source for source in reversed(sources) if source.seal), _Source(()))
-    latest = _pointer(last, place.key(LATEST)) if last.seal else ()
-    counted = Counter([place.key(LATEST), *(it.key for it in (*files, *seals))])
+    latest = _pointer(last, place.key(POINTER)) if last.seal else ()
+    counted = Counter([place.key(POINTER), *(it.key for it in (*files, *seals))])
     key, times = counted.most_common(1)[0]
     if times > 1:
         raise UsageError(
             f"two things would be the one object s3://{place.bucket}/{key}",
-            hint=f"push them to two prefixes; {LATEST} is the name of the pointer to a set",
+            hint=f"push them to two prefixes; {POINTER} is the name of the pointer to a set",
         )
     return _Plan(files, seals, latest, last.run_id, all(it.complete for it in sources))
 
 
 def _pointer(source: _Source, key: str) -> tuple[_Item, ...]:
     """What leads to a set; its SHA-256s tell a reader whether it has met one set or two."""
-    said = {
-        "run_id": source.run_id,
-        "seal": source.items[-1].key,
-        "files": [
-            {"key": it.key, "bytes": it.stored.bytes, "sha256": it.stored.sha256}
-            for it in source.items
-        ],
-    }
-    text = (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
+    pointer = Pointer(
+        run_id=source.run_id,
+        seal=source.items[-1].key,
+        files=tuple(
+            PublishedFile(item.key, item.stored.bytes, item.stored.sha256) for item in source.items
+        ),
+    )
+    text = pointer.text().encode()
     return (_Item(key, text, stored(io.BytesIO(text))),)
 
 
@@ -593,7 +600,7 @@ def _source(path: Path, place: Place, template: str | None) -> _Source:
     if not path.exists() and not path.is_symlink():
         raise NotFoundError(f"{path}: no such file or folder")
     names = set(os.listdir(path)) if _real(path).is_dir() else set()  # noqa: PTH208 - names
-    for seal, usual in ((RUN, _OF_A_RUN), (BUNDLE, "")):
+    for seal, usual in ((RUN_SUMMARY, _OF_A_RUN), (MANIFEST, "")):
         if seal in names:
             return _sealed(path, seal, place, usual if template is None else template)
     if template is not None:
@@ -616,30 +623,33 @@ def _sealed(folder: Path, name: str, place: Place, template: str) -> _Source:
     with _opened(seal) as file:
         text = file.read()
     try:
-        listed, said = _listed(text), json.loads(text)
-        run_id = _plain(said["run_id"]) if name == RUN else None
-        moment = said["processed_at"] if name == RUN else said.get("taken_at")
-        known = {"date": _date(moment)} if moment else {}
-        known |= {"run_id": run_id} if run_id else {}
-    except _NOT_A_SEAL as error:
-        raise _bad(seal, f"it is no list of files ({type(error).__name__}: {error})") from error
+        listed, known, complete = _read_seal(name, text)
+    except ValueError as error:
+        raise _bad(seal, f"it is no list of files ({error})") from error
     names = _filled(template, known)
     items = []
-    for file_name, said_of in listed.items():
-        if not os.path.lexists(folder / file_name):
-            raise _bad(folder / file_name, f"it is not there, and {name} lists it")
-        items.append(_item(folder / file_name, place.key(*names, file_name)))
-        if items[-1].stored != said_of:
-            raise _bad(folder / file_name, f"it is not what {name} says")
+    for record in listed:
+        path = folder / record.name
+        if not os.path.lexists(path):
+            raise _bad(path, f"it is not there, and {name} lists it")
+        items.append(_item(path, place.key(*names, record.name)))
+        if items[-1].stored != Stored(record.bytes, record.sha256):
+            raise _bad(path, f"it is not what {name} says")
     sealed = _Item(place.key(*names, name), seal, stored(io.BytesIO(text)))
-    return _Source(tuple(items), sealed, run_id, said.get("complete") is not False)
+    return _Source(tuple(items), sealed, known.get("run_id"), complete)
 
 
-def _listed(text: bytes) -> dict[str, Stored]:
-    """The files that a seal lists, by name. Raises one of `_NOT_A_SEAL` where it is none."""
-    return {
-        _plain(it["name"]): Stored(it["bytes"], it["sha256"]) for it in json.loads(text)["files"]
-    }
+def _read_seal(name: str, text: bytes) -> tuple[tuple[FileRecord, ...], dict[str, str], bool]:
+    """Return a set's files, the fields for its prefix, and whether it is complete.
+
+    Raises `ValueError` if the text is neither a run summary nor a manifest.
+    """
+    if name == RUN_SUMMARY:
+        run = parse_run_summary(text)
+        return run.files, {"date": _date(run.processed_at), "run_id": run.run_id}, True
+    bundle = parse_bundle_files(text)
+    known = {"date": _date(bundle.taken_at)} if bundle.taken_at else {}
+    return bundle.files, known, bundle.complete
 
 
 def _filled(template: str, known: Mapping[str, str]) -> tuple[str, ...]:
@@ -681,14 +691,7 @@ def _tags(given: Sequence[str]) -> dict[str, str]:
 
 def _odd(part: str) -> bool:
     """Whether this cannot be a part of a key."""
-    return part in {"", ".", ".."} or _UNSPEAKABLE.search(part) is not None
-
-
-def _plain(name: str) -> str:
-    """A name that stays in its folder, on every platform. Raises `ValueError` for others."""
-    if name in {"", ".", ".."} or PureWindowsPath(name).name != name or _UNSPEAKABLE.search(name):
-        raise ValueError(f"{name!r} is not a plain name")
-    return name
+    return part in {"", ".", ".."} or not is_printable(part)
 
 
 def _date(moment: str) -> str:
@@ -697,7 +700,7 @@ def _date(moment: str) -> str:
 
 def _item(path: Path, key: str, *, loose: bool = False) -> _Item:
     """A file, by what it holds."""
-    if _UNSPEAKABLE.search(key):
+    if not is_printable(key):
         raise UsageError(f"{str(path)!r}: this name cannot be a key", hint="rename it")
     if len(key.encode()) > _LONGEST_KEY:
         raise UsageError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
 from marketpulse.sources.base import Source, unknown
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def _is_bundle(path: Path) -> bool:
     if not path.is_dir():
         return False
     return any(
-        name in {"manifest.json", "accessible_tables.json"} or name.endswith("_schema.json")
-        for name in (it.name for it in path.iterdir())
+        entry.name in {MANIFEST, TABLE_LIST} or is_schema_file(entry.name)
+        for entry in path.iterdir()
     )
 
 

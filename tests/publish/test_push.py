@@ -28,9 +28,8 @@ from support import ROOT, Result, Tool
 
 from marketpulse.aws.bucket import Bucket
 from marketpulse.checksums import part_size
-from marketpulse.colors.run import SUMMARY
 from marketpulse.errors import AwsError, DataError, MarketPulseError, UsageError
-from marketpulse.publish import RUN, Receipt, push
+from marketpulse.publish import Receipt, push
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIA0PENSESAME11",
@@ -147,11 +146,6 @@ def fault_of(result: Result) -> tuple[int, str]:
 
 
 # -- what a PATH is --------------------------------------------------------------------------------
-
-
-def test_the_summary_has_one_name() -> None:
-    """The file that makes a folder a run is the one that run-colors writes last."""
-    assert RUN == SUMMARY
 
 
 def test_a_run_arrives_as_it_was_written(tool: Tool, shop: Shop) -> None:
