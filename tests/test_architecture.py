@@ -40,7 +40,7 @@ LAYERS = (
 DOORS = {
     "rich": {"cli.console"},
     "typer": {"cli.app", "cli.options"},
-    "pydantic": {"settings", "bundle", "sources.bundle", "function.http"},
+    "pydantic": {"settings", "colors.memory", "bundle", "sources.bundle", "function.http"},
     "fastapi": {"function.http", "function.events"},  # there for a type alone
     "mangum": {"function.events"},
     "pydantic_settings": {"settings"},

@@ -9,7 +9,6 @@ batches; parents and children are told by where one security ends and the next b
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,9 @@ from sqlglot import exp
 
 from marketpulse.colors.cells import MACROS, Cell, Precision
 from marketpulse.colors.columns import KEYS, NEVER_MISSING, Columns, InputColumn
+from marketpulse.colors.cusip import are_valid_cusips
+from marketpulse.colors.groups import group_marks, whole_groups
+from marketpulse.colors.malformed import MalformedLines
 from marketpulse.colors.profile import look_closely, question
 from marketpulse.colors.ranking import predicate, sort_keys, taken_by, with_values
 from marketpulse.colors.rules import BoundRule
@@ -33,7 +35,7 @@ from marketpulse.colors.tie_breaking import settled
 from marketpulse.errors import DataError, MarketPulseError, UsageError
 from marketpulse.formats.encode import as_text
 from marketpulse.formats.spill import Kept
-from marketpulse.model import MalformedLine, OnMalformedLine
+from marketpulse.model import OnMalformedLine
 
 _ROWS = 50_000  # of a batch on its way out
 _PORTION = 20_000  # of a batch on its way in: small enough to keep all cores at work
@@ -41,9 +43,6 @@ _HELD = 1 << 29  # bytes of what arrived, in memory; beyond, it is on disk
 _RAW_CUSIP = pa.field("raw_cusip", pa.string())
 _TIE = pa.field("tie", pa.uint64())  # one number for rows that are equal in all sort keys
 _ODD_RANK = pa.field("odd_rank", pa.bool_())
-_MALFORMED = pa.schema(
-    [("n", pa.float64()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
-)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Engine:
         hierarchy: Sequence[str],
         *,
         workspace: Path,
-        memory_limit: str | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         self._feed = feed
         self._columns = columns
@@ -86,25 +85,12 @@ class Engine:
         self._faulty = False
         self._failure: MarketPulseError | None = None
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "temp_directory": str(workspace),
-            "autoinstall_known_extensions": "false",
-        }
-        if memory_limit:
-            config["memory_limit"] = memory_limit
-        try:
-            self._connection = duckdb.connect(config=config)
-        except duckdb.Error as error:
-            raise UsageError(f"--memory-limit: {error}", hint="for instance 2GB") from error
-        # DuckDB would draw its progress on standard output, among the results.
-        self._connection.execute("SET enable_progress_bar = false")
-        for macro in MACROS:
-            self._connection.execute(f"CREATE MACRO {macro}")
+        self._connection = _connect(workspace, memory_limit)
         fields = [field.with_name(f"c{place}") for place, field in enumerate(feed.schema)]
-        held = min(_HELD, _bytes(memory_limit) // 4) if memory_limit else _HELD
+        held = min(_HELD, memory_limit // 4) if memory_limit else _HELD
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
         self._kept = Kept(workspace / "arrived.arrow", schema, held)
-        self._malformed_lines = _MalformedLines(workspace / "misfits.arrow", held // 8)
+        self._malformed_lines = MalformedLines(workspace / "misfits.arrow", held // 8)
 
     def __enter__(self) -> Self:
         return self
@@ -195,12 +181,12 @@ class Engine:
 
         def batches() -> Iterator[pa.RecordBatch]:
             streamed = self._stream(statement, [*fields, arrived, _TIE, _ODD_RANK])
-            for tied in _whole_groups(self._without_odd_ranks(_ahead(streamed)), cusip):
+            for tied in whole_groups(self._without_odd_ranks(_ahead(streamed)), cusip):
                 groups = self._settled(tied, cusip)
                 values = [pa.repeat(value, len(groups)) for _, value in constants]
-                marked = _marks(groups.column(cusip), groups.column(message_id))
+                marked = group_marks(groups.column(cusip), groups.column(message_id))
                 is_parent, _, children, _ = marked
-                odd = ~are_cusips(groups.column(cusip).filter(is_parent))
+                odd = ~are_valid_cusips(groups.column(cusip).filter(is_parent))
                 self._warnings["cusip"] += int(
                     (children.filter(is_parent).to_numpy() + 1)[odd].sum()
                 )
@@ -233,7 +219,7 @@ class Engine:
             for rows in self._without_odd_ranks(self._stream(statement, [*schema, _ODD_RANK])):
                 text = as_text(rows.column(cusip), schema.field(cusip))
                 normal = pc.utf8_upper(pc.utf8_trim_whitespace(text))
-                self._warnings["cusip"] += int((~are_cusips(normal)).sum())
+                self._warnings["cusip"] += int((~are_valid_cusips(normal)).sum())
                 yield rows
 
         return pa.RecordBatchReader.from_batches(schema, batches())
@@ -408,75 +394,27 @@ class Engine:
         )
 
 
-class _MalformedLines:
-    """The lines that are no rows, kept as the rows are; the digest forgets their order."""
-
-    def __init__(self, path: Path, in_memory: int) -> None:
-        self._kept = Kept(path, _MALFORMED, in_memory)
-        self._lately: list[MalformedLine] = []
-        self._sum = 0
-        self.count = 0
-
-    def add(self, malformed_line: MalformedLine) -> None:
-        """Keep a line."""
-        self._lately.append(malformed_line)
-        self._sum += int.from_bytes(hashlib.sha256(malformed_line.text.encode()).digest()[:16])
-        self.count += 1
-        if len(self._lately) == _ROWS:
-            self._pass_on()
-
-    def close(self) -> None:
-        """No more come."""
-        self._pass_on()
-        self._kept.close()
-
-    @property
-    def digest(self) -> str:
-        """What tells these lines from others, whatever their order."""
-        return f"{self._sum % 2**128:032x}"
-
-    def reader(self) -> pa.RecordBatchReader:
-        """Where each stands among the rows, its number, what is wrong, and the line."""
-        return self._kept.reader()
-
-    def _pass_on(self) -> None:
-        lines = range(self.count - len(self._lately), self.count)
-        columns = (
-            [malformed_line.after - 0.5 for malformed_line in self._lately],
-            lines,
-            [malformed_line.reason for malformed_line in self._lately],
-            [malformed_line.text for malformed_line in self._lately],
-        )
-        arrays = [pa.array(it, field.type) for it, field in zip(columns, _MALFORMED, strict=True)]
-        self._kept.add(pa.record_batch(arrays, _MALFORMED))
-        self._lately.clear()
-
-
-def _bytes(size: str) -> int:
-    """A size as DuckDB knows it, about: 2GB."""
-    number, unit = re.findall(r"[0-9.]+|[kmgt]", size.lower())[:2]
-    return int(float(number) * 1000 ** (1 + "kmgt".index(unit)))
-
-
-def are_cusips(cells: pa.Array) -> Any:
-    """Which of the normalised cells are nine characters whose last is the right check digit."""
-    formed = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(zero_copy_only=False)
-    marks = np.frombuffer("".join(cells.filter(pa.array(formed)).to_pylist()).encode(), np.uint8)
-    marks = marks.reshape(-1, 9)
-    values = _MARK_VALUES[marks[:, :8]] * np.array([1, 2] * 4)
-    sums = (values // 10 + values % 10).sum(axis=1)
-    formed[formed] = (10 - sums % 10) % 10 == marks[:, 8] - ord("0")
-    return formed
-
-
-def _mark_values() -> Any:
-    values = np.zeros(256, np.int64)
-    for value, mark in enumerate(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"):
-        values[mark] = value
-    return values
-
-
-_MARK_VALUES = _mark_values()
+def _connect(workspace: Path, memory_limit: int | None) -> duckdb.DuckDBPyConnection:
+    """A database in memory, which sorts in the workspace what does not fit."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(workspace),
+        "autoinstall_known_extensions": "false",
+    }
+    if memory_limit:
+        config["memory_limit"] = f"{memory_limit}B"
+    try:
+        connection = duckdb.connect(config=config)
+        # DuckDB would draw its progress on standard output, among the results.
+        connection.execute("SET enable_progress_bar = false")
+        for macro in MACROS:
+            connection.execute(f"CREATE MACRO {macro}")
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(
+            f"--memory-limit: {memory_limit} bytes do not work: {reason}",
+            hint="for instance 2GB",
+        ) from error
+    return connection
 
 
 def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -486,48 +424,3 @@ def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         while (batch := coming.result()) is not None:
             coming = beside.submit(next, batches, None)
             yield batch
-
-
-def _whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:
-    """The same rows, cut only where one group ends and the next begins."""
-    held: list[pa.RecordBatch] = []  # the rows so far of the last group
-    for batch in batches:
-        if not len(batch):
-            continue
-        begins = _begins(batch.column(key))
-        goes_on = held and batch.column(key)[0] == held[-1].column(key)[-1]
-        if goes_on:
-            if len(begins) == 1:
-                held.append(batch)
-                continue
-            first, begins = int(begins[1]), begins[1:]
-            held.append(batch[:first])
-        if held:
-            yield pa.concat_batches(held)
-        first, last = int(begins[0]), int(begins[-1])
-        if last > first:
-            yield batch[first:last]
-        held = [batch[last:]]
-    if held:
-        yield pa.concat_batches(held)
-
-
-def _begins(key: pa.Array) -> Any:
-    """The positions at which a new value of the sorted key begins."""
-    changes = pc.not_equal(key[1:], key[:-1]).to_numpy(zero_copy_only=False)
-    return np.concatenate(([0], np.flatnonzero(changes) + 1))
-
-
-def _marks(cusips: pa.Array, message_ids: pa.Array) -> list[pa.Array]:
-    """IS_PARENT, PARENT_MESSAGE_ID, CHILDREN_COUNT and GROUP_POSITION of whole groups."""
-    begins = _begins(cusips)
-    sizes = np.diff(begins, append=len(cusips))
-    parents = np.repeat(begins, sizes)
-    positions = np.arange(len(cusips)) - parents + 1
-    is_parent = positions == 1
-    return [
-        pa.array(is_parent),
-        message_ids.take(pa.array(parents, mask=is_parent)),
-        pa.array(np.where(is_parent, np.repeat(sizes, sizes) - 1, 0)),
-        pa.array(positions),
-    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from marketpulse.colors.columns import (
     resolve,
 )
 from marketpulse.colors.engine import ColorInput, Engine, InputProfile
+from marketpulse.colors.memory import parse_memory_limit
 from marketpulse.colors.rules import (
     NO_RULES,
     BoundRule,
@@ -185,7 +185,7 @@ def prepared(
     memory_limit: str | None = None,
 ) -> Iterator[Prepared]:
     """Open the input, find its columns, check the rules. Raises what `run_colors` raises."""
-    _check_memory(memory_limit)
+    memory = parse_memory_limit(memory_limit) if memory_limit is not None else None
     order = parse_hierarchy(hierarchy)
     pairs = [f"{a}={b}" for a, b in mapping.items()] if isinstance(mapping, Mapping) else mapping
     roles = parse_mapping(pairs)
@@ -196,7 +196,7 @@ def prepared(
         columns = resolve(feed.schema, roles)
         bound, faults = require_rules(book, columns)
         engine = stack.enter_context(
-            Engine(feed, columns, bound, order, workspace=workspace, memory_limit=memory_limit)
+            Engine(feed, columns, bound, order, workspace=workspace, memory_limit=memory)
         )
         yield Prepared(feed, columns, book, bound, faults, order, roles, engine)
 
@@ -422,12 +422,6 @@ def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:
         for column in columns.all
         if column.kind is Kind.NUMBER and not pa.types.is_integer(column.field.type)
     )
-
-
-def _check_memory(limit: str | None) -> None:
-    """Raise `UsageError` for what DuckDB would not know, or would take for no limit at all."""
-    if limit is not None and not re.fullmatch(r"(?i)\s*[0-9.]+\s*[kmgt]i?b?\s*", limit):
-        raise UsageError(f"--memory-limit: {limit!r} is not a size", hint="for instance 2GB")
 
 
 def _refuse_rejected(most: int | None, ready: Prepared) -> None:

@@ -1,0 +1,26 @@
+"""The CUSIP check: nine characters, the last of which is a check digit."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"  # the value of each is its place
+_VALUES = np.zeros(256, np.int64)
+_VALUES[list(_CHARACTERS)] = range(len(_CHARACTERS))
+
+
+def are_valid_cusips(cells: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which of the cells, trimmed and in upper case, are CUSIPs with the right check digit."""
+    valid = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(zero_copy_only=False)
+    text = "".join(cells.filter(pa.array(valid)).to_pylist())
+    characters = np.frombuffer(text.encode(), np.uint8).reshape(-1, 9)
+    # The digit: every second value is doubled, the digits of all are summed, and the check digit
+    # completes the sum to a multiple of ten.
+    doubled = _VALUES[characters[:, :8]] * np.array([1, 2] * 4)
+    sums = (doubled // 10 + doubled % 10).sum(axis=1)
+    valid[valid] = (10 - sums % 10) % 10 == characters[:, 8] - ord("0")
+    checked: npt.NDArray[np.bool_] = valid
+    return checked

@@ -1,0 +1,62 @@
+"""Groups of a security in sorted rows: where one ends, and what marks parents and children.
+
+The rows come sorted by CUSIP, so a group is a run of equal CUSIPs:
+
+    CUSIP          A   A   A   B   C   C
+    group starts   0           3   4
+    position       1   2   3   1   1   2
+    parent         yes         yes yes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in other batches, so that no group is cut; `key` is the sorted column."""
+    last_group: list[pa.RecordBatch] = []  # its rows so far: the next batch may continue it
+    for batch in batches:
+        if not len(batch):
+            continue
+        starts = _group_starts(batch.column(key))
+        if last_group and batch.column(key)[0] == last_group[-1].column(key)[-1]:
+            if len(starts) == 1:
+                last_group.append(batch)
+                continue
+            last_group.append(batch[: int(starts[1])])
+            starts = starts[1:]
+        if last_group:
+            yield pa.concat_batches(last_group)
+        first, last = int(starts[0]), int(starts[-1])
+        if last > first:
+            yield batch[first:last]
+        last_group = [batch[last:]]
+    if last_group:
+        yield pa.concat_batches(last_group)
+
+
+def group_marks(cusips: pa.Array, message_ids: pa.Array) -> list[pa.Array]:
+    """IS_PARENT, PARENT_MESSAGE_ID, CHILDREN_COUNT and GROUP_POSITION of whole groups."""
+    starts = _group_starts(cusips)
+    sizes = np.diff(starts, append=len(cusips))
+    parents = np.repeat(starts, sizes)
+    positions = np.arange(len(cusips)) - parents + 1
+    is_parent = positions == 1
+    return [
+        pa.array(is_parent),
+        message_ids.take(pa.array(parents, mask=is_parent)),
+        pa.array(np.where(is_parent, np.repeat(sizes, sizes) - 1, 0)),
+        pa.array(positions),
+    ]
+
+
+def _group_starts(key: pa.Array) -> npt.NDArray[np.int64]:
+    """The places at which a new value of the sorted key begins."""
+    changes = pc.not_equal(key[1:], key[:-1]).to_numpy(zero_copy_only=False)
+    return np.concatenate(([0], np.flatnonzero(changes) + 1))

@@ -1,0 +1,48 @@
+"""Malformed lines: stored in memory or on disk, and read back as rejected rows."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from marketpulse.colors.malformed import MalformedLines
+from marketpulse.model import MalformedLine
+
+
+def lines(count: int) -> list[MalformedLine]:
+    """Lines with one field too few, one after every second row."""
+    return [MalformedLine(number * 2, 5, 6, f"a,{number},ä") for number in range(count)]
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+@pytest.mark.parametrize("count", [0, 3, 50_001])
+def test_lines_are_read_back_with_place_reason_and_text(
+    count: int, in_memory: int, tmp_path: Path
+) -> None:
+    """Each line has its place between two rows, its number, the reason and its text."""
+    malformed = MalformedLines(tmp_path / "malformed.arrow", in_memory)
+    for line in lines(count):
+        malformed.add(line)
+    malformed.close()
+    table = malformed.reader().read_all()
+    assert malformed.count == len(table) == count
+    assert table["line"].to_pylist() == list(range(count))
+    assert table["n"].to_pylist() == [number * 2 - 0.5 for number in range(count)]
+    assert set(table["reason"].to_pylist()) <= {"5 fields instead of 6"}
+    assert table["raw"].to_pylist() == [f"a,{number},ä" for number in range(count)]
+    assert malformed.reader().read_all().equals(table)
+
+
+def test_the_digest_depends_on_the_lines_and_not_on_their_order(tmp_path: Path) -> None:
+    """Shuffled lines have the same digest; other lines, or one of them twice, have another."""
+
+    def digest(malformed_lines: list[MalformedLine]) -> str:
+        malformed = MalformedLines(tmp_path / "malformed.arrow", 1 << 20)
+        for line in malformed_lines:
+            malformed.add(line)
+        return malformed.digest
+
+    shuffled = lines(20)
+    random.Random(1).shuffle(shuffled)
+    assert digest(shuffled) == digest(lines(20))
+    assert len({digest(lines(20)), digest(lines(19)), digest([*lines(20), lines(1)[0]])}) == 3
