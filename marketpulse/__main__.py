@@ -1,6 +1,6 @@
 """`python -m marketpulse`."""
 
-from marketpulse.cli.app import main
+from marketpulse.cli.startup import main
 
 if __name__ == "__main__":
     main()

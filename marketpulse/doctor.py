@@ -1,4 +1,7 @@
-"""What is in the way to the database and to AWS, layer by layer. The first fault ends the walk."""
+"""The connection test: one step for each layer between us and the database, then AWS.
+
+Each step needs what the steps before it found, so the first failure ends the test.
+"""
 
 from __future__ import annotations
 
@@ -7,82 +10,98 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
 
 from marketpulse.errors import AwsError, MarketPulseError
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.sources.oracle.tns import Endpoint, connected, look_up, secured
 
-_SECONDS = 10.0  # for each step
+_TIMEOUT = 10.0  # seconds for each network step
 _PINGS = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
-    """One layer: `state` is ok, skipped or failed; a fault has its check, remedy and exit code."""
+    """The result of one layer. `state` is `ok`, `skipped` or `failed`.
+
+    `detail` says what was found, or what went wrong. A failed step has the hint, the check id and
+    the exit code of its error.
+    """
 
     layer: str
     state: str
     seconds: float
-    told: str
+    detail: str
     hint: str = ""
     check: str = ""
     exit_code: int = 0
 
-    def as_json(self) -> dict[str, Any]:
-        """The step as `--format json` shows it; seconds to the millisecond."""
+    def as_json(self) -> dict[str, object]:
+        """The step as `--format json` prints it, with seconds rounded to milliseconds."""
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
-class Skipped(Exception):
-    """There is nothing to be looked at."""
+class SkippedError(Exception):
+    """A step has nothing to test. The message says why."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is to be looked at, and by whom it is found."""
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions:
+    """What to test. The functions are called when their step begins.
+
+    `identity` returns the ARN of the AWS credentials, or None without credentials. `bucket` reads
+    from a bucket and returns what it read. `table` is the table to read one row of; None means
+    ORACLE_TABLE_NAME.
+    """
 
     settings: Callable[[], OracleSettings]
-    identity: Callable[[], str | None]  # who we are for AWS, or None
-    bucket: Callable[[], str] | None = None  # says which bucket it has seen
+    identity: Callable[[], str | None]
+    bucket: Callable[[], str] | None = None
     table: str | None = None
 
 
-def diagnose(asked: Asked) -> Iterator[Step]:
-    """Walk the layers in order; a step after the other is given as it ends.
+def diagnose(options: DoctorOptions) -> Iterator[Step]:
+    """Test layer after layer and yield each result at once.
 
-    Nobody logs in more than once. Raises nothing: a fault is a step that failed, and the last.
+    A failure is a `failed` step, the last one; no `MarketPulseError` is raised. The test logs in
+    at most once, so a wrong password does not lock the account.
     """
     with ExitStack() as stack:
-        for layer, look in _Walk(asked, stack).layers():
-            begun = time.monotonic()
+        for layer, run in _Diagnosis(options, stack).layers():
+            started = time.monotonic()
             try:
-                told = look()
-            except Skipped as why:
-                yield Step(layer, "skipped", time.monotonic() - begun, str(why))
-            except MarketPulseError as fault:
-                seconds = time.monotonic() - begun
+                detail = run()
+            except SkippedError as reason:
+                seconds = time.monotonic() - started
+                yield Step(layer=layer, state="skipped", seconds=seconds, detail=str(reason))
+            except MarketPulseError as error:
                 yield Step(
-                    layer, "failed", seconds, fault.message, fault.hint, fault.check,
-                    fault.exit_code,
-                )  # fmt: skip
+                    layer=layer,
+                    state="failed",
+                    seconds=time.monotonic() - started,
+                    detail=error.message,
+                    hint=error.hint,
+                    check=error.check,
+                    exit_code=error.exit_code,
+                )
                 return
             else:
-                yield Step(layer, "ok", time.monotonic() - begun, told)
+                seconds = time.monotonic() - started
+                yield Step(layer=layer, state="ok", seconds=seconds, detail=detail)
 
 
-class _Walk:
-    """The steps, each with what the ones before it have found."""
+class _Diagnosis:
+    """The steps, with what earlier steps leave for later ones."""
 
-    def __init__(self, asked: Asked, stack: ExitStack) -> None:
-        self._asked = asked
+    def __init__(self, options: DoctorOptions, stack: ExitStack) -> None:
+        self._options = options
         self._stack = stack
-        self._endpoints: list[Endpoint] = []  # those that have answered so far
+        self._endpoints: list[Endpoint] = []  # those that passed every step so far
         self._database: OracleDatabase
         self._source: OracleSource
 
     def layers(self) -> list[tuple[str, Callable[[], str]]]:
+        """The name and the function of each step, in their order."""
         return [
             ("settings", self._settings),
             ("aws", self._aws),
@@ -99,7 +118,7 @@ class _Walk:
         ]
 
     def _settings(self) -> str:
-        settings = self._asked.settings()
+        settings = self._options.settings()
         self._database = OracleDatabase(settings)
         self._source = OracleSource(self._database)
         self._endpoints = list(self._database.address.endpoints)
@@ -107,93 +126,99 @@ class _Walk:
 
     def _aws(self) -> str:
         try:
-            who = self._asked.identity()
-        except AwsError as fault:  # the settings did without it
-            raise Skipped(fault.message) from fault
-        if who is None:
-            raise Skipped("no credentials; SSM is not asked")
-        return who
+            arn = self._options.identity()
+        except AwsError as error:
+            # The settings are complete by now: the database may work without AWS.
+            raise SkippedError(error.message) from error
+        if arn is None:
+            raise SkippedError("no AWS credentials, so SSM is not used")
+        return arn
 
     def _name(self) -> str:
-        found = self._each(lambda endpoint: ", ".join(look_up(endpoint, _SECONDS)))
-        return "; ".join(found)
+        return "; ".join(self._each(lambda endpoint: ", ".join(look_up(endpoint, _TIMEOUT))))
 
     def _tcp(self) -> str:
         def connect(endpoint: Endpoint) -> str:
-            with connected(endpoint, _SECONDS):
+            with connected(endpoint, _TIMEOUT):
                 return f"{endpoint} answers"
 
         return "; ".join(self._each(connect))
 
     def _tls(self) -> str:
-        if not any(it.tls for it in self._endpoints):
-            raise Skipped("not asked for")
+        if not any(endpoint.tls for endpoint in self._endpoints):
+            raise SkippedError("not requested: the address does not begin with tcps://")
 
-        def greet(endpoint: Endpoint) -> str:
+        def handshake(endpoint: Endpoint) -> str:
             if not endpoint.tls:
-                return f"{endpoint} without"
-            with connected(endpoint, _SECONDS) as plain:
-                way = secured(plain, endpoint, self._database.trusted())
-                return f"{endpoint} {way.version()}"
+                return f"{endpoint} without TLS"
+            with connected(endpoint, _TIMEOUT) as socket:
+                secure = secured(socket, endpoint, self._database.trusted())
+                return f"{endpoint} {secure.version()}"
 
-        return "; ".join(self._each(greet))
+        return "; ".join(self._each(handshake))
 
     def _listener(self) -> str:
-        service = self._database.probe(_SECONDS)
-        demands = ", which demands native encryption" if service.encryption_required else ""
-        return f"knows {self._database.address.service}{demands}"
+        service = self._database.probe(_TIMEOUT)
+        encryption = ", requires native encryption" if service.encryption_required else ""
+        return f"knows {self._database.address.service}{encryption}"
 
     def _login(self) -> str:
         self._stack.enter_context(self._source)
         return f"{self._database.driver} driver: {self._database.why_driver}"
 
     def _encryption(self) -> str:
-        if all(it.tls for it in self._endpoints):
+        if all(endpoint.tls for endpoint in self._endpoints):
             return "TLS"
         if self._database.driver == "thick":
-            return "as Oracle's library and the server agreed"
-        raise Skipped("none: what is read crosses the network as it is, VPN aside")
+            return "negotiated by Oracle's client library and the server"
+        raise SkippedError("none: rows cross the network unencrypted, except inside a VPN")
 
     def _privileges(self) -> str:
         tables = self._source.tables()
-        usual = self._database.settings.table_name
-        wanted = usual if self._asked.table is None else self._asked.table
-        if wanted is None:
-            return f"{len(tables)} tables may be seen"
-        table = self._source.named(wanted)
+        default = self._database.settings.table_name
+        name = default if self._options.table is None else self._options.table
+        if name is None:
+            return f"{len(tables)} tables are visible"
+        table = self._source.named(name)
         self._source.scan(table, limit=1).read_all()
-        return f"{len(tables)} tables may be seen, and {table} be read"
+        return f"{len(tables)} tables are visible, {table} can be read"
 
     def _character_set(self) -> str:
-        facts = self._source.info().details
-        known = [facts[it] for it in ("character_set", "national_character_set") if it in facts]
-        if not known:
-            raise Skipped("not to be read by this user")
-        return f"{', '.join(known)}; Oracle {facts['version']}; times with a zone are read in UTC"
+        details = self._source.info().details
+        names = ("character_set", "national_character_set")
+        character_sets = [details[name] for name in names if name in details]
+        if not character_sets:
+            raise SkippedError("this user may not read it")
+        version = details["version"]
+        return f"{', '.join(character_sets)}; Oracle {version}; times with a zone are read in UTC"
 
     def _round_trip(self) -> str:
         seconds = []
         for _ in range(_PINGS):
-            begun = time.monotonic()
+            started = time.monotonic()
             self._database.ping()
-            seconds.append(time.monotonic() - begun)
+            seconds.append(time.monotonic() - started)
         return f"{median(seconds) * 1000:.0f} ms"
 
     def _s3(self) -> str:
-        if self._asked.bucket is None:
-            raise Skipped("--bucket names one to be looked at")
-        return self._asked.bucket()
+        if self._options.bucket is None:
+            raise SkippedError("to test a bucket, add --bucket NAME")
+        return self._options.bucket()
 
-    def _each(self, look: Callable[[Endpoint], str]) -> list[str]:
-        """What each endpoint answers; those that do not are left out, unless all are."""
-        told, left, faults = [], [], []
+    def _each(self, test: Callable[[Endpoint], str]) -> list[str]:
+        """The result of each endpoint. Later steps use only those that passed.
+
+        An address may list several hosts; one that answers is enough. Raises the first error if
+        none passes.
+        """
+        results, passed, errors = [], [], []
         for endpoint in self._endpoints:
             try:
-                told.append(look(endpoint))
-                left.append(endpoint)
-            except MarketPulseError as fault:
-                faults.append(fault)
-        if not left:
-            raise faults[0]
-        self._endpoints = left
-        return told + [fault.message for fault in faults]
+                results.append(test(endpoint))
+                passed.append(endpoint)
+            except MarketPulseError as error:
+                errors.append(error)
+        if not passed:
+            raise errors[0]
+        self._endpoints = passed
+        return results + [error.message for error in errors]

@@ -1,5 +1,6 @@
 """What tests of many parts share: where things are, and the command line as a process."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,13 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 DAY = TESTS / "fixtures/colors_day"
 COLORS = DAY / "colors_day.csv"
 RULES = DAY / "rules.json"
+OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
+NUMBERS = {"read": 2003, "parents": 300, "children": 1406, "excluded": 278, "rejected": 19}
 MOMENT = ("--processed-at", "2026-03-13T18:00:00Z")
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals, pipes and devices")
 
 
 @dataclass(frozen=True)
@@ -70,3 +78,26 @@ class Tool:
     def out(self) -> Path:
         """Where `run_colors` writes."""
         return self.folder / "out"
+
+
+def summary_of(folder: Path) -> Any:
+    """The seal of a finished run."""
+    return json.loads((folder / "run_summary.json").read_text(encoding="utf-8"))
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def one_message(err: str) -> str:
+    """Assert that standard error is one message, with at most one hint, and return it."""
+    lines = err.splitlines()
+    if lines[0].startswith("Usage: "):  # how Typer reports wrong usage
+        assert [line.split(" ")[0] for line in lines] == ["Usage:", "Try", "", "Error:"]
+    else:
+        assert lines[0].startswith("error: ")
+        assert [line[:8] for line in lines[1:]] in ([], ["  hint: "])
+    assert "Traceback" not in err
+    assert "a bug in MarketPulse" not in err
+    return err

@@ -16,7 +16,10 @@ PACKAGE = Path(marketpulse.__file__).parent
 # they are named themselves. "" is the package itself: the Python API.
 LAYERS = (
     ("", "__main__", "cli", "function"),  # front doors
-    ("cli.options",),
+    ("cli.startup",),
+    ("cli.app",),
+    ("cli.colors", "cli.extraction", "cli.publishing", "cli.diagnosis", "cli.demo"),
+    ("cli.session", "cli.errors", "cli.options", "cli.tour"),
     ("cli.render", "function.http"),
     ("cli.console",),
     ("function.service",),
@@ -39,7 +42,16 @@ LAYERS = (
 # The modules that may import a library; others ask them.
 DOORS = {
     "rich": {"cli.console"},
-    "typer": {"cli.app", "cli.options"},
+    "typer": {
+        "cli.app",
+        "cli.colors",
+        "cli.demo",
+        "cli.diagnosis",
+        "cli.errors",
+        "cli.extraction",
+        "cli.options",
+        "cli.publishing",
+    },
     "pydantic": {"settings", "colors.memory", "bundle", "sources.bundle", "function.http"},
     "fastapi": {"function.http", "function.events"},  # there for a type alone
     "mangum": {"function.events"},
@@ -210,7 +222,13 @@ def test_the_environment_is_an_argument() -> None:
         or (isinstance(node, ast.alias) and node.name in {"environ", "environb", "getenv"})
     }
     # OracleDatabase() is a front door, too.
-    assert readers == {"cli.app", "function.events", "sources.oracle"}
+    assert readers == {
+        "cli.diagnosis",
+        "cli.session",
+        "cli.startup",
+        "function.events",
+        "sources.oracle",
+    }
 
 
 def test_only_the_console_prints() -> None:

@@ -1,5 +1,11 @@
-"""The command line."""
+"""The command line.
 
-from marketpulse.cli.app import app, main, rules_app, ssm_app
+Importing the package loads none of its modules: the function uses `cli.console` alone.
+"""
 
-__all__ = ["app", "main", "rules_app", "ssm_app"]
+
+def main() -> None:
+    """Run the command line of this process. The console script starts here."""
+    from marketpulse.cli import startup  # noqa: PLC0415 - keeps typer out of the function
+
+    startup.main()

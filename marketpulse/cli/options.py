@@ -1,4 +1,4 @@
-"""The options and arguments of the commands, and the words that some of them choose from."""
+"""The options and arguments of the commands, and the values that some of them choose from."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 
-class Shape(StrEnum):
+class OutputFormat(StrEnum):
     """How a result is printed."""
 
     TABLE = "table"
     JSON = "json"
 
 
-class ListShape(StrEnum):
-    """How a list is printed."""
+class ListFormat(StrEnum):
+    """How a list of tables is printed."""
 
     TABLE = "table"
     JSON = "json"
@@ -25,20 +25,20 @@ class ListShape(StrEnum):
 
 
 class Profile(StrEnum):
-    """For whom a CSV file is written."""
+    """Who reads the CSV files: a program, or a person with a spreadsheet."""
 
     LOSSLESS = "lossless"
     EXCEL = "excel"
 
 
 class Dialect(StrEnum):
-    """Whose statements create the tables."""
+    """The database that runs the CREATE TABLE statements."""
 
     DUCKDB = "duckdb"
 
 
 class Credentials(StrEnum):
-    """Where credentials are looked for."""
+    """Where to look for the database credentials."""
 
     AUTO = "auto"
     ENV = "env"
@@ -46,7 +46,7 @@ class Credentials(StrEnum):
 
 
 class Driver(StrEnum):
-    """Which driver connects."""
+    """The mode of the Oracle driver."""
 
     AUTO = "auto"
     THIN = "thin"
@@ -61,151 +61,316 @@ class LogFormat(StrEnum):
 
 
 class Encryption(StrEnum):
-    """How a store encrypts objects."""
+    """How the store encrypts objects."""
 
     S3 = "AES256"
     KMS = "aws:kms"
-    KMS_TWICE = "aws:kms:dsse"
+    KMS_DOUBLE = "aws:kms:dsse"
 
 
 class ProcessingType(StrEnum):
-    """What PROCESSING_TYPE says."""
+    """The value of PROCESSING_TYPE in the results."""
 
     AUTOMATED = "AUTOMATED"
     MANUAL = "MANUAL"
 
+
+# -- before the command ----------------------------------------------------------------------------
 
 SourceName = Annotated[
     str | None,
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help="Where rows come from: oracle, a file, a glob, a folder, or 'demo' "
-        "(else MARKETPULSE_SOURCE, else oracle).",
+        help="Where to read rows: oracle, demo, a file, a folder or a glob "
+        "(default: MARKETPULSE_SOURCE, then oracle).",
     ),
 ]
-Format = Annotated[Shape, typer.Option("--format", help="How the result is printed.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", metavar="DIR", help="Write it into this folder, too.")
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--env-file", metavar="FILE", readable=False, help="Read settings from FILE, not ./.env."
+    ),
 ]
-Inputs = Annotated[
+CredentialsChoice = Annotated[
+    Credentials | None,
+    typer.Option(
+        "--credentials",
+        show_default=False,
+        help="env: never read AWS SSM. ssm: read the connection from AWS SSM only.",
+    ),
+]
+DriverChoice = Annotated[
+    Driver | None,
+    typer.Option("--driver", show_default=False, help="Mode of the Oracle driver (default: auto)."),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(
+        "--deadline", min=0.1, metavar="SECONDS", help="Give up on the database after SECONDS."
+    ),
+]
+LogFormatChoice = Annotated[LogFormat, typer.Option("--log-format", help="Format of the -v log.")]
+Verbosity = Annotated[
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, show_default=False, help="Log more; -v -v logs even more."
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Print errors only, no warnings and no progress.")
+]
+
+# -- several commands ------------------------------------------------------------------------------
+
+ResultFormat = Annotated[
+    OutputFormat, typer.Option("--format", help="Print a table for people or JSON for programs.")
+]
+CopyFolder = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Also write the result as JSON files to DIR."),
+]
+InputNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="INPUT", help="Files, globs or folders, read as one table; or 'demo'."),
+    typer.Argument(metavar="INPUT", help="Files, folders or globs, read as one table; or demo."),
 ]
-Tables = Annotated[
+TableNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TABLE", help="The tables, where there are several."),
+    typer.Argument(metavar="TABLE", help="Tables to read (default: the only one of the source)."),
 ]
-Table = Annotated[
-    str | None, typer.Option("--table", metavar="NAME", help="The table, where there are several.")
+TableName = Annotated[
+    str | None,
+    typer.Option("--table", metavar="NAME", help="Table to read, if the source has several."),
 ]
-Hierarchy = Annotated[
-    str,
-    typer.Option("--hierarchy", metavar="KEYS", help="The order of the keys rank, date and price."),
+WhereCondition = Annotated[
+    str | None,
+    typer.Option(
+        "--where", metavar="CONDITION", help="Read only rows that match: \"BIAS = 'BID'\"."
+    ),
 ]
-Mapping = Annotated[
+ColumnMapping = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
         metavar="NAME=COLUMN",
-        help="Which column of the input is which: price=MID_PRICE. Repeat as needed.",
+        help="Use this input column: price=MID_PRICE. Can be repeated.",
     ),
 ]
+PushTarget = Annotated[
+    str | None,
+    typer.Option("--push", metavar="S3URI", help="Also upload the result, like push-s3 does."),
+]
+
+# -- run-colors and rules --------------------------------------------------------------------------
+
 RulesFile = Annotated[
     Path | None,
     typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", metavar="CONDITION", help="Only rows of which this is true."),
+RequiredRulesFile = Annotated[
+    Path,
+    typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
-Chosen = Annotated[
-    str | None, typer.Option("--columns", metavar="NAMES", help="Only these: CUSIP,PX.")
+RulesFileArgument = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
-Order = Annotated[
+Hierarchy = Annotated[
+    str, typer.Option("--hierarchy", metavar="KEYS", help="Ranking keys, most important first.")
+]
+RunFolder = Annotated[
+    Path, typer.Option("--output", metavar="DIR", help="Write the results to DIR.")
+]
+RunFormats = Annotated[
     str | None,
-    typer.Option("--order-by", metavar="COLUMNS", help="First by these: 'PX DESC, CUSIP'."),
+    typer.Option(
+        "--formats",
+        metavar="LIST",
+        help="Any of csv,ndjson,json,parquet,xlsx (default: csv; with --push csv,parquet).",
+    ),
+]
+ProcessingTypeChoice = Annotated[
+    ProcessingType, typer.Option("--processing-type", help="Value of PROCESSING_TYPE.")
+]
+ProcessedAt = Annotated[
+    str | None,
+    typer.Option(
+        "--processed-at", metavar="TIME", help="Value of PROCESSED_AT (default: the current time)."
+    ),
+]
+MaxRejected = Annotated[
+    int | None,
+    typer.Option(
+        "--max-rejected", min=0, metavar="N", help="Fail if more than N rows are rejected."
+    ),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit", metavar="SIZE", help="Memory to use, such as 2GB; then use the disk."
+    ),
+]
+ExplainCusip = Annotated[
+    str | None,
+    typer.Option(
+        "--explain", metavar="CUSIP", help="Explain the result of one security. Writes nothing."
+    ),
+]
+
+# -- list-tables and schema ------------------------------------------------------------------------
+
+NamePattern = Annotated[
+    str | None,
+    typer.Option(
+        "--like", metavar="NAME", help="Tables with NAME in their name; or a pattern: COLOR%."
+    ),
+]
+SchemaName = Annotated[
+    str | None, typer.Option("--schema", metavar="OWNER", help="Tables of this schema only.")
+]
+IncludeSystem = Annotated[
+    bool, typer.Option("--include-system", help="Include Oracle's own schemas.")
+]
+ExactCounts = Annotated[
+    bool, typer.Option("--exact", help="Count the rows of each table. Slow on large tables.")
+]
+ListFormatChoice = Annotated[
+    ListFormat, typer.Option("--format", help="Print a table, JSON or CSV.")
+]
+ModelsFile = Annotated[
+    Path | None,
+    typer.Option("--models", metavar="FILE.py", help="Also write Pydantic models to FILE.py."),
+]
+DdlDialect = Annotated[
+    Dialect | None,
+    typer.Option("--ddl", help="Print CREATE TABLE statements for this database instead."),
+]
+
+# -- sample and verify -----------------------------------------------------------------------------
+
+RowLimit = Annotated[
+    int, typer.Option("--limit", min=0, metavar="N", help="Rows to take of each table.")
+]
+AllRows = Annotated[bool, typer.Option("--all", help="Take all rows.")]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="NAMES", help="Take only these columns: CUSIP,PX."),
+]
+OrderBy = Annotated[
+    str | None,
+    typer.Option("--order-by", metavar="COLUMNS", help="Sort the rows: 'PX DESC, CUSIP'."),
+]
+BundleFormats = Annotated[
+    str | None,
+    typer.Option(
+        "--formats",
+        metavar="LIST",
+        help="Any of csv,json,ndjson,parquet,xlsx (default: csv,json; for excel also xlsx).",
+    ),
+]
+ProfileChoice = Annotated[
+    Profile,
+    typer.Option("--profile", help="excel: write CSV that a spreadsheet program does not change."),
 ]
 JsonRows = Annotated[
-    str, typer.Option("--json-rows", metavar="N", help="Rows of the JSON file, or all.")
+    str, typer.Option("--json-rows", metavar="N", help="Rows in the JSON file: a number, or all.")
 ]
-TakenAt = Annotated[
-    str | None,
-    typer.Option("--taken-at", metavar="TIME", help="What names and manifest say, not now."),
+BundleFolder = Annotated[
+    Path, typer.Option("--output", metavar="DIR", help="Write the bundle to DIR.")
 ]
 MaxLob = Annotated[
     int | None,
     typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
 ]
-Push = Annotated[
+ZipFlag = Annotated[bool, typer.Option("--zip", help="Also pack the folder as DIR.zip.")]
+TakenAt = Annotated[
     str | None,
-    typer.Option("--push", metavar="S3URI", help="Send what was written there, as push-s3 does."),
+    typer.Option(
+        "--taken-at", metavar="TIME", help="Timestamp to use instead of the current time."
+    ),
 ]
-MaxRejected = Annotated[
-    int | None,
-    typer.Option("--max-rejected", min=0, metavar="N", help="Fail where more are rejected."),
+SampleDryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be written. Reads no rows.")
 ]
-MemoryLimit = Annotated[
-    str | None,
-    typer.Option("--memory-limit", metavar="SIZE", help="2GB; beyond it, the disk is used."),
+BundlePath = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
 ]
-Explained = Annotated[
-    str | None,
-    typer.Option("--explain", metavar="CUSIP", help="Explain this security; write nothing."),
-]
-ProcessedAt = Annotated[
-    str | None,
-    typer.Option("--processed-at", metavar="TIME", help="What PROCESSED_AT says, not now."),
-]
-Sent = Annotated[
+
+# -- push-s3, ssm and terraform --------------------------------------------------------------------
+
+PushPaths = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PATH... S3URI",
-        help="Runs, bundles, folders or files; and last s3://bucket/prefix/",
+        help="Runs, bundles, folders or files; then the target: s3://bucket/prefix/",
     ),
 ]
-AskNobody = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; ask nobody.")]
-Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite objects with other content.")]
-Endpoint = Annotated[
+PushDryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be uploaded. Does not contact AWS.")
+]
+ForceUpload = Annotated[
+    bool, typer.Option("--force", help="Overwrite objects that have other content.")
+]
+EndpointUrl = Annotated[
     str | None,
-    typer.Option("--endpoint-url", metavar="URL", help="A store that is not AWS's."),
+    typer.Option(
+        "--endpoint-url", metavar="URL", help="Address of an S3-compatible store other than AWS."
+    ),
 ]
-Jobs = Annotated[
-    int, typer.Option("--jobs", min=1, max=64, metavar="N", help="So many files at once.")
+UploadJobs = Annotated[
+    int,
+    typer.Option("--jobs", min=1, max=64, metavar="N", help="Number of parallel uploads."),
 ]
-Sse = Annotated[
+EncryptionChoice = Annotated[
     Encryption | None,
-    typer.Option("--sse", show_default=False, help="Have the store encrypt the objects so."),
+    typer.Option("--sse", show_default=False, help="Server-side encryption of the objects."),
 ]
 KmsKey = Annotated[
-    str | None, typer.Option("--kms-key-id", metavar="KEY", help="With this key of KMS.")
+    str | None,
+    typer.Option("--kms-key-id", metavar="KEY", help="KMS key for --sse aws:kms."),
 ]
-Tags = Annotated[
+ObjectTags = Annotated[
     list[str] | None,
-    typer.Option("--tag", metavar="KEY=VALUE", help="Tag the objects. Repeat as needed."),
+    typer.Option("--tag", metavar="KEY=VALUE", help="Tag the objects. Can be repeated."),
 ]
 PrefixTemplate = Annotated[
     str | None,
     typer.Option(
         "--prefix-template",
         metavar="TEXT",
-        help="Where a run goes below the prefix: 'date={date}/run={run_id}'.",
+        help="Folder of a run below the prefix (default: date={date}/run={run_id}).",
     ),
 ]
 ReceiptFile = Annotated[
     Path | None,
-    typer.Option("--receipt", metavar="FILE", help="Write the receipt as JSON, too."),
+    typer.Option("--receipt", metavar="FILE", help="Also write the receipt as JSON to FILE."),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=0, metavar="N", help="How many rows.")]
-Everything = Annotated[bool, typer.Option("--all", help="All rows.")]
-BundleFormats = Annotated[
-    str | None, typer.Option("--formats", help="Any of csv,json,ndjson,parquet,xlsx.")
+ParameterNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", help="Parameters to write, such as password (default: all seven)."
+    ),
 ]
-ForWhom = Annotated[
-    Profile, typer.Option("--profile", help="excel: for spreadsheets, nothing spoilt.")
+ParameterKey = Annotated[
+    str | None,
+    typer.Option("--kms-key-id", metavar="KEY", help="KMS key for the user name and password."),
 ]
-Bundle = Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for the bundle.")]
-Zipped = Annotated[bool, typer.Option("--zip", help="Pack the folder, too: DIR.zip.")]
-ReadNothing = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done; read no row.")
+TerraformFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Write the files to DIR.")]
+ForceWrite = Annotated[bool, typer.Option("--force", help="Overwrite files that were changed.")]
+
+# -- doctor and demo -------------------------------------------------------------------------------
+
+DoctorTable = Annotated[
+    str | None,
+    typer.Argument(metavar="TABLE", help="Table to test (default: ORACLE_TABLE_NAME)."),
 ]
+DoctorBucket = Annotated[
+    str | None,
+    typer.Option(
+        "--bucket", metavar="BUCKET", help="Also test this bucket: NAME or s3://NAME/PREFIX/."
+    ),
+]
+DemoFolder = Annotated[
+    Path, typer.Argument(metavar="[FOLDER]", help="Write the files of the tour to FOLDER.")
+]
+DemoRows = Annotated[int, typer.Option("--rows", min=1, help="Number of colors to make.")]

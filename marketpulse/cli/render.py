@@ -1,171 +1,345 @@
-"""Results as people read them, or as JSON; what else is to be said goes to `say`."""
+"""Every result as a person reads it, or as JSON.
+
+Results go to standard output. Notes and warnings go to `say`, which prints on standard error.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from marketpulse.cli import console
+from marketpulse.model import Table
 
 if TYPE_CHECKING:
     from marketpulse.aws.parameters import ParametersReport
+    from marketpulse.bundle import BundleTable
     from marketpulse.colors.explain import Explanation
+    from marketpulse.colors.funnel import Funnel
+    from marketpulse.colors.rules import CheckedRules
     from marketpulse.colors.run import ColorsRun
-    from marketpulse.extraction.catalog import Listing
+    from marketpulse.doctor import Step
+    from marketpulse.extraction.catalog import Listing, Schemas
     from marketpulse.extraction.sample import Planned, Sample
-    from marketpulse.model import Table, TableSchema
+    from marketpulse.extraction.verify import Verified
+    from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
+    from marketpulse.settings import Provenance
 
-# A whole number that is said to be none has come as a float.
-_TOO_LONG = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not an integer$")
+# A rejected whole number with this many digits was damaged before: a float keeps only 15 of them.
+_DAMAGED_NUMBER = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not an integer$")
 
 Say: TypeAlias = Callable[[str], None]
 
 
-def show_listing(found: Listing) -> None:
-    """The tables, how many rows each has, and what it is for."""
-    estimated = any(it.rows_as_of for it in found.tables)
-    rows = [
-        (it.name, it.kind, it.rows, *([it.rows_as_of] if estimated else []), _about(it))
-        for it in found.tables
-    ]
-    console.show_table(
-        ("table", "kind", "rows", *(["as of"] if estimated else []), "comment"), rows
-    )
+# -- colors ----------------------------------------------------------------------------------------
 
 
-def _about(table: Table) -> str:
-    return f"for {table.target}" if table.target else table.comment
-
-
-def show_run(run: ColorsRun, pushed: Receipt | None, *, as_json: bool, say: Say) -> None:
-    """A run's account, and what the user should know of it."""
-    rows = run.counts
+def show_run(run: ColorsRun, receipt: Receipt | None, *, as_json: bool, say: Say) -> None:
+    """Show what became of the rows of a run, and its warnings."""
     if as_json:
-        console.show_json({**run.summary(), "output": str(run.output), **_as_part(pushed)})
+        console.show_json({**run.summary(), "output": str(run.output), **_push_part(receipt)})
     else:
-        left = rows.read - rows.excluded - rows.rejected
-        told = run.input if run.where is None else f"{run.input}, of which {run.where}"
-        table: list[tuple[str, object, str]] = [("rows read", rows.read, told)]
-        table += [("rejected", rows.rejected, "see rejected_colors" if rows.rejected else "")]
-        table += [("excluded", rows.excluded, f"by {run.rules}")]
-        table += [("parents", rows.parents, "one for each security")]
-        table += [("children", rows.children, f"of {left} colors that stay")]
-        console.show_table(("", "rows", ""), table)
+        _show_counts(run)
         console.show_text(f"run {run.run_id}: " + ", ".join(file.name for file in run.files))
         console.show_text(f"in {run.output}")
-    if rows.rejected:
+    _warn_of_rows(run, say)
+    if receipt and not as_json:
+        show_receipt(receipt, as_json=False, say=say)
+
+
+def _show_counts(run: ColorsRun) -> None:
+    rows = run.counts
+    ranked = rows.read - rows.excluded - rows.rejected
+    source = run.input if run.where is None else f"{run.input}, of which {run.where}"
+    lines: list[tuple[str, int, str]] = [
+        ("rows read", rows.read, source),
+        ("rejected", rows.rejected, "see rejected_colors" if rows.rejected else ""),
+        ("excluded", rows.excluded, f"by {run.rules}"),
+        ("parents", rows.parents, "one for each security"),
+        ("children", rows.children, f"of {ranked} colors that stay"),
+    ]
+    console.show_table(("", "rows", ""), lines)
+
+
+def _warn_of_rows(run: ColorsRun, say: Say) -> None:
+    if run.counts.rejected:
+        say(f"warning: {run.counts.rejected} rows were rejected:")
         reasons = list(run.rejected_by_reason.items())
-        say(f"warning: {rows.rejected} rows were rejected:")
         for reason, count in reasons[:5]:
             say(f"  {count}: {reason}")
         if len(reasons) > 5:
-            say(f"  and {len(reasons) - 5} more reasons, in rejected_colors")
-        if any(map(_TOO_LONG.search, run.rejected_by_reason)):
+            say(f"  and {len(reasons) - 5} more reasons, see rejected_colors")
+        if any(map(_DAMAGED_NUMBER.search, run.rejected_by_reason)):
             say(
-                "  hint: a spreadsheet or a float keeps 15 digits of a number; "
-                "have that column written as text"
+                "  hint: a spreadsheet keeps only 15 digits of a number: export that column as text"
             )
-    if run.warnings["cusip"]:
-        say(f"warning: {run.warnings['cusip']} rows with a CUSIP that is none; kept")
-    if run.warnings["rank"]:
-        say(f"warning: {run.warnings['rank']} rows with a rank outside 1 to 6; kept")
+    if count := run.warnings["cusip"]:
+        say(f"warning: {count} rows have an invalid CUSIP, rows kept")
+    if count := run.warnings["rank"]:
+        say(f"warning: {count} rows have a rank outside 1 to 6, rows kept")
     for warning in run.rule_warnings:
         say(f"warning: {warning}")
-    if pushed and not as_json:
-        show_receipt(pushed, as_json=False, say=say)
-
-
-def _as_part(pushed: Receipt | None) -> dict[str, Any]:
-    """A receipt as a part of another result's JSON."""
-    return {} if pushed is None else {"push": pushed.as_json()}
-
-
-def show_plan(planned: Sequence[Planned], *, as_json: bool) -> None:
-    """What a sample would take and write."""
-    if as_json:
-        console.show_json([asdict(it) for it in planned])
-        return
-    for it in planned:
-        known = "" if it.rows is None else f" ({it.rows} rows)"
-        console.show_text(f"{it.statement}{known}\n  {', '.join(it.files)}")
-
-
-def show_sample(taken: Sample, pushed: Receipt | None, *, as_json: bool, say: Say) -> None:
-    """A bundle's tables and files, and what is missing."""
-    manifest = taken.manifest
-    if as_json:
-        console.show_json({**taken.as_json(), **_as_part(pushed)})
-    else:
-        tables = [it for it in manifest.tables if it.files]
-        rows = [(it.name, it.rows, ", ".join(file.name for file in it.files)) for it in tables]
-        console.show_table(("table", "rows", "files"), rows)
-        console.show_text(f"in {taken.folder}" + (f" and {taken.zipped}" if taken.zipped else ""))
-    if pushed and not as_json:
-        show_receipt(pushed, as_json=False, say=say)
-    if taken.old_zip:
-        say(f"warning: {taken.old_zip} is of an earlier sample; --zip renews it")
-    for table in manifest.tables:
-        for note in table.notes:
-            say(f"warning: {table.name}: {note}")
-    for gap in manifest.missing:
-        console.say(f"error: {gap.table} is missing: {gap.why}")
-
-
-def show_receipt(receipt: Receipt, *, as_json: bool, say: Say) -> None:
-    """What a push did, object by object."""
-    if as_json:
-        console.show_json(receipt.as_json())
-    else:
-        rows = [(it.action, it.bytes, it.key) for it in receipt.objects]
-        console.show_table(("", "bytes", f"in s3://{receipt.bucket}"), rows)
-    if not receipt.complete:
-        say("warning: a bundle says of itself that it is not complete")
-    sent = [it.bytes for it in receipt.objects if it.action in {"sent", "would send"}]
-    verb = "would send" if receipt.dry_run else "sent"
-    skipped = len(receipt.objects) - len(sent)
-    if any(it.action == "kept" for it in receipt.objects):
-        say("this run is published already, with another PROCESSED_AT, which stays")
-    say(f"{verb} {len(sent)} objects, {sum(sent)} bytes; skipped {skipped}")
-
-
-def show_schema(described: TableSchema) -> None:
-    """A table's columns, keys and comments."""
-    table = described.table
-    rows = "" if table.rows is None else f", {table.rows} rows"
-    console.show_text(f"{table.name}: {table.kind}{rows}. {table.comment}".rstrip(" ."))
-    console.show_table(
-        ("column", "type", "null", "comment"),
-        [(it.name, it.type, "" if it.nullable else "no", it.comment) for it in described.columns],
-    )
-    if described.primary_key:
-        console.show_text(f"primary key: {', '.join(described.primary_key)}")
-    for unique in described.unique:
-        console.show_text(f"unique: {', '.join(unique)}")
-    for key in described.foreign_keys:
-        ours, theirs = ", ".join(key.columns), ", ".join(key.references)
-        console.show_text(f"{ours} points to {key.table}: {theirs}")
-    for check in described.checks:
-        console.show_text(f"check: {check}")
 
 
 def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
-    """Why a security's rows came out as they did."""
+    """Show why each row of a security became a parent, a child, or neither."""
     if as_json:
         console.show_json(explanation.as_json())
         return
-    from marketpulse.colors.explain import lines  # noqa: PLC0415 - when it is needed
+    from marketpulse.colors.explain import lines  # noqa: PLC0415 - loads the engine
 
     for line in lines(explanation):
         console.show_text(line)
 
 
+def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:
+    """Show the errors and warnings of a rules file."""
+    if as_json:
+        console.show_json(checked.as_json())
+        return
+    rows = [
+        ("error" if fault.fatal else "warning", fault.place, fault.message)
+        for fault in checked.faults
+    ]
+    if rows:
+        console.show_table(("", "where", "what"), rows)
+    console.show_text(
+        f"{checked.name}: {checked.active} active rules, {checked.inactive} switched off, "
+        f"{checked.errors} errors, {len(checked.faults) - checked.errors} warnings"
+    )
+
+
+def show_funnel(funnel: Funnel, *, as_json: bool, say: Say) -> None:
+    """Show how many rows each rule matches, takes and leaves."""
+    if as_json:
+        console.show_json(funnel.as_json())
+        return
+    rows: list[tuple[object, ...]] = [
+        ("rows read", "", "", funnel.read),
+        ("rejected", "", funnel.rejected, funnel.read - funnel.rejected),
+    ]
+    rows += [
+        (f"{stage.id} {stage.name}", stage.matches, stage.takes, stage.left)
+        for stage in funnel.stages
+    ]
+    console.show_table(("rule", "matches", "takes", "left"), rows)
+    for warning in funnel.warnings:
+        say(f"warning: {warning}")
+
+
+# -- extraction ------------------------------------------------------------------------------------
+
+
+def show_listing(listing: Listing) -> None:
+    """Show the tables with their row counts and comments."""
+    estimated = any(table.rows_as_of for table in listing.tables)
+    rows = []
+    for table in listing.tables:
+        as_of = (table.rows_as_of,) if estimated else ()
+        comment = f"for {table.target}" if table.target else table.comment
+        rows.append((table.name, table.kind, table.rows, *as_of, comment))
+    headers = ("table", "kind", "rows", *(("as of",) if estimated else ()), "comment")
+    console.show_table(headers, rows)
+
+
+def show_listing_as_csv(listing: Listing) -> None:
+    """Show the tables as CSV, with all that is known of each."""
+    _, *names = (field.name for field in fields(Table))
+    console.show_csv(("table", *names), [[*table.values()] for table in listing.as_json()])
+
+
+def show_schemas(schemas: Schemas, *, as_json: bool) -> None:
+    """Show the columns, keys and comments of tables."""
+    if as_json:
+        console.show_json(schemas.as_json())
+        return
+    for number, schema in enumerate(schemas.tables):
+        if number:
+            console.show_text("")
+        _show_schema(schema)
+
+
+def _show_schema(schema: TableSchema) -> None:
+    table = schema.table
+    rows = "" if table.rows is None else f", {table.rows} rows"
+    console.show_text(f"{table.name}: {table.kind}{rows}. {table.comment}".rstrip(" ."))
+    console.show_table(
+        ("column", "type", "null", "comment"),
+        [
+            (column.name, column.type, "" if column.nullable else "no", column.comment)
+            for column in schema.columns
+        ],
+    )
+    if schema.primary_key:
+        console.show_text(f"primary key: {', '.join(schema.primary_key)}")
+    for unique in schema.unique:
+        console.show_text(f"unique: {', '.join(unique)}")
+    for key in schema.foreign_keys:
+        columns, references = ", ".join(key.columns), ", ".join(key.references)
+        console.show_text(f"{columns} points to {key.table}: {references}")
+    for check in schema.checks:
+        console.show_text(f"check: {check}")
+
+
+def show_plan(planned: Sequence[Planned], *, as_json: bool) -> None:
+    """Show what a sample would read and write."""
+    if as_json:
+        console.show_json([asdict(table) for table in planned])
+        return
+    for table in planned:
+        rows = "" if table.rows is None else f" ({table.rows} rows)"
+        console.show_text(f"{table.statement}{rows}\n  {', '.join(table.files)}")
+
+
+def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: Say) -> None:
+    """Show the tables and files of a new bundle, and which tables are missing."""
+    manifest = sample.manifest
+    if as_json:
+        console.show_json({**sample.as_json(), **_push_part(receipt)})
+    else:
+        rows = [
+            (table.name, table.rows, ", ".join(file.name for file in table.files))
+            for table in _with_files(manifest.tables)
+        ]
+        console.show_table(("table", "rows", "files"), rows)
+        console.show_text(
+            f"in {sample.folder}" + (f" and {sample.zipped}" if sample.zipped else "")
+        )
+    if receipt and not as_json:
+        show_receipt(receipt, as_json=False, say=say)
+    if sample.old_zip:
+        say(f"warning: {sample.old_zip} holds an earlier sample; --zip replaces it")
+    for table in manifest.tables:
+        for note in table.notes:
+            say(f"warning: {table.name}: {note}")
+    for gap in manifest.missing:  # even with --quiet: the exit code says that something is missing
+        console.say(f"error: {gap.table} is missing: {gap.why}")
+
+
+def show_verification(verified: Verified, *, as_json: bool) -> None:
+    """Show the tables of a bundle, and the files that are not as they were written."""
+    if as_json:
+        console.show_json(verified.as_json())
+        return
+    rows = [
+        (table.name, table.rows, ", ".join(file.format for file in table.files))
+        for table in _with_files(verified.manifest.tables)
+    ]
+    console.show_table(("table", "rows", "as"), rows)
+    for fault in verified.faults:
+        console.show_text(f"{fault.file}: {fault.what}")
+    for gap in verified.manifest.missing:
+        console.show_text(f"missing: {gap.table}: {gap.why}")
+    faults = len(verified.faults)
+    verdict = f"{faults} faults" if faults else "every file is as it was written"
+    console.show_text(f"{verified.bundle}: {verdict}")
+
+
+def _with_files(tables: Iterable[BundleTable]) -> list[BundleTable]:
+    """The tables whose rows are in the bundle, not only their schemas."""
+    return [table for table in tables if table.files]
+
+
+# -- publishing ------------------------------------------------------------------------------------
+
+
+def show_receipt(receipt: Receipt, *, as_json: bool, say: Say) -> None:
+    """Show what a push did with each object."""
+    if as_json:
+        console.show_json(receipt.as_json())
+    else:
+        rows = [(pushed.action, pushed.bytes, pushed.key) for pushed in receipt.objects]
+        console.show_table(("", "bytes", f"in s3://{receipt.bucket}"), rows)
+    if not receipt.complete:
+        say("warning: the manifest of a bundle says that tables are missing")
+    if any(pushed.action == "kept" for pushed in receipt.objects):
+        say("this run is already published with another PROCESSED_AT, which stays")
+    sizes = [pushed.bytes for pushed in receipt.objects if pushed.action in {"sent", "would send"}]
+    verb = "would send" if receipt.dry_run else "sent"
+    skipped = len(receipt.objects) - len(sizes)
+    say(f"{verb} {len(sizes)} objects, {sum(sizes)} bytes; skipped {skipped}")
+
+
+def _push_part(receipt: Receipt | None) -> dict[str, object]:
+    """The receipt as a part of the JSON of another result."""
+    return {} if receipt is None else {"push": receipt.as_json()}
+
+
+def show_terraform(
+    folder: Path, names: Sequence[str], written: Sequence[str], *, as_json: bool, say: Say
+) -> None:
+    """Show the Terraform files of a folder, and how many of them are new."""
+    if as_json:
+        console.show_json({"output": str(folder), "files": [*names], "written": [*written]})
+        return
+    for name in names:
+        console.show_text(str(folder / name))
+    say(f"{len(written)} files written, {len(names) - len(written)} unchanged")
+
+
 def show_parameters(report: ParametersReport, *, as_json: bool) -> None:
-    """How the parameters are, without their values."""
+    """Show the state of each SSM parameter, never its value."""
     if as_json:
         console.show_json(report.as_json())
         return
-    console.show_table(("parameter", ""), [(it.name, it.state) for it in report.parameters])
+    rows = [(parameter.name, parameter.state) for parameter in report.parameters]
+    console.show_table(("parameter", ""), rows)
     console.show_text(f"in {report.path} of {report.region}")
+
+
+# -- diagnosis -------------------------------------------------------------------------------------
+
+
+def show_settings(provenances: Sequence[Provenance], *, as_json: bool) -> None:
+    """Show each setting, where its value comes from, and what it overrides."""
+    if as_json:
+        console.show_json(
+            [
+                {
+                    "name": setting.variable,
+                    "value": setting.shown,
+                    "from": setting.winner,
+                    "also": [*setting.losers],
+                }
+                for setting in provenances
+            ]
+        )
+        return
+    rows = [
+        (setting.variable, setting.shown, setting.winner, ", ".join(setting.losers))
+        for setting in provenances
+    ]
+    console.show_table(("setting", "value", "from", "overrides"), rows)
+
+
+def show_diagnosis(steps: Iterable[Step], *, as_json: bool) -> int:
+    """Show each step of `doctor` as it ends. Returns the exit code of the last."""
+    ended = []
+    for step in steps:
+        ended.append(step)
+        if not as_json:
+            console.show_text(
+                f"{step.state:8} {step.layer:14} {step.seconds:5.2f} s  {step.detail}"
+            )
+    last = ended[-1]
+    if as_json:
+        console.show_json(
+            {"exit_code": last.exit_code, "steps": [step.as_json() for step in ended]}
+        )
+    elif last.check:
+        console.show_text(f"{last.check}: {last.hint}")
+    return last.exit_code
+
+
+# -- the tour --------------------------------------------------------------------------------------
+
+
+def show_tour_step(text: str, command: Sequence[str]) -> None:
+    """Show what a step of the tour is about, and the command that it runs."""
+    console.show_text(f"\n{text}\n")
+    if command:
+        console.show_text(f"    $ marketpulse {' '.join(command)}\n")

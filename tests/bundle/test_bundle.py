@@ -39,7 +39,7 @@ class Refused(socket.socket):
     def __init__(self, *_, **__):
         raise AssertionError("a socket")
 socket.socket = Refused
-from marketpulse.cli.app import main
+from marketpulse.cli import main
 main()
 """
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and permissions")
@@ -182,7 +182,7 @@ def test_a_zip_of_an_earlier_sample_is_told(bundle: Path) -> None:
     for more, told in (((), False), (("--zip",), False), (("--columns", "CUSIP"), True)):
         process = start(*words, *more, folder=bundle.parent)
         _, err = process.communicate(timeout=120)
-        assert ("sample_data.zip is of an earlier sample" in err) == told
+        assert ("sample_data.zip holds an earlier sample" in err) == told
 
 
 def test_names_are_distinct_on_every_platform(whole: Path) -> None:

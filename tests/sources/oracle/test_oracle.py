@@ -273,7 +273,7 @@ def test_all_is_well_with_doctor(server: OracleServer, tmp_path: Path) -> None:
     done = run(server, tmp_path, "doctor")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "COLORS_TABLE be read" in done.stdout
+    assert "COLORS_TABLE can be read" in done.stdout
     assert "AL32UTF8" in done.stdout
 
 

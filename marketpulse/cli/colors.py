@@ -1,0 +1,125 @@
+"""The commands `run-colors`, `rules check` and `rules test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from marketpulse.cli import render
+from marketpulse.cli.options import (
+    ColumnMapping,
+    ExplainCusip,
+    Hierarchy,
+    InputNames,
+    MaxRejected,
+    MemoryLimit,
+    OutputFormat,
+    ProcessedAt,
+    ProcessingType,
+    ProcessingTypeChoice,
+    PushTarget,
+    RequiredRulesFile,
+    ResultFormat,
+    RulesFile,
+    RulesFileArgument,
+    RunFolder,
+    RunFormats,
+    SourceName,
+    TableName,
+    WhereCondition,
+)
+from marketpulse.cli.publishing import check_push_target, push_results
+from marketpulse.cli.session import Session
+
+rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+def run_colors(
+    ctx: typer.Context,
+    inputs: InputNames = None,
+    source: SourceName = None,
+    table: TableName = None,
+    where: WhereCondition = None,
+    rules: RulesFile = None,
+    hierarchy: Hierarchy = "rank,date,price",
+    mapping: ColumnMapping = None,
+    output: RunFolder = Path("processed_colors"),
+    formats: RunFormats = None,
+    processing_type: ProcessingTypeChoice = ProcessingType.MANUAL,
+    processed_at: ProcessedAt = None,
+    max_rejected: MaxRejected = None,
+    memory_limit: MemoryLimit = None,
+    explain: ExplainCusip = None,
+    push: PushTarget = None,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Rank colors into one parent and its children per security.
+
+    Applies your exclusion rules first. Every row ends up in one of three files: processed,
+    excluded or rejected.
+    """
+    session: Session = ctx.obj
+    as_json = result_format is OutputFormat.JSON
+    check_push_target(push, writes=explain is None)
+    with session.open_source(inputs, source) as data:
+        from marketpulse.colors import run  # noqa: PLC0415 - loads the engine, 0.3 s
+
+        usual = "csv,parquet" if push else "csv"
+        asked: dict[str, Any] = {
+            "table": table,
+            "where": where,
+            "rules": rules,
+            "hierarchy": hierarchy,
+            "mapping": mapping or (),
+            "memory_limit": memory_limit,
+        }
+        if explain is not None:
+            from marketpulse.colors import explain as explanations  # noqa: PLC0415 - the same
+
+            with run.prepared(data, **asked) as ready:
+                render.show_explanation(explanations.explain(ready, explain), as_json=as_json)
+            return
+        result = run.run_colors(
+            data,
+            output=output,
+            formats=(usual if formats is None else formats).split(","),
+            processing_type=processing_type.value,
+            processed_at=processed_at,
+            max_rejected=max_rejected,
+            **asked,
+        )
+    receipt = push_results(session, output, push)
+    render.show_run(result, receipt, as_json=as_json, say=session.say)
+
+
+@rules_app.command("check")
+def rules_check(rules: RulesFileArgument, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+    """List the errors and warnings of a rules file."""
+    from marketpulse.colors.rules import check_rules as check  # noqa: PLC0415 - not for --help
+
+    checked = check(rules)
+    render.show_rules_check(checked, as_json=result_format is OutputFormat.JSON)
+    if checked.errors:
+        raise typer.Exit(7)
+
+
+@rules_app.command("test")
+def rules_test(
+    ctx: typer.Context,
+    rules: RequiredRulesFile,
+    inputs: InputNames = None,
+    source: SourceName = None,
+    table: TableName = None,
+    mapping: ColumnMapping = None,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Show how many rows each rule matches, takes and leaves. Writes nothing."""
+    session: Session = ctx.obj
+    with session.open_source(inputs, source) as data:
+        from marketpulse.colors.funnel import test_rules as test  # noqa: PLC0415 - loads the engine
+
+        funnel = test(data, rules=rules, table=table, mapping=mapping or ())
+    as_json = result_format is OutputFormat.JSON
+    render.show_funnel(funnel, as_json=as_json, say=session.say)

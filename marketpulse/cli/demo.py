@@ -1,0 +1,27 @@
+"""The command `demo`: it runs other commands, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from marketpulse.cli import render
+from marketpulse.cli.options import DemoFolder, DemoRows
+
+
+def demo(
+    ctx: typer.Context,
+    folder: DemoFolder = Path("marketpulse_demo"),
+    rows: DemoRows = 2000,
+) -> None:
+    """Take a tour of all commands on a built-in market. Needs no database and no cloud."""
+    from marketpulse.cli.tour import tour  # noqa: PLC0415 - loads the sources
+
+    commands = ctx.find_root().command
+    for text, command in tour(folder, rows):
+        render.show_tour_step(text, command)
+        if command:
+            code = commands.main([*command], prog_name="marketpulse", standalone_mode=False)
+            if code:
+                raise typer.Exit(code)

@@ -1,0 +1,67 @@
+"""The commands `doctor` and `config`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import typer
+
+from marketpulse.cli import render
+from marketpulse.cli.options import DoctorBucket, DoctorTable, OutputFormat, ResultFormat
+from marketpulse.cli.session import Session
+from marketpulse.errors import AwsError, SettingsError
+
+
+def doctor(
+    ctx: typer.Context,
+    table: DoctorTable = None,
+    bucket: DoctorBucket = None,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Test the connection step by step. Stops at the first failure and says what to do."""
+    from marketpulse.aws.session import caller_identity  # noqa: PLC0415 - boto3 takes 0.2 s
+    from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
+
+    session: Session = ctx.obj
+    region = session.settings()[0].aws_region
+    options = DoctorOptions(
+        settings=session.oracle_settings,
+        identity=lambda: caller_identity(region),
+        bucket=None if bucket is None else _bucket_test(bucket, region),
+        table=table,
+    )
+    as_json = result_format is OutputFormat.JSON
+    raise typer.Exit(render.show_diagnosis(diagnose(options), as_json=as_json))
+
+
+def _bucket_test(bucket: str, region: str) -> Callable[[], str]:
+    """A function that reads from a bucket. Raises `UsageError` if the address is invalid."""
+    from marketpulse.artifacts import POINTER  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import place_of  # noqa: PLC0415 - not for --help
+
+    place = place_of(bucket if "://" in bucket else f"s3://{bucket}")
+
+    def read() -> str:
+        from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
+
+        with Bucket(place.bucket, region=region) as there:
+            there.there([place.key(POINTER)])
+        return f"s3://{place.bucket}/{place.prefix} answers"
+
+    return read
+
+
+def config(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+    """Show every setting, where its value comes from, and what it overrides."""
+    from marketpulse.settings import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+
+    session: Session = ctx.obj
+    settings, provenances = session.settings()
+    if settings.credentials != "env":
+        try:
+            with_ssm = load_settings(session.options, os.environ, session.env_file, ssm=True)
+            provenances = with_ssm[1]
+        except (AwsError, SettingsError) as error:
+            session.say(f"warning: {error.message}")
+    render.show_settings(provenances, as_json=result_format is OutputFormat.JSON)

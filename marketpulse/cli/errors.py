@@ -1,0 +1,90 @@
+"""The error boundary: the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import typer
+
+from marketpulse.cli import console
+from marketpulse.errors import MarketPulseError, OutputError, UsageError
+from marketpulse.version import __version__
+
+interrupted = threading.Event()  # set by Ctrl-C
+
+
+@contextmanager
+def error_boundary(arguments: Sequence[str], *, verbose: bool) -> Iterator[None]:
+    """Show an error as one message on standard error and raise `typer.Exit` with its code.
+
+    With `--format json` among the arguments the message is JSON. A reader that closes the pipe
+    early (`| head`) is no error: exit code 0. `verbose` adds the traceback of a bug.
+    """
+    as_json = _wants_json(arguments)
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        console.close_quietly()
+        raise typer.Exit(0) from None
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, typer.TyperException) and not as_json:
+            raise  # Typer shows the usage beside its own message
+        code = _show(error, as_json=as_json, verbose=verbose)
+        _release_frames(error)
+        raise typer.Exit(code) from None
+
+
+def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:
+    """Show the message of an error. Returns the exit code."""
+    # DuckDB turns a KeyboardInterrupt into an error of its own: only the event is reliable.
+    if isinstance(error, KeyboardInterrupt) or interrupted.is_set():
+        console.say("interrupted")
+        return 130
+    shown = _translate(error)
+    if shown is not error and verbose:
+        console.say("".join(traceback.format_tb(error.__traceback__)).rstrip())
+    console.show_error(shown, as_json=as_json)
+    return shown.exit_code
+
+
+def _release_frames(error: BaseException | None) -> None:
+    """Clear the frames of an error: DuckDB prints a warning for every object alive at exit."""
+    cleared: set[int] = set()
+    # Errors of SQLAlchemy and of the driver refer to each other.
+    while error and id(error) not in cleared:
+        cleared.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+
+
+def _translate(error: BaseException) -> MarketPulseError:
+    """The error as a `MarketPulseError`. Any unknown error is a bug, named with its line."""
+    if isinstance(error, MarketPulseError):
+        return error
+    if isinstance(error, typer.TyperException):
+        return UsageError(error.format_message(), hint="see --help")
+    if isinstance(error, OSError):
+        message = f"{error.filename}: " if error.filename else ""
+        message += error.strerror or str(error)
+        if error.errno == errno.ENOSPC:
+            return OutputError(message, hint="free some space, also for temporary files (TMPDIR)")
+        return UsageError(message, hint="check the name and the permissions")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    line = f"{Path(frame.filename).name}:{frame.lineno}"
+    first_line = str(error).partition("\n")[0]
+    return MarketPulseError(
+        f"a bug in MarketPulse {__version__}: {type(error).__name__} in {line}: {first_line}",
+        hint="please report this line; `marketpulse -v COMMAND` shows more",
+    )

@@ -1,0 +1,174 @@
+"""The commands `list-tables`, `schema`, `sample` and `verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from marketpulse.cli import console, render
+from marketpulse.cli.options import (
+    AllRows,
+    BundleFolder,
+    BundleFormats,
+    BundlePath,
+    ColumnNames,
+    CopyFolder,
+    DdlDialect,
+    ExactCounts,
+    IncludeSystem,
+    JsonRows,
+    ListFormat,
+    ListFormatChoice,
+    MaxLob,
+    ModelsFile,
+    NamePattern,
+    OrderBy,
+    OutputFormat,
+    Profile,
+    ProfileChoice,
+    PushTarget,
+    ResultFormat,
+    RowLimit,
+    SampleDryRun,
+    SchemaName,
+    SourceName,
+    TableNames,
+    TakenAt,
+    WhereCondition,
+    ZipFlag,
+)
+from marketpulse.cli.publishing import check_push_target, push_results
+from marketpulse.cli.session import Session
+from marketpulse.errors import UsageError
+
+
+def list_tables(
+    ctx: typer.Context,
+    source: SourceName = None,
+    like: NamePattern = None,
+    schema: SchemaName = None,
+    system: IncludeSystem = False,
+    exact: ExactCounts = False,
+    output: CopyFolder = None,
+    result_format: ListFormatChoice = ListFormat.TABLE,
+) -> None:
+    """List the tables of the database or of another source, with row counts and comments."""
+    session: Session = ctx.obj
+    with session.open_source(source=source, system=system) as data:
+        from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
+
+        listing = catalog.list_tables(data, like, schema=schema, exact=exact)
+    if output is not None:
+        session.say(f"{output}: {', '.join(listing.write(output))}")
+    if result_format is ListFormat.JSON:
+        console.show_json(listing.as_json())
+    elif result_format is ListFormat.CSV:
+        render.show_listing_as_csv(listing)
+    else:
+        render.show_listing(listing)
+
+
+def schema(
+    ctx: typer.Context,
+    tables: TableNames = None,
+    source: SourceName = None,
+    output: CopyFolder = None,
+    models: ModelsFile = None,
+    ddl: DdlDialect = None,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Describe tables: their columns with types and comments, and their keys."""
+    if ddl and result_format is OutputFormat.JSON:
+        raise UsageError("--ddl prints SQL, not JSON", hint="leave out --ddl or --format")
+    session: Session = ctx.obj
+    with session.open_source(source=source) as data:
+        from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
+
+        schemas = catalog.describe(data, tables or ())
+        source_info = data.info()
+    if output is not None:
+        session.say(f"{output}: {', '.join(schemas.write(output))}")
+    if models is not None:
+        from marketpulse.extraction.pydantic_models import write_models  # noqa: PLC0415 - rare
+
+        write_models(models, source_info, schemas.tables)
+        session.say(f"{models}: models of {len(schemas.tables)} tables")
+    if ddl:
+        from marketpulse.extraction.ddl import as_ddl  # noqa: PLC0415 - rare
+
+        console.show_code(as_ddl(schemas.tables))
+    else:
+        render.show_schemas(schemas, as_json=result_format is OutputFormat.JSON)
+
+
+def sample(
+    ctx: typer.Context,
+    tables: TableNames = None,
+    source: SourceName = None,
+    limit: RowLimit = 1000,
+    all_rows: AllRows = False,
+    where: WhereCondition = None,
+    columns: ColumnNames = None,
+    order: OrderBy = None,
+    formats: BundleFormats = None,
+    profile: ProfileChoice = Profile.LOSSLESS,
+    json_rows: JsonRows = "100",
+    output: BundleFolder = Path("sample_data"),
+    max_lob: MaxLob = None,
+    zipped: ZipFlag = False,
+    push: PushTarget = None,
+    taken_at: TakenAt = None,
+    dry_run: SampleDryRun = False,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Write rows of tables, with their schemas and checksums, to a folder that you can send."""
+    session: Session = ctx.obj
+    as_json = result_format is OutputFormat.JSON
+    check_push_target(push, writes=not dry_run)
+    with session.open_source(source=source, max_lob=max_lob) as data:
+        from marketpulse import timestamps  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction import catalog  # noqa: PLC0415 - loads Arrow
+        from marketpulse.extraction import sample as job  # noqa: PLC0415 - the same
+
+        usual = "csv,json,xlsx" if profile is Profile.EXCEL else "csv,json"
+        wanted = job.Wanted(
+            limit=None if all_rows else limit,
+            where=where,
+            order=order,
+            columns=None if columns is None else job.listed(columns),
+            formats=tuple((usual if formats is None else formats).split(",")),
+            profile=profile.value,
+            json_rows=job.rows(json_rows),
+        )
+        timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
+        if dry_run:
+            planned = job.plan(catalog.describe(data, tables or ()), wanted, timestamp)
+            render.show_plan(planned, as_json=as_json)
+            return
+        taken = job.sample(
+            data,
+            tables or (),
+            wanted,
+            output=output,
+            taken_at=timestamp,
+            progress=session.progress(),
+            zipped=zipped,
+            secrets=session.secrets(),
+        )
+    receipt = push_results(session, output, push)
+    render.show_sample(taken, receipt, as_json=as_json, say=session.say)
+    if taken.manifest.missing:
+        raise typer.Exit(9)
+
+
+def verify(bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+    """Check that a bundle is complete and unchanged. Reads every row."""
+    from marketpulse.extraction.verify import verify as verify_bundle  # noqa: PLC0415 - loads Arrow
+
+    verified = verify_bundle(bundle)
+    render.show_verification(verified, as_json=result_format is OutputFormat.JSON)
+    if verified.faults:
+        raise typer.Exit(7)
+    if not verified.manifest.complete:
+        raise typer.Exit(9)

@@ -1,0 +1,194 @@
+"""The commands `push-s3`, `ssm put`, `ssm check` and `terraform`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from marketpulse.cli import render
+from marketpulse.cli.options import (
+    EncryptionChoice,
+    EndpointUrl,
+    ForceUpload,
+    ForceWrite,
+    KmsKey,
+    ObjectTags,
+    OutputFormat,
+    ParameterKey,
+    ParameterNames,
+    PrefixTemplate,
+    PushDryRun,
+    PushPaths,
+    ReceiptFile,
+    ResultFormat,
+    TerraformFolder,
+    UploadJobs,
+)
+from marketpulse.cli.session import Session
+from marketpulse.errors import AwsError, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from marketpulse.publish import Receipt
+
+ssm_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+def push_s3(
+    ctx: typer.Context,
+    paths: PushPaths = None,
+    dry_run: PushDryRun = False,
+    force: ForceUpload = False,
+    endpoint_url: EndpointUrl = None,
+    jobs: UploadJobs = 16,
+    sse: EncryptionChoice = None,
+    kms_key: KmsKey = None,
+    tags: ObjectTags = None,
+    prefix_template: PrefixTemplate = None,
+    receipt: ReceiptFile = None,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Upload complete results to S3. Skips what is already there."""
+    if paths is None or len(paths) < 2:
+        raise UsageError(
+            "push-s3 needs at least one PATH and the target S3URI",
+            hint="for example: marketpulse push-s3 processed_colors s3://bucket/prefix/",
+        )
+    from marketpulse.publish import check_receipt, push  # noqa: PLC0415 - not for --help
+
+    session: Session = ctx.obj
+    settings, _ = session.settings()
+    if receipt is not None:
+        check_receipt(receipt)
+    pushed = push(
+        paths[:-1],
+        paths[-1],
+        region=settings.aws_region,
+        endpoint_url=endpoint_url,
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+        sse=sse,
+        kms_key_id=kms_key,
+        tags=tags or (),
+        prefix_template=prefix_template,
+        patience=settings.deadline,
+        progress=session.progress("bytes"),
+    )
+    if receipt is not None:
+        pushed.write(receipt)
+    render.show_receipt(pushed, as_json=result_format is OutputFormat.JSON, say=session.say)
+
+
+def check_push_target(target: str | None, *, writes: bool) -> None:
+    """Check the value of `--push` before the work begins, not after it."""
+    if target is None:
+        return
+    from marketpulse.publish import place_of  # noqa: PLC0415 - not for --help
+
+    place_of(target)
+    if not writes:
+        raise UsageError("--push: this command writes nothing to upload", hint="leave out --push")
+
+
+def push_results(session: Session, folder: Path, target: str | None) -> Receipt | None:
+    """Upload a result folder to the target of `--push`, if there is one."""
+    if target is None:
+        return None
+    from marketpulse.publish import push  # noqa: PLC0415 - not for --help
+
+    settings, _ = session.settings()
+    try:
+        return push(
+            [folder],
+            target,
+            region=settings.aws_region,
+            patience=settings.deadline,
+            progress=session.progress("bytes"),
+        )
+    except (AwsError, SettingsError) as error:
+        command = shlex.join(["marketpulse", "push-s3", str(folder), target])
+        error.hint += f"; the results are in {folder}, so next time only: {command}"
+        raise
+
+
+def terraform(
+    ctx: typer.Context,
+    folder: TerraformFolder,
+    force: ForceWrite = False,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Write the Terraform files for the function, its schedule, parameters and bucket."""
+    from marketpulse import terraform as files  # noqa: PLC0415 - not for --help
+
+    session: Session = ctx.obj
+    written = files.write(folder, force=force)
+    as_json = result_format is OutputFormat.JSON
+    render.show_terraform(folder, files.names(), written, as_json=as_json, say=session.say)
+
+
+@ssm_app.command("put")
+def ssm_put(
+    ctx: typer.Context,
+    names: ParameterNames = None,
+    kms_key: ParameterKey = None,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Write the connection parameters to AWS SSM.
+
+    Reads NAME=VALUE lines from standard input, or asks you at the terminal.
+    """
+    from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
+    from marketpulse.settings import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
+
+    session: Session = ctx.obj
+    chosen = names or [*parameters.PARAMETERS]
+    unknown = [name for name in chosen if name not in parameters.PARAMETERS]
+    if unknown:
+        raise UsageError(
+            f"there is no parameter {unknown[0].partition('=')[0]!r}",
+            hint=f"the names are {', '.join(parameters.PARAMETERS)}; never put a value on the command line",
+        )
+    if sys.stdin is None:
+        raise UsageError(
+            "standard input is closed", hint="for example: marketpulse ssm put < parameters.txt"
+        )
+    if sys.stdin.isatty():
+        values = {name: _prompt(name, hidden=name in parameters.SECRET_NAMES) for name in chosen}
+        values = {name: value for name, value in values.items() if value}
+    else:
+        lines = parameters.parse_parameters(sys.stdin.buffer.read())
+        values = {name: value for name, value in lines.items() if name in chosen}
+    settings, _ = session.settings()
+    written = parameters.put(parameter_path(settings), settings.aws_region, values, kms_key)
+    render.show_parameters(written, as_json=result_format is OutputFormat.JSON)
+    session.say(f"written: {', '.join(values)}")
+
+
+@ssm_app.command("check")
+def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+    """Check that all seven parameters are set in AWS SSM."""
+    from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
+    from marketpulse.settings import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
+
+    session: Session = ctx.obj
+    settings, _ = session.settings()
+    checked = parameters.check(parameter_path(settings), settings.aws_region)
+    render.show_parameters(checked, as_json=result_format is OutputFormat.JSON)
+    if not checked.complete:
+        raise typer.Exit(3)
+
+
+def _prompt(name: str, *, hidden: bool) -> str:
+    """Ask for a value at the terminal. An empty answer leaves the parameter unchanged."""
+    answer: str = typer.prompt(
+        f"{name} (press Enter to leave it unchanged)",
+        default="",
+        hide_input=hidden,
+        show_default=False,
+        err=True,
+    )
+    return answer

@@ -1,0 +1,108 @@
+"""The options before the command, and what follows from them: settings, secrets, the source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketpulse.cli import console
+from marketpulse.errors import SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from marketpulse.model import Progress
+    from marketpulse.settings import OracleSettings, Provenance, Settings
+    from marketpulse.sources import Source
+
+
+@dataclass(kw_only=True)
+class Session:
+    """The options before the command. Settings are loaded on first use."""
+
+    source: str | None = None
+    env_file: Path | None = None
+    credentials: str | None = None
+    driver: str | None = None
+    deadline: float | None = None
+    verbose: bool = False
+    quiet: bool = False
+    _settings: tuple[Settings, tuple[Provenance, ...]] | None = field(default=None, repr=False)
+    _oracle: OracleSettings | None = field(default=None, repr=False)
+
+    def settings(self) -> tuple[Settings, tuple[Provenance, ...]]:
+        """The settings and the origin of each."""
+        if self._settings is None:
+            from marketpulse.settings import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+
+            self._settings = load_settings(self.options, os.environ, self.env_file)
+        return self._settings
+
+    def oracle_settings(self) -> OracleSettings:
+        """The settings of the database connection. Reads AWS SSM if some are missing."""
+        if self._oracle is None:
+            from marketpulse.settings import oracle_settings  # noqa: PLC0415 - pydantic: 0.2 s
+
+            self._oracle = oracle_settings(self.options, os.environ, self.env_file)
+        return self._oracle
+
+    @property
+    def options(self) -> dict[str, str | None]:
+        """The options by the names of the settings that they override."""
+        return {
+            "MARKETPULSE_SOURCE": self.source,
+            "MARKETPULSE_CREDENTIALS": self.credentials,
+            "ORACLE_DRIVER": self.driver,
+            "MARKETPULSE_DEADLINE": None if self.deadline is None else str(self.deadline),
+        }
+
+    def secrets(self) -> list[str]:
+        """The passwords of this run. Shorter than eight characters they match by accident."""
+        settings, _ = self.settings()
+        passwords = [settings.oracle_password, settings.oracle_wallet_password]
+        passwords += [self._oracle.password] if self._oracle else []
+        texts = dict.fromkeys(password.get_secret_value() for password in passwords if password)
+        return [text for text in texts if len(text) >= 8]
+
+    def say(self, text: str) -> None:
+        """Print a note or a warning on standard error, unless `--quiet` was given."""
+        if not self.quiet:
+            console.say(text)
+
+    def progress(self, unit: str = "rows") -> Progress:
+        """A progress display on standard error that counts `unit`."""
+        return console.progress(quiet=self.quiet, unit=unit)
+
+    def open_source(
+        self,
+        inputs: Sequence[str] | None = None,
+        source: str | None = None,
+        *,
+        max_lob: int | None = None,
+        system: bool = False,
+    ) -> Source:
+        """Open the INPUT arguments, else `--source`, else the source of the settings.
+
+        `source` is the option after the command: it overrides the one before it. Raises
+        `UsageError` if INPUT and `--source` are both given.
+        """
+        from marketpulse.sources import open_files, open_source  # noqa: PLC0415 - heavy
+
+        option = source or self.source
+        if inputs:
+            if option:
+                raise UsageError(
+                    "INPUT and --source both name the input", hint="leave out one of them"
+                )
+            return open_source(inputs[0]) if len(inputs) == 1 else open_files(inputs)
+        name = option or self.settings()[0].source
+        if name != "oracle":
+            return open_source(name)
+        try:
+            oracle = self.oracle_settings()
+        except SettingsError as error:
+            if not option:  # perhaps the user did not mean a database
+                error.hint += "; or name a file, a folder or 'demo' with --source"
+            raise
+        return open_source(name, oracle=oracle, max_lob=max_lob, system=system)

@@ -1,0 +1,52 @@
+"""What happens around the commands of a process: streams, signals, the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from types import FrameType
+
+from marketpulse.cli import console
+from marketpulse.cli.app import app
+from marketpulse.cli.errors import interrupted
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    console.prepare_streams()
+    # A shell starts background jobs with SIGINT ignored. That must stay so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    if sys.platform == "linux":
+        # Arrow's default allocator returns memory to the system and requests it again all the time.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+    # Loading modules allocates many objects and drops few: collecting then is wasted time.
+    gc.set_threshold(50_000)
+    sys.meta_path.insert(0, _PandasBlocker())
+    try:
+        app(prog_name="marketpulse")
+    except KeyboardInterrupt:  # before a command started
+        console.say("interrupted")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the result is complete: exit undisturbed
+        console.finish()
+
+
+class _PandasBlocker:
+    """An import hook that reports pandas as not installed.
+
+    Arrow imports pandas with its first array if it can. That takes half a second, and no command
+    uses pandas.
+    """
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    interrupted.set()
+    raise KeyboardInterrupt

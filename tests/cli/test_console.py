@@ -1,0 +1,147 @@
+"""Streams: quiet, pipes that close, consoles of other encodings, escape codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import COLORS, RULES, Tool, one_message, posix, summary_of
+
+
+def test_quiet_says_nothing_but_errors(tool: Tool) -> None:
+    """-q silences warnings and keeps the counts on stdout."""
+    result = tool.run("-q", "run-colors", COLORS, "--output", "out", "--rules", RULES)
+    assert (result.code, result.err) == (0, "")
+    assert "2003" in result.out
+
+    missing = tool.run("-q", "run-colors", "nowhere.csv")
+    assert missing.code == 6
+    assert missing.err.startswith("error: nowhere.csv: no such file")
+
+
+def test_no_escape_codes_off_a_terminal(tool: Tool) -> None:
+    """A pipe gets no colour, no matter what the terminal could do."""
+    tool.env = {**tool.env, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    del tool.env["NO_COLOR"]
+    for words in (
+        ("--help",),
+        ("config",),
+        ("run-colors", COLORS, "--rules", RULES, "--output", "out"),
+        ("rules", "check", RULES),
+        ("run-colors", "nowhere.csv"),
+        ("run-colors", "--bogus"),
+    ):
+        result = tool.run(*words)
+        assert "\x1b" not in result.out + result.err, words
+
+
+def test_cells_cannot_command_the_terminal(tool: Tool) -> None:
+    """A cell with escape codes is shown, never obeyed."""
+    lines = COLORS.read_text(encoding="utf-8").splitlines()[:3]
+    lines[1] = lines[1].replace("99.22,SANTANDER", "\x1b]0;owned\x07\x9b31m,SANTANDER\x1b[2J")
+    (tool.folder / "colors.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ranked = tool.run("run-colors", "colors.csv", "--output", "out")
+    explained = tool.run("run-colors", "colors.csv", "--explain", "1TEKH3IR5")
+
+    assert (ranked.code, explained.code) == (0, 0)
+    assert "owned" in ranked.err
+    assert "owned" in explained.out
+    for mark in "\x1b\x07\x9b":
+        assert mark not in ranked.out + ranked.err + explained.out + explained.err
+
+
+@posix
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("--version",),
+        ("config",),
+        ("config", "--format", "json"),
+        ("rules", "check", RULES),
+        ("run-colors", COLORS, "--explain", "00GC0UY95"),
+        ("run-colors", COLORS, "--explain", "00GC0UY95", "--format", "json"),
+    ],
+    ids=lambda words: " ".join(str(word).rpartition("/")[2] for word in words),
+)
+def test_a_reader_that_leaves(tool: Tool, words: tuple[object, ...]) -> None:
+    """A closed pipe (`| head -1`) ends the command without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = tool.start(*words, stdout=writer)
+    os.close(writer)
+    _, err = process.communicate(timeout=60)
+
+    assert (process.returncode, err) == (0, b"")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(0, ("list-tables", "--source", "demo", "--output", "o")), (6, ("run-colors", "no.csv"))],
+)
+def test_nobody_listens_to_the_words(tool: Tool, code: int, words: tuple[str, ...]) -> None:
+    """Standard error may be closed: the result and the exit code are the same."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = tool.start(*words, stderr=writer)
+    os.close(writer)
+    out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert (b"COLORS" in out) == (code == 0)
+
+
+@posix
+def test_head_gets_its_line(tool: Tool) -> None:
+    """The first line of a long explanation can be taken with head, in quiet."""
+    process = tool.start("run-colors", COLORS, "--explain", "00GC0UY95")
+    head = subprocess.run(["head", "-1"], stdin=process.stdout, capture_output=True, check=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=60)
+
+    assert head.stdout.startswith(b"00GC0UY95: ")
+    assert process.stderr is not None
+    with process.stderr as err:
+        assert err.read() == b""
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("config",)], ids=" ".join)
+def test_an_output_that_takes_nothing(tool: Tool, words: tuple[str, ...]) -> None:
+    """Where standard output is a full disk, one message says so, exit 2."""
+    with Path("/dev/full").open("wb") as full:
+        result = tool.start(*words, stdout=full)
+        _, err = result.communicate(timeout=60)
+
+    assert result.returncode == 2
+    assert "No space left on device" in one_message(err.decode())
+
+
+@posix
+def test_no_console_at_all(tool: Tool) -> None:
+    """Without standard output and error, as some schedulers run it, the tool does its work."""
+    closed = "exec {} -m marketpulse run-colors {} --output out >&- 2>&-"
+    command = closed.format(sys.executable, COLORS)
+    process = subprocess.run(["sh", "-c", command], cwd=tool.folder, env=tool.env, check=False)
+
+    assert process.returncode == 0
+    assert summary_of(tool.out)["rows"]["read"] == 2003
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_console_of_another_encoding(tool: Tool, encoding: str) -> None:
+    """A console that lacks a character gets it spelled; JSON stays the same JSON."""
+    tool.env |= {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    words = ("run-colors", COLORS, "--explain", "1TEKH3IR5")
+    text = tool.start(*words).communicate(timeout=60)
+    as_json = tool.start(*words, "--format", "json").communicate(timeout=60)
+
+    assert (text[1], as_json[1]) == (b"", b"")
+    assert b"1TEKH3IR5" in text[0]
+    explained = json.loads(as_json[0].decode(encoding))
+    assert any(row["cells"]["NOTE"] == "é ü 東京" for row in explained["rows"])

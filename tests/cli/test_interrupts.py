@@ -1,0 +1,213 @@
+"""Runs that are killed, interrupted, or out of disk space."""
+
+import hashlib
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support import (
+    COLORS,
+    MOMENT,
+    RULES,
+    Tool,
+    names_in,
+    one_message,
+    posix,
+    summary_of,
+)
+
+
+@pytest.fixture(scope="session")
+def big_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 60,000 rows, made of the day's."""
+    header, *rows = COLORS.read_text(encoding="utf-8").splitlines(keepends=True)
+    path = tmp_path_factory.mktemp("big") / "big_day.csv"
+    path.write_text(header + "".join(rows) * 30, encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class Runs:
+    """An earlier run that a folder holds, and commands that replace it, with what they give."""
+
+    earlier: Path
+    later: tuple[Path, ...]
+    day: tuple[object, ...]
+    big_day: tuple[object, ...]
+    seconds: float  # that the big day takes
+
+    def check(self, folder: Path) -> str:
+        """Assert that the folder is in order, whatever happened; whose seal it has."""
+        names = [name for name in names_in(folder) if not name.endswith(".part")]
+        for name in names:
+            content = (folder / name).read_bytes()
+            whole = [run / name for run in (self.earlier, *self.later) if (run / name).exists()]
+            assert content in [path.read_bytes() for path in whole], f"{name} is not complete"
+        if "run_summary.json" not in names:
+            return "nobody"
+        summary = summary_of(folder)
+        assert sorted([*(file["name"] for file in summary["files"]), "run_summary.json"]) == names
+        for file in summary["files"]:
+            content = (folder / file["name"]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == file["sha256"]
+        return "earlier" if summary == summary_of(self.earlier) else "later"
+
+
+@pytest.fixture(scope="session")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    tool = Tool(tmp_path_factory.mktemp("earlier") / "desk")
+    assert tool.run_colors("--formats", "csv,parquet").code == 0
+    return tool.out
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, earlier: Path, big_day: Path) -> Runs:
+    """The runs that a killed one stands between."""
+    tool = Tool(tmp_path_factory.mktemp("runs") / "desk")
+    day = ("run-colors", COLORS, *MOMENT, "--rules", RULES, "--formats", "csv,ndjson")
+    assert tool.run(*day, "--output", "day").code == 0
+    big = ("run-colors", big_day, *MOMENT, "--rules", RULES)
+    begin = time.monotonic()
+    assert tool.run(*big, "--output", "big").code == 0
+    seconds = time.monotonic() - begin
+    return Runs(earlier, (tool.folder / "day", tool.folder / "big"), day, big, seconds)
+
+
+def wait_for(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    """Wait until something has happened, or the process is at its end."""
+    while process.poll() is None and not happened():
+        time.sleep(0.001)
+
+
+@posix
+def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
+    """Killed at any moment, a run leaves a whole set under its seal, or no seal at all."""
+    moments = random.Random(1)
+    seal = tool.out / "run_summary.json"
+    for number in range(36):
+        shutil.rmtree(tool.out, ignore_errors=True)
+        shutil.copytree(runs.earlier, tool.out)
+        if number % 3 == 0:  # at any moment
+            process = tool.start(*runs.big_day, "--output", "out")
+            time.sleep(moments.uniform(0, runs.seconds))
+        elif number % 3 == 1:  # while it writes
+            process = tool.start(*runs.big_day, "--output", "out")
+            wait_for(process, lambda: any(tool.out.glob("*.part")))
+            time.sleep(moments.uniform(0, runs.seconds / 4))
+        else:  # while the new files take the places of the old
+            process = tool.start(*runs.day, "--output", "out")
+            wait_for(process, lambda: not seal.exists())
+            time.sleep(moments.uniform(0, 0.01))
+        process.kill()
+        process.communicate()
+        runs.check(tool.out)
+    assert tool.run(*runs.day, "--output", "out").code == 0
+    assert runs.check(tool.out) == "later"
+    assert not any(tool.out.glob("*.part"))
+
+
+# Interrupted in an import, Python dies of the signal in the end; to a shell both are 130.
+INTERRUPTED = {130, -signal.SIGINT}
+
+
+@posix
+@pytest.mark.parametrize("moment", ["it reads", "it writes"])
+def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
+    """Ctrl-C ends a run with exit 130, one word, and nothing left behind."""
+    shutil.copytree(earlier, tool.out)
+    process = tool.start("run-colors", big_day, "--output", "out")
+    if moment == "it reads":
+        wait_for(process, lambda: any(tool.temporary.glob("marketpulse-*")))
+        time.sleep(0.02)  # the folder is there a moment before Python knows that it has to go
+    else:
+        wait_for(process, lambda: any(tool.out.glob("*.part")))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode in INTERRUPTED
+    assert (out, err.decode()) == (b"", "interrupted\n")
+    assert names_in(tool.out) == names_in(earlier)
+    assert summary_of(tool.out) == summary_of(earlier)
+    assert names_in(tool.temporary) == []
+
+
+@posix
+def test_ctrl_c_on_a_new_folder(tool: Tool, big_day: Path) -> None:
+    """A run that is interrupted takes back the folders that it has made."""
+    process = tool.start("run-colors", big_day, "--output", "out/of/runs")
+    wait_for(process, lambda: any(tool.out.rglob("*.part")))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert process.returncode in INTERRUPTED
+    assert not tool.out.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for 400 kB, where this machine lets us have one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = (
+        shutil.which("mount")
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk],
+            capture_output=True,
+            check=False,
+        ).returncode
+    )
+    if not mounted:
+        pytest.skip("no disk can be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@posix
+@pytest.mark.parametrize("formats", ["csv", "parquet,json"])
+def test_a_full_disk(tool: Tool, small_disk: Path, formats: str) -> None:
+    """A full disk is one message, and nothing that looks complete."""
+    (small_disk / "mine.txt").write_text("mine", encoding="utf-8")
+    output = small_disk if formats == "csv" else small_disk / "new"
+    result = tool.run("run-colors", COLORS, "--formats", formats, "--output", output)
+
+    assert (result.code, result.out) == (2, "")
+    assert "No space left on device" in one_message(result.err)
+    assert names_in(small_disk) == ["mine.txt"]
+
+
+@posix
+def test_a_full_disk_for_temporary_files(tool: Tool, small_disk: Path) -> None:
+    """Where temporary files find no room, one message says so, and nothing is written."""
+    assert tool.run_colors("--formats", "ndjson").code == 0
+    ndjson = tool.out.rename(tool.folder / "input") / "rejected_colors.ndjson"
+    ndjson.write_bytes(ndjson.read_bytes() * 200)
+    tool.env |= {"TMPDIR": str(small_disk)}
+    result = tool.run("run-colors", ndjson, "--map", "price=PX", "--output", "out")
+
+    assert result.code in {2, 6}
+    assert result.out == ""
+    assert "No space left on device" in one_message(result.err)
+    assert not tool.out.exists()
+    assert names_in(small_disk) == []
+
+
+@posix
+def test_files_that_may_not_grow(tool: Tool) -> None:
+    """A limit on the size of files is one message, and nothing is written."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    result = tool.run_colors(preexec_fn=limit)
+
+    assert (result.code, result.out) == (2, "")
+    assert "File too large" in one_message(result.err)
+    assert not tool.out.exists()
