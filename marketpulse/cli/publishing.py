@@ -150,7 +150,8 @@ def ssm_put(
     if unknown:
         raise UsageError(
             f"there is no parameter {unknown[0].partition('=')[0]!r}",
-            hint=f"the names are {', '.join(parameters.PARAMETERS)}; never put a value on the command line",
+            hint=f"the names are {', '.join(parameters.PARAMETERS)}; "
+            "never put a value on the command line",
         )
     if sys.stdin is None:
         raise UsageError(

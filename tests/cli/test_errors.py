@@ -158,13 +158,13 @@ WRONG = {
         6, "colors.csv --rules nothing", ["nothing: the rules cannot"]
     ),
     "rules that are no JSON": Wrong(
-        7, "colors.csv --rules not.json", ["not.json: line 3, column 1: this is not JSON"]
+        7, "colors.csv --rules not.json", ["not.json: line 3, column 1: invalid JSON"]
     ),
     "rules in Latin-1": Wrong(
         7, "colors.csv --rules latin1.json", ["latin1.json: byte 12 is not UTF-8"]
     ),
     "rules that are no TOML": Wrong(
-        7, "colors.csv --rules broken.toml", ["broken.toml: this is not TOML", "line 3"]
+        7, "colors.csv --rules broken.toml", ["broken.toml: invalid TOML", "line 3"]
     ),
     "a key twice in the rules": Wrong(
         7, "colors.csv --rules twice.json", ["twice.json: the key 'rules' appears twice"]
