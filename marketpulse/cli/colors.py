@@ -65,6 +65,7 @@ def run_colors(
     check_push_target(push, writes=explain is None)
     with session.open_source(inputs, source) as data:
         from marketpulse.colors import run  # noqa: PLC0415 - loads the engine, 0.3 s
+        from marketpulse.colors.rejections import WHERE_PUBLISHED  # noqa: PLC0415 - the same
 
         usual = "csv,parquet" if push else "csv"
         asked: dict[str, Any] = {
@@ -87,7 +88,7 @@ def run_colors(
             formats=(usual if formats is None else formats).split(","),
             processing_type=processing_type.value,
             processed_at=processed_at,
-            max_rejected=max_rejected,
+            max_rejected=WHERE_PUBLISHED if push and max_rejected is None else max_rejected,
             **asked,
         )
     receipt = push_results(session, output, push)

@@ -199,9 +199,11 @@ ProcessedAt = Annotated[
     ),
 ]
 MaxRejected = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        "--max-rejected", min=0, metavar="N", help="Fail if more than N rows are rejected."
+        "--max-rejected",
+        metavar="N",
+        help="Fail if more rows are rejected: 50, or 5%.  [default: none; with --push 10%]",
     ),
 ]
 MemoryLimit = Annotated[

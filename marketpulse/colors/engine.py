@@ -61,6 +61,7 @@ class InputProfile:
     """What the look at all rows told."""
 
     rows: int  # misfits included
+    rejected: int  # so too
     digest: str  # of the rows, whatever their order
 
 
@@ -82,7 +83,7 @@ class Engine:
         self._rules = tuple(rules)
         self._hierarchy = tuple(hierarchy)
         self.cells: Sequence[Cell] = [Cell(column) for column in columns.all]
-        self._faulty = False
+        self._faulty = 0  # how many rows have a reason why they cannot be used
         self._failure: MarketPulseError | None = None
         self._warnings = dict.fromkeys(("cusip", "rank"), 0)
         self._connection = _connect(workspace, memory_limit)
@@ -132,7 +133,8 @@ class Engine:
         self._set_aside(suspected)
         told = f"{rows} {digest} {self._malformed_lines.count} {self._malformed_lines.digest}"
         identity = hashlib.sha256(told.encode()).hexdigest()
-        return InputProfile(rows + self._malformed_lines.count, identity)
+        malformed_lines = self._malformed_lines.count
+        return InputProfile(rows + malformed_lines, self._faulty + malformed_lines, identity)
 
     def _set_aside(self, suspected: AbstractSet[InputColumn]) -> None:
         """Note the rows that cannot be used, and the first reason why, in the columns' order."""
@@ -140,10 +142,9 @@ class Engine:
         reasons = [reason for cell in cells if (reason := cell.reason)]
         if reasons:
             reason = f"coalesce({', '.join(reasons)}) AS reason"
-            ((count,),) = self._fetch(
+            ((self._faulty,),) = self._fetch(
                 f"CREATE TABLE faults AS SELECT n, {reason} FROM arrived WHERE reason IS NOT NULL"  # noqa: S608 - our own words
             )
-            self._faulty = count > 0
 
     def _compared(self) -> set[InputColumn]:
         """The columns whose values are compared in all rows; those of others break ties alone."""

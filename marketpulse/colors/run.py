@@ -38,6 +38,7 @@ from marketpulse.colors.columns import (
 )
 from marketpulse.colors.engine import ColorInput, Engine, InputProfile
 from marketpulse.colors.memory import parse_memory_limit
+from marketpulse.colors.rejections import MostRejected, most_rejected, refused
 from marketpulse.colors.rules import (
     NO_RULES,
     BoundRule,
@@ -142,7 +143,7 @@ def run_colors(
     formats: Sequence[str] = ("csv",),
     processing_type: str = "MANUAL",
     processed_at: str | datetime | None = None,
-    max_rejected: int | None = None,
+    max_rejected: int | str | None = None,
     memory_limit: str | None = None,
 ) -> ColorsRun:
     """Turn colors into parents and children per security, after the exclusion rules.
@@ -151,13 +152,16 @@ def run_colors(
     source. Of a source only the rows are read of which `where` is true, as `Source.scan` has it.
     `rules` is a path or what such a file holds. With `output` the results are written
     there; without, they are the tables of the returned run (`run.processed.to_pandas()`).
+    `max_rejected` is how many rows may be rejected, a number or a share (`"5%"`).
 
-    Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`; nothing is written then.
+    Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`, the last also where rows were read
+    and none can be used; nothing is written then.
     """
     formats = chosen(formats)
     if processing_type not in PROCESSING_TYPES:
         raise UsageError(f"the processing type {processing_type!r} is none of {PROCESSING_TYPES}")
     moment = timestamps.parse_timestamp(processed_at, "--processed-at")
+    most = most_rejected(max_rejected)
     with prepared(
         data,
         table=table,
@@ -168,7 +172,7 @@ def run_colors(
         memory_limit=memory_limit,
     ) as ready:
         seen = ready.engine.look()
-        _refuse_rejected(max_rejected, ready)
+        _check_rejected(ready, seen, most)
         run = _Run(ready, seen, moment, processing_type)
         return run.in_memory() if output is None else run.in_files(Path(output), formats)
 
@@ -424,16 +428,11 @@ def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:
     )
 
 
-def _refuse_rejected(most: int | None, ready: Prepared) -> None:
-    if most is None:
+def _check_rejected(ready: Prepared, seen: InputProfile, most: MostRejected | None) -> None:
+    """Raise `DataError` where no row can be used, or more are rejected than may be."""
+    if seen.rejected < seen.rows and not (most and most.exceeded(seen.rejected, seen.rows)):
         return
-    reasons: Counter[str] = Counter()
-    for batch in ready.engine.rejected():
-        reasons.update(batch.column("REASON").to_pylist())
-    if (rejected := reasons.total()) > most:
-        listed = "; ".join(f"{reason} ({rows})" for reason, rows in reasons.most_common(5))
-        raise DataError(
-            f"{rejected} rows cannot be used, more than --max-rejected {most}: {listed}",
-            hint="without --max-rejected the run sets them aside in rejected_colors",
-            check="MP-DAT-017",
-        )
+    batches = ready.engine.rejected()
+    reasons = (reason for batch in batches for reason in batch.column("REASON").to_pylist())
+    if fault := refused(reasons, seen.rows, most):
+        raise fault

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _log = logging.getLogger(__name__)
-_ASKED = {"table", "where", "hierarchy", "mapping", "time"}
+ASKED = {"table", "where", "hierarchy", "mapping", "time", "max_rejected"}
 _OF_EVENTBRIDGE = {
     *("version", "id", "detail-type", "source", "account", "region", "resources", "detail"),
     "replay-name",
@@ -32,8 +32,8 @@ _OF_EVENTBRIDGE = {
 def handler(event: Mapping[str, Any], context: Any) -> Any:
     """Rank and publish at a scheduled time, or answer a question of HTTP.
 
-    An event may name `table`, `where`, `hierarchy`, `mapping` and `time`. What goes wrong is
-    raised, so that AWS tries again and alarms ring.
+    An event may name `table`, `where`, `hierarchy`, `mapping`, `time` and `max_rejected`. What goes
+    wrong is raised, so that AWS tries again and alarms ring.
     """
     console.log(logging.INFO, as_json=True, anew=True)
     if "requestContext" in event:
@@ -77,10 +77,10 @@ def _http() -> Any:
 
 def _wanted(event: Mapping[str, Any]) -> Wanted:
     """What an event asks for. EventBridge's own keys, but `time`, mean nothing here."""
-    if odd := sorted(event.keys() - _ASKED - _OF_EVENTBRIDGE):
+    if odd := sorted(event.keys() - ASKED - _OF_EVENTBRIDGE):
         raise UsageError(
             f"the event has {', '.join(map(repr, odd))}, which means nothing",
-            hint=f"it may have {', '.join(sorted(_ASKED))}",
+            hint=f"it may have {', '.join(sorted(ASKED))}",
         )
     texts = {name: event.get(name) for name in ("table", "where", "hierarchy", "time")}
     mapping = event.get("mapping") or []
@@ -91,5 +91,13 @@ def _wanted(event: Mapping[str, Any]) -> Wanted:
             "the event's table, where, hierarchy and time are texts, its mapping is a list of them",
             hint='for instance {"time": "2026-03-13T08:00:00Z", "mapping": ["price=MID_PRICE"]}',
         )
+    limit = event.get("max_rejected")
+    if isinstance(limit, bool) or not isinstance(limit, int | str | None):
+        raise UsageError(
+            "the event's max_rejected is neither a number nor a text",
+            hint='for instance {"max_rejected": 50} or {"max_rejected": "5%"}',
+        )
+    if limit is not None:
+        texts["max_rejected"] = str(limit)
     chosen: dict[str, Any] = {name: text for name, text in texts.items() if text}
     return Wanted(**chosen, mapping=tuple(mapping), processing_type="AUTOMATED")

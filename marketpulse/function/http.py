@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from marketpulse.colors.query import Filter
+from marketpulse.colors.rejections import WHERE_PUBLISHED
 from marketpulse.errors import MarketPulseError, UsageError
 from marketpulse.function.service import Service, Wanted
 from marketpulse.version import __version__
@@ -109,6 +110,11 @@ class RunAsked(BaseModel):
         default=[], description="Which column is which: price=MID_PRICE.", max_length=50
     )
     time: datetime | None = Field(None, description="What PROCESSED_AT says; else now.")
+    max_rejected: str | None = Field(
+        None,
+        description="Fail where more rows are rejected: 50, or a share: 5%. Else 10%.",
+        pattern="^[0-9]{1,18}$|^[0-9]{1,2}([.][0-9]{1,9})?%$|^100%$",
+    )
 
 
 _faults: dict[int | str, dict[str, Any]] = {
@@ -169,6 +175,7 @@ def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
             asked.hierarchy,
             tuple(asked.mapping),
             asked.time.isoformat() if asked.time else None,
+            max_rejected=asked.max_rejected or WHERE_PUBLISHED,
         )
         return service().run(wanted, _request_id(request)).as_json()
 

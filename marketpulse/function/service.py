@@ -27,6 +27,7 @@ from marketpulse.artifacts import (
 )
 from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.query import Filter, as_json
+from marketpulse.colors.rejections import WHERE_PUBLISHED
 from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import ColorsRun, run_colors
 from marketpulse.errors import DataError, LoginError, NotFoundError, SettingsError
@@ -52,6 +53,7 @@ class Wanted:
     mapping: tuple[str, ...] = ()
     time: str | None = None  # what PROCESSED_AT says
     processing_type: str = "MANUAL"
+    max_rejected: int | str = WHERE_PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Service:
                     formats=_FORMATS,
                     processing_type=wanted.processing_type,
                     processed_at=wanted.time,
+                    max_rejected=wanted.max_rejected,
                 )
 
             run = self._with_source(ranked)

@@ -67,13 +67,13 @@ variable "endpoints_cidr" {
 }
 
 variable "run" {
-  description = "What a scheduled run is asked for: table, where, hierarchy, mapping. May be empty."
+  description = "What a scheduled run is asked for: table, where, hierarchy, mapping, max_rejected. May be empty."
   type        = any
   default     = {}
 
   validation {
-    condition     = length(setsubtract(keys(var.run), ["table", "where", "hierarchy", "mapping"])) == 0
-    error_message = "run has table, where, hierarchy and mapping, each of them or none."
+    condition     = length(setsubtract(keys(var.run), ["table", "where", "hierarchy", "mapping", "max_rejected"])) == 0
+    error_message = "run has table, where, hierarchy, mapping and max_rejected, each of them or none."
   }
 }
 

@@ -180,13 +180,15 @@ WRONG = {
     "no size": Wrong(2, "colors.csv --memory-limit lots", ["--memory-limit: 'lots'", "2GB"]),
     "a size without unit": Wrong(2, "colors.csv --memory-limit=-5", ["--memory-limit: '-5'"]),
     "more rejected than allowed": Wrong(
-        7, f"{COLORS} --max-rejected 18", ["19 rows", "--max-rejected 18", "'n/a' is not a number"]
+        7,
+        f"{COLORS} --max-rejected 18",
+        ["19 of 2003 rows", "--max-rejected 18", "'n/a' is not a number"],
     ),
     "no name": Wrong(6, "''", ["the input's name is empty"]),
     "a name longer than names can be": Wrong(2, f"{'x' * 300}.csv", ["File name too long"]),
     "unknown option": Wrong(2, "colors.csv --bogus", ["--bogus"]),
     "unknown choice": Wrong(2, "colors.csv --processing-type X", ["--processing-type", "'X'"]),
-    "no number": Wrong(2, "colors.csv --max-rejected few", ["--max-rejected", "integer"]),
+    "no number": Wrong(2, "colors.csv --max-rejected few", ["--max-rejected: 'few'", "5%"]),
 }
 
 

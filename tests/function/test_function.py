@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from support import ROOT
 
 from marketpulse.cli import console
-from marketpulse.errors import LoginError, MarketPulseError, SettingsError, UsageError
+from marketpulse.errors import DataError, LoginError, MarketPulseError, SettingsError, UsageError
 from marketpulse.function import events as aws_lambda
 from marketpulse.function.service import Service
 
@@ -356,7 +356,15 @@ def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(
     "event",
-    [{"time": 7}, {"mapping": "price=PX"}, {"mapping": [1]}, {"mapping": 7}, {"wher": "RANK = 1"}],
+    [
+        {"time": 7},
+        {"mapping": "price=PX"},
+        {"mapping": [1]},
+        {"mapping": 7},
+        {"wher": "RANK = 1"},
+        {"max_rejected": True},
+        {"max_rejected": [1]},
+    ],
 )
 def test_an_event_of_other_words(cloud: Cloud, event: dict[str, Any]) -> None:
     """It is refused before anybody logs in."""
@@ -383,6 +391,35 @@ def test_rules_from_the_bucket_and_a_condition(
     assert everything["rules"] == some["rules"] == "s3://colors/desk/rules.json"
     again = call({"time": AT, "where": "RANK < 6"})
     assert {it["action"] for it in again["push"]["objects"]} == {"skipped"}
+
+
+def test_an_empty_set_never_replaces_a_good_one(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a usable row, or with more rejected ones than may be, nothing is published."""
+    day = tmp_path / "day.csv"
+    monkeypatch.setenv("MARKETPULSE_SOURCE", str(day))
+
+    def ranked(good: int, bad: int, **event: Any) -> Any:
+        rows = [
+            f"{it},037833100,1,2026-03-13,{'1' if it < good else 'x'}" for it in range(good + bad)
+        ]
+        day.write_text("\n".join(["MESSAGE_ID,CUSIP,RANK,DATE,PX", *rows]), encoding="utf-8")
+        return call({"time": AT, **event})
+
+    assert ranked(9, 1)["rows"]["rejected"] == 1
+    before = cloud.writes()
+    with pytest.raises(DataError, match="none of the 5 rows can be used: PX: 'x'"):
+        ranked(0, 5)
+    with pytest.raises(DataError, match=r"11 of 100 rows .* --max-rejected 10%"):
+        ranked(89, 11)
+    with pytest.raises(DataError, match="--max-rejected 5%"):
+        ranked(9, 1, max_rejected="5%")
+    assert asked("/runs", method="POST")[0] == 201  # the tenth is within the limit
+    body = json.dumps({"max_rejected": "5%"})
+    assert asked("/runs", method="POST", body=body)[0] == 422
+    assert cloud.writes() == before
+    assert ranked(89, 11, max_rejected=11)["rows"]["rejected"] == 11
 
 
 def test_the_condition_of_the_guide(cloud: Cloud) -> None:
@@ -548,6 +585,7 @@ def test_no_question_breaks_it(url: str) -> None:
         ("/runs/x", "", None, "path run_id: "),
         ("/runs", "", '{"hierarchy": "rank"}', "body hierarchy: "),
         ("/runs", "", '{"bucket": "mine"}', "body bucket: "),
+        ("/runs", "", '{"max_rejected": "few"}', "body max_rejected: "),
         ("/runs", "", "{", "JSON"),
         ("/nothing", "", None, "Not Found"),
         ("/tables", "", "{}", "Method Not Allowed"),

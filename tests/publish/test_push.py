@@ -24,7 +24,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from oracle_server.certificates import certificate
 from s3_server import Fault, Object, Store, s3_server
-from support import ROOT, Result, Tool
+from test_cli import COLORS, ROOT, Result, Tool
 
 from marketpulse.aws.bucket import Bucket
 from marketpulse.checksums import part_size
@@ -690,6 +690,27 @@ def test_push_that_cannot_be(tool: Tool, words: list[str], code: int, said: str)
     assert result.code == code
     assert said in result.err
     assert (tool.out / "run_summary.json").exists() == (code == 8)
+
+
+def test_a_poor_run_is_not_published(tool: Tool, shop: Shop) -> None:
+    """No usable row, or more than a tenth rejected: exit 7, and the pointer leads where it led."""
+    target = f"s3://{shop.name}/colors/"
+    header, *rows = COLORS.read_text(encoding="utf-8").splitlines()
+    spoilt = [re.sub(r",(\d{4})-(\d\d)-(\d\d)", r",\2/\3/\1", row) for row in rows]
+
+    def ranked(rows: list[str], *words: str) -> Any:
+        (tool.folder / "day.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+        return tool.run("run-colors", "day.csv", "--output", "out", "--push", target, *words)
+
+    assert ranked(rows).code == 0
+    before, writes = shop.read("colors/latest.json"), shop.writes()
+    none, many = ranked(spoilt), ranked(rows[300:] + spoilt[:300])
+    assert (none.code, many.code) == (7, 7)
+    assert "none of the 2003 rows can be used: DATE: '03/11/2026' is not a date" in none.err
+    assert "more than --max-rejected 10%" in many.err
+    assert (shop.read("colors/latest.json"), shop.writes()) == (before, writes)
+    assert ranked(rows[300:] + spoilt[:300], "--max-rejected", "20%").code == 0
+    assert shop.read("colors/latest.json") != before
 
 
 def test_quiet_is_quiet(tool: Tool, shop: Shop) -> None:

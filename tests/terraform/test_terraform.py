@@ -16,6 +16,7 @@ from support import ROOT, Tool
 
 from marketpulse import terraform
 from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
+from marketpulse.function import events as aws_lambda
 from marketpulse.settings import Settings, load_settings, parameter_path
 
 FILES = ROOT / "marketpulse/terraform"
@@ -108,6 +109,12 @@ def test_the_schedule_is_productions() -> None:
     assert schedule["schedule_expression_timezone"] == "UTC"
     assert 'time = "<aws.scheduler.scheduled-time>"' in TEXT["schedule.tf"]
     assert r'"\\u003c", "<"), "\\u003e", ">")' in TEXT["schedule.tf"]
+
+
+def test_a_schedule_may_ask_what_an_event_may() -> None:
+    """The words of the variable `run`, and the scheduled time, are those of an event."""
+    (words,) = re.findall(r"keys\(var\.run\), \[(.*)\]", TEXT["variables.tf"])
+    assert {*re.findall('"(.*?)"', words), "time"} == aws_lambda.ASKED
 
 
 def test_no_star_that_need_not_be() -> None:
