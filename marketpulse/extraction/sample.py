@@ -56,6 +56,11 @@ class Wanted:
                 f"--profile: {self.profile!r} is no profile",
                 hint=f"the profiles are {', '.join(PROFILES)}",
             )
+        if self.profile == "excel" and not {"csv", "xlsx"} & {*self.formats}:
+            raise UsageError(
+                f"--profile excel changes nothing in {', '.join(self.formats)}",
+                hint="add csv or xlsx to --formats, or leave the profile out",
+            )
 
     def statement(self, table: str) -> str:
         """What is taken, in words of SQL."""
@@ -250,8 +255,11 @@ class TableSampler:
             def write(batch: pa.RecordBatch) -> None:
                 self._refuse_secrets(batch)
                 self._count_kinds(batch)
+                shown = self._cut(batch)
                 for kind, writer in writers.items():
-                    writer.write(self._cut(batch) if kind == "json" else batch)
+                    writer.write(shown if kind == "json" else batch)
+                if "json" in writers or "ndjson" in writers:
+                    self._count_nameless(batch if "ndjson" in writers else shown)
                 self._rows += len(batch)
                 progress.advance(len(batch))
 
@@ -289,12 +297,14 @@ class TableSampler:
     def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows that belong in the JSON file."""
         most = self._wanted.json_rows
-        batch = batch if most is None else batch[: max(most - self._rows, 0)]
+        return batch if most is None else batch[: max(most - self._rows, 0)]
+
+    def _count_nameless(self, batch: pa.RecordBatch) -> None:
+        """Count the numbers that are null in JSON, and were not."""
         for field, column in zip(batch.schema, batch.columns, strict=True):
             if pa.types.is_floating(field.type):
                 finite = pc.sum(pc.is_finite(column)).as_py() or 0
                 self._nameless[field.name] += len(column) - column.null_count - finite
-        return batch
 
     def _count_kinds(self, batch: pa.RecordBatch) -> None:
         """Count the cells of mixed columns that are plain text in the files, and were not."""

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
 BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson"}
 
+_OPTIONS = {
+    "csv": {"excel"},
+    "ndjson": set[str](),
+    "json": {"pretty"},
+    "parquet": set[str](),
+    "xlsx": {"numbers"},
+}
+
 
 class Writer(Protocol):
     """Takes record batches as they come; the file is whole once it is closed."""
@@ -45,10 +53,14 @@ def open_writer(name: str, path: Path, schema: pa.Schema, **options: Any) -> Wri
     """Begin a file of the named format.
 
     Options of some: `numbers`, the columns that a spreadsheet may count (xlsx); `excel`, a CSV
-    that a spreadsheet does not spoil; `pretty`, JSON with a line for each cell.
+    that a spreadsheet does not spoil; `pretty`, JSON with a line for each cell. No format is given
+    the options of another.
     """
     module = import_module(f"marketpulse.formats.{_module(name)}")
-    writer: Writer = module.Writer(path, schema, lines=name == "ndjson", **options)
+    meant = {it: value for it, value in options.items() if it in _OPTIONS[name]}
+    if name == "ndjson":
+        meant["lines"] = True
+    writer: Writer = module.Writer(path, schema, **meant)
     return writer
 
 

@@ -300,7 +300,7 @@ class Writer:
     With `excel` there is a byte order mark, and what a spreadsheet would change is marked as text.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, *, excel: bool = False, **_: object) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, *, excel: bool = False) -> None:
         self._schema = schema
         self._excel = excel
         self._pens = ThreadPoolExecutor(2)

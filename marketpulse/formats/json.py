@@ -188,8 +188,8 @@ def _literal_path(path: Path) -> str:
 class Writer:
     """One array of objects, or (`lines`) one object a line. Numbers are exact, null is null.
 
-    NaN and the infinities have no place in JSON: they become null. With `pretty` each cell has a
-    line of its own.
+    NaN and the infinities have no place in JSON: they become null. With `pretty`, which is not for
+    `lines`, each cell has a line of its own.
     """
 
     def __init__(
@@ -199,7 +199,6 @@ class Writer:
         *,
         lines: bool = False,
         pretty: bool = False,
-        **_: object,
     ) -> None:
         self._schema = schema
         names = [encode_basestring(name).replace("%", "%%") for name in schema.names]

@@ -64,7 +64,7 @@ def read_back(
 class Writer:
     """Row groups as the batches come; text stays text, so no spelling is lost."""
 
-    def __init__(self, path: Path, schema: pa.Schema, **_: object) -> None:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
         told = without_tags(schema.empty_table()).schema
         self._file = pq.ParquetWriter(path, told, compression="zstd")
 

@@ -207,7 +207,7 @@ class Writer:
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, *, numbers: frozenset[str] = frozenset(), **_: object
+        self, path: Path, schema: pa.Schema, *, numbers: frozenset[str] = frozenset()
     ) -> None:
         self._name = f"{path.name.partition('.xlsx')[0]}.xlsx"  # while it is written it has more
         self._schema = schema

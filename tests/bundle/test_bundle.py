@@ -492,6 +492,27 @@ def test_a_manifest_that_contradicts_itself(odd: str, bundle: Path) -> None:
     assert "MP-BND-002" in run(*words, folder=bundle.parent, code=7)
 
 
+def test_ndjson_is_an_object_a_line(tmp_path: Path) -> None:
+    """Each row has its line, whatever JSON beside it looks like; what JSON cannot name is told."""
+    words = ("sample", "ALL_TYPES", "--source", "demo", "--formats", "ndjson,json", "--json-rows")
+    run(*words, "1", *MOMENT, folder=tmp_path)
+    bundle = tmp_path / "sample_data"
+    (taken,) = json.loads((bundle / "manifest.json").read_text("utf-8"))["tables"]
+    lines = file_of(bundle, "ALL_TYPES", "ndjson").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == taken["rows"] > 1
+    assert json.loads(file_of(bundle, "ALL_TYPES", "json").read_text("utf-8")) == rows[:1]
+    assert any("NaN or infinite" in note for note in taken["notes"])
+    run("verify", bundle, folder=tmp_path)
+
+
+def test_a_profile_that_changes_nothing(tmp_path: Path) -> None:
+    """A profile for spreadsheets without a file for them is a mistake, and said to be one."""
+    words = ("sample", "DEALERS", "--source", "demo", "--profile", "excel", "--formats")
+    assert "changes nothing in ndjson" in run(*words, "ndjson", folder=tmp_path, code=2)
+    run(*words, "csv", folder=tmp_path)
+
+
 # -- spreadsheets ----------------------------------------------------------------------------------
 
 
