@@ -154,8 +154,8 @@ def run_colors(
     there; without, they are the tables of the returned run (`run.processed.to_pandas()`).
     `max_rejected` is how many rows may be rejected, a number or a share (`"5%"`).
 
-    Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`, the last also where rows were read
-    and none can be used; nothing is written then.
+    Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`, the last also where rows
+    were read and none can be used; nothing is written then.
     """
     formats = chosen(formats)
     if processing_type not in PROCESSING_TYPES:

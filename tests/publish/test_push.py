@@ -24,7 +24,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from oracle_server.certificates import certificate
 from s3_server import Fault, Object, Store, s3_server
-from test_cli import COLORS, ROOT, Result, Tool
+from support import COLORS, ROOT, Result, Tool
 
 from marketpulse.aws.bucket import Bucket
 from marketpulse.checksums import part_size
