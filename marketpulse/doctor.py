@@ -14,7 +14,7 @@ from statistics import median
 from marketpulse.errors import AwsError, MarketPulseError
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
-from marketpulse.sources.oracle.tns import Endpoint, connected, look_up, secured
+from marketpulse.sources.oracle.tns import Endpoint, look_up, open_connection, start_tls
 
 _TIMEOUT = 10.0  # seconds for each network step
 _PINGS = 5
@@ -139,7 +139,7 @@ class _Diagnosis:
 
     def _tcp(self) -> str:
         def connect(endpoint: Endpoint) -> str:
-            with connected(endpoint, _TIMEOUT):
+            with open_connection(endpoint, _TIMEOUT):
                 return f"{endpoint} answers"
 
         return "; ".join(self._each(connect))
@@ -151,8 +151,8 @@ class _Diagnosis:
         def handshake(endpoint: Endpoint) -> str:
             if not endpoint.tls:
                 return f"{endpoint} without TLS"
-            with connected(endpoint, _TIMEOUT) as socket:
-                secure = secured(socket, endpoint, self._database.trusted())
+            with open_connection(endpoint, _TIMEOUT) as socket:
+                secure = start_tls(socket, endpoint, self._database.trusted())
                 return f"{endpoint} {secure.version()}"
 
         return "; ".join(self._each(handshake))

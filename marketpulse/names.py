@@ -1,4 +1,4 @@
-"""Names and comments as somebody gave them, made fit for a place that has rules of its own."""
+"""Names and comments made fit for places with their own rules: SQL, file names, one line of code."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 
 
 def distinct(
-    wanted: Mapping[str, str], same: Callable[[str], Hashable], taken: Collection[str] = ()
+    wishes: Mapping[str, str], fold: Callable[[str], Hashable], reserved: Collection[str] = ()
 ) -> dict[str, str]:
-    """For each name the one that it wants, with a number where that is another's.
+    """Give each key a name of its own: the name it wishes, with a number if that is taken.
 
-    Names of one `same` are one; `taken` belong to nobody. What is somebody's name as it stands is
-    not given to others.
+    Names are equal if `fold` maps them to equal values. No key gets a name in `reserved`, or a
+    name that equals another key.
     """
     owners: dict[Hashable, str] = {}
-    for name in wanted:
-        owners.setdefault(same(name), name)
-    used = {same(name) for name in taken}
-    given = {}
-    for name, wish in wanted.items():
-        own, number = wish, 1
-        while same(own) in used or owners.get(same(own), name) != name:
+    for key in wishes:
+        owners.setdefault(fold(key), key)
+    taken = {fold(name) for name in reserved}
+    names = {}
+    for key, wish in wishes.items():
+        name, number = wish, 1
+        while fold(name) in taken or owners.get(fold(name), key) != key:
             number += 1
-            own = f"{wish}_{number}"
-        used.add(same(own))
-        given[name] = own
-    return given
+            name = f"{wish}_{number}"
+        taken.add(fold(name))
+        names[key] = name
+    return names
+
+
+def capitals(name: str) -> str:
+    """Return the name in capitals, letter by letter: Oracle does not make STRASSE of straße."""
+    return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in name)
 
 
 def capitals(name: str) -> str:
@@ -34,12 +39,13 @@ def capitals(name: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """The name as an identifier of SQL, to the letter."""
+    """Return the name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def one_line(text: str) -> str:
-    """The text with an escape for whatever does not show, line ends above all."""
+    """Return the text with escapes for all characters that are not printable, such as newlines."""
     return "".join(
-        it if it.isprintable() else it.encode("unicode_escape").decode("ascii") for it in text
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
     )

@@ -1,4 +1,4 @@
-"""What every source promises: `Source`."""
+"""The promise of every source: `Source`."""
 
 from __future__ import annotations
 
@@ -15,49 +15,47 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """A database, or what stands in for one. A context manager: leaving it closes everything."""
+    """A database, or something that can be read like one.
+
+    A context manager: leaving it closes connections and deletes temporary files.
+    """
 
     def info(self) -> SourceInfo:
-        """Say what this is, without credentials."""
+        """Return what this source is, without credentials."""
 
     def tables(self) -> Sequence[Table]:
-        """All tables, by name."""
+        """Return all tables, in the order of their names."""
 
-    def named(self, name: str | None = None) -> str:
-        """The table meant by `name`, as `tables` spells it, or the only one there is.
+    def find_table(self, name: str | None = None) -> str:
+        """Return the listed name of the table that a user names; None means the only table.
 
-        A name in double quotes is spelled to the letter, any other in capitals; where there is no
-        such table, it is the one whose name differs in case alone. Raises `NotFoundError`, which
-        names the nearest tables.
+        A name in double quotes is exact, any other is in capitals. If there is no such table, the
+        one whose name differs only in case is meant. Raises `NotFoundError`, which suggests
+        similar names.
         """
         tables = [table.name for table in self.tables()]
-        if name is None:
-            if len(tables) == 1:
-                return tables[0]
-            raise NotFoundError(
-                f"{self.info().name} has {len(tables)} tables, and none was named",
-                hint=f"name one: {', '.join(tables[:10])}",
-            )
-        in_quotes = len(name) > 2 and name[0] == name[-1] == '"'
-        meant = name[1:-1].replace('""', '"') if in_quotes else capitals(name)
-        for spelled in (meant, name):
-            if spelled in tables:
-                return spelled
-        same = [it for it in tables if '"' not in name and capitals(it) == capitals(name)]
-        if len(same) == 1:
-            return same[0]
-        raise unknown("table", name, tables)
+        if name is not None:
+            return match_table(name, tables)
+        if len(tables) == 1:
+            return tables[0]
+        raise NotFoundError(
+            f"{self.info().name} has {len(tables)} tables, and you named none",
+            hint=f"name one of: {', '.join(tables[:10])}",
+        )
 
-    def listed(self, table: str) -> str:
-        """The table that `tables` lists by just this name, else the one that `named` finds."""
-        known = any(it.name == table for it in self.tables())
-        return table if known else self.named(table)
+    def find_listed_table(self, name: str) -> str:
+        """Return the name if `tables` lists it exactly so, else what `find_table` finds.
+
+        For names that come from `tables`: a user writes "Colors" in quotes, a list does not.
+        """
+        is_listed = any(table.name == name for table in self.tables())
+        return name if is_listed else self.find_table(name)
 
     def describe(self, table: str) -> TableSchema:
-        """The table's columns and keys; `table` as for `listed`. Raises what `named` raises."""
+        """Return the table's columns and keys; `table` as for `find_listed_table`."""
 
     def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
-        """Several tables, by as few questions as a source needs."""
+        """Describe several tables, in as few queries as the source needs."""
         return [self.describe(table) for table in tables]
 
     def scan(
@@ -69,21 +67,21 @@ class Source(Protocol):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        """The table's rows, in its order, in batches; `table` as for `listed`.
+        """Read the table's rows, in its order, in batches; `table` as for `find_listed_table`.
 
-        `where` is a condition of SQL, `order` a list of columns, each with ASC or DESC; of the
-        rows that remain `limit` are the first. Where either is nonsense, `UsageError` is raised.
-        Lines that are no row go to `on_malformed_line`, each before the end of the rows that
-        follow it; without it they raise `DataError`. Raises `NotFoundError` for an unknown
-        table or column.
+        `where` is an SQL condition, `order` a list of columns, each with ASC or DESC; `limit`
+        keeps the first rows of the result. Each line of a text file that does not fit the columns
+        goes to `on_malformed_line`, before the batch of the rows that follow it is complete;
+        without it such a line raises `DataError`. Raises `NotFoundError` for an unknown table or
+        column, `UsageError` for an invalid condition or order.
         """
 
-    def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most have none
-        """What the last scan of this table had to change in values, to be told to the user."""
+    def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most sources change nothing
+        """Return, as sentences for the user, how the last scan of this table changed values."""
         return ()
 
     def count(self, table: str) -> int:
-        """How many rows the table has, counted."""
+        """Return the exact number of rows of the table."""
         return sum(len(batch) for batch in self.scan(table))
 
     def __enter__(self) -> Self: ...
@@ -96,15 +94,34 @@ class Source(Protocol):
     ) -> None: ...
 
 
-def unknown(what: str, name: str, known: Sequence[str]) -> NotFoundError:
-    """The error for a name that is not there, with the names nearest to it."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only where something went wrong
+def match_table(name: str, tables: Sequence[str]) -> str:
+    """Return the one of these tables that a user names, see `Source.find_table`."""
+    is_quoted = len(name) > 2 and name[0] == name[-1] == '"'
+    folded = name[1:-1].replace('""', '"') if is_quoted else capitals(name)
+    for spelling in (folded, name):
+        if spelling in tables:
+            return spelling
+    if '"' not in name:
+        similar = [table for table in tables if capitals(table) == capitals(name)]
+        if len(similar) == 1:
+            return similar[0]
+    raise unknown_name_error("table", name, tables)
 
-    folded = dict.fromkeys(one.casefold() for one in known)
+
+def unknown_name_error(kind: str, name: str, known: Sequence[str]) -> NotFoundError:
+    """Return the error for an unknown name; its hint lists similar names, else the first ten.
+
+    `kind` is what the name should be: a table, a column, a file.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - needed only for an error
+
+    folded = dict.fromkeys(candidate.casefold() for candidate in known)
     matches = get_close_matches(name.casefold(), folded, cutoff=0.7)
-    near = [one for match in matches for one in known if one.casefold() == match]
-    listed = ", ".join(near or list(known)[:10])
+    similar = [
+        candidate for match in matches for candidate in known if candidate.casefold() == match
+    ]
+    listed = ", ".join(similar or list(known)[:10])
+    intro = "did you mean" if similar else "there is"
     return NotFoundError(
-        f"there is no {what} {name!r}",
-        hint=f"{'did you mean' if near else 'there is'}: {listed}" if listed else "",
+        f"there is no {kind} {name!r}", hint=f"{intro}: {listed}" if listed else ""
     )

@@ -1,4 +1,15 @@
-"""How each column is read so that nothing of its values is lost: an expression, and a type."""
+"""The projection: for each column the SELECT expression and the Arrow type that lose nothing.
+
+Where an Arrow type holds every value of a column, the driver fetches that type:
+
+    NUMBER(12,4)         "PX"                               decimal128(12, 4)
+
+Where none does, the server converts the value to text, and the field's logical type says what the
+text is:
+
+    NUMBER               TO_CHAR("PX", 'TM9', ...)          string, logical type `number`
+    TIMESTAMP(9)         TO_CHAR("SENT", 'YYYY-MM-DD...')   string
+"""
 
 from __future__ import annotations
 
@@ -15,13 +26,15 @@ from marketpulse.formats.encode import LogicalType, logical_field, logical_type,
 from marketpulse.model import Column
 from marketpulse.names import quoted
 
-_MARK = "…[cut]"  # ends what --max-lob has cut
+_CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
 _BATCH_BYTES = 32 << 20
-_LOB_BYTES = 8_000  # of a LOB, where nobody knows
-_FEWEST, _MOST = 100, 20_000  # rows of a batch
+_LOB_BYTES = 8_000  # the estimate for a LOB without statistics
+_FEWEST_ROWS, _MOST_ROWS = 100, 20_000  # of a batch
+_INT64_DIGITS = 18
+_DECIMAL128_DIGITS = 38
 
 
-_TYPED = {
+_ARROW_TYPES = {
     "VARCHAR2": pa.string(),
     "VARCHAR": pa.string(),
     "CHAR": pa.string(),
@@ -37,19 +50,18 @@ _TYPED = {
     "BINARY_DOUBLE": pa.float64(),
     "DATE": pa.timestamp("s"),
 }
-_NUMBER = "TO_CHAR({}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
-_MOMENT = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9')"
-_ZONED = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9TZH:TZM')"
-_OLD = "TO_CHAR({}, 'SYYYY-MM-DD\"T\"HH24:MI:SS{}')"
+_NUMBER_TEXT = "TO_CHAR({}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
+_TIMESTAMP_TEXT = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9')"
+_ZONED_TEXT = "TO_CHAR({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9TZH:TZM')"
+_OLD_DATE_TEXT = "TO_CHAR({}, 'SYYYY-MM-DD\"T\"HH24:MI:SS{}')"  # S: the sign of a year BC
 _FRACTIONS = {"s": "", "ms": ".FF3", "us": ".FF6"}
-# What no type of Arrow holds to the last digit: spelled by the server in this way, fetched as
-# that, and standing for what a column's field says.
-_SPELLED: dict[str, tuple[str, pa.DataType, LogicalType | pa.DataType]] = {
-    "NUMBER": (_NUMBER, pa.string(), LogicalType.NUMBER),
-    "FLOAT": (_NUMBER, pa.string(), LogicalType.NUMBER),
-    "TIMESTAMP": (_MOMENT, pa.string(), LogicalType.TEXT),
-    "TIMESTAMP WITH TIME ZONE": (_ZONED, pa.string(), LogicalType.TEXT),
-    "TIMESTAMP WITH LOCAL TIME ZONE": (_ZONED, pa.string(), LogicalType.TEXT),
+# Types that the server converts: the SELECT expression, the type to fetch, the type of the field.
+_CONVERSIONS: dict[str, tuple[str, pa.DataType, LogicalType | pa.DataType]] = {
+    "NUMBER": (_NUMBER_TEXT, pa.string(), LogicalType.NUMBER),
+    "FLOAT": (_NUMBER_TEXT, pa.string(), LogicalType.NUMBER),
+    "TIMESTAMP": (_TIMESTAMP_TEXT, pa.string(), LogicalType.TEXT),
+    "TIMESTAMP WITH TIME ZONE": (_ZONED_TEXT, pa.string(), LogicalType.TEXT),
+    "TIMESTAMP WITH LOCAL TIME ZONE": (_ZONED_TEXT, pa.string(), LogicalType.TEXT),
     "INTERVAL YEAR TO MONTH": ("TO_CHAR({})", pa.string(), LogicalType.TEXT),
     "INTERVAL DAY TO SECOND": ("TO_CHAR({})", pa.string(), LogicalType.TEXT),
     "BOOLEAN": ("TO_CHAR({})", pa.string(), pa.bool_()),
@@ -63,12 +75,13 @@ _SPELLED: dict[str, tuple[str, pa.DataType, LogicalType | pa.DataType]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ColumnDef:
-    """A column as the dictionary declares it; `width` is what a value takes on average, in bytes.
+    """The definition of a column in Oracle's dictionary.
 
-    `type` is the dictionary's word, with a fraction in parentheses where it has one, as in
-    TIMESTAMP(6) WITH TIME ZONE. `type_owner` is a type's owner, where users made the type.
+    `type` is the dictionary's DATA_TYPE, which includes a fraction: TIMESTAMP(6) WITH TIME ZONE.
+    `length` counts characters if `by_character`, else bytes. `type_owner` is the owner of a
+    user-defined type. `average_bytes` is the average size of a value, from the statistics.
     """
 
     name: str
@@ -81,11 +94,11 @@ class ColumnDef:
     comment: str = ""
     default: str = ""
     type_owner: str = ""
-    width: int | None = None
+    average_bytes: int | None = None
 
     @property
-    def words(self) -> str:
-        """The type as DDL has it: NUMBER(12,4), VARCHAR2(20 CHAR)."""
+    def ddl_type(self) -> str:
+        """The type as in DDL: NUMBER(12,4), VARCHAR2(20 CHAR)."""
         if self.type == "NUMBER":
             if self.precision is None:
                 return "NUMBER" if self.scale is None else f"NUMBER(*,{self.scale})"
@@ -99,12 +112,11 @@ class ColumnDef:
         return f"{self.type_owner}.{self.type}" if self.type_owner else self.type
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SelectItem:
-    """A column on its way: what the statement selects, and the field in which it arrives.
+    """A column in a SELECT list: its expression, the type to fetch, and the resulting field.
 
-    `fetched` is the type that the driver is asked for. Where the two differ, text that stands for
-    something is brought into its form by `RowDecoder`.
+    Where `fetched` differs from the field's type, `RowDecoder` converts the values.
     """
 
     column: Column
@@ -114,187 +126,203 @@ class SelectItem:
 
 
 def project(
-    declared: ColumnDef, max_lob: int | None = None, *, old_dates: bool = False
+    definition: ColumnDef, max_lob: int | None = None, *, old_dates: bool = False
 ) -> SelectItem:
-    """Plan the way of a column: `max_lob` cuts long text after so many characters.
+    """Plan how to select a column; `max_lob` cuts long text after this many characters.
 
-    The driver reads no year before 1 and no day of the Julian calendar alone: with `old_dates` the
-    server spells them.
+    The driver cannot read years before 1 and days that exist only in the Julian calendar. With
+    `old_dates` the server converts dates to text.
     """
-    plan = _plan(declared)
-    if plan is None:
-        why = f"{declared.words} has no form that text or a file could keep"
-        field = pa.field(declared.name, pa.null())
-        return SelectItem(_told(field, declared, why), field, pa.null(), "NULL")
-    field, fetched, expression = plan
-    if max_lob is not None and pa.types.is_large_string(fetched) and declared.type != "LONG":
-        # One more than is kept: so it can be seen that there was more.
+    conversion = _conversion(definition)
+    if conversion is None:
+        reason = f"the type {definition.ddl_type} is not supported"
+        field = pa.field(definition.name, pa.null())
+        column = _describe(field, definition, unreadable=reason)
+        return SelectItem(column=column, field=field, fetched=pa.null(), expression="NULL")
+    field, fetched, expression = conversion
+    if max_lob is not None and pa.types.is_large_string(fetched) and definition.type != "LONG":
+        # One character more than --max-lob keeps: it shows that the text was longer.
         expression = f"SUBSTR({expression}, 1, {max_lob + 1})"
     if old_dates and pa.types.is_timestamp(fetched):
-        expression = _OLD.format(expression, _FRACTIONS[fetched.unit])
+        expression = _OLD_DATE_TEXT.format(expression, _FRACTIONS[fetched.unit])
         fetched = pa.string()
-    return SelectItem(_told(field, declared), field, fetched, expression)
+    return SelectItem(
+        column=_describe(field, definition), field=field, fetched=fetched, expression=expression
+    )
 
 
-def _told(field: pa.Field, declared: ColumnDef, unreadable: str = "") -> Column:
+def _describe(field: pa.Field, definition: ColumnDef, unreadable: str = "") -> Column:
     return column_of(
         field,
-        declared.words,
-        nullable=declared.nullable,
-        comment=declared.comment,
-        default=declared.default,
+        definition.ddl_type,
+        nullable=definition.nullable,
+        comment=definition.comment,
+        default=definition.default,
         unreadable=unreadable,
     )
 
 
-def _plan(declared: ColumnDef) -> tuple[pa.Field, pa.DataType, str] | None:
-    """The field, the type to ask for, and the expression; None where there is no way."""
-    name = quoted(declared.name)
-    data_type = _arrow_type(declared)
+def _conversion(definition: ColumnDef) -> tuple[pa.Field, pa.DataType, str] | None:
+    """Return the field, the type to fetch and the expression; None if the type is unreadable."""
+    name = quoted(definition.name)
+    data_type = _arrow_type(definition)
     if data_type is not None:
-        return pa.field(declared.name, data_type), data_type, name
-    words = re.sub(r"\(\d+\)", "", declared.type)
-    if declared.type_owner and words not in _SPELLED:
-        words = "" if declared.type_owner == "SYS" else "OBJECT"
-    if words not in _SPELLED:
+        return pa.field(definition.name, data_type), data_type, name
+    type_name = re.sub(r"\(\d+\)", "", definition.type)
+    if definition.type_owner and type_name not in _CONVERSIONS:
+        # A user's object type becomes XML. SYS's own, such as ANYDATA, have no such conversion.
+        type_name = "" if definition.type_owner == "SYS" else "OBJECT"
+    if type_name not in _CONVERSIONS:
         return None
-    expression, fetched, result = _SPELLED[words]
+    expression, fetched, result = _CONVERSIONS[type_name]
     if isinstance(result, LogicalType):
-        field = logical_field(declared.name, result)
+        field = logical_field(definition.name, result)
     else:
-        field = pa.field(declared.name, result)
+        field = pa.field(definition.name, result)
     return field, fetched, expression.format(name)
 
 
-def _arrow_type(declared: ColumnDef) -> pa.DataType | None:
-    """The type of a column whose values Arrow can hold."""
-    if declared.type == "NUMBER" and declared.precision is not None:
-        return _number(declared.precision, declared.scale or 0)
-    if found := re.fullmatch(r"TIMESTAMP(?:\((\d)\))?", declared.type):
-        digits = int(found[1] or 6)
+def _arrow_type(definition: ColumnDef) -> pa.DataType | None:
+    """Return the Arrow type that holds every value of the column; None if there is none."""
+    if definition.type == "NUMBER" and definition.precision is not None:
+        return _number_type(definition.precision, definition.scale or 0)
+    if match := re.fullmatch(r"TIMESTAMP(?:\((\d)\))?", definition.type):
+        digits = int(match[1] or 6)
         return None if digits > 6 else pa.timestamp(("s", "ms", "us")[-(-digits // 3)])
-    return _TYPED.get(declared.type)
+    return _ARROW_TYPES.get(definition.type)
 
 
-def _number(precision: int, scale: int) -> pa.DataType | None:
-    """int64 where 18 digits are enough, else a decimal; None beyond 38 digits."""
-    if scale == 0 and precision <= 18:
+def _number_type(precision: int, scale: int) -> pa.DataType | None:
+    """Return int64 or a decimal type; None if the numbers may have more than 38 digits."""
+    if scale == 0 and precision <= _INT64_DIGITS:
         return pa.int64()
+    # NUMBER(5,7) holds 0.0012345: seven digits. NUMBER(5,-2) holds 1234500: seven digits, too.
     digits = max(precision, scale) if scale >= 0 else precision - scale
-    return pa.decimal128(digits, max(scale, 0)) if digits <= 38 else None
+    return pa.decimal128(digits, max(scale, 0)) if digits <= _DECIMAL128_DIGITS else None
 
 
-def batch_rows(columns: Iterable[ColumnDef]) -> int:
-    """How many rows a round trip brings: some megabytes of them."""
-    width = sum(_width(column) for column in columns)
-    return max(_FEWEST, min(_MOST, _BATCH_BYTES // max(width, 1)))
+def batch_rows(definitions: Iterable[ColumnDef]) -> int:
+    """Return how many rows to fetch in a round trip: about 32 MB of them."""
+    row_bytes = sum(_value_bytes(definition) for definition in definitions)
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
 
 
-def _width(column: ColumnDef) -> int:
-    if column.width:
-        return column.width + 1
-    if "LOB" in column.type or "LONG" in column.type or column.type in {"XMLTYPE", "JSON"}:
+def _value_bytes(definition: ColumnDef) -> int:
+    """Estimate the size of a value of the column."""
+    if definition.average_bytes:
+        return definition.average_bytes + 1
+    type_name = definition.type
+    if "LOB" in type_name or "LONG" in type_name or type_name in {"XMLTYPE", "JSON"}:
         return _LOB_BYTES
-    return min(column.length or 22, 200)
+    return min(definition.length or 22, 200)  # a NUMBER takes up to 22 bytes
 
 
 class RowDecoder:
-    """Rows as they come from the driver, brought into their fields; counts what it had to change.
+    """Converts batches from the driver into the planned fields, and counts changed values.
 
-    `cut`, `replaced` and `dropped` are counts by column: values that `max_lob` made shorter, values
-    with bytes that are not text in the database's character set, and leap days of centuries in
-    which our calendar has none.
+    `cut`, `replaced` and `dropped` count values by column: text that `max_lob` cut, text with bytes
+    that are invalid in the database's character set, and leap days that the Gregorian calendar
+    does not have.
     """
 
-    def __init__(self, projected: Sequence[SelectItem], max_lob: int | None = None) -> None:
-        self.schema = pa.schema([it.field for it in projected])
+    def __init__(self, items: Sequence[SelectItem], max_lob: int | None = None) -> None:
+        self.schema = pa.schema([item.field for item in items])
         self.cut: dict[str, int] = {}
         self.replaced: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
-        self.projected = projected
         self._max_lob = max_lob
 
-    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same rows in their fields."""
+    def decode(
+        self, batches: Iterable[pa.RecordBatch], items: Sequence[SelectItem]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the same rows with the fields of `schema`; `items` is what was selected."""
         for batch in batches:
             columns = [
-                self._arrived(it, column)
-                for it, column in zip(self.projected, batch.columns, strict=True)
+                self._decode_column(item.field, column)
+                for item, column in zip(items, batch.columns, strict=True)
             ]
             yield pa.record_batch(columns, self.schema)
 
     def remarks(self) -> Iterator[str]:
-        """What was changed, in words."""
+        """Yield a sentence for each column and kind of change."""
         for name, count in self.cut.items():
             yield f"{name}: {count} values were cut after {self._max_lob} characters"
         for name, count in self.replaced.items():
-            yield f"{name}: {count} values have bytes that are no text; they became U+FFFD"
+            yield f"{name}: {count} values contain invalid bytes; U+FFFD replaces these bytes"
         for name, count in self.dropped.items():
-            yield f"{name}: {count} values are days that the Gregorian calendar has not; left empty"
+            yield (
+                f"{name}: {count} values are days that the Gregorian calendar does not have; "
+                "they are left empty"
+            )
 
-    def _arrived(self, projected: SelectItem, column: pa.Array) -> pa.Array:
-        field = projected.field
+    def _decode_column(self, field: pa.Field, column: pa.Array) -> pa.Array:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = self._whole(field.name, column)
+            column = self._replace_invalid_bytes(field.name, column)
         if logical_type(field) is LogicalType.NUMBER:
-            return _plain_numbers(column)
+            return _with_leading_zeros(column)
         if pa.types.is_boolean(field.type):
             return pc.equal(pc.utf8_upper(column), "TRUE")
         if pa.types.is_timestamp(field.type) and pa.types.is_string(column.type):
-            return self._dated(field, pc.utf8_trim_whitespace(column))
+            return self._parse_dates(field, pc.utf8_trim_whitespace(column))
         if self._max_lob is not None and pa.types.is_large_string(column.type):
-            column = self._shortened(field.name, column)
+            column = self._cut_text(field.name, column, self._max_lob)
         return column.cast(field.type)
 
-    def _whole(self, name: str, column: pa.Array) -> pa.Array:
-        """Text whose every byte is text; what is not becomes U+FFFD and is counted."""
+    def _replace_invalid_bytes(self, name: str, column: pa.Array) -> pa.Array:
+        """Replace bytes that are not UTF-8 by U+FFFD, and count the values."""
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:
             cells = column.cast(pa.large_binary()).to_pylist()
-            texts = [None if it is None else it.decode("utf-8", "replace") for it in cells]
-            broken = sum(
+            texts = [None if cell is None else cell.decode("utf-8", "replace") for cell in cells]
+            invalid = sum(
                 text is not None and text.encode() != cell
                 for text, cell in zip(texts, cells, strict=True)
             )
-            self.replaced[name] = self.replaced.get(name, 0) + broken
+            self.replaced[name] = self.replaced.get(name, 0) + invalid
             return pa.array(texts, column.type)
         return column
 
-    def _dated(self, field: pa.Field, column: pa.Array) -> pa.Array:
-        """Dates that the server spelled; its year before 1 is -1."""
-        spelled = [_with_year_0(cell) for cell in column.to_pylist()]
-        leaps = {cell for cell in spelled if cell and _is_julian(cell)}
-        if leaps:
-            gone = sum(cell in leaps for cell in spelled)
-            self.dropped[field.name] = self.dropped.get(field.name, 0) + gone
-            spelled = [None if cell in leaps else cell for cell in spelled]
-        return moments(pa.array(spelled, pa.string()), field.type.unit)
+    def _parse_dates(self, field: pa.Field, column: pa.Array) -> pa.Array:
+        """Parse dates that the server converted to text."""
+        dates = [_with_astronomical_year(cell) for cell in column.to_pylist()]
+        julian = {date for date in dates if date and _is_julian_leap_day(date)}
+        if julian:
+            count = sum(date in julian for date in dates)
+            self.dropped[field.name] = self.dropped.get(field.name, 0) + count
+            dates = [None if date in julian else date for date in dates]
+        return moments(pa.array(dates, pa.string()), field.type.unit)
 
-    def _shortened(self, name: str, column: pa.Array) -> pa.Array:
-        longer = pc.fill_null(pc.greater(pc.utf8_length(column), self._max_lob), False)
-        count = pc.sum(longer).as_py() or 0
+    def _cut_text(self, name: str, column: pa.Array, max_lob: int) -> pa.Array:
+        is_longer = pc.fill_null(pc.greater(pc.utf8_length(column), max_lob), False)
+        count = pc.sum(is_longer).as_py() or 0
         if not count:
             return column
         self.cut[name] = self.cut.get(name, 0) + count
-        kept = pc.utf8_slice_codeunits(column, 0, self._max_lob)
-        mark, between = (pa.scalar(it, kept.type) for it in (_MARK, ""))
-        return pc.if_else(longer, pc.binary_join_element_wise(kept, mark, between), column)
+        start = pc.utf8_slice_codeunits(column, 0, max_lob)
+        mark, separator = pa.scalar(_CUT_MARK, start.type), pa.scalar("", start.type)
+        marked = pc.binary_join_element_wise(start, mark, separator)
+        return pc.if_else(is_longer, marked, column)
 
 
-def _plain_numbers(text: pa.Array) -> pa.Array:
-    """Numbers as everybody writes them: Oracle leaves out the 0 before the point."""
-    return without_exponents(pc.replace_substring_regex(text, r"^(-?)\.", r"\10."))
+def _with_leading_zeros(column: pa.Array) -> pa.Array:
+    """Write .5 as 0.5, and 1E+3 as 1000: Oracle omits the zero before the point."""
+    return without_exponents(pc.replace_substring_regex(column, r"^(-?)\.", r"\10."))
 
 
-def _with_year_0(cell: str | None) -> str | None:
-    if cell is None or not cell.startswith("-"):
-        return cell
-    year = 1 - int(cell[1:5])
-    return f"{'-' if year < 0 else ''}{abs(year):04}{cell[5:]}"
+def _with_astronomical_year(date: str | None) -> str | None:
+    """Turn Oracle's years BC into ISO 8601's, which has a year 0: -0001 becomes 0000."""
+    if date is None or not date.startswith("-"):
+        return date
+    year = 1 - int(date[1:5])
+    return f"{'-' if year < 0 else ''}{abs(year):04}{date[5:]}"
 
 
-def _is_julian(cell: str) -> bool:
-    """Whether this is a 29th of February that our calendar, counted back, does not have."""
-    date = cell.partition("T")[0]
-    return date.endswith("-02-29") and not isleap(int(date.removesuffix("-02-29")))
+def _is_julian_leap_day(date: str) -> bool:
+    """Return whether this is a February 29 that the Gregorian calendar does not have.
+
+    Oracle counts by the Julian calendar before 1582, Arrow by the Gregorian one: 1500 is a leap
+    year only in the former.
+    """
+    day = date.partition("T")[0]
+    return day.endswith("-02-29") and not isleap(int(day.removesuffix("-02-29")))

@@ -1,7 +1,7 @@
-"""What a database holds, by its own dictionary: few statements, for all tables at once.
+"""Oracle's data dictionary, read in few statements for all tables at once.
 
-Keys, indexes and checks come from SQLAlchemy's reflection; what it leaves out (the exact types,
-estimates and their age, synonyms, the last change) from statements on the tables it declares.
+SQLAlchemy's reflection reads keys, indexes and checks. Statements on the views that SQLAlchemy
+declares read the rest: exact types, row estimates and their age, synonyms, the last change.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import oracledb
 from sqlalchemy import (
+    Column,
     Connection,
     Engine,
     and_,
@@ -31,7 +32,7 @@ from sqlalchemy.dialects.oracle.oracledb import (
     OracleDialect_oracledb,
     OracleExecutionContext_oracledb,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Row, make_url
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
@@ -40,37 +41,42 @@ from sqlalchemy.sql import ColumnElement, CompoundSelect, Executable, Select
 from marketpulse.model import ForeignKey, Index
 from marketpulse.sources.oracle.columns import ColumnDef
 
-_ROWS = 10_000  # of an answer that come at once: a round trip costs more than they do
-_BATCH = 900  # names in one IN (...): Oracle allows 1000
-# Schemas that come with a database, for releases that do not mark them themselves.
-_SYSTEM = (
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+_FETCH_ROWS = 10_000  # a round trip costs more than these rows
+_MOST_NAMES = 900  # in one IN (...): Oracle allows 1000
+# Schemas that come with a database. Releases before 12.2 do not mark all of them themselves.
+_SYSTEM_SCHEMAS = (
     "APPQOSSYS", "AUDSYS", "CTXSYS", "DBSFWUSER", "DBSNMP", "DVSYS", "GSMADMIN_INTERNAL",
     "LBACSYS", "MDSYS", "OJVMSYS", "OLAPSYS", "ORDDATA", "ORDSYS", "OUTLN", "PUBLIC", "SYS",
     "SYSTEM", "WMSYS", "XDB",
 )  # fmt: skip
 
 
-# What a line of `_everything` may tell; a NULL of a UNION has its type from here.
-_TOLD = {
-    "num_rows": "NUMBER", "moment": "DATE", "width": "NUMBER", "parted": "VARCHAR2(3)",
-    "target_owner": "VARCHAR2(128)", "target": "VARCHAR2(128)", "link": "VARCHAR2(128)",
+# The columns of the UNION in `_relations_statement`, and their types: a NULL in a UNION needs one.
+_UNION_COLUMNS = {
+    "num_rows": "NUMBER", "time": "DATE", "row_bytes": "NUMBER",
+    "target_owner": "VARCHAR2(128)", "target_name": "VARCHAR2(128)", "link": "VARCHAR2(128)",
     "comment": "VARCHAR2(4000)",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """A table's full name, as the dictionary spells it."""
+    """A table's owner and name, as the dictionary spells them."""
 
     owner: str
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Relation:
-    """A table, a view or a synonym; `rows` is an estimate of the day `analyzed`.
+    """A table, a view or a synonym.
 
-    `target` is what a synonym stands for, `link` the database link behind which that is.
+    `rows` and `row_bytes` are estimates from the time `analyzed`. `target` is the table that a
+    synonym refers to, `link` the database link to it.
     """
 
     key: Key
@@ -78,16 +84,15 @@ class Relation:
     rows: int | None = None
     analyzed: datetime | None = None
     row_bytes: int | None = None
-    partitioned: bool = False
     changed: datetime | None = None
     comment: str = ""
     target: Key | None = None
     link: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Keys:
-    """A table's constraints and indexes."""
+    """A table's constraints and indexes; each foreign key comes with the table it refers to."""
 
     primary: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
@@ -96,88 +101,88 @@ class Keys:
     indexes: tuple[Index, ...] = ()
 
 
-class _Context(OracleExecutionContext_oracledb):
-    def create_cursor(self) -> Any:
+class _ExecutionContext(OracleExecutionContext_oracledb):
+    def create_cursor(self) -> Any:  # SQLAlchemy has no type for the driver's cursor
         cursor = super().create_cursor()  # type: ignore[no-untyped-call]  # SQLAlchemy's
-        cursor.arraysize = cursor.prefetchrows = _ROWS
+        cursor.arraysize = cursor.prefetchrows = _FETCH_ROWS
         return cursor
 
 
 class _Dialect(OracleDialect_oracledb):
-    """SQLAlchemy's, with names as the dictionary spells them, and no transactions of its own.
+    """SQLAlchemy's dialect with names as the dictionary spells them, and without transactions.
 
-    Its usual way folds names to lower case, where COLORS and "colors" would become one.
+    SQLAlchemy folds names to lower case: the tables COLORS and "colors" would become one.
     """
 
-    execution_ctx_cls = _Context
+    execution_ctx_cls = _ExecutionContext
     supports_statement_cache = True
 
-    def normalize_name(self, name: Any) -> Any:
+    def normalize_name(self, name: str) -> str:
         return name
 
-    def denormalize_name(self, name: Any) -> Any:
+    def denormalize_name(self, name: str) -> str:
         return name
 
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """Nothing: the read-only transaction is the session's."""
+    def do_rollback(self, dbapi_connection: object) -> None:
+        """Do nothing: the session's read-only transaction goes on."""
 
-    def do_commit(self, dbapi_connection: Any) -> None:
-        """Nothing, for the same reason."""
+    def do_commit(self, dbapi_connection: object) -> None:
+        """Do nothing: the session's read-only transaction goes on."""
+
+
+class _ReflectionOptions(TypedDict):
+    schema: str
+    filter_names: Sequence[str]
+    kind: ObjectKind
+    scope: ObjectScope
 
 
 class Dictionary:
-    """The dictionary of an open connection."""
+    """The dictionary of an open connection. Methods raise the driver's errors."""
 
-    def __init__(self, raw: oracledb.Connection, home: str) -> None:
-        dialect = _Dialect(dbapi=oracledb)  # type: ignore[no-untyped-call]  # so too
-        dialect.server_version_info = tuple(int(part) for part in raw.version.split("."))
-        dialect.default_schema_name = home
-        pool = StaticPool(lambda: raw, reset_on_return=None)  # type: ignore[arg-type]  # typed for SQLAlchemy's own protocol
-        connection = Connection(Engine(pool, dialect, make_url("oracle+oracledb://")))
-        # Without this its names of the views have a place for a database link in them.
-        self._connection = connection.execution_options(_oracle_dblink="")
+    def __init__(self, connection: oracledb.Connection, schema: str) -> None:
+        dialect = _Dialect(dbapi=oracledb)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+        # SQLAlchemy would ask the server for both.
+        dialect.server_version_info = tuple(int(part) for part in connection.version.split("."))
+        dialect.default_schema_name = schema
+        pool = StaticPool(lambda: connection, reset_on_return=None)  # type: ignore[arg-type]  # typed for SQLAlchemy's own protocol
+        sqlalchemy = Connection(Engine(pool, dialect, make_url("oracle+oracledb://")))
+        # The names of SQLAlchemy's views contain a placeholder for a database link.
+        self._connection = sqlalchemy.execution_options(_oracle_dblink="")
         self._inspector = inspect(self._connection)
-        raw.outputtypehandler = _as_it_is
+        connection.outputtypehandler = _no_type_handler
 
     def relations(
         self, owners: Sequence[str] | None = None, *, system: bool = False
     ) -> list[Relation]:
-        """Tables, views and synonyms that the user may see, of these owners or of all.
+        """Return the tables, views and synonyms that the user may see, of these owners or of all.
 
-        Those of Oracle's own schemas are left out unless `system` is true. One statement.
+        Without `owners`, Oracle's own schemas are left out unless `system` is true. Takes one
+        statement.
         """
         comments: dict[Key, str] = {}
-        found: dict[Key, Relation] = {}
-        changed: dict[Key, datetime] = {}
-        for owner, name, kind, rows, moment, width, parted, *target, link, comment in self._rows(
-            self._everything(owners, system)
-        ):
-            key = Key(owner, name)
-            if kind == "changed":
-                changed[key] = moment
-            elif kind == "comment":
-                comments[key] = comment
-            elif key not in found or kind == "materialized view":  # which is a table, too
-                known = found.get(key)
-                found[key] = Relation(
-                    key,
-                    kind,
-                    known.rows if known else rows,
-                    known.analyzed if known else moment,
-                    known.row_bytes if known else width,
-                    parted == "YES",
-                    target=Key(target[0] or "", target[1]) if kind == "synonym" else None,
-                    link=link or "",
-                )
+        changes: dict[Key, datetime] = {}
+        relations: dict[Key, Relation] = {}
+        for row in self._rows(self._relations_statement(owners, system)):
+            key = Key(row.owner, row.name)
+            if row.kind == "changed":
+                changes[key] = row.time
+            elif row.kind == "comment":
+                comments[key] = row.comment
+            elif row.kind == "materialized view" and key in relations:
+                # It is a table, too, and only that row has its statistics.
+                relations[key] = replace(relations[key], kind=row.kind)
+            elif key not in relations:
+                relations[key] = _relation(key, row)
         return [
-            replace(it, comment=comments.get(key, ""), changed=changed.get(key))
-            for key, it in sorted(found.items())
+            replace(relation, comment=comments.get(key, ""), changed=changes.get(key))
+            for key, relation in sorted(relations.items())
         ]
 
     def columns(self, keys: Sequence[Key]) -> dict[Key, list[ColumnDef]]:
-        """The visible columns of these tables, in their order. One statement."""
+        """Return the visible columns of these tables, in order. Takes one statement."""
         columns, comments = views.all_tab_cols.c, views.all_col_comments.c
-        said = and_(
+        same_column = and_(
             columns.owner == comments.owner,
             columns.table_name == comments.table_name,
             columns.column_name == comments.column_name,
@@ -199,174 +204,199 @@ class Dictionary:
                 columns.data_default,
                 comments.comments,
             )
-            .select_from(views.all_tab_cols.outerjoin(views.all_col_comments, said))
+            .select_from(views.all_tab_cols.outerjoin(views.all_col_comments, same_column))
             .where(columns.hidden_column == "NO")
             .order_by(columns.owner, columns.table_name, columns.column_id)
         )
-        found: dict[Key, list[ColumnDef]] = {key: [] for key in keys}
-        for some in _some(keys):
-            for row in self._rows(statement.where(_any_of(some, columns))):
-                found[Key(row.owner, row.table_name)].append(_declared(row))
-        return found
+        definitions: dict[Key, list[ColumnDef]] = {key: [] for key in keys}
+        for chunk in _chunks(keys):
+            for row in self._rows(statement.where(_any_of(chunk, columns))):
+                definitions[Key(row.owner, row.table_name)].append(_column_def(row))
+        return definitions
 
     def keys(self, keys: Sequence[Key]) -> dict[Key, Keys]:
-        """The constraints and indexes of these tables. Three statements for each owner."""
-        by_owner = defaultdict(list)
-        for key in keys:
-            by_owner[key.owner].append(key.name)
-        found = {}
-        for owner, names in by_owner.items():
-            asked: dict[str, Any] = {
-                "schema": owner,
-                "filter_names": names,
-                "kind": ObjectKind.ANY,
-                "scope": ObjectScope.ANY,
-            }
-            with _as_the_driver_says(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of keys to what the user may not see
-                primary = self._inspector.get_multi_pk_constraint(**asked)
-                unique = self._inspector.get_multi_unique_constraints(**asked)
-                foreign = self._inspector.get_multi_foreign_keys(**asked)
-                checks = self._inspector.get_multi_check_constraints(**asked)
-                indexes = self._inspector.get_multi_indexes(**asked)
+        """Return the constraints and indexes of these tables. Takes three statements per owner."""
+        result = {}
+        for owner, names in _names_by_owner(keys).items():
+            options = _ReflectionOptions(
+                schema=owner, filter_names=names, kind=ObjectKind.ANY, scope=ObjectScope.ANY
+            )
+            with _driver_errors(), warnings.catch_warnings():
+                # SQLAlchemy warns of foreign keys to tables that the user may not see.
+                warnings.simplefilter("ignore")
+                primary = self._inspector.get_multi_pk_constraint(**options)
+                unique = self._inspector.get_multi_unique_constraints(**options)
+                foreign = self._inspector.get_multi_foreign_keys(**options)
+                checks = self._inspector.get_multi_check_constraints(**options)
+                indexes = self._inspector.get_multi_indexes(**options)
             for name in names:
-                place = (owner, name)
-                found[Key(owner, name)] = Keys(
-                    tuple(primary[place]["constrained_columns"] if place in primary else ()),
-                    tuple(tuple(it["column_names"]) for it in unique.get(place, ())),
-                    tuple(map(_foreign_key, foreign.get(place, ()))),
-                    tuple(it["sqltext"] for it in checks.get(place, ())),
-                    tuple(map(_index, indexes.get(place, ()))),
+                table = (owner, name)
+                result[Key(owner, name)] = Keys(
+                    primary=tuple(primary[table]["constrained_columns"] if table in primary else ()),
+                    unique=tuple(
+                        tuple(constraint["column_names"]) for constraint in unique.get(table, ())
+                    ),
+                    foreign=tuple(map(_foreign_key, foreign.get(table, ()))),
+                    checks=tuple(constraint["sqltext"] for constraint in checks.get(table, ())),
+                    indexes=tuple(map(_index, indexes.get(table, ()))),
                 )
-        return found
+        return result
 
-    def _everything(self, owners: Sequence[str] | None, system: bool) -> CompoundSelect[Any]:
-        """A line for each relation, one for its last change, and one for its comment."""
+    def _relations_statement(
+        self, owners: Sequence[str] | None, system: bool
+    ) -> CompoundSelect[Any]:
+        """Select a row for each relation, one for its last change, and one for its comment."""
         tables, mviews = views.all_tables.c, views.all_mviews.c
         synonyms, objects = views.all_synonyms.c, views.all_objects.c
-        commented = [
-            (it, it[name])
-            for it, name in (
-                (views.all_tab_comments.c, "table_name"),
-                (views.all_mview_comments.c, "mview_name"),
-            )
-        ]
-        whose = partial(self._whose, owners, system)
-        own = and_(
-            *(or_(it.is_(None), it != "YES") for it in (tables.nested, tables.dropped)),
+        comment_views = (
+            (views.all_tab_comments.c, views.all_tab_comments.c.table_name),
+            (views.all_mview_comments.c, views.all_mview_comments.c.mview_name),
+        )
+        is_selected = partial(_is_selected, owners, system)
+        # Tables that Oracle makes for itself, such as those in the recycle bin, are left out.
+        is_user_table = and_(
+            *(or_(flag.is_(None), flag != "YES") for flag in (tables.nested, tables.dropped)),
             or_(tables.iot_type.is_(None), tables.iot_type != "IOT_OVERFLOW"),
             or_(tables.secondary.is_(None), tables.secondary != "Y"),
         )
-        usable = or_(synonyms.owner == "PUBLIC", whose(synonyms.owner))
+        is_selected_synonym = or_(synonyms.owner == "PUBLIC", is_selected(synonyms.owner))
         return union_all(
-            _line(tables.owner, tables.table_name, "table", {
-                "num_rows": tables.num_rows, "moment": tables.last_analyzed,
-                "width": tables.avg_row_len, "parted": tables.partitioned,
-            }).where(whose(tables.owner), own),
-            _line(views.all_views.c.owner, views.all_views.c.view_name, "view", {}).where(
-                whose(views.all_views.c.owner)
+            _union_row(tables.owner, tables.table_name, "table", {
+                "num_rows": tables.num_rows, "time": tables.last_analyzed,
+                "row_bytes": tables.avg_row_len,
+            }).where(is_selected(tables.owner), is_user_table),
+            _union_row(views.all_views.c.owner, views.all_views.c.view_name, "view", {}).where(
+                is_selected(views.all_views.c.owner)
             ),
-            _line(mviews.owner, mviews.mview_name, "materialized view", {}).where(
-                whose(mviews.owner)
+            _union_row(mviews.owner, mviews.mview_name, "materialized view", {}).where(
+                is_selected(mviews.owner)
             ),
-            _line(synonyms.owner, synonyms.synonym_name, "synonym", {
-                "target_owner": synonyms.table_owner, "target": synonyms.table_name,
+            _union_row(synonyms.owner, synonyms.synonym_name, "synonym", {
+                "target_owner": synonyms.table_owner, "target_name": synonyms.table_name,
                 "link": synonyms.db_link,
-            }).where(usable, or_(synonyms.table_owner.is_(None), whose(synonyms.table_owner))),
-            _line(objects.owner, objects.object_name, "changed", {
-                "moment": objects.last_ddl_time,
-            }).where(whose(objects.owner), objects.object_type.in_(("TABLE", "VIEW"))),
-            *(_line(it.owner, name, "comment", {"comment": it.comments}).where(
-                it.comments.is_not(None), whose(it.owner)
-            ) for it, name in commented),
+            }).where(
+                is_selected_synonym,
+                or_(synonyms.table_owner.is_(None), is_selected(synonyms.table_owner)),
+            ),
+            _union_row(objects.owner, objects.object_name, "changed", {
+                "time": objects.last_ddl_time,
+            }).where(is_selected(objects.owner), objects.object_type.in_(("TABLE", "VIEW"))),
+            *(_union_row(columns.owner, name, "comment", {"comment": columns.comments}).where(
+                columns.comments.is_not(None), is_selected(columns.owner)
+            ) for columns, name in comment_views),
         )  # fmt: skip
 
-    def _whose(
-        self, owners: Sequence[str] | None, system: bool, owner: ColumnElement[Any]
-    ) -> ColumnElement[bool]:
-        """Whether something of this owner is asked for."""
-        if owners is not None:
-            return owner.in_(owners)
-        if system:
-            return owner.is_not(None)
-        users = views.all_users.c
-        maintained = select(users.username).where(users.oracle_maintained == "Y")
-        return and_(owner.not_in(_SYSTEM), owner.not_in(maintained))
-
-    def _rows(self, statement: Executable) -> Sequence[Any]:
-        with _as_the_driver_says():
+    def _rows(self, statement: Executable) -> Sequence[Row[Any]]:
+        with _driver_errors():
             return self._connection.execute(statement).all()
 
 
 @contextmanager
-def _as_the_driver_says() -> Iterator[None]:
-    """Raise the driver's own error, which has a meaning, and not SQLAlchemy's."""
+def _driver_errors() -> Iterator[None]:
+    """Raise the driver's error, which has Oracle's code, instead of SQLAlchemy's."""
     try:
         yield
     except DBAPIError as error:
         raise (error.orig or error) from None
 
 
-def _as_it_is(*_: Any) -> None:
-    """A type of an answer as the driver has it; SQLAlchemy takes for granted that one is asked."""
+def _no_type_handler(*_: object) -> None:
+    """Keep the driver's types; SQLAlchemy's compiled statements require some handler."""
 
 
-def _line(owner: Any, name: Any, kind: str, told: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
-    """A line of `_everything`: NULL where nothing is told."""
+def _is_selected(
+    owners: Sequence[str] | None, system: bool, owner: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that selects these owners; None selects all that are not Oracle's."""
+    if owners is not None:
+        return owner.in_(owners)
+    if system:
+        return owner.is_not(None)
+    users = views.all_users.c
+    maintained = select(users.username).where(users.oracle_maintained == "Y")
+    return and_(owner.not_in(_SYSTEM_SCHEMAS), owner.not_in(maintained))
+
+
+def _union_row(
+    owner: ColumnElement[Any],
+    name: ColumnElement[Any],
+    kind: str,
+    values: Mapping[str, ColumnElement[Any]],
+) -> Select[Any]:
+    """Return a SELECT for the UNION, with NULL for the columns that are not in `values`."""
     return select(
         owner.label("owner"),
         name.label("name"),
         literal_column(f"'{kind}'").label("kind"),
         *(
-            told.get(it, literal_column(f"CAST(NULL AS {type_})")).label(it)
-            for it, type_ in _TOLD.items()
+            values.get(column, literal_column(f"CAST(NULL AS {sql_type})")).label(column)
+            for column, sql_type in _UNION_COLUMNS.items()
         ),
     )
 
 
-def _any_of(keys: Sequence[Key], columns: Any) -> ColumnElement[bool]:
-    by_owner = defaultdict(list)
-    for key in keys:
-        by_owner[key.owner].append(key.name)
+def _any_of(
+    keys: Sequence[Key], columns: ReadOnlyColumnCollection[str, Column[Any]]
+) -> ColumnElement[bool]:
     return or_(
         *(
             and_(columns.owner == owner, columns.table_name.in_(names))
-            for owner, names in by_owner.items()
+            for owner, names in _names_by_owner(keys).items()
         )
     )
 
 
-def _some(keys: Sequence[Key]) -> Iterable[Sequence[Key]]:
-    return (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
+def _names_by_owner(keys: Sequence[Key]) -> dict[str, list[str]]:
+    names = defaultdict(list)
+    for key in keys:
+        names[key.owner].append(key.name)
+    return names
 
 
-def _declared(row: Any) -> ColumnDef:
-    characters = row.char_used == "C" or row.data_type in {"NVARCHAR2", "NCHAR"}
-    return ColumnDef(
-        row.column_name,
-        row.data_type or "",
-        _whole(row.data_precision),
-        _whole(row.data_scale),
-        _whole(row.char_length if characters else row.data_length) or 0,
-        characters,
-        row.nullable != "N",
-        row.comments or "",
-        (row.data_default or "").strip(),
-        row.data_type_owner or "",
-        _whole(row.avg_col_len),
+def _chunks(keys: Sequence[Key]) -> Iterable[Sequence[Key]]:
+    return (keys[start : start + _MOST_NAMES] for start in range(0, len(keys), _MOST_NAMES))
+
+
+def _relation(key: Key, row: Row[Any]) -> Relation:
+    is_synonym = row.kind == "synonym"
+    return Relation(
+        key=key,
+        kind=row.kind,
+        rows=row.num_rows,
+        analyzed=row.time,
+        row_bytes=row.row_bytes,
+        target=Key(row.target_owner or "", row.target_name) if is_synonym else None,
+        link=row.link or "",
     )
 
 
-def _whole(number: Any) -> int | None:
+def _column_def(row: Row[Any]) -> ColumnDef:
+    by_character = row.char_used == "C" or row.data_type in {"NVARCHAR2", "NCHAR"}
+    return ColumnDef(
+        name=row.column_name,
+        type=row.data_type or "",
+        precision=_optional_int(row.data_precision),
+        scale=_optional_int(row.data_scale),
+        length=_optional_int(row.char_length if by_character else row.data_length) or 0,
+        by_character=by_character,
+        nullable=row.nullable != "N",
+        comment=row.comments or "",
+        default=(row.data_default or "").strip(),
+        type_owner=row.data_type_owner or "",
+        average_bytes=_optional_int(row.avg_col_len),
+    )
+
+
+def _optional_int(number: float | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _foreign_key(told: Mapping[str, Any]) -> tuple[Key, ForeignKey]:
-    target = Key(told["referred_schema"] or "", told["referred_table"])
-    columns, references = tuple(told["constrained_columns"]), tuple(told["referred_columns"])
-    return target, ForeignKey(columns, target.name, references)
+def _foreign_key(constraint: ReflectedForeignKeyConstraint) -> tuple[Key, ForeignKey]:
+    target = Key(constraint["referred_schema"] or "", constraint["referred_table"])
+    columns, references = constraint["constrained_columns"], constraint["referred_columns"]
+    return target, ForeignKey(tuple(columns), target.name, tuple(references))
 
 
-def _index(told: Mapping[str, Any]) -> Index:
-    columns = told.get("expressions") or told["column_names"]
-    return Index(told["name"], tuple(columns), told["unique"])
+def _index(index: ReflectedIndex) -> Index:
+    columns = index.get("expressions") or index["column_names"]
+    return Index(index["name"] or "", tuple(str(column) for column in columns), index["unique"])

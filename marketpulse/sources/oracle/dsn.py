@@ -1,4 +1,4 @@
-"""Where a database is: every connect string that the driver knows, or that a colleague pastes."""
+"""Connect strings: the driver's own forms, and those that people copy from other tools."""
 
 from __future__ import annotations
 
@@ -14,94 +14,104 @@ if TYPE_CHECKING:
     from marketpulse.settings import OracleSettings
 
 _JDBC = re.compile(r"^jdbc:oracle:(?:thin|oci):", re.IGNORECASE)
-_PASTED = re.compile(r"^(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$")
+_HOST_PORT_SID = re.compile(r"^(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$")
 _DESCRIPTOR = "(DESCRIPTION=(ADDRESS=(PROTOCOL={})(HOST={})(PORT={}))(CONNECT_DATA=({}={})))"
+# The driver's errors for an alias: no tnsnames.ora, or the alias is not in it.
+_ALIAS_ERRORS = {"DPY-4000", "DPY-4026", "DPY-4027"}
 
 
 def address_of(settings: OracleSettings) -> Address:
-    """The address that the settings give; ORACLE_DSN wins over host, port and service.
+    """Return the address that the settings give; ORACLE_DSN wins over host, port and service.
 
-    Raises `SettingsError` for a connect string that nobody understands, or an alias that is in
-    no tnsnames.ora.
+    Raises `SettingsError` if the connect string is invalid, or no tnsnames.ora has the alias.
     """
-    if settings.dsn is None:
-        # The parameters in SSM have no connect string: TLS is a matter of the host there.
-        host, service = settings.host or "", settings.service_name or ""
-        protocol = "tcps" if host.lower().startswith("tcps://") else "tcp"
-        host = host[len("tcps://") :] if protocol == "tcps" else host
-        odd = re.findall(r"[()=\s/@]", host + service)
-        if host.count(":") == 1 or ":" in service:  # an address of IPv6 has several
-            odd.append(":")
-        if odd:
-            raise SettingsError(
-                f"ORACLE_HOST or ORACLE_SERVICE_NAME has {odd[0]!r} in it",
-                hint="each is one name, and ORACLE_PORT has the port; a whole connect string "
-                "belongs in ORACLE_DSN",
-                check="MP-TNS-006",
-            )
-        host = host.strip("[]")
-        text = _DESCRIPTOR.format(protocol, host, settings.port, "SERVICE_NAME", service)
-    else:
-        text = _understood(settings.dsn)
+    dsn = settings.dsn
+    text = _descriptor_of(settings) if dsn is None else _normalize(dsn)
     params = oracledb.ConnectParams(config_dir=settings.config_dir)
     try:
         params.parse_connect_string(text)
     except (oracledb.Error, ValueError, OverflowError) as error:
-        raise _refused(text, settings, error) from error
-    hosts, ports, protocols = (_listed(it) for it in (params.host, params.port, params.protocol))
-    endpoints = [
-        Endpoint(str(host), int(str(port)), str(protocol) == "tcps")
+        raise _invalid_dsn_error(text, settings, error) from error
+    # Each is a list if the descriptor has several addresses.
+    hosts, ports, protocols = map(_as_list, (params.host, params.port, params.protocol))
+    endpoints = tuple(
+        Endpoint(str(host), int(str(port)), tls=str(protocol) == "tcps")
         for host, port, protocol in zip(hosts, ports, protocols, strict=True)
-    ]
-    odd_port = next((it.port for it in endpoints if not 1 <= it.port <= 65535), None)
-    if odd_port is not None:
+    )
+    for endpoint in endpoints:
+        if not 1 <= endpoint.port <= 65535:
+            raise SettingsError(
+                f"ORACLE_DSN: {endpoint.port} is not a valid port",
+                hint="it is usually 1521",
+                check="MP-TNS-006",
+            )
+    service = _as_list(params.service_name)[0] or _as_list(params.sid)[0] or ""
+    return Address(params.get_connect_string(), endpoints, str(service))
+
+
+def _descriptor_of(settings: OracleSettings) -> str:
+    """Return the descriptor of host, port and service. Raises `SettingsError`."""
+    host, service = settings.host or "", settings.service_name or ""
+    # SSM has a parameter for the host, but none for a connect string: TLS is requested in the host.
+    protocol = "tcps" if host.lower().startswith("tcps://") else "tcp"
+    host = host[len("tcps://") :] if protocol == "tcps" else host
+    invalid = re.findall(r"[()=\s/@]", host + service)
+    if host.count(":") == 1 or ":" in service:  # an IPv6 address has several colons
+        invalid.append(":")
+    if invalid:
         raise SettingsError(
-            f"ORACLE_DSN: {odd_port} is not a port", hint="1521 is usual", check="MP-TNS-006"
+            f"ORACLE_HOST or ORACLE_SERVICE_NAME contains {invalid[0]!r}",
+            hint="each is a single name, and the port belongs in ORACLE_PORT; put a whole connect "
+            "string into ORACLE_DSN",
+            check="MP-TNS-006",
         )
-    named = _listed(params.service_name)[0] or _listed(params.sid)[0] or ""
-    return Address(params.get_connect_string(), tuple(endpoints), str(named))
+    return _DESCRIPTOR.format(protocol, host.strip("[]"), settings.port, "SERVICE_NAME", service)
 
 
-def _understood(dsn: str) -> str:
-    """The connect string in a form that the driver knows."""
-    text = dsn.strip()
-    pasted = _JDBC.sub("", text)
-    if pasted != text:
-        credentials, _, pasted = pasted.rpartition("@")
+def _normalize(dsn: str) -> str:
+    """Return the connect string in a form that the driver knows.
+
+    Raises `SettingsError` if it contains a user name and a password.
+    """
+    dsn = dsn.strip()
+    text = _JDBC.sub("", dsn)
+    if text != dsn:
+        credentials, _, text = text.rpartition("@")
         if credentials:
-            raise _with_credentials()
-    elif re.match(r"^[^()?]*/[^()?]*@", text):
-        raise _with_credentials()
-    if found := _PASTED.match(pasted):
-        host, port, sid = found.groups()
+            raise _credentials_error()
+    elif re.match(r"^[^()?]*/[^()?]*@", dsn):
+        raise _credentials_error()
+    if match := _HOST_PORT_SID.match(text):
+        host, port, sid = match.groups()
         return _DESCRIPTOR.format("tcp", host.strip("[]"), port, "SID", sid)
-    return pasted
+    return text
 
 
-def _with_credentials() -> SettingsError:
+def _credentials_error() -> SettingsError:
+    # The message must not repeat the connect string: it contains the password.
     return SettingsError(
-        "ORACLE_DSN has a user name and a password in it",
-        hint="keep what follows the @, and set ORACLE_USERNAME and ORACLE_PASSWORD",
+        "ORACLE_DSN contains a user name and a password",
+        hint="keep only what follows the @, and set ORACLE_USERNAME and ORACLE_PASSWORD",
         check="MP-TNS-006",
     )
 
 
-def _refused(text: str, settings: OracleSettings, error: Exception) -> SettingsError:
+def _invalid_dsn_error(text: str, settings: OracleSettings, error: Exception) -> SettingsError:
     code = getattr(error.args[0], "full_code", "") if error.args else ""
-    if code in {"DPY-4000", "DPY-4026", "DPY-4027"} and re.fullmatch(r"[\w.$#-]+", text):
-        where = settings.config_dir or "no folder: TNS_ADMIN is not set"
+    if code in _ALIAS_ERRORS and re.fullmatch(r"[\w.$#-]+", text):
+        folder = settings.config_dir or "no folder: TNS_ADMIN is not set"
         return SettingsError(
-            f"ORACLE_DSN: {text!r} is in no tnsnames.ora (looked in {where})",
-            hint="set TNS_ADMIN to the folder of tnsnames.ora, or give host:port/service",
+            f"ORACLE_DSN: {text!r} is in no tnsnames.ora (looked in {folder})",
+            hint="set TNS_ADMIN to the folder of tnsnames.ora, or use host:port/service",
             check="MP-TNS-007",
         )
     return SettingsError(
-        "ORACLE_DSN is not a connect string",
-        hint="host:port/service, host:port:SID, tcps://host:port/service, an alias of "
+        "ORACLE_DSN is not a valid connect string",
+        hint="use host:port/service, host:port:SID, tcps://host:port/service, an alias of "
         "tnsnames.ora, or (DESCRIPTION=...)",
         check="MP-TNS-006",
     )
 
 
-def _listed(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,379 @@
+"""A read-only session in an Oracle database: `OracleDatabase`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import oracledb
+import pyarrow as pa
+
+from marketpulse.errors import (
+    ConnectionLostError,
+    DataError,
+    MarketPulseError,
+    SettingsError,
+    UnreachableError,
+)
+from marketpulse.model import TableSchema
+from marketpulse.sources.oracle.catalog import Catalog
+from marketpulse.sources.oracle.columns import ColumnDef, RowDecoder, batch_rows, project
+from marketpulse.sources.oracle.dsn import address_of
+from marketpulse.sources.oracle.errors import is_network_error, translate_error
+from marketpulse.sources.oracle.identifiers import fold_identifier
+from marketpulse.sources.oracle.retries import retry
+from marketpulse.sources.oracle.timeouts import call_within
+from marketpulse.sources.oracle.tns import Address, Service, probe
+
+if TYPE_CHECKING:
+    from marketpulse.settings import OracleSettings
+    from marketpulse.sources.oracle.dictionary import Dictionary
+
+_LOG = logging.getLogger("marketpulse.oracle")
+_CONNECT_SECONDS = 20.0  # for connecting and logging in together
+_TCP_SECONDS = 10.0
+_ROUND_TRIP_SECONDS = 60.0  # for one round trip, unless there is a deadline
+_KEEP_ALIVE_MINUTES = 2
+_WAITS = (0.3, 1.0)  # seconds before connecting again
+# A closed port, a lost connection, a busy listener. A refused login is never retried: it would
+# lock the account.
+_TRANSIENT_CHECKS = {"MP-NET-002", "MP-NET-006", "MP-TNS-004"}
+# What only Oracle's own library can do: native encryption, old servers.
+_THICK_CHECKS = {"MP-ENC-001", "MP-DRV-002"}
+
+# A text in a condition then means the same on every machine, and times are in UTC.
+_SESSION_FORMATS = (
+    "ALTER SESSION SET NLS_DATE_FORMAT = 'YYYY-MM-DD HH24:MI:SS' "
+    "NLS_TIMESTAMP_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF' "
+    "NLS_TIMESTAMP_TZ_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF TZH:TZM' "
+    "NLS_NUMERIC_CHARACTERS = '.,' NLS_SORT = BINARY NLS_COMP = BINARY TIME_ZONE = '+00:00'"
+)
+# The driver's types whose names differ from the dictionary's.
+_TYPE_NAMES = {
+    "DB_TYPE_VARCHAR": "VARCHAR2",
+    "DB_TYPE_NVARCHAR": "NVARCHAR2",
+    "DB_TYPE_LONG_RAW": "LONG RAW",
+    "DB_TYPE_TIMESTAMP_TZ": "TIMESTAMP WITH TIME ZONE",
+    "DB_TYPE_TIMESTAMP_LTZ": "TIMESTAMP WITH LOCAL TIME ZONE",
+    "DB_TYPE_INTERVAL_DS": "INTERVAL DAY TO SECOND",
+    "DB_TYPE_INTERVAL_YM": "INTERVAL YEAR TO MONTH",
+}
+_NO_SCALE = -127  # the driver's scale of a NUMBER without precision
+
+Binds: TypeAlias = Mapping[str, object] | Sequence[object]
+
+
+class DateRangeError(Exception):
+    """The driver met a date that Python cannot hold: before the year 1, or a Julian leap day."""
+
+
+class OracleDatabase:
+    """A session in an Oracle database that cannot write. A context manager.
+
+    All reads happen in one transaction, so they see the same instant. Without settings, reads them
+    from the environment, `.env` and AWS SSM. Entering raises `SettingsError`, `UnreachableError`,
+    `LoginError` or `NotFoundError`; a refused login is not retried.
+    """
+
+    def __init__(self, settings: OracleSettings | None = None) -> None:
+        if settings is None:
+            from marketpulse.settings import oracle_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+
+            settings = oracle_settings({}, os.environ, None)
+        self.settings = settings
+        self.address: Address = address_of(settings)
+        self.driver = "thin"
+        self.driver_reason = "it needs no installation"
+        self.round_trips = 0  # since the login
+        deadline = settings.deadline
+        self._deadline = None if deadline is None else time.monotonic() + deadline
+        self._connection: oracledb.Connection | None = None
+        self._dictionary: Dictionary | None = None
+        self._is_prepared = False
+
+    @property
+    def connection(self) -> oracledb.Connection:
+        """The driver's connection; opened on first use, and after it was lost."""
+        if self._connection is None:
+            self._connection = self._connect_by_driver()
+            self._dictionary = None
+            self._is_prepared = False
+            self.run("SET TRANSACTION READ ONLY")
+        return self._connection
+
+    @property
+    def schema(self) -> str:
+        """The schema whose tables need no owner in their names."""
+        return fold_identifier(
+            self.settings.schema or self.settings.username.get_secret_value()
+        )
+
+    def query(self, statement: str, binds: Binds = ()) -> pa.Table:
+        """Return the result of your SELECT without loss; `.to_pandas()` makes a data frame of it.
+
+        A NUMBER without a fixed precision becomes text. Raises the database's errors, translated.
+        """
+        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
+            cursor.parse(statement)
+            columns = [_column_def(info) for info in cursor.description or ()]
+        for old_dates in (False, True):
+            items = [project(column, old_dates=old_dates) for column in columns]
+            select_list = ", ".join(item.expression for item in items)
+            projected = f"SELECT {select_list} FROM ({statement})"  # noqa: S608 - the caller's own statement
+            fetched = pa.schema([(item.field.name, item.fetched) for item in items])
+            decoder = RowDecoder(items)
+            batches = self.batches(projected, fetched, batch_rows(columns), binds)
+            try:
+                return pa.Table.from_batches(decoder.decode(batches, items), decoder.schema)
+            except DateRangeError:
+                continue
+        raise unreadable_value_error("the result")
+
+    def get_table_schema(self, table: str) -> TableSchema:
+        """Return the columns, keys and comments of a table.
+
+        Raises `NotFoundError`, which suggests similar names.
+        """
+        catalog = Catalog(self)
+        (schema,) = catalog.describe_all([catalog.find(table)])
+        return schema
+
+    def run(self, statement: str) -> None:
+        """Run a statement that returns no rows."""
+        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
+            cursor.execute(statement)
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return all rows of a small result."""
+        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
+            cursor.prefetchrows = cursor.arraysize = 1000
+            return list(cursor.execute(statement).fetchall())
+
+    def batches(
+        self, statement: str, fields: pa.Schema, rows: int, binds: Binds = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a SELECT with these types; each round trip fetches `rows` rows.
+
+        Raises `DateRangeError` for a date that Python cannot hold.
+        """
+        with self.translate_errors():
+            self.prepare()
+            parameters = dict(binds) if isinstance(binds, Mapping) else list(binds)
+            frames = self.connection.fetch_df_batches(
+                statement, parameters, size=rows, requested_schema=fields
+            )
+            try:
+                for frame in frames:
+                    yield from pa.table(frame).to_batches()
+            except (ValueError, OverflowError) as error:
+                # The driver converts only dates through Python objects, so only they can fail.
+                raise DateRangeError from error
+
+    def prepare(self) -> None:
+        """Set the session's formats, once per session."""
+        connection = self.connection
+        if not self._is_prepared:
+            self._is_prepared = True
+            with self.translate_errors(), closing(connection.cursor()) as cursor:
+                cursor.execute(_SESSION_FORMATS)
+
+    @contextmanager
+    def dictionary(self) -> Iterator[Dictionary]:
+        """Open the dictionary. Inside, the driver's errors become errors of MarketPulse."""
+        from marketpulse.sources.oracle.dictionary import Dictionary  # noqa: PLC0415 - SQLAlchemy takes 0.2 s
+
+        connection = self.connection
+        if self._dictionary is None:
+            self._dictionary = Dictionary(connection, self.schema)
+        with self.translate_errors():
+            yield self._dictionary
+
+    @contextmanager
+    def translate_errors(self) -> Iterator[None]:
+        """Turn errors of the driver and the network into errors of MarketPulse."""
+        try:
+            yield
+        except (oracledb.Error, OSError) as error:
+            translated = translate_error(error, self.address)
+            if isinstance(translated, ConnectionLostError):
+                self.close()
+            raise translated from error
+
+    def probe(self, seconds: float) -> Service:
+        """Probe the listener for the service, without logging in. Raises what it finds wrong."""
+        return probe(self.address, seconds, self.tls_context())
+
+    def ping(self) -> None:
+        """Make one round trip."""
+        with self.translate_errors():
+            self.connection.ping()
+
+    def close(self) -> None:
+        """End the session. The next read opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                call_within(_TCP_SECONDS, connection.close, TimeoutError)
+            except (oracledb.Error, OSError):
+                _LOG.debug("the session had ended already")
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return a context that trusts the wallet's certificates; None if there is no wallet."""
+        folder = self.settings.wallet_location
+        wallet = Path(folder) / "ewallet.pem" if folder else None
+        if wallet is None or not wallet.is_file():
+            return None
+        return ssl.create_default_context(cafile=str(wallet))
+
+    def __enter__(self) -> Self:
+        _ = self.connection
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _connect_by_driver(self) -> oracledb.Connection:
+        """Connect in thin mode, or in thick mode if the settings or the server require it."""
+        driver = self.settings.driver
+        if driver == "thick":
+            self._switch_to_thick("the settings require it")
+        try:
+            return self._connect_with_retries()
+        except MarketPulseError as error:
+            if driver != "auto" or error.check not in _THICK_CHECKS:
+                raise
+            try:
+                self._switch_to_thick(f"thin mode failed: {error.message}")
+            except SettingsError:
+                raise error from None  # its hint names all ways out, not only Instant Client
+        return self._connect_with_retries()
+
+    def _switch_to_thick(self, reason: str) -> None:
+        """Use Oracle's own library, for the rest of this process."""
+        try:
+            if oracledb.is_thin_mode():
+                oracledb.init_oracle_client(lib_dir=self.settings.client_lib_dir)
+        except oracledb.Error as error:
+            raise translate_error(error, self.address) from error
+        self.driver, self.driver_reason = "thick", reason
+
+    def _connect_with_retries(self) -> oracledb.Connection:
+        return retry(
+            self._connect,
+            is_transient=lambda error: error.check in _TRANSIENT_CHECKS,
+            waits=_WAITS,
+        )
+
+    def _connect(self) -> oracledb.Connection:
+        settings, seconds = self.settings, self._seconds_left(_CONNECT_SECONDS)
+        wallet_password = settings.wallet_password
+
+        def log_in() -> oracledb.Connection:
+            return oracledb.connect(
+                user=settings.username.get_secret_value(),
+                password=settings.password.get_secret_value(),
+                dsn=self.address.descriptor,
+                config_dir=settings.config_dir,
+                wallet_location=settings.wallet_location,
+                wallet_password=wallet_password.get_secret_value() if wallet_password else None,
+                tcp_connect_timeout=min(_TCP_SECONDS, seconds),
+                expire_time=_KEEP_ALIVE_MINUTES,
+                program="marketpulse",
+            )
+
+        try:
+            connection = call_within(seconds, log_in, self._login_timeout_error)
+        except (oracledb.Error, OSError, UnreachableError) as error:
+            raise self._diagnose(error) from error
+        connection.module, connection.action = "marketpulse", "extract"
+        if connection.thin:  # thick mode has no callbacks
+            connection.round_trip_callback = self._before_round_trip
+            connection.operation_callback = _log_statement
+        self._set_timeout(connection)
+        return connection
+
+    def _diagnose(self, error: Exception) -> MarketPulseError:
+        """Return the translated error; probe the network if that may tell more."""
+        if is_network_error(error):
+            try:
+                self.probe(self._seconds_left(_TCP_SECONDS))
+            except MarketPulseError as diagnosis:
+                return diagnosis
+        return error if isinstance(error, MarketPulseError) else translate_error(error, self.address)
+
+    def _login_timeout_error(self) -> UnreachableError:
+        return UnreachableError(
+            f"{self.address}: the login did not complete within {_CONNECT_SECONDS:g} s",
+            hint="is the VPN on? If so, show this line to the database team",
+            check="MP-NET-007",
+        )
+
+    def _seconds_left(self, most: float) -> float:
+        """Return the seconds until the deadline, at most `most`. Raises if it has passed."""
+        if self._deadline is None:
+            return most
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise UnreachableError(
+                f"{self.address}: the deadline of {self.settings.deadline:g} s has passed",
+                hint="raise --deadline",
+                check="MP-NET-007",
+            )
+        return min(most, seconds)
+
+    def _before_round_trip(self, _operation: str) -> None:
+        self.round_trips += 1
+        if self._connection is not None:
+            self._set_timeout(self._connection)
+
+    def _set_timeout(self, connection: oracledb.Connection) -> None:
+        """Limit the next round trip to the time that is left."""
+        has_deadline = self._deadline is not None
+        seconds = self._seconds_left(float("inf")) if has_deadline else _ROUND_TRIP_SECONDS
+        connection.call_timeout = max(1, int(seconds * 1000))
+
+
+def unreadable_value_error(place: str) -> DataError:
+    """Return the error for a value that even the server cannot convert to readable text."""
+    return DataError(
+        f"{place} holds a value that the driver cannot read",
+        hint="leave out its column: list the other columns in --columns",
+        check="MP-ORA-003",
+    )
+
+
+def _log_statement(operation: str, arguments: Mapping[str, object]) -> None:
+    # Only the statement: the other arguments may include binds.
+    statement = arguments.get("statement")
+    if statement:
+        _LOG.debug("%s: %s", operation, statement)
+
+
+def _column_def(info: oracledb.FetchInfo) -> ColumnDef:
+    """Return a column of a query's result as the dictionary would define it."""
+    driver_type = info.type_code.name
+    type_name = _TYPE_NAMES.get(driver_type, driver_type.removeprefix("DB_TYPE_"))
+    precision, scale = info.precision or None, info.scale
+    if driver_type == "DB_TYPE_TIMESTAMP":
+        type_name = f"TIMESTAMP({scale})"
+    if type_name == "NUMBER" and scale == _NO_SCALE:
+        precision = scale = None
+    return ColumnDef(
+        name=info.name,
+        type=type_name,
+        precision=precision,
+        scale=scale,
+        length=info.display_size or 0,
+    )
