@@ -152,7 +152,7 @@ class _Diagnosis:
             if not endpoint.tls:
                 return f"{endpoint} without TLS"
             with open_connection(endpoint, _TIMEOUT) as socket:
-                secure = start_tls(socket, endpoint, self._database.trusted())
+                secure = start_tls(socket, endpoint, self._database.tls_context())
                 return f"{endpoint} {secure.version()}"
 
         return "; ".join(self._each(handshake))
@@ -164,7 +164,7 @@ class _Diagnosis:
 
     def _login(self) -> str:
         self._stack.enter_context(self._source)
-        return f"{self._database.driver} driver: {self._database.why_driver}"
+        return f"{self._database.driver} driver: {self._database.driver_reason}"
 
     def _encryption(self) -> str:
         if all(endpoint.tls for endpoint in self._endpoints):
@@ -179,7 +179,7 @@ class _Diagnosis:
         name = default if self._options.table is None else self._options.table
         if name is None:
             return f"{len(tables)} tables are visible"
-        table = self._source.named(name)
+        table = self._source.find_table(name)
         self._source.scan(table, limit=1).read_all()
         return f"{len(tables)} tables are visible, {table} can be read"
 

@@ -1,4 +1,4 @@
-"""What the parts tell one another: tables and their columns, lines that fit no table."""
+"""The model that all parts share: tables, their columns and keys, malformed lines, progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """Which source this is, without credentials."""
+    """What a source is, without credentials."""
 
     kind: str
     name: str
@@ -18,10 +18,11 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as a list shows it; `rows` is None where only reading it would tell.
+    """A table in a list.
 
-    `rows_as_of` is the day of which the number of rows is an estimate, empty where it is exact;
-    `bytes` an estimate, too. `schema` is whose table it is, `target` what a synonym stands for.
+    `rows` is None if only reading the table would tell. It is an estimate from the day
+    `rows_as_of`, or exact if that is empty; `bytes` is always an estimate. `schema` is the owner,
+    `target` the table that a synonym refers to.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """What a nested type is made of: a list's element, a field, a map's key or value."""
+    """A part of a nested type: a list's element, a struct's field, a map's key or value."""
 
     name: str
     arrow_type: str
@@ -46,10 +47,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: `type` in its source's words, `arrow_type` as the Arrow type its values arrive in.
+    """A column: `type` is the source's name of its type, `arrow_type` the type of its values here.
 
-    Where that is text for want of a type that keeps every digit, `logical_type` says what the text
-    is: `number`, `json`, ... `default` is SQL. `unreadable` says why the values cannot be had.
+    If no Arrow type holds every value, `arrow_type` is text, and `logical_type` says what the text
+    is: `number`, `json`, ... `default` is SQL. `unreadable` is the reason why the column cannot be
+    read, or empty.
     """
 
     name: str
@@ -65,7 +67,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """Columns of a table that point to columns of another."""
+    """Columns of a table that refer to columns of another."""
 
     columns: tuple[str, ...]
     table: str
@@ -83,7 +85,7 @@ class Index:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A table, its columns in order, and its keys."""
+    """A table, its columns in order, its keys and its indexes."""
 
     table: Table
     columns: tuple[Column, ...]
@@ -98,8 +100,8 @@ class TableSchema:
 class MalformedLine:
     """A line of a text file with too few or too many fields.
 
-    `after` counts the whole rows that stand before it; `text` is the line as it is in the file,
-    quotes included, without its line end.
+    `after` is the number of complete rows before it. `text` is the line as in the file, with its
+    quotes, without its line end.
     """
 
     after: int
@@ -109,7 +111,7 @@ class MalformedLine:
 
     @property
     def reason(self) -> str:
-        """The words that stand in REASON."""
+        """The text of the column REASON."""
         return f"{self.fields} fields instead of {self.expected}"
 
 
@@ -117,13 +119,13 @@ OnMalformedLine = Callable[[MalformedLine], None]
 
 
 class Progress(Protocol):
-    """Is told how far a long job is, in rows or in bytes."""
+    """Receives the progress of a long job, in rows or in bytes."""
 
     def begin(self, name: str, total: int | None) -> None:
-        """Something of this name begins, of so many where that is known."""
+        """Start a part of the job; `total` is None if it is unknown."""
 
     def advance(self, more: int) -> None:
-        """So many more are done."""
+        """Add to what is done."""
 
     def end(self) -> None:
-        """It is done, or given up."""
+        """End the part, whether it succeeded or failed."""

@@ -1,4 +1,4 @@
-"""Names and comments made fit for places with their own rules: SQL, file names, one line of code."""
+"""Names and comments made fit for places with their own rules: SQL, file names, code."""
 
 from __future__ import annotations
 
@@ -31,11 +31,6 @@ def distinct(
 def capitals(name: str) -> str:
     """Return the name in capitals, letter by letter: Oracle does not make STRASSE of straße."""
     return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in name)
-
-
-def capitals(name: str) -> str:
-    """The name in capitals, letter by letter: `STRASSE` is not what `straße` means."""
-    return "".join(upper if len(upper := it.upper()) == 1 else it for it in name)
 
 
 def quoted(name: str) -> str:

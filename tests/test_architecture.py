@@ -60,7 +60,7 @@ DOORS = {
     "openpyxl": {"formats.xlsx"},
     "xlsxwriter": {"formats.xlsx"},
     "oracledb": {
-        "sources.oracle",
+        "sources.oracle.connection",
         "sources.oracle.dictionary",
         "sources.oracle.dsn",
         "sources.oracle.errors",
@@ -227,7 +227,7 @@ def test_the_environment_is_an_argument() -> None:
         "cli.session",
         "cli.startup",
         "function.events",
-        "sources.oracle",
+        "sources.oracle.connection",
     }
 
 

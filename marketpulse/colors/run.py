@@ -221,7 +221,7 @@ def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> 
         data = stack.enter_context(open_files(data))
     if hasattr(data, "scan"):
         source: Source = data
-        name = source.named(table)
+        name = source.find_table(table)
         info = source.info()
         files = info.details.values() if info.kind == "files" else ()
         schema = source.scan(name, limit=0, where=where).schema

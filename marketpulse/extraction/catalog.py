@@ -132,7 +132,7 @@ def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
 
     Raises `NotFoundError`, which names the nearest tables.
     """
-    return describe_listed(source, [source.named(name) for name in names or (None,)])
+    return describe_listed(source, [source.find_table(name) for name in names or (None,)])
 
 
 def describe_listed(source: Source, tables: Sequence[str]) -> Schemas:

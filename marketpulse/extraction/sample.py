@@ -30,7 +30,7 @@ from marketpulse.extraction.catalog import Schemas, describe, list_tables
 from marketpulse.formats import Writer, chosen, open_writer, write_behind
 from marketpulse.formats.encode import LogicalType, as_text, is_number, logical_type
 from marketpulse.model import Column, MalformedLine, Progress, Table, TableSchema
-from marketpulse.sources import Source, unknown
+from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
 
 PROFILES = ("lossless", "excel")
@@ -352,7 +352,7 @@ def _chosen(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
     chosen = [known.get(name) or folded.get(name.casefold()) for name in names]
     for name, column in zip(names, chosen, strict=True):
         if column is None:
-            raise unknown("column", name, list(known))
+            raise unknown_name_error("column", name, list(known))
     return [column for column in dict.fromkeys(chosen) if column is not None]
 
 

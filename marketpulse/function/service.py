@@ -96,7 +96,7 @@ class Service:
         """A table's columns and keys, as its schema file has them. Raises `NotFoundError`."""
 
         def described(source: Source) -> dict[str, Any]:
-            return describe_listed(source, [source.listed(table)]).as_json()[0]
+            return describe_listed(source, [source.find_listed_table(table)]).as_json()[0]
 
         return self._with_source(described)
 

@@ -1,4 +1,4 @@
-"""A bundle that a client sent, as if it were the database that it was taken from."""
+"""The source of bundles: the tables of a bundle, read like those of a database; and `load`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,16 +26,16 @@ from marketpulse.sources.selection import Selection, with_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_DIGITS = 76  # of Arrow's decimals
-_PREFERRED = ("parquet", "csv", "ndjson", "json")  # to be read
+_DECIMAL128_DIGITS, _DECIMAL256_DIGITS = 38, 76
+_READABLE_FORMATS = ("parquet", "csv", "ndjson", "json")  # the fastest first
 
 
 class BundleSource(Source):
-    """The tables of a bundle, each with the rows that were taken."""
+    """The tables of a bundle, with the rows that were extracted."""
 
     def __init__(self, path: Path) -> None:
         self.bundle = Bundle(path)
-        self._taken = {table.name: table for table in self.bundle.manifest.tables}
+        self._tables = {table.name: table for table in self.bundle.manifest.tables}
 
     def info(self) -> SourceInfo:
         manifest = self.bundle.manifest
@@ -46,51 +46,60 @@ class BundleSource(Source):
         return [schema.table for schema in self._schemas.values()]
 
     def describe(self, table: str) -> TableSchema:
-        return self._schemas[self.listed(table)]
+        return self._schemas[self.find_listed_table(table)]
 
     def scan(
         self,
         table: str,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
-        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a bundle has none
+        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a bundle has no malformed lines
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        taken = self._taken[self.listed(table)]
-        file = next((it for it in readable(taken) if it.rows == taken.rows), None)
+        bundle_table = self._tables[self.find_listed_table(table)]
+        complete = (file for file in readable(bundle_table) if file.rows == bundle_table.rows)
+        file = next(complete, None)
         if file is None:
-            cut = f"only the first {taken.files[0].rows} as {taken.files[0].format}"
-            raise NotFoundError(
-                f"{self.bundle.path}: it holds {cut if taken.files else 'no'} rows of {taken.name}",
-                hint="take it again with --formats csv, or parquet",
-                check="MP-BND-007",
-            )
+            raise self._incomplete_error(bundle_table)
         selection = Selection(where, order, limit, self.bundle.workspace)
-        return with_columns(selection.of(self.read(taken, file)), columns)
+        return with_columns(selection.apply(self.read(bundle_table, file)), columns)
 
-    def read(self, taken: BundleTable, file: DataFile) -> pa.RecordBatchReader:
-        """A file's rows, typed. Raises `DataError` where they are not those that were taken."""
+    def _incomplete_error(self, table: BundleTable) -> NotFoundError:
+        # JSON may hold fewer rows than were extracted: --json-rows.
+        files = table.files
+        count = f"only the first {files[0].rows} rows as {files[0].format}" if files else "no rows"
+        return NotFoundError(
+            f"{self.bundle.path}: it holds {count} of {table.name}",
+            hint="create it again with --formats csv, or parquet",
+            check="MP-BND-007",
+        )
+
+    def read(self, table: BundleTable, file: DataFile) -> pa.RecordBatchReader:
+        """Read a file's rows with their types.
+
+        Raises `DataError` if the file is damaged or its number of rows has changed.
+        """
         path = self.bundle.file(file.name)
         try:
-            schema = pa.schema([field_of(column) for column in taken.columns])
+            schema = pa.schema([field_of(column) for column in table.columns])
         except ValueError as error:
             raise DataError(f"{path}: {error}", check="MP-BND-002") from error
         batches: Iterator[pa.RecordBatch] = iter(())
-        if file.rows:  # else there may be a header alone
+        if file.rows:  # an empty file may be only a header
             excel = file.profile == "excel"
             batches = read_back(path, schema, self.bundle.workspace, excel=excel)
-        return pa.RecordBatchReader.from_batches(schema, _counted(path, batches, file.rows))
+        return pa.RecordBatchReader.from_batches(schema, _check_count(path, batches, file.rows))
 
     @cached_property
     def _schemas(self) -> dict[str, TableSchema]:
         schemas = {}
-        for name, taken in self._taken.items():
-            described = _described(self.bundle.file(taken.schema_file))
+        for name, table in self._tables.items():
+            schema = _read_schema(self.bundle.file(table.schema_file))
             schemas[name] = replace(
-                described,
-                table=replace(described.table, rows=taken.rows),
-                columns=taken.columns or described.columns,
+                schema,
+                table=replace(schema.table, rows=table.rows),
+                columns=table.columns or schema.columns,
             )
         return schemas
 
@@ -106,29 +115,30 @@ class BundleSource(Source):
         self.bundle.close()
 
 
-def _described(path: Path) -> TableSchema:
-    """What a `TABLE_schema.json` says. Raises `DataError` where it is none."""
+def _read_schema(path: Path) -> TableSchema:
+    """Read a `TABLE_schema.json`. Raises `DataError` if it is invalid."""
     try:
         parts = json.loads(path.read_bytes())
         table = {name: parts.pop(name) for name in ("name", "kind", "rows", "comment")}
         return TypeAdapter(TableSchema).validate_python({"table": table, **parts})
-    except (ValueError, KeyError, AttributeError) as error:  # pydantic's is a ValueError
+    except (ValueError, KeyError, AttributeError) as error:  # pydantic raises a ValueError
         raise DataError(
-            f"{path}: this does not describe a table",
+            f"{path}: this is not a valid description of a table",
             hint="ask for the bundle again",
             check="MP-BND-002",
         ) from error
 
 
-def readable(taken: BundleTable) -> list[DataFile]:
-    """The table's files that can be read back, the quickest first."""
-    found = [file for file in taken.files if file.format in _PREFERRED]
-    return sorted(found, key=lambda file: _PREFERRED.index(file.format))
+def readable(table: BundleTable) -> list[DataFile]:
+    """Return the table's files that can be read with their types, the fastest format first."""
+    files = [file for file in table.files if file.format in _READABLE_FORMATS]
+    return sorted(files, key=lambda file: _READABLE_FORMATS.index(file.format))
 
 
-def _counted(
+def _check_count(
     path: Path, batches: Iterator[pa.RecordBatch], expected: int
 ) -> Iterator[pa.RecordBatch]:
+    """Yield the batches. Raises `DataError` at the end if there are more or fewer rows."""
     rows = 0
     for batch in batches:
         rows += len(batch)
@@ -142,7 +152,7 @@ def _counted(
 
 
 class Loaded(Mapping[str, "pd.DataFrame"]):
-    """The tables of a bundle by name, read when they are asked for, typed to the last digit."""
+    """The tables of a bundle by name, as data frames; each is read when you access it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -150,22 +160,21 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
             self._names = [table.name for table in source.tables() if table.rows is not None]
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        """A table as a data frame; its columns are Arrow's, so that none becomes a float."""
-        import pandas as pd  # noqa: PLC0415 - only where a data frame is wanted
+        """Return a table as a data frame with Arrow types, so that no number becomes a float."""
+        import pandas as pd  # noqa: PLC0415 - pandas takes 0.5 s
 
         frame: pd.DataFrame = self.arrow(name).to_pandas(types_mapper=pd.ArrowDtype)
         return frame
 
     def arrow(self, name: str) -> pa.Table:
-        """A table as Arrow has it."""
+        """Return a table as an Arrow table. Raises `KeyError` for an unknown name."""
         if name not in self._names:
             raise KeyError(name)
         with BundleSource(self._path) as source:
             table = source.scan(name).read_all()
-        for place, field in enumerate(table.schema):
+        for index, field in enumerate(table.schema):
             if logical_type(field) is LogicalType.NUMBER:
-                numbers = _decimals(table.column(place))
-                table = table.set_column(place, field.name, numbers)
+                table = table.set_column(index, field.name, _to_decimals(table.column(index)))
         return table
 
     def __iter__(self) -> Iterator[str]:
@@ -176,23 +185,25 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
 
 
 def load(path: str | Path) -> Loaded:
-    """The tables of a bundle that a client sent, a folder or a zip.
+    """Open a bundle, a folder or a zip, to read its tables.
 
     `load(path)["COLORS"]` is a pandas data frame, `load(path).arrow("COLORS")` an Arrow table.
-    Numbers without a fixed precision are decimals with as many places as the longest needs; they
-    stay text where one has more than 76 digits. Raises `NotFoundError` where there is no bundle,
-    `DataError` where it is not whole, or a file is not what the manifest says.
+    Numbers without a fixed precision become decimals with as many places as the longest needs;
+    they stay text if one has more than 76 digits. Raises `NotFoundError` if there is no bundle,
+    `DataError` if it is incomplete or a file differs from the manifest.
     """
     return Loaded(Path(path))
 
 
-def _decimals(text: Any) -> Any:
-    """Exact numbers of any length as decimals, where Arrow has room for them."""
-    digits = pc.replace_substring_regex(text, r"^-?0*|\..*$", "")
-    places = pc.replace_substring_regex(text, r"^[^.]*\.?", "")
-    whole, scale = (pc.max(pc.binary_length(part)).as_py() or 0 for part in (digits, places))
-    if whole + scale > _MOST_DIGITS:
+def _to_decimals(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn numbers written as text into decimals; return them as they are if one is too long."""
+    before_point = pc.replace_substring_regex(text, r"^-?0*|\..*$", "")
+    after_point = pc.replace_substring_regex(text, r"^[^.]*\.?", "")
+    digits, scale = (
+        pc.max(pc.binary_length(part)).as_py() or 0 for part in (before_point, after_point)
+    )
+    precision = max(digits + scale, 1)
+    if precision > _DECIMAL256_DIGITS:
         return text
-    wide = whole + scale > 38  # what 128 bits hold
-    shape = (max(whole + scale, 1), scale)
-    return text.cast(pa.decimal256(*shape) if wide else pa.decimal128(*shape))
+    decimal_type = pa.decimal128 if precision <= _DECIMAL128_DIGITS else pa.decimal256
+    return text.cast(decimal_type(precision, scale))

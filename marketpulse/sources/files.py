@@ -1,4 +1,4 @@
-"""Files as a table: CSV, NDJSON, JSON, Parquet and XLSX, one or many, rows one after another."""
+"""The source of files: CSV, NDJSON, JSON, Parquet and XLSX files, read as one table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeAlias
 
 import pyarrow as pa
 
@@ -19,20 +19,23 @@ from marketpulse.formats import BY_SUFFIX, opener
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, as_mixed, as_text, logical_field, logical_type
 from marketpulse.model import MalformedLine, OnMalformedLine, SourceInfo, Table, TableSchema
-from marketpulse.sources.base import Source, unknown
+from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.selection import Selection, with_columns
+
+# Reads a file: yields its batches, and passes malformed lines to the callback.
+_Scan: TypeAlias = Callable[[OnMalformedLine], pa.RecordBatchReader]
 
 
 class FilesSource(Source):
-    """One table made of all the files that the names, globs and folders stand for."""
+    """One table of the rows of all files, in the order of the names, globs and folders."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._name = " ".join(names)
         self._paths = [path for name in names for path in _expand(name)]
         self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
         try:
-            self._open = [_opened(path, Path(self._workspace.name)) for path in self._paths]
-            self._schema = _common_schema(self._paths, self._open)
+            self._scans = [_open(path, Path(self._workspace.name)) for path in self._paths]
+            self._schema = _common_schema(self._paths, self._scans)
         except BaseException:
             self._workspace.cleanup()
             raise
@@ -46,9 +49,8 @@ class FilesSource(Source):
         return [Table(name, "file" if len(self._paths) == 1 else "files")]
 
     def describe(self, table: str) -> TableSchema:
-        found = self.listed(table)
-        columns = tuple(map(column_of, self._schema))
-        return TableSchema(replace(self.tables()[0], name=found), columns)
+        self.find_listed_table(table)
+        return TableSchema(self.tables()[0], tuple(map(column_of, self._schema)))
 
     def scan(
         self,
@@ -59,21 +61,24 @@ class FilesSource(Source):
         where: str | None = None,
         order: str | None = None,
     ) -> pa.RecordBatchReader:
-        self.listed(table)
+        self.find_listed_table(table)
         rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
         selection = Selection(where, order, limit, Path(self._workspace.name))
-        return with_columns(selection.of(rows), columns)
+        return with_columns(selection.apply(rows), columns)
 
     def _batches(self, on_malformed_line: OnMalformedLine | None) -> Iterator[pa.RecordBatch]:
-        count = 0
-        for path, scan in zip(self._paths, self._open, strict=True):
-            unheard: list[MalformedLine] = []
-            told = _placed(count, on_malformed_line) if on_malformed_line else unheard.append
-            for batch in _read(path, scan, told):
-                _refuse(path, unheard)
-                count += len(batch)
+        rows = 0
+        for path, scan in zip(self._paths, self._scans, strict=True):
+            # Arrow would swallow an exception in the callback: collect the lines, then raise.
+            unhandled: list[MalformedLine] = []
+            handler = (
+                unhandled.append if on_malformed_line is None else _shift(on_malformed_line, rows)
+            )
+            for batch in _read(path, scan, handler):
+                _raise_malformed(path, unhandled)
+                rows += len(batch)
                 yield _conform(batch, self._schema)
-            _refuse(path, unheard)
+            _raise_malformed(path, unhandled)
 
     def __enter__(self) -> Self:
         return self
@@ -88,41 +93,39 @@ class FilesSource(Source):
 
 
 def _expand(name: str) -> list[Path]:
-    """The files that a name stands for, in the order of their names."""
+    """Return the files that a name, a glob or a folder stands for, in the order of their names."""
     path = Path(name)
     if not name.strip():
         raise NotFoundError("the input's name is empty", hint="is a variable not set?")
     if path.is_file():
         paths = [path]
     elif path.is_dir():
-        paths = sorted(it for it in path.iterdir() if _holds_rows(it) and _is_known(it))
+        paths = sorted(file for file in path.iterdir() if _has_rows(file) and _is_known(file))
         if not paths:
             raise NotFoundError(
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
             )
     else:
-        paths = sorted(
-            path
-            for it in glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if _holds_rows(path := Path(it))
-        )
+        matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        paths = sorted(file for file in matches if _has_rows(file))
         if not paths:
-            hint = _nearest_files(path)
+            hint = _suggest_files(path)
             if name.isidentifier():
-                hint += f"{'; ' if hint else ''}a table of a database is named by --table {name}"
+                separator = "; " if hint else ""
+                hint += f"{separator}to read a table of a database, use --table {name}"
             raise NotFoundError(f"{name}: no such file", hint=hint, check="MP-SRC-001")
-    for path in paths:
-        if not _is_known(path):
+    for file in paths:
+        if not _is_known(file):
             raise NotFoundError(
-                f"{path}: the name ends in none of {', '.join(BY_SUFFIX)}",
-                hint="give the file the name ending of its format",
+                f"{file}: the name ends in none of {', '.join(BY_SUFFIX)}",
+                hint="rename the file so that its name ends in its format",
                 check="MP-SRC-003",
             )
     return paths
 
 
-def _holds_rows(path: Path) -> bool:
-    """Whether this is a file, and neither hidden nor the lock that Excel leaves, `~$...`."""
+def _has_rows(path: Path) -> bool:
+    """Return whether this is a file, and neither hidden nor a lock file of Excel (`~$...`)."""
     return path.is_file() and not path.name.startswith((".", "~$"))
 
 
@@ -130,125 +133,126 @@ def _is_known(path: Path) -> bool:
     return path.suffix.lower() in BY_SUFFIX
 
 
-def _nearest_files(path: Path) -> str:
+def _suggest_files(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder}"
-    return unknown("file", path.name, sorted(it.name for it in folder.iterdir())).hint
+    names = sorted(file.name for file in folder.iterdir())
+    return unknown_name_error("file", path.name, names).hint
 
 
-def _opened(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
-    with _readable(path):
+def _open(path: Path, workspace: Path) -> _Scan:
+    with _translate_errors(path):
         return opener(path, workspace)
 
 
-def _read(
-    path: Path, scan: Callable[[OnMalformedLine], Any], on_malformed_line: OnMalformedLine
-) -> Iterator[pa.RecordBatch]:
-    with _readable(path):
+def _read(path: Path, scan: _Scan, on_malformed_line: OnMalformedLine) -> Iterator[pa.RecordBatch]:
+    with _translate_errors(path):
         yield from scan(on_malformed_line)
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
+    """Turn errors of opening and reading this file into `NotFoundError`."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise  # of our own temporary files
+            raise  # reading needs no space: this is about our temporary files
         raise NotFoundError(
             f"{path}: cannot be read: {error.strerror or error}",
-            hint="check the file's permissions, and that no other program holds it",
+            hint="check the file's permissions, and close other programs that use it",
             check="MP-SRC-004",
         ) from error
 
 
-def _common_schema(
-    paths: Sequence[Path], scans: Sequence[Callable[[OnMalformedLine], Any]]
-) -> pa.Schema:
-    """The columns that all files have, as the first has them; where the types differ it is text.
+def _common_schema(paths: Sequence[Path], scans: Sequence[_Scan]) -> pa.Schema:
+    """Return the columns of all files, in the order of the first; text if the types differ.
 
-    Raises `DataError` for two columns of one name, or files with other columns.
+    Raises `DataError` if two columns have one name, or the files have different columns.
     """
     schemas = [scan(_ignore).schema for scan in scans]
-    first = {_folded(name): name for name in schemas[0].names}
+    expected = {_fold(name) for name in schemas[0].names}
     for path, schema in zip(paths, schemas, strict=True):
-        seen: dict[str, str] = {}
+        names: dict[str, str] = {}
         for name in schema.names:
-            if _folded(name) in seen:
+            if _fold(name) in names:
                 raise DataError(
-                    f"{path}: two columns of one name: {seen[_folded(name)]!r} and {name!r}",
+                    f"{path}: two columns of one name: {names[_fold(name)]!r} and {name!r}",
                     hint="names are compared without case and outer blanks; rename one",
                     check="MP-DAT-008",
                 )
-            seen[_folded(name)] = name
-        if seen.keys() != first.keys():
-            odd = ", ".join(repr(name) for name in sorted(seen.keys() ^ first.keys()))
+            names[_fold(name)] = name
+        if names.keys() != expected:
+            different = ", ".join(repr(name) for name in sorted(names.keys() ^ expected))
             raise DataError(
-                f"{path}: its columns are not those of {paths[0]}: {odd}",
-                hint="rank files of different columns one by one",
+                f"{path}: its columns differ from those of {paths[0]}: {different}",
+                hint="process files with different columns one by one",
                 check="MP-DAT-011",
             )
     return pa.schema([_common_field(field, schemas) for field in schemas[0]])
 
 
 def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
-    fields = [schema.field(_named(schema, field.name)) for schema in schemas]
-    if all(_alike(it, field) for it in fields):
+    fields = [schema.field(_column_index(schema, field.name)) for schema in schemas]
+    if all(_are_equal(other, field) for other in fields):
         return field
-    # Text alone would hide which digits are a float's, and which text is a formula's.
-    tells = any(
-        pa.types.is_floating(it.type) or logical_type(it) in {LogicalType.FLOAT, LogicalType.MIXED}
-        for it in fields
+    # As plain text, a float that lost digits would pass for an identifier. A mixed column says for
+    # each value where it comes from.
+    is_mixed = any(
+        pa.types.is_floating(other.type)
+        or logical_type(other) in {LogicalType.FLOAT, LogicalType.MIXED}
+        for other in fields
     )
-    return logical_field(field.name, LogicalType.MIXED if tells else LogicalType.TEXT)
+    return logical_field(field.name, LogicalType.MIXED if is_mixed else LogicalType.TEXT)
 
 
-def _alike(one: pa.Field, other: pa.Field) -> bool:
-    """Whether values of the one are values of the other, and mean the same."""
-    return bool(one.type == other.type and one.metadata == other.metadata)
+def _are_equal(left: pa.Field, right: pa.Field) -> bool:
+    """Return whether both fields have the same type and logical type."""
+    return bool(left.type == right.type and left.metadata == right.metadata)
 
 
 def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the batch with the columns and types of the schema."""
     if batch.schema.equals(schema, check_metadata=True):
         return batch
     columns = []
     for field in schema:
-        place = _named(batch.schema, field.name)
-        column, own = batch.column(place), batch.schema.field(place)
-        if not _alike(own, field):
-            column = (as_mixed if logical_type(field) is LogicalType.MIXED else as_text)(
-                column, own
-            )
+        index = _column_index(batch.schema, field.name)
+        column, column_field = batch.column(index), batch.schema.field(index)
+        if not _are_equal(column_field, field):
+            convert = as_mixed if logical_type(field) is LogicalType.MIXED else as_text
+            column = convert(column, column_field)
         columns.append(column)
     return pa.record_batch(columns, schema)
 
 
-def _named(schema: pa.Schema, name: str) -> int:
-    return [_folded(other) for other in schema.names].index(_folded(name))
+def _column_index(schema: pa.Schema, name: str) -> int:
+    return [_fold(other) for other in schema.names].index(_fold(name))
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.strip().casefold()
 
 
-def _placed(before: int, on_malformed_line: OnMalformedLine) -> OnMalformedLine:
-    def place(malformed_line: MalformedLine) -> None:
-        on_malformed_line(replace(malformed_line, after=malformed_line.after + before))
+def _shift(on_malformed_line: OnMalformedLine, rows: int) -> OnMalformedLine:
+    """Return a callback that counts the rows of earlier files, too."""
 
-    return place
+    def shifted(malformed_line: MalformedLine) -> None:
+        on_malformed_line(replace(malformed_line, after=malformed_line.after + rows))
+
+    return shifted
 
 
-def _refuse(path: Path, malformed_lines: Sequence[MalformedLine]) -> None:
-    """Raise `DataError` for the first one: not where it is told, since Arrow would swallow that."""
-    for malformed_line in malformed_lines:
+def _raise_malformed(path: Path, malformed_lines: Sequence[MalformedLine]) -> None:
+    """Raise `DataError` for the first of the lines, if there is one."""
+    for line in malformed_lines:
         raise DataError(
-            f"{path}: after {malformed_line.after} rows: {malformed_line.reason}: "
-            f"{malformed_line.text[:80]!r}",
-            hint="mend the line, or leave it to `run-colors`, which sets such lines aside",
+            f"{path}: after {line.after} rows: {line.reason}: {line.text[:80]!r}",
+            hint="correct the line; or use `run-colors`, which rejects such lines and goes on",
             check="MP-DAT-012",
         )
 
 
 def _ignore(_malformed_line: MalformedLine) -> None:
-    """Looking at the columns alone."""
+    """Ignore a malformed line: only the columns are needed."""

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from marketpulse.errors import UsageError
 from marketpulse.formats.encode import LogicalType, is_text, logical_type, without_tags
-from marketpulse.sources.base import unknown
+from marketpulse.sources.base import unknown_name_error
 
 _ROWS = 50_000
 _CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.Func, exp.Boolean)
@@ -115,7 +115,7 @@ def _looked_up(column: exp.Column, fields: pa.Schema) -> pa.Field:
     names = [name] if column.this.quoted else [it for it in fields.names if _same(it, name)]
     found = name if name in fields.names else names[0] if len(names) == 1 else None
     if column.table or found not in fields.names:
-        raise unknown("column", column.sql("oracle"), fields.names)
+        raise unknown_name_error("column", column.sql("oracle"), fields.names)
     column.set("this", exp.to_identifier(found, quoted=True))
     return fields.field(found)
 
@@ -140,7 +140,7 @@ def _is_number(operand: exp.Expr) -> bool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Say in our words what DuckDB has against a condition or an order."""
     try:
         yield
@@ -162,7 +162,7 @@ class Selection:
     limit: int | None
     workspace: Path
 
-    def of(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    def apply(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """The same columns with these rows. Raises what `condition` and `ordering` raise."""
         fields = reader.schema
         batches: Iterator[pa.RecordBatch] = iter(reader)
@@ -196,7 +196,7 @@ def _matching(batches: Iterator[pa.RecordBatch], asked: Asked) -> Iterator[pa.Re
     with duckdb.connect() as database:
         for batch in batches:
             names = sorted(asked.columns) or batch.schema.names[:1]
-            with told():
+            with translate_errors():
                 looked_at = without_tags(pa.Table.from_batches([batch]).select(names))
                 database.register("rows", looked_at)
                 found = database.sql(sql).to_arrow_table()
@@ -210,7 +210,7 @@ def _places(rows: pa.Table, asked: Asked, limit: int | None) -> Any:
     sql = f"SELECT {n} FROM rows ORDER BY {asked.sql}, {n} {most}"  # noqa: S608 - so too
     looked_at = without_tags(rows.select(sorted(asked.columns)))
     numbered = looked_at.append_column(n, pa.array(range(len(rows))))
-    with told(), duckdb.connect() as database:
+    with translate_errors(), duckdb.connect() as database:
         database.register("rows", numbered)
         return database.execute(sql).fetchnumpy()[n]
 
@@ -226,7 +226,7 @@ def with_columns(
         return reader
     for name in columns:
         if name not in reader.schema.names:
-            raise unknown("column", name, reader.schema.names)
+            raise unknown_name_error("column", name, reader.schema.names)
     schema = pa.schema([reader.schema.field(name) for name in columns])
     selected = (batch.select(list(columns)) for batch in reader)
     return pa.RecordBatchReader.from_batches(schema, selected)

@@ -18,7 +18,7 @@ def chosen(
 ) -> list[Any]:
     """The first cell of each row that is chosen."""
     reader = table.to_reader(max_chunksize=2)
-    found = Selection(where, order, None, folder).of(reader).read_all()
+    found = Selection(where, order, None, folder).apply(reader).read_all()
     assert found.schema.equals(table.schema, check_metadata=True)
     cells: list[Any] = found.column(0).to_pylist()
     return cells
@@ -91,7 +91,7 @@ def test_equal_rows_keep_their_order(tmp_path: Path) -> None:
     """Rows that the order does not tell apart stay as they came, over many batches."""
     table = pa.table({"n": range(200_000), "same": [place % 3 for place in range(200_000)]})
     reader = table.to_reader(max_chunksize=1000)
-    found = Selection(None, "same DESC", None, tmp_path).of(reader).read_all()
+    found = Selection(None, "same DESC", None, tmp_path).apply(reader).read_all()
     assert found.equals(table.sort_by([("same", "descending"), ("n", "ascending")]))
 
 

@@ -228,7 +228,7 @@ class TestEverySource:
     def test_unknown_table(self, source: Source) -> None:
         """A table that is not there is an error that names the nearest, for all who look for it."""
         for table in source.tables():
-            for look in (source.describe, source.scan, source.named):
+            for look in (source.describe, source.scan, source.find_table):
                 with pytest.raises(NotFoundError) as caught:
                     look(table.name + "x")
                 assert table.name in caught.value.hint
@@ -237,11 +237,11 @@ class TestEverySource:
         """Another owner's table, half a name, no name: nobody gets what is like it."""
         for table in source.tables():
             for odd in ("OTHER.{}", ".{}", "{}.", '"other"."{}"', '"OTHER.{}"'):
-                for look in (source.named, source.describe, source.scan):
+                for look in (source.find_table, source.describe, source.scan):
                     with pytest.raises(NotFoundError, match="there is no table"):
                         look(odd.format(table.name))
         with pytest.raises(NotFoundError, match="there is no table ''"):
-            source.named("")
+            source.find_table("")
 
     def test_unknown_column(self, source: Source) -> None:
         """A column that is not there is an error that names the nearest."""
@@ -263,11 +263,11 @@ class TestEverySource:
         tables = names(source.tables())
         counts = Counter(name.casefold() for name in tables)
         for name in tables:
-            assert source.named(f'"{name}"') == source.listed(name) == name
+            assert source.find_table(f'"{name}"') == source.find_listed_table(name) == name
             if '"' in name:
-                assert source.named(name) == name
+                assert source.find_table(name) == name
             elif counts[name.casefold()] == 1:
-                assert source.named(name.swapcase()) == name
+                assert source.find_table(name.swapcase()) == name
                 assert source.describe(name.swapcase()).table.name == name
                 assert rows(source.scan(name.swapcase())) == rows(source.scan(name))
 
@@ -423,8 +423,8 @@ class TestDemo:
         assert demo.describe("COLORS").table.rows == 2000
         assert demo.describe("Colors").table.rows == 6
         for name in ("COLORS", "Colors", "colors", '"COLORS"'):
-            assert demo.named(name) == "COLORS"
-        assert demo.named('"Colors"') == "Colors"
+            assert demo.find_table(name) == "COLORS"
+        assert demo.find_table('"Colors"') == "Colors"
         with pytest.raises(NotFoundError, match="no table") as caught:
             demo.scan('"colors"')
         assert caught.value.hint == "did you mean: COLORS, Colors"
@@ -432,7 +432,7 @@ class TestDemo:
     def test_unnamed(self, demo: DemoSource) -> None:
         """Where no table is named, the error lists what there is."""
         with pytest.raises(NotFoundError, match="11 tables") as caught:
-            demo.named()
+            demo.find_table()
         assert "COLORS, CON, Colors" in caught.value.hint
 
     def test_keys(self, demo: DemoSource) -> None:
@@ -655,13 +655,15 @@ def scanned(
     source: Source, *, columns: Sequence[str] | None = None, limit: int | None = None
 ) -> dict[str, list[Any]]:
     """The columns of the only table."""
-    found: dict[str, list[Any]] = source.scan(source.named(), columns, limit).read_all().to_pydict()
+    found: dict[str, list[Any]] = (
+        source.scan(source.find_table(), columns, limit).read_all().to_pydict()
+    )
     return found
 
 
 def as_written(source: Source) -> dict[str, list[str | None]]:
     """The columns of the only table, each cell as text."""
-    found = source.scan(source.named()).read_all().combine_chunks()
+    found = source.scan(source.find_table()).read_all().combine_chunks()
     return {
         field.name: as_text(found[field.name].chunk(0), field).to_pylist() for field in found.schema
     }
@@ -866,7 +868,7 @@ class TestOpening:
         write(tmp_path / "day.csv")
         for name in ("day.csv", "*.csv", ""):
             with open_source(str(tmp_path / name)) as source:
-                assert source.named() == "day"
+                assert source.find_table() == "day"
 
     def test_missing(self) -> None:
         """What is neither is an error."""

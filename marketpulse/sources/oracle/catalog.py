@@ -11,7 +11,6 @@ from marketpulse.model import ForeignKey, Table, TableSchema
 from marketpulse.sources.base import match_table, unknown_name_error
 from marketpulse.sources.oracle.columns import ColumnDef, project
 from marketpulse.sources.oracle.identifiers import (
-    TableName,
     display_identifier,
     parse_table_name,
 )
@@ -135,7 +134,9 @@ class Catalog:
     @property
     def _listed(self) -> dict[str, Relation]:
         if not self._relations:
-            for relation in self._read(lambda dictionary: dictionary.relations(system=self._system)):
+            for relation in self._read(
+                lambda dictionary: dictionary.relations(system=self._system)
+            ):
                 self._add(relation)
         return self._relations
 
@@ -150,9 +151,7 @@ class Catalog:
     def _find_exactly(self, owner: str, name: str) -> str | None:
         """Return the listed name of this owner's table; None if the user sees no such table."""
         # A public synonym is listed without an owner, so the name alone proves nothing.
-        listed = (
-            display_identifier(name) if owner == "PUBLIC" else self._listed_name(owner, name)
-        )
+        listed = display_identifier(name) if owner == "PUBLIC" else self._listed_name(owner, name)
         for _ in range(2):
             relation = self._listed.get(listed)
             if relation and (relation.key.owner, relation.key.name) == (owner, name):

@@ -111,9 +111,7 @@ class OracleDatabase:
     @property
     def schema(self) -> str:
         """The schema whose tables need no owner in their names."""
-        return fold_identifier(
-            self.settings.schema or self.settings.username.get_secret_value()
-        )
+        return fold_identifier(self.settings.schema or self.settings.username.get_secret_value())
 
     def query(self, statement: str, binds: Binds = ()) -> pa.Table:
         """Return the result of your SELECT without loss; `.to_pandas()` makes a data frame of it.
@@ -311,7 +309,9 @@ class OracleDatabase:
                 self.probe(self._seconds_left(_TCP_SECONDS))
             except MarketPulseError as diagnosis:
                 return diagnosis
-        return error if isinstance(error, MarketPulseError) else translate_error(error, self.address)
+        return (
+            error if isinstance(error, MarketPulseError) else translate_error(error, self.address)
+        )
 
     def _login_timeout_error(self) -> UnreachableError:
         return UnreachableError(

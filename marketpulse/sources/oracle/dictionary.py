@@ -232,7 +232,9 @@ class Dictionary:
             for name in names:
                 table = (owner, name)
                 result[Key(owner, name)] = Keys(
-                    primary=tuple(primary[table]["constrained_columns"] if table in primary else ()),
+                    primary=tuple(
+                        primary[table]["constrained_columns"] if table in primary else ()
+                    ),
                     unique=tuple(
                         tuple(constraint["column_names"]) for constraint in unique.get(table, ())
                     ),

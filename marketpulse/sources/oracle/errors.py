@@ -22,13 +22,13 @@ _CONDITION_HINT = (
     "check --where and --order-by: text needs single quotes (BIAS = 'BID'), numbers need none"
 )
 _ENCRYPTION_HINT = (
-    "do one of these: install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; ask for a "
-    "port with TLS (tcps://); or ask the DBA to set SQLNET.ENCRYPTION_SERVER=REQUESTED"
+    "do one of these: install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; ask for "
+    "a port with TLS (tcps://); or ask the DBA to set SQLNET.ENCRYPTION_SERVER=REQUESTED"
 )
 
 # For each group of codes: the class of our error, the check id, what happened, what to do.
-_Meaning = tuple[type[MarketPulseError], str, str, str]
-_MEANINGS: dict[tuple[str, ...], _Meaning] = {
+_Translation = tuple[type[MarketPulseError], str, str, str]
+_TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
     ("ORA-01017", "ORA-01005"): (
         LoginError, "MP-LOG-001", "the user name or the password is wrong",
         "check ORACLE_USERNAME and ORACLE_PASSWORD; this counts as one failed login, not more",
@@ -45,12 +45,13 @@ _MEANINGS: dict[tuple[str, ...], _Meaning] = {
         "ask the DBA to GRANT CREATE SESSION",
     ),
     ("DPY-3015", "DPY-3010"): (
-        LoginError, "MP-DRV-002", "the server, or its form of the password, is too old for the driver",
+        LoginError, "MP-DRV-002",
+        "the server, or its form of the password, is too old for the driver",
         "use Instant Client (ORACLE_CLIENT_LIB_DIR), or ask the DBA to set the password again",
     ),
     ("DPI-1047", "DPY-2017", "DPY-2019"): (
         SettingsError, "MP-DRV-001", "Oracle's client library cannot be loaded",
-        "set ORACLE_CLIENT_LIB_DIR to the folder of Instant Client; its architecture must match Python's",
+        "set ORACLE_CLIENT_LIB_DIR to Instant Client's folder, of the same architecture as Python",
     ),
     ("DPY-3001", "ORA-12660", "ORA-12650", "DPY-5016"): (
         UnreachableError, "MP-ENC-001", "the server demands native network encryption",
@@ -70,7 +71,7 @@ _MEANINGS: dict[tuple[str, ...], _Meaning] = {
     ),
     ("ORA-00942", "ORA-04043", "ORA-00980"): (
         NotFoundError, "MP-SRC-001", "there is no such table or view, or the user may not see it",
-        "`marketpulse list-tables` shows the tables you may see; for others ask the DBA to GRANT SELECT",
+        "`marketpulse list-tables` shows those you may see; else ask the DBA to GRANT SELECT",
     ),
     ("ORA-00904",): (
         NotFoundError, "MP-SRC-001", "there is no such column",
@@ -83,8 +84,7 @@ _MEANINGS: dict[tuple[str, ...], _Meaning] = {
     ("ORA-01555",): (
         UnreachableError, "MP-ORA-002",
         "the database no longer has the rows as they were at the start",
-        "read fewer rows or tables at once, or at a quieter time; or ask the DBA to raise "
-        "UNDO_RETENTION",
+        "read less at once, or at a quieter time; or ask the DBA to raise UNDO_RETENTION",
     ),
     ("ORA-00028", "ORA-00031"): (
         ConnectionLostError, "MP-NET-008", "the DBA ended the session",
@@ -103,7 +103,7 @@ _MEANINGS: dict[tuple[str, ...], _Meaning] = {
         "check the VPN, and run the command again",
     ),
 }  # fmt: skip
-_BY_CODE = {code: meaning for codes, meaning in _MEANINGS.items() for code in codes}
+_BY_CODE = {code: translation for codes, translation in _TRANSLATIONS.items() for code in codes}
 
 
 def translate_error(error: Exception, address: object) -> MarketPulseError:

@@ -1,4 +1,4 @@
-"""Names of tables: as users write them, as the dictionary spells them, as MarketPulse shows them."""
+"""Names of tables: as users write them, as the dictionary spells them, as lists show them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def parse_table_name(text: str) -> TableName | None:
     if match is None:
         return None
     owner = match["owner"]
-    return TableName(None if owner is None else fold_identifier(owner), fold_identifier(match["name"]))
+    return TableName(
+        None if owner is None else fold_identifier(owner), fold_identifier(match["name"])
+    )
 
 
 def fold_identifier(text: str) -> str:

@@ -201,7 +201,7 @@ def test_broken_text_is_replaced_and_counted(server: OracleServer, tmp_path: Pat
     done = run(server, tmp_path, "sample", "BROKEN")
 
     assert done.returncode == 0
-    assert "WORDS: 1 values have bytes that are no text" in done.stderr
+    assert "WORDS: 1 values contain invalid bytes" in done.stderr
 
 
 def test_long_text_is_cut_where_that_is_wanted(server: OracleServer, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_the_nearest_names_are_told(server: OracleServer, tmp_path: Path) -> Non
 def test_a_table_of_another_schema_is_pointed_to(server: OracleServer) -> None:
     """A name without its schema is no guess: the message says where there is one."""
     with opened(server) as source, pytest.raises(NotFoundError) as missing:
-        source.named("rates")
+        source.find_table("rates")
     assert "TREASURY.RATES" in missing.value.hint
 
 
@@ -359,7 +359,7 @@ def test_names_that_differ_in_case(tmp_path: Path) -> None:
 def test_names_are_looked_up(server: OracleServer, name: str, found: str) -> None:
     """A table is found by each of its names, and can be read."""
     with opened(server) as source:
-        assert source.named(name) == found
+        assert source.find_table(name) == found
         assert source.scan(found, limit=1).read_all().num_rows == 1
 
 
