@@ -39,8 +39,8 @@ class Source(Protocol):
         if len(tables) == 1:
             return tables[0]
         raise NotFoundError(
-            f"{self.info().name} has {len(tables)} tables, and you named none",
-            hint=f"name one of: {', '.join(tables[:10])}",
+            f"{self.info().name} has {len(tables)} tables, and none was named",
+            hint=f"name one: {', '.join(tables[:10])}",
         )
 
     def find_listed_table(self, name: str) -> str:

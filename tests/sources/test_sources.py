@@ -458,12 +458,12 @@ class TestDemo:
         columns = {it.name: it for it in demo.describe("COLORS").columns}
         assert columns["MESSAGE_ID"] == Column(
             *("MESSAGE_ID", "BIGINT", "int64", False),
-            comment="One message brings many colors: not unique",
+            comment="The message that contained the color; not unique",
         )
         assert columns["PRICE_DIFF"] == Column("PRICE_DIFF", "DECIMAL(12,5)", "decimal128(12, 5)")
         assert columns["DATE"] == Column("DATE", "TIMESTAMP", "timestamp[us]")
         view = {it.name: it for it in demo.describe("SECURITY_COLORS").columns}
-        assert view["COLORS"].comment == "How many there are"
+        assert view["COLORS"].comment == "The number of colors"
 
     def test_cusips(self) -> None:
         """Every security has a CUSIP of its own with the right check digit."""
