@@ -33,8 +33,8 @@ from marketpulse.colors.ranking import predicate, sort_keys, taken_by, with_valu
 from marketpulse.colors.rules import BoundRule
 from marketpulse.colors.tie_breaking import settled
 from marketpulse.errors import DataError, MarketPulseError, UsageError
-from marketpulse.formats.encode import as_text
-from marketpulse.formats.spill import Kept
+from marketpulse.formats.encode import to_text
+from marketpulse.formats.spill import Spill
 from marketpulse.model import OnMalformedLine
 
 _ROWS = 50_000  # of a batch on its way out
@@ -90,7 +90,7 @@ class Engine:
         fields = [field.with_name(f"c{place}") for place, field in enumerate(feed.schema)]
         held = min(_HELD, memory_limit // 4) if memory_limit else _HELD
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
-        self._kept = Kept(workspace / "arrived.arrow", schema, held)
+        self._kept = Spill(workspace / "arrived.arrow", schema, held)
         self._malformed_lines = MalformedLines(workspace / "misfits.arrow", held // 8)
 
     def __enter__(self) -> Self:
@@ -218,7 +218,7 @@ class Engine:
 
         def batches() -> Iterator[pa.RecordBatch]:
             for rows in self._without_odd_ranks(self._stream(statement, [*schema, _ODD_RANK])):
-                text = as_text(rows.column(cusip), schema.field(cusip))
+                text = to_text(rows.column(cusip), schema.field(cusip))
                 normal = pc.utf8_upper(pc.utf8_trim_whitespace(text))
                 self._warnings["cusip"] += int((~are_valid_cusips(normal)).sum())
                 yield rows

@@ -14,7 +14,7 @@ from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by, tie_
 from marketpulse.colors.rules import BoundRule, Operator, describe_operand
 from marketpulse.colors.run import Prepared
 from marketpulse.errors import NotFoundError
-from marketpulse.formats.encode import as_text
+from marketpulse.formats.encode import to_text
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,6 @@ def _answers(
 
 def _texts(table: pa.Table, fields: Sequence[pa.Field]) -> list[list[str | None]]:
     return [
-        as_text(table.column(place).combine_chunks().cast(field.type), field).to_pylist()
+        to_text(table.column(place).combine_chunks().cast(field.type), field).to_pylist()
         for place, field in enumerate(fields)
     ]

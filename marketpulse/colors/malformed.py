@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from marketpulse.formats.spill import Kept
+from marketpulse.formats.spill import Spill
 from marketpulse.model import MalformedLine
 
 _SCHEMA = pa.schema(
@@ -25,7 +25,7 @@ class MalformedLines:
     """The malformed lines of one input, in memory while they are few, else in a file."""
 
     def __init__(self, path: Path, in_memory: int) -> None:
-        self._spill = Kept(path, _SCHEMA, in_memory)
+        self._spill = Spill(path, _SCHEMA, in_memory)
         self._pending: list[MalformedLine] = []
         self._hash_sum = 0
         self.count = 0

@@ -49,8 +49,8 @@ from marketpulse.colors.rules import (
     rules_from,
 )
 from marketpulse.errors import DataError, OutputError, UsageError
-from marketpulse.formats import FORMATS, chosen, open_writer, write_behind
-from marketpulse.formats.encode import stored_plain, without_tags
+from marketpulse.formats import FORMATS, XlsxOptions, open_writer, parse_formats, write_behind
+from marketpulse.formats.encode import plain_field, untag
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.version import __version__
 
@@ -157,7 +157,7 @@ def run_colors(
     Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`, the last also where rows
     were read and none can be used; nothing is written then.
     """
-    formats = chosen(formats)
+    formats = parse_formats(formats)
     if processing_type not in PROCESSING_TYPES:
         raise UsageError(f"the processing type {processing_type!r} is none of {PROCESSING_TYPES}")
     moment = timestamps.parse_timestamp(processed_at, "--processed-at")
@@ -238,7 +238,7 @@ def _feed(data: Any, table: str | None, where: str | None, stack: ExitStack) -> 
         raise UsageError("--where is for files and databases", hint="filter the table yourself")
     given = isinstance(data, pa.RecordBatchReader)
     reader = data if given else _as_arrow(data).to_reader()
-    schema = pa.schema([stored_plain(field) for field in reader.schema])
+    schema = pa.schema([plain_field(field) for field in reader.schema])
     if schema != reader.schema:
         reader = reader.cast(schema)
     return ColorInput("reader" if given else type(data).__name__, schema, lambda _on_misfit: reader)
@@ -304,7 +304,7 @@ class _Run:
         for name in RUN_TABLES:
             reader = self._reader(name)
             table = pa.Table.from_batches(self._counted(name, reader), reader.schema)
-            tables[name.partition("_")[0]] = without_tags(table)
+            tables[name.partition("_")[0]] = untag(table)
         return self._finished(**tables)
 
     def in_files(self, folder: Path, formats: Sequence[str]) -> ColorsRun:
@@ -340,12 +340,12 @@ class _Run:
     def _write(self, files: SealedFolder, name: str, formats: Sequence[str]) -> None:
         """Write one output in all its formats, in one pass."""
         reader = self._reader(name)
-        numbers = _spreadsheet_numbers(self._ready.columns)
+        options = {"xlsx": XlsxOptions(number_columns=_spreadsheet_numbers(self._ready.columns))}
         with ExitStack() as stack:
             writers = []
             for suffix in formats:
                 part = files.part(f"{name}.{suffix}")
-                writers.append(open_writer(suffix, part, reader.schema, numbers=numbers))
+                writers.append(open_writer(suffix, part, reader.schema, options.get(suffix)))
                 stack.callback(writers[-1].close)
 
             def write(batch: pa.RecordBatch) -> None:

@@ -27,8 +27,17 @@ from marketpulse.bundle import (
 )
 from marketpulse.errors import ConnectionLostError, MarketPulseError, OutputError, UsageError
 from marketpulse.extraction.catalog import Schemas, describe, list_tables
-from marketpulse.formats import Writer, chosen, open_writer, write_behind
-from marketpulse.formats.encode import LogicalType, as_text, is_number, logical_type
+from marketpulse.formats import (
+    CsvOptions,
+    JsonOptions,
+    Writer,
+    WriterOptions,
+    XlsxOptions,
+    open_writer,
+    parse_formats,
+    write_behind,
+)
+from marketpulse.formats.encode import LogicalType, is_number, logical_type, to_text
 from marketpulse.model import Column, MalformedLine, Progress, Table, TableSchema
 from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
@@ -50,7 +59,8 @@ class Wanted:
     json_rows: int | None = 100
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "formats", chosen(self.formats))  # how a frozen one is completed
+        # A frozen dataclass cannot set its own fields otherwise.
+        object.__setattr__(self, "formats", parse_formats(self.formats))
         if self.profile not in PROFILES:
             raise UsageError(
                 f"--profile: {self.profile!r} is no profile",
@@ -291,8 +301,12 @@ class TableSampler:
 
     def _writer(self, kind: str, part: Path, schema: pa.Schema) -> Writer:
         numbers = frozenset(field.name for field in schema if is_number(field))
-        excel = self._wanted.profile == "excel"
-        return open_writer(kind, part, schema, excel=excel, pretty=True, numbers=numbers)
+        options: dict[str, WriterOptions] = {
+            "csv": CsvOptions(excel=self._wanted.profile == "excel"),
+            "json": JsonOptions(pretty=True),
+            "xlsx": XlsxOptions(number_columns=numbers),
+        }
+        return open_writer(kind, part, schema, options.get(kind))
 
     def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows that belong in the JSON file."""
@@ -335,7 +349,7 @@ class TableSampler:
     def _refuse_secrets(self, batch: pa.RecordBatch) -> None:
         for secret in self._secrets:
             for field, column in zip(batch.schema, batch.columns, strict=True):
-                if pc.any(pc.match_substring(as_text(column, field), secret)).as_py():
+                if pc.any(pc.match_substring(to_text(column, field), secret)).as_py():
                     raise SecretFoundError(f"{self._planned.table}: {field.name}")
 
 

@@ -1,106 +1,159 @@
-"""File formats: how each is read and written, one module a format, one door for all."""
+"""File formats: one module reads and writes each of them, and this package is their only door.
+
+Rows travel as Arrow record batches. A format has three functions, all reached from here:
+
+    prepare_scan   a file of unknown origin -> rows, typed as the file itself says
+    open_writer    rows -> a file
+    read_back      a file that `open_writer` made -> rows in the types they had before
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from marketpulse.errors import UsageError
+from marketpulse.formats.base import (
+    CsvOptions,
+    JsonOptions,
+    Scan,
+    Writer,
+    WriterOptions,
+    XlsxOptions,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from marketpulse.model import OnMalformedLine
+__all__ = [
+    "BY_SUFFIX",
+    "FORMATS",
+    "CsvOptions",
+    "JsonOptions",
+    "Scan",
+    "Writer",
+    "WriterOptions",
+    "XlsxOptions",
+    "open_writer",
+    "parse_formats",
+    "prepare_scan",
+    "read_back",
+    "write_behind",
+]
 
 FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
 BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson"}
 
-_OPTIONS = {
-    "csv": {"excel"},
-    "ndjson": set[str](),
-    "json": {"pretty"},
-    "parquet": set[str](),
-    "xlsx": {"numbers"},
-}
 
-
-class Writer(Protocol):
-    """Takes record batches as they come; the file is whole once it is closed."""
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append the batch's rows."""
-
-    def close(self) -> None:
-        """Finish the file."""
-
-
-def chosen(names: Iterable[str]) -> tuple[str, ...]:
-    """The formats of these names, each once. Raises `UsageError`."""
-    found = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
-    unknown = [name for name in found if name not in FORMATS]
-    if unknown or not found:
+def parse_formats(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the formats of these names, without duplicates. Raises `UsageError`."""
+    formats = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
         raise UsageError(
-            f"--formats: {', '.join(map(repr, unknown)) or 'nothing'} is no format",
+            f"--formats: unknown format {', '.join(map(repr, unknown))}"
+            if unknown
+            else "--formats: no format is given",
             hint=f"the formats are {', '.join(FORMATS)}",
         )
-    return found
+    return formats
 
 
-def open_writer(name: str, path: Path, schema: pa.Schema, **options: Any) -> Writer:
-    """Begin a file of the named format.
+def open_writer(
+    name: str, path: Path, schema: pa.Schema, options: WriterOptions | None = None
+) -> Writer:
+    """Start a file of the named format.
 
-    Options of some: `numbers`, the columns that a spreadsheet may count (xlsx); `excel`, a CSV
-    that a spreadsheet does not spoil; `pretty`, JSON with a line for each cell. No format is given
-    the options of another.
+    `options` are those of the format: `CsvOptions`, `JsonOptions` or `XlsxOptions`; without them
+    the format's defaults apply. Raises `TypeError` for options of another format.
     """
-    module = import_module(f"marketpulse.formats.{_module(name)}")
-    meant = {it: value for it, value in options.items() if it in _OPTIONS[name]}
-    if name == "ndjson":
-        meant["lines"] = True
-    writer: Writer = module.Writer(path, schema, **meant)
-    return writer
+    # Each format loads its own libraries, and a command needs only some of them.
+    match name, options:
+        case "csv", None | CsvOptions():
+            from marketpulse.formats.csv import CsvWriter  # noqa: PLC0415 - loads numpy, pyarrow
+
+            return CsvWriter(path, schema, options or CsvOptions())
+        case "json", None | JsonOptions():
+            from marketpulse.formats.json import JsonWriter  # noqa: PLC0415 - loads duckdb
+
+            return JsonWriter(path, schema, options or JsonOptions())
+        case "ndjson", None:
+            from marketpulse.formats.json import NdjsonWriter  # noqa: PLC0415 - loads duckdb
+
+            return NdjsonWriter(path, schema)
+        case "parquet", None:
+            from marketpulse.formats.parquet import ParquetWriter  # noqa: PLC0415 - loads pyarrow
+
+            return ParquetWriter(path, schema)
+        case "xlsx", None | XlsxOptions():
+            from marketpulse.formats.xlsx import XlsxWriter  # noqa: PLC0415 - loads openpyxl
+
+            return XlsxWriter(path, schema, options or XlsxOptions())
+    raise TypeError(f"{name} cannot be written with {options!r}")
 
 
 def read_back(
     path: Path, schema: pa.Schema, workspace: Path, *, excel: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file that a writer here wrote of this schema, with the values they had.
+    """Yield the rows of a file that `open_writer` made, in the types of this schema.
 
-    Raises `DataError` where that cannot be.
+    `excel` says that a CSV file was written with `CsvOptions(excel=True)`. XLSX has no way back.
+    Raises `DataError` if the file has other columns or values.
     """
-    module = import_module(f"marketpulse.formats.{_module(BY_SUFFIX[path.suffix.lower()])}")
-    batches: Iterator[pa.RecordBatch] = module.read_back(path, schema, workspace, excel=excel)
-    return batches
+    match BY_SUFFIX[path.suffix.lower()]:
+        case "csv":
+            from marketpulse.formats import csv  # noqa: PLC0415 - loads numpy, pyarrow
+
+            return csv.read_back(path, schema, excel=excel)
+        case "parquet":
+            from marketpulse.formats import parquet  # noqa: PLC0415 - loads pyarrow
+
+            return parquet.read_back(path, schema)
+        case "json" | "ndjson":
+            from marketpulse.formats import json  # noqa: PLC0415 - loads duckdb
+
+            return json.read_back(path, schema, workspace)
+    raise ValueError(f"{path}: this format cannot be read back")
 
 
-def write_behind(write: Callable[[Any], None], batches: Iterable[Any]) -> None:
-    """Write each batch in another thread while the next one is made."""
-    with ThreadPoolExecutor(1) as pen:
+def prepare_scan(path: Path, workspace: Path) -> Scan:
+    """Check a file once; return a function that starts to read its rows, as often as it is called.
+
+    The check finds wrong encodings, a missing header and duplicate columns before any row is read.
+    Formats that have to be decoded as a whole put the result into the folder `workspace`.
+
+    Raises `DataError` if the file is not what its name says.
+    """
+    match BY_SUFFIX[path.suffix.lower()]:
+        case "csv":
+            from marketpulse.formats import csv  # noqa: PLC0415 - loads numpy, pyarrow
+
+            return csv.prepare_scan(path)
+        case "parquet":
+            from marketpulse.formats import parquet  # noqa: PLC0415 - loads pyarrow
+
+            return parquet.prepare_scan(path)
+        case "xlsx":
+            from marketpulse.formats import xlsx  # noqa: PLC0415 - loads openpyxl
+
+            return xlsx.prepare_scan(path, workspace)
+        case _:
+            from marketpulse.formats import json  # noqa: PLC0415 - loads duckdb
+
+            return json.prepare_scan(path, workspace)
+
+
+def write_behind(
+    write: Callable[[pa.RecordBatch], None], batches: Iterable[pa.RecordBatch]
+) -> None:
+    """Write each batch in a second thread while this one makes the next batch."""
+    with ThreadPoolExecutor(1) as executor:
         pending: Future[None] | None = None
         for batch in batches:
             if pending:
                 pending.result()
-            pending = pen.submit(write, batch)
+            pending = executor.submit(write, batch)
         if pending:
             pending.result()
-
-
-def opener(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
-    """How to read this file: a function that gives a new `pa.RecordBatchReader` at each call.
-
-    The file is looked at once, here: wrong encodings, broken quotes, a missing header and columns
-    of one name are found before any row is read. `workspace` is a folder for what has to be
-    decoded first.
-
-    Raises `DataError` for a file that is not what its name says.
-    """
-    module = import_module(f"marketpulse.formats.{_module(BY_SUFFIX[path.suffix.lower()])}")
-    scan: Callable[[OnMalformedLine], Any] = module.opener(path, workspace)
-    return scan
-
-
-def _module(name: str) -> str:
-    return "json" if name == "ndjson" else name

@@ -1,8 +1,7 @@
-"""CSV: read as text to the letter by Arrow, written with quotes only where they are needed.
+"""CSV: every cell is read as text, character by character, and quoted only where it must be.
 
-Arrow's reader is the one that loses nothing (fields with line ends, blanks before a quote, lines
-of the wrong length handed over whole), but it forgives broken quotes. They are looked for beside
-it.
+Arrow's reader loses nothing: it keeps line ends within fields and blanks before a quote, and hands
+over lines of the wrong length whole. But it accepts broken quotes. A second thread looks for them.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,59 +25,70 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from marketpulse.errors import DataError
-from marketpulse.formats.decode import as_schema
-from marketpulse.formats.encode import as_text
-from marketpulse.formats.spreadsheet import harmless, unharmed
+from marketpulse.formats.base import CsvOptions, Scan
+from marketpulse.formats.decode import decode_batches
+from marketpulse.formats.encode import to_text
+from marketpulse.formats.spreadsheet import protect, unprotect
 from marketpulse.model import MalformedLine, OnMalformedLine
 
-LONGEST_RECORD = 1 << 22  # bytes; larger blocks would make reading slower
-_LONGEST_WRITTEN = 1 << 26  # bytes; what was written here may hold long texts
-_PORTION = 1 << 24  # bytes looked at together
-_ENDS = np.isin(np.arange(256), list(b",\r\n"))  # what may stand before and after a field
+_LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
+_LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
+_CHUNK = 1 << 24  # bytes in which quotes are looked for at once
+_FIELD_BOUNDARY = np.isin(np.arange(256), list(b",\r\n"))  # bytes before and after a field
 _NAME = pa.field("name", pa.string())
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What the beginning of a file tells."""
+class _Layout:
+    """What the beginning of a file shows."""
 
     header: tuple[str, ...]
     blank_lines: int  # before the header
     has_rows: bool
 
 
-def opener(path: Path, _workspace: Path) -> Callable[[OnMalformedLine], Any]:
-    """Look at the header, then read the file as often as is wanted, every cell as text."""
-    layout = _layout(path)
+class _InvalidRow(Protocol):
+    """A line of the wrong length, as Arrow hands it over."""
+
+    number: int
+    actual_columns: int
+    expected_columns: int
+    text: str
+
+
+def prepare_scan(path: Path) -> Scan:
+    """Check the header; return the function that reads the rows, every cell as text."""
+    layout = _read_layout(path)
     schema = pa.schema([(name, pa.string()) for name in layout.header])
 
     def scan(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        batches = _batches(path, layout, on_malformed_line) if layout.has_rows else iter(())
+        batches = _read_batches(path, layout, on_malformed_line) if layout.has_rows else iter(())
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     return scan
 
 
-def _batches(
-    path: Path, layout: Layout, on_malformed_line: OnMalformedLine
+def _read_batches(
+    path: Path, layout: _Layout, on_malformed_line: OnMalformedLine
 ) -> Iterator[pa.RecordBatch]:
-    names = [str(place) for place in range(len(layout.header))]
-    with ThreadPoolExecutor(1) as beside:
-        quotes = beside.submit(_check_quotes, path)
+    # Two columns of a file may share a name, which Arrow refuses. It gets numbers instead.
+    names = [str(index) for index in range(len(layout.header))]
+    with ThreadPoolExecutor(1) as executor:
+        quotes = executor.submit(_check_quotes, path)
         try:
             reader = pa.csv.open_csv(
                 path,
                 pa.csv.ReadOptions(
-                    use_threads=False,  # the only way in which a misfit knows its line
+                    use_threads=False,  # else Arrow does not know the number of a malformed line
                     column_names=names,
                     skip_rows=layout.blank_lines,
                     skip_rows_after_names=1,
-                    block_size=LONGEST_RECORD,
+                    block_size=_LONGEST_RECORD,
                 ),
                 pa.csv.ParseOptions(
                     newlines_in_values=True,
-                    invalid_row_handler=_malformed_lines(on_malformed_line, layout.blank_lines),
+                    invalid_row_handler=_report_to(on_malformed_line, layout.blank_lines),
                 ),
                 pa.csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()),
@@ -90,28 +100,45 @@ def _batches(
             for batch in reader:
                 yield batch.rename_columns(list(layout.header))
         except pa.ArrowInvalid as error:
-            quotes.result()
+            quotes.result()  # a broken quote is the better explanation
             if "UTF8" in str(error):
                 raise _not_utf8(path) from None
             raise DataError(
                 f"{path}: cannot be read as CSV: {error}",
-                hint=f"a record may have at most {LONGEST_RECORD:,} bytes: is a quote never "
+                hint=f"a record may have at most {_LONGEST_RECORD:,} bytes: is a quote never "
                 "closed?",
                 check="MP-DAT-003",
             ) from error
         quotes.result()
 
 
-def read_back(
-    path: Path, schema: pa.Schema, _workspace: Path, *, excel: bool = False
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a file that `Writer` wrote, in the types that they had."""
-    return as_schema(path, _as_written(path, schema.names, excel=excel), schema)
+def _report_to(
+    on_malformed_line: OnMalformedLine, blank_lines: int
+) -> Callable[[_InvalidRow], str]:
+    """Return Arrow's handler for lines with too few or too many fields."""
+    skipped = 0
+
+    def handle(row: _InvalidRow) -> str:
+        nonlocal skipped
+        skipped += 1
+        if row.text.strip():  # a line of blanks alone is not a row
+            after = row.number - 1 - blank_lines - skipped
+            on_malformed_line(
+                MalformedLine(after, row.actual_columns, row.expected_columns, row.text)
+            )
+        return "skip"
+
+    return handle
 
 
-def _as_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.RecordBatch]:
-    """Every cell as the text that was written: `""` is no null, an empty line is a row."""
-    names = [str(place) for place in range(len(header))]
+def read_back(path: Path, schema: pa.Schema, *, excel: bool = False) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file that `CsvWriter` wrote, in the types of this schema."""
+    return decode_batches(path, _read_written(path, schema.names, excel=excel), schema)
+
+
+def _read_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.RecordBatch]:
+    """Yield every cell as it was written: `""` is not null, and an empty line is a row."""
+    names = [str(index) for index in range(len(header))]
     try:
         reader = pa.csv.open_csv(
             path,
@@ -119,7 +146,7 @@ def _as_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.Re
                 use_threads=False,
                 column_names=names,
                 skip_rows_after_names=1,
-                block_size=_LONGEST_WRITTEN,
+                block_size=_LONGEST_WRITTEN_RECORD,
             ),
             pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             pa.csv.ConvertOptions(
@@ -130,7 +157,7 @@ def _as_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.Re
             ),
         )
         for batch in reader:
-            columns = [unharmed(column) if excel else column for column in batch.columns]
+            columns = [unprotect(column) if excel else column for column in batch.columns]
             yield pa.record_batch(columns, header)
     except pa.ArrowInvalid as error:
         raise DataError(
@@ -138,17 +165,17 @@ def _as_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.Re
         ) from error
 
 
-def _layout(path: Path) -> Layout:
+def _read_layout(path: Path) -> _Layout:
     with path.open("rb") as file:
         _refuse_other_formats(path, file.read(4))
     with path.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            return _layout_of(path, lines)
+            return _parse_layout(path, lines)
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
 
 
-def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
+def _parse_layout(path: Path, lines: Iterator[str]) -> _Layout:
     blank_lines = 0
     for head in lines:
         if head.strip():
@@ -161,85 +188,93 @@ def _layout_of(path: Path, lines: Iterator[str]) -> Layout:
             check="MP-DAT-002",
         )
 
-    csv.field_size_limit(LONGEST_RECORD)
+    csv.field_size_limit(_LONGEST_RECORD)
     try:
         header = tuple(next(csv.reader(chain((head,), lines), strict=True)))
     except csv.Error as error:
         raise _broken_quote(path, blank_lines + 1, error) from None
-    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in head), None)):
+    if len(header) == 1 and (separator := next((mark for mark in ";\t|" if mark in head), None)):
         raise DataError(
-            f"{path}: the columns are separated by {other!r}, not by commas",
+            f"{path}: the columns are separated by {separator!r}, not by commas",
             hint="save it as comma-separated CSV in UTF-8",
             check="MP-DAT-004",
         )
-    return Layout(header, blank_lines, has_rows=next(lines, None) is not None)
+    return _Layout(header, blank_lines, has_rows=next(lines, None) is not None)
 
 
 def _check_quotes(path: Path) -> None:
-    """Raise `DataError` that names the line of the first broken quote."""
+    """Raise `DataError` with the line of the first broken quote."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if not _all_pairs(data):
+        if not _quotes_pair_up(data):
             _read_strictly(path, data)
 
 
-def _all_pairs(data: mmap.mmap) -> bool:
-    """Whether every quote opens a field, closes it, or doubles one inside.
+def _quotes_pair_up(data: mmap.mmap) -> bool:
+    """Whether every quote opens a field, closes it, or is one half of a doubled quote inside.
 
-    In such a file the quotes take turns: one at an even place stands after a comma or a line end,
-    or doubles the one before it; one at an odd place stands before a comma or a line end, or is
-    doubled by the next. False where that is not so, which does not yet mean that one is broken.
+    In a correct file the quotes alternate, counted from 0:
+
+        a,"x""y",b
+          0 12 3      even: after a field boundary (0), or right after its partner (2)
+                      odd: before a field boundary (3), or right before its partner (1)
+
+    False does not mean that a quote is broken: plain fields may hold quotes, too. Then the strict
+    reader decides, which takes far longer.
     """
     text = np.frombuffer(data, np.uint8)
     try:
-        portions = range(0, len(text), _PORTION)
-        found = [np.flatnonzero(text[it : it + _PORTION] == ord('"')) + it for it in portions]
-        places = np.concatenate(found)
-        if len(places) % 2:
+        starts = range(0, len(text), _CHUNK)
+        chunks = [
+            np.flatnonzero(text[start : start + _CHUNK] == ord('"')) + start for start in starts
+        ]
+        positions = np.concatenate(chunks)
+        if len(positions) % 2:
             return False
-        opening, closing = places[::2], places[1::2]
-        doubled = np.append(opening[1:], -1) == closing + 1
-        begins = _ENDS[text[np.maximum(opening - 1, 0)]] | (opening == 0)
-        ends = _ENDS[text[np.minimum(closing + 1, len(text) - 1)]] | (closing == len(text) - 1)
-        return bool(np.all(begins | np.roll(doubled, 1)) and np.all(ends | doubled))
+        even, odd = positions[::2], positions[1::2]
+        odd_is_doubled = np.append(even[1:], -1) == odd + 1
+        even_is_doubled = np.roll(odd_is_doubled, 1)
+        opens = _FIELD_BOUNDARY[text[np.maximum(even - 1, 0)]] | (even == 0)
+        closes = _FIELD_BOUNDARY[text[np.minimum(odd + 1, len(text) - 1)]] | (odd == len(text) - 1)
+        return bool(np.all(opens | even_is_doubled) and np.all(closes | odd_is_doubled))
     finally:
-        del text  # or the map could not be closed
+        del text  # the map cannot be closed while an array refers to it
 
 
 def _read_strictly(path: Path, data: mmap.mmap) -> None:
-    """Let Python's strict reader find the broken quote, if there is one.
+    """Find the broken quote, if there is one, with Python's strict reader.
 
-    Lines without a quote cannot break one: inside a quoted field they are content, outside they
-    are plain fields. So the reader is spared them. Quotes and commas are ASCII: the encoding of
-    the rest does not matter here.
+    The reader sees only lines with a quote. Others cannot break one: inside a quoted field they
+    are content, outside they are plain fields. Quotes and commas are ASCII, so the encoding of
+    the rest does not matter.
     """
-    begin: int | None = None  # where the record begins that is being read
+    record_start: int | None = None  # byte at which the current record begins
 
-    def quoted() -> Iterator[str]:
-        nonlocal begin
-        place = data.find(b'"')
-        while place >= 0:
-            line = data.rfind(b"\n", 0, place) + 1
-            end = data.find(b"\n", place) + 1 or len(data)
+    def lines_with_quotes() -> Iterator[str]:
+        nonlocal record_start
+        quote = data.find(b'"')
+        while quote >= 0:
+            line = data.rfind(b"\n", 0, quote) + 1
+            end = data.find(b"\n", quote) + 1 or len(data)
             text = data[line:end].removeprefix(codecs.BOM_UTF8).decode("latin-1")
             line = end - len(text)
             for part in io.StringIO(text, newline="") if "\r" in text else (text,):
-                begin = line if begin is None else begin
+                record_start = line if record_start is None else record_start
                 yield part
                 line += len(part)
-            place = data.find(b'"', end)
+            quote = data.find(b'"', end)
 
     try:
-        for _ in csv.reader(quoted(), strict=True):
-            begin = None
+        for _ in csv.reader(lines_with_quotes(), strict=True):
+            record_start = None
     except csv.Error as error:
-        line = len(re.findall(rb"\r\n?|\n", data[: begin or 0])) + 1
+        line = len(re.findall(rb"\r\n?|\n", data[: record_start or 0])) + 1
         raise _broken_quote(path, line, error) from None
 
 
 def _broken_quote(path: Path, line: int, error: csv.Error) -> DataError:
     return DataError(
         f"{path}: line {line}: a quote is broken ({error})",
-        hint='a field that begins with " ends with ", and a " inside it stands twice',
+        hint='a field that begins with " also ends with "; write a " inside it twice',
         check="MP-DAT-003",
     )
 
@@ -251,11 +286,11 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
             hint="save it as CSV in UTF-8",
             check="MP-DAT-005",
         )
-    for magic, what in ((b"PK\3\4", "an XLSX file or a zip"), (b"PAR1", "a Parquet file")):
+    for magic, actual_format in ((b"PK\3\4", "an XLSX file or a zip"), (b"PAR1", "a Parquet file")):
         if start == magic:
             raise DataError(
-                f"{path}: this is {what}, not CSV",
-                hint="give the file the name ending of its format",
+                f"{path}: this is {actual_format}, not CSV",
+                hint="give the file the suffix of its format",
                 check="MP-DAT-006",
             )
 
@@ -263,9 +298,9 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
 def _not_utf8(path: Path) -> DataError:
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
-            if found := re.search("[\udc80-\udcff]", line):
-                byte = ord(found[0]) - 0xDC00
-                column = len(line[: found.start()].encode()) + 1
+            if surrogate := re.search("[\udc80-\udcff]", line):
+                byte = ord(surrogate[0]) - 0xDC00
+                column = len(line[: surrogate.start()].encode()) + 1
                 return DataError(
                     f"{path}: line {number}: byte 0x{byte:02X} at column {column} is not "
                     "UTF-8 (Latin-1 or Windows-1252?)",
@@ -275,75 +310,62 @@ def _not_utf8(path: Path) -> DataError:
     return DataError(f"{path}: the text is not UTF-8", check="MP-DAT-005")
 
 
-def _malformed_lines(on_malformed_line: OnMalformedLine, blank_lines: int) -> Callable[[Any], str]:
-    seen = 0
+class CsvWriter:
+    """UTF-8, a line feed after each row; null is an empty cell, empty text is `""`.
 
-    def handle(row: Any) -> str:
-        nonlocal seen
-        seen += 1
-        if row.text.strip():  # a line of blanks alone is no row
-            after = row.number - 1 - blank_lines - seen
-            on_malformed_line(
-                MalformedLine(after, row.actual_columns, row.expected_columns, row.text)
-            )
-        return "skip"
-
-    return handle
-
-
-class Writer:
-    """UTF-8, a line feed after each row, null is empty and an empty string `""`.
-
-    Arrow's own writer quotes every string or none. Two threads spell the batches, one ahead of
-    what is written: they have to keep up with an engine that sorts on all cores.
-
-    With `excel` there is a byte order mark, and what a spreadsheet would change is marked as text.
+    With `excel` the file begins with a byte order mark, and a `'` marks cells that a spreadsheet
+    would change.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, *, excel: bool = False) -> None:
+    # Arrow's own writer quotes all strings or none. Ours spells batches in two threads, one batch
+    # ahead of the file: the engine before it sorts on all cores, and would wait otherwise.
+    def __init__(self, path: Path, schema: pa.Schema, options: CsvOptions) -> None:
         self._schema = schema
-        self._excel = excel
-        self._pens = ThreadPoolExecutor(2)
-        self._spelling: deque[Future[memoryview]] = deque()
+        self._excel = options.excel
+        self._executor = ThreadPoolExecutor(2)
+        self._pending: deque[Future[memoryview]] = deque()
         self._file = path.open("wb")
-        self._file.write(codecs.BOM_UTF8 if excel else b"")
+        self._file.write(codecs.BOM_UTF8 if self._excel else b"")
         names = [pa.array([name], pa.string()) for name in schema.names]
-        self._file.write(_lines([harmless(it, _NAME) for it in names] if excel else names))
+        self._file.write(
+            _join_rows([protect(name, _NAME) for name in names] if self._excel else names)
+        )
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._spelling.append(self._pens.submit(self._spelled, batch))
-        if len(self._spelling) > 2:
-            self._file.write(self._spelling.popleft().result())
+        self._pending.append(self._executor.submit(self._encode, batch))
+        if len(self._pending) > 2:
+            self._file.write(self._pending.popleft().result())
 
     def close(self) -> None:
         try:
-            while self._spelling:
-                self._file.write(self._spelling.popleft().result())
+            while self._pending:
+                self._file.write(self._pending.popleft().result())
         finally:
-            self._pens.shutdown()
+            self._executor.shutdown()
             self._file.close()
 
-    def _spelled(self, batch: pa.RecordBatch) -> memoryview:
+    def _encode(self, batch: pa.RecordBatch) -> memoryview:
         texts = [
-            as_text(column, field)
+            to_text(column, field)
             for column, field in zip(batch.columns, self._schema, strict=True)
         ]
         if self._excel:
-            texts = [harmless(text, field) for text, field in zip(texts, self._schema, strict=True)]
-        return _lines(texts)
+            texts = [protect(text, field) for text, field in zip(texts, self._schema, strict=True)]
+        return _join_rows(texts)
 
 
-def _lines(columns: list[pa.Array]) -> memoryview:
-    """The rows as CSV."""
-    cells = [_quoted(column) for column in columns]
+def _join_rows(columns: list[pa.Array]) -> memoryview:
+    """Return the rows as CSV."""
+    cells = [_quote(column) for column in columns]
     cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "", options=_NULL_IS_EMPTY)
     lines = pc.binary_join_element_wise(*cells, ",", options=_NULL_IS_EMPTY)
-    return _text_of(lines)
+    return _concatenated(lines)
 
 
-def _quoted(column: pa.Array) -> pa.Array:
-    """Quote the cells that need it. A column without any, the common case, costs one look."""
-    raw = bytes(_text_of(column))
+def _quote(column: pa.Array) -> pa.Array:
+    """Quote the cells that need it."""
+    raw = bytes(_concatenated(column))
+    # Most columns have no such character at all, and searching the buffer is cheap.
     if any(mark in raw for mark in (b'"', b",", b"\n", b"\r")):
         needed = pc.fill_null(pc.match_substring_regex(column, '[",\n\r]'), False)
         doubled = pc.replace_substring(column.filter(needed), '"', '""')
@@ -353,8 +375,8 @@ def _quoted(column: pa.Array) -> pa.Array:
     return pc.if_else(empty, '""', column) if pc.any(empty).as_py() else column
 
 
-def _text_of(column: pa.Array) -> memoryview:
-    """The text of all cells of a column, one after another."""
+def _concatenated(column: pa.Array) -> memoryview:
+    """Return the text of all cells of a column, one after another, without a copy."""
     _, offsets, data = column.buffers()
     if data is None or not len(column):
         return memoryview(b"")

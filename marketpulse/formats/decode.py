@@ -1,51 +1,65 @@
-"""Types in words, and text that becomes values again: the way back from `text`."""
+"""The way back from `encode`: text becomes values again, and a column's description its type."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.errors import DataError
 from marketpulse.formats.encode import (
-    UNITS,
+    FRACTION_DIGITS,
     LogicalType,
-    as_text,
     is_text,
     logical_field,
     logical_type,
+    to_text,
 )
 from marketpulse.model import Column, Part
 
+# A parsed cell of JSON. Numbers are the text that the document has for them.
+_JsonCell: TypeAlias = "Mapping[str, _JsonCell] | Sequence[_JsonCell] | str | bool | None"
 
-def column_of(field: pa.Field, type_words: str = "", **told: Any) -> Column:
-    """The column that arrives in this field, its type in the source's words and in Arrow's."""
+
+def column_of(
+    field: pa.Field,
+    source_type: str = "",
+    *,
+    nullable: bool = True,
+    comment: str = "",
+    default: str = "",
+    unreadable: str = "",
+) -> Column:
+    """Describe the column of this field. `source_type` is its type as the source calls it."""
     kind = logical_type(field)
     return Column(
-        field.name,
-        type_words or str(field.type),
-        str(field.type),
+        name=field.name,
+        type=source_type or str(field.type),
+        arrow_type=str(field.type),
+        nullable=nullable,
+        comment=comment,
         logical_type="" if kind in {None, LogicalType.TEXT} else str(kind),
         parts=_parts(field.type),
-        **told,
+        default=default,
+        unreadable=unreadable,
     )
 
 
 def field_of(column: Column) -> pa.Field:
-    """The field in which a column arrives. Raises `ValueError` for words that are no type."""
+    """Return the field of a described column. Raises `ValueError` if its type is unknown."""
     if column.logical_type and column.logical_type != LogicalType.MIXED:
         return logical_field(column.name, LogicalType(column.logical_type))
     try:
-        return pa.field(column.name, _type(column.arrow_type, column.parts))
+        return pa.field(column.name, _parse_type(column.arrow_type, column.parts))
     except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(f"{column.arrow_type!r} is no type") from error
+        raise ValueError(f"{column.arrow_type!r} is not an Arrow type") from error
 
 
 def _parts(data_type: pa.DataType) -> tuple[Part, ...]:
@@ -58,13 +72,14 @@ def _parts(data_type: pa.DataType) -> tuple[Part, ...]:
         fields = [data_type.value_field]
     else:
         return ()
-    return tuple(Part(it.name, str(it.type), _parts(it.type)) for it in fields)
+    return tuple(Part(field.name, str(field.type), _parts(field.type)) for field in fields)
 
 
-def _type(words: str, parts: tuple[Part, ...]) -> pa.DataType:
-    fields = [pa.field(part.name, _type(part.arrow_type, part.parts)) for part in parts]
-    name, _, rest = words.partition("<")
-    numbers = [int(it) for it in re.findall(r"-?\d+", rest or words)]
+def _parse_type(text: str, parts: tuple[Part, ...]) -> pa.DataType:
+    """Return the type that Arrow prints as `text`; `parts` describe what a nested type holds."""
+    fields = [pa.field(part.name, _parse_type(part.arrow_type, part.parts)) for part in parts]
+    name, _, rest = text.partition("<")
+    numbers = [int(digits) for digits in re.findall(r"-?\d+", rest or text)]
     if name == "dictionary":
         values, indices = re.findall(r"(?:values|indices)=(\w+)", rest)
         return pa.dictionary(pa.type_for_alias(indices), pa.type_for_alias(values))
@@ -78,125 +93,173 @@ def _type(words: str, parts: tuple[Part, ...]) -> pa.DataType:
         return pa.list_(*fields)
     if name == "fixed_size_list":
         return pa.list_(*fields, numbers[-1])
-    if zone := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", words):
+    if zone := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", text):
         return pa.timestamp(*zone.groups())
-    if words.startswith("fixed_size_binary"):
+    if text.startswith("fixed_size_binary"):
         return pa.binary(*numbers)
-    if words.startswith("decimal"):
-        bits, *shape = numbers
-        return getattr(pa, f"decimal{bits}")(*shape)
-    return pa.type_for_alias(words)
+    if text.startswith("decimal"):
+        bits, *precision = numbers
+        return getattr(pa, f"decimal{bits}")(*precision)
+    return pa.type_for_alias(text)
 
 
-def as_schema(
+def decode_batches(
     path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file in the types of a schema. Raises `DataError` where they are of others."""
+    """Yield the rows of a file in the types of a schema.
+
+    Raises `DataError` if the file has other columns, or values that do not fit the types.
+    """
     for batch in batches:
         if batch.schema.names != schema.names:
             raise DataError(
-                f"{path}: its columns are {', '.join(batch.schema.names)}, and should be "
+                f"{path}: its columns are {', '.join(batch.schema.names)}, but should be "
                 f"{', '.join(schema.names)}",
                 check="MP-DAT-018",
             )
         try:
             columns = [
-                as_typed(as_text(column, own), field)
+                from_text(to_text(column, own), field)
                 if is_text(own.type)
                 else column.cast(field.type)
                 for column, own, field in zip(batch.columns, batch.schema, schema, strict=True)
             ]
-        except (pa.ArrowException, ArithmeticError, ValueError, KeyError, TypeError) as error:
+        except (
+            pa.ArrowException,
+            ArithmeticError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ) as error:
             raise DataError(
-                f"{path}: its values are not of the types that were told: {error}",
+                f"{path}: its values do not fit the types in the manifest: {error}",
                 check="MP-DAT-018",
             ) from error
         yield pa.record_batch(columns, schema)
 
 
-def as_typed(text: pa.Array, field: pa.Field) -> pa.Array:
-    """The values that `as_text` spelled so. Raises `pa.ArrowInvalid` or `ValueError` for others."""
+def from_text(text: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the values that `encode.to_text` spelled.
+
+    Raises `pa.ArrowInvalid`, `ArithmeticError` or `ValueError` if the text does not fit the type,
+    and for nested values `KeyError`, `TypeError` or `RecursionError` too.
+    """
     if logical_type(field) is not None and not pa.types.is_dictionary(field.type):
         return text.cast(field.type)
     types, data_type = pa.types, field.type
     if types.is_null(data_type):
         return pa.nulls(len(text))
     if types.is_nested(data_type):
-        values = [_decoded(cell) for cell in text.to_pylist()]
-        return _nested(values, data_type)
+        return _nested([_parse_cell(cell) for cell in text.to_pylist()], data_type)
     if types.is_timestamp(data_type) and data_type.tz:
         return text.cast(pa.timestamp(data_type.unit)).cast(data_type)
     if types.is_time(data_type):
-        dated = pc.binary_join_element_wise("1970-01-01", text, " ")
-        return dated.cast(pa.timestamp(data_type.unit)).cast(data_type)
+        # Arrow reads no time alone, so it reads one of the day where its count begins.
+        timestamps = pc.binary_join_element_wise("1970-01-01", text, " ")
+        return timestamps.cast(pa.timestamp(data_type.unit)).cast(data_type)
     if types.is_duration(data_type):
-        counts = [_count(cell, data_type.unit) for cell in text.to_pylist()]
+        counts = [_parse_duration(cell, data_type.unit) for cell in text.to_pylist()]
         return pa.array(counts, pa.int64()).cast(data_type)
-    if types.is_binary(data_type) or types.is_large_binary(data_type) or _other_binary(data_type):
+    if _is_binary(data_type):
         cells = text.to_pylist()
-        return pa.array([None if it is None else bytes.fromhex(it) for it in cells], data_type)
+        return pa.array(
+            [None if cell is None else bytes.fromhex(cell) for cell in cells], data_type
+        )
     if types.is_timestamp(data_type):
-        return moments(text, data_type.unit)
+        return parse_timestamps(text, data_type.unit)
     return text.cast(data_type)
 
 
-def moments(text: pa.Array, unit: str) -> pa.Array:
-    """Timestamps from ISO 8601, where the year before 1 is 0, and -43 is 44 BC.
+def parse_timestamps(text: pa.Array, unit: str) -> pa.Array:
+    """Return timestamps from ISO 8601, in which the year 0 is 1 BC and the year -43 is 44 BC.
 
-    Raises `ValueError` for a day that is none.
+    Raises `ValueError` for a day that does not exist.
     """
     try:
         return text.cast(pa.timestamp(unit))
-    except pa.ArrowInvalid:  # it knows no year before 0
-        import numpy as np  # noqa: PLC0415 - for such years alone
+    except pa.ArrowInvalid:  # Arrow reads no year before 0
+        import numpy as np  # noqa: PLC0415 - takes 0.1 s, and only such years need it
 
         return pa.array(np.array(text.to_pylist(), f"datetime64[{unit}]"))
 
 
-def _other_binary(data_type: pa.DataType) -> bool:
-    return bool(pa.types.is_fixed_size_binary(data_type) or pa.types.is_binary_view(data_type))
+def _is_binary(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_binary(data_type)
+        or types.is_large_binary(data_type)
+        or types.is_fixed_size_binary(data_type)
+        or types.is_binary_view(data_type)
+    )
 
 
-def _count(text: str | None, unit: str) -> int | None:
+def _parse_duration(text: str | None, unit: str) -> int | None:
     if text is None:
         return None
-    return int(Decimal(text.removeprefix("PT").removesuffix("S")).scaleb(UNITS[unit]))
+    seconds = Decimal(text.removeprefix("PT").removesuffix("S"))
+    return int(seconds.scaleb(FRACTION_DIGITS[unit]))
 
 
-def _decoded(cell: str | None) -> Any:
-    """A nested value as Python's lists and dictionaries, numbers as they are spelled."""
-    return None if cell is None else json.loads(cell, parse_int=str, parse_float=str)
+def _parse_cell(text: str | None) -> _JsonCell:
+    """Parse the JSON of a nested value; its numbers stay text, so no digit is lost."""
+    if text is None:
+        return None
+    cell: _JsonCell = json.loads(text, parse_int=str, parse_float=str)
+    return cell
 
 
-def _nested(values: list[Any], data_type: pa.DataType) -> pa.Array:
+def _nested(cells: Sequence[_JsonCell], data_type: pa.DataType) -> pa.Array:
     types = pa.types
     if not types.is_nested(data_type):
-        texts = [str(it).lower() if isinstance(it, bool) else it for it in values]
-        return as_typed(pa.array(texts, pa.string()), pa.field("", data_type))
-    nulls = pa.array([it is None for it in values], pa.bool_())
+        texts = [str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
+        return from_text(pa.array(texts, pa.string()), pa.field("", data_type))
+    nulls = pa.array([cell is None for cell in cells], pa.bool_())
     if types.is_struct(data_type):
         fields = list(data_type)
-        parts = [_nested([it and it[one.name] for it in values], one.type) for one in fields]
+        parts = [
+            _nested([_member(cell, field.name) for cell in cells], field.type) for field in fields
+        ]
         return pa.StructArray.from_arrays(parts, fields=fields, mask=nulls)
     if types.is_map(data_type):
-        pair = pa.struct([("key", data_type.key_type), ("value", data_type.item_type)])
-        pairs = _lists(values, pa.list_(pair), nulls)
-        keys, items = (pairs.values.field(place) for place in (0, 1))
-        return pa.MapArray.from_arrays(pairs.offsets, keys, items, data_type, mask=nulls)
-    return _lists(values, data_type, nulls)
+        entry = pa.struct([("key", data_type.key_type), ("value", data_type.item_type)])
+        entries = _lists(cells, pa.list_(entry), nulls)
+        keys, items = (entries.values.field(index) for index in (0, 1))
+        return pa.MapArray.from_arrays(entries.offsets, keys, items, data_type, mask=nulls)
+    return _lists(cells, data_type, nulls)
 
 
-def _lists(values: list[Any], data_type: pa.DataType, nulls: pa.Array) -> pa.Array:
+def _member(cell: _JsonCell, name: str) -> _JsonCell:
+    if cell is None:
+        return None
+    if not isinstance(cell, Mapping):
+        raise TypeError(f"{cell!r} is not an object")
+    return cell[name]
+
+
+def _lists(cells: Sequence[_JsonCell], data_type: pa.DataType, nulls: pa.Array) -> pa.Array:
     if pa.types.is_fixed_size_list(data_type):
-        filling = [None] * data_type.list_size
-        inner = list(chain.from_iterable(filling if it is None else it for it in values))
-        parts = _nested(inner, data_type.value_type)
-        return pa.FixedSizeListArray.from_arrays(parts, type=data_type, mask=nulls)
+        # Arrow stores elements for a null, too, if all lists have the same length.
+        filling: Sequence[_JsonCell] = [None] * data_type.list_size
+        elements = chain.from_iterable(
+            filling if cell is None else _elements(cell) for cell in cells
+        )
+        values = _nested([*elements], data_type.value_type)
+        return pa.FixedSizeListArray.from_arrays(values, type=data_type, mask=nulls)
+    lists = [_elements(cell) for cell in cells]
     offsets = [0]
-    for it in values:
-        offsets.append(offsets[-1] + len(it or ()))
-    inner = _nested(list(chain.from_iterable(it or () for it in values)), data_type.value_type)
-    large = pa.types.is_large_list(data_type)
-    kind = pa.LargeListArray if large else pa.ListArray
-    places = pa.array(offsets, pa.int64() if large else pa.int32())
-    return kind.from_arrays(places, inner, type=data_type, mask=nulls)
+    for elements_of_cell in lists:
+        offsets.append(offsets[-1] + len(elements_of_cell))
+    values = _nested([*chain.from_iterable(lists)], data_type.value_type)
+    is_large = pa.types.is_large_list(data_type)
+    array_class = pa.LargeListArray if is_large else pa.ListArray
+    positions = pa.array(offsets, pa.int64() if is_large else pa.int32())
+    return array_class.from_arrays(positions, values, type=data_type, mask=nulls)
+
+
+def _elements(cell: _JsonCell) -> Sequence[_JsonCell]:
+    if cell is None:
+        return ()
+    if isinstance(cell, str | bool | Mapping):
+        raise TypeError(f"{cell!r} is not an array")
+    return cell

@@ -5,146 +5,148 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
 
+from marketpulse.documents import MAX_NESTING, check_nesting
 from marketpulse.errors import DataError
-from marketpulse.formats.decode import as_schema
-from marketpulse.formats.encode import LogicalType, as_json
+from marketpulse.formats.base import JsonOptions, Scan
+from marketpulse.formats.decode import decode_batches
+from marketpulse.formats.encode import LogicalType, to_json
 from marketpulse.formats.spool import Spool
-from marketpulse.model import OnMalformedLine
 
 _LONGEST_OBJECT = 1 << 26  # bytes
-_LONGEST_NUMBER = 1000  # digits written out for an exponent; beyond, it stays as it is spelled
-# DuckDB counts the values of a file, whatever it calls them, and is one ahead.
-_DUCKDB_VALUE = re.compile("in (?:line|record/value) ([0-9]+)")
+_LONGEST_EXPANSION = 1000  # zeros written for an exponent; beyond, the number stays as it is
+# DuckDB says "line" for the number of a value, which it counts from 2.
+_DUCKDB_POSITION = re.compile("in (?:line|record/value) ([0-9]+)")
 
 
 class _Number(str):
-    """A number of the input as it is spelled there, an exponent written out."""
+    """A number as the document spells it, but without exponent; NaN and infinities, too.
+
+    The constants are not JSON, but many programs write them.
+    """
 
     __slots__ = ()
 
 
-def _number(text: str) -> _Number:
-    if "e" in text or "E" in text:
-        try:
-            number = Decimal(text)
-        except InvalidOperation:  # an exponent beyond what can be held
-            return _Number(text)
-        exponent = number.as_tuple().exponent
-        if isinstance(exponent, int) and abs(exponent) <= _LONGEST_NUMBER:
-            return _Number(format(number, "f"))
-    return _Number(text)
-
-
-def opener(path: Path, workspace: Path) -> Callable[[OnMalformedLine], Any]:
-    """Decode the file once into the workspace; scans read that."""
-    if not path.stat().st_size:
-        raise DataError(
-            f"{path}: the file is empty",
-            hint="one array of objects, or one object a line",
-            check="MP-DAT-002",
-        )
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object,
-        parse_int=_number,
-        parse_float=_number,
-        parse_constant=_Constant,
-    )
-    spool = Spool(workspace)
-    for record, text in enumerate(_values(path), 1):
-        try:
-            value = decoder.decode(text)
-        except RecursionError:
-            raise _bad_value(path, record, "it is nested too deep") from None
-        except _TwoOfOneName as error:
-            what = f"two columns of the name {error.name!r}"
-            raise _bad_value(path, record, what, check="MP-DAT-008") from None
-        if not isinstance(value, _Object):
-            raise _bad_value(path, record, "it is not an object")
-        spool.append({name: _cell(cell) for name, cell in value.pairs.items()})
-    spool.finish()
-    return spool.scan
-
-
-def read_back(
-    path: Path, schema: pa.Schema, workspace: Path, **_: object
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a file that `Writer` wrote, in the types that they had."""
-    return as_schema(path, opener(path, workspace)(lambda _: None), schema)
-
-
-def _values(path: Path) -> Iterator[str]:
-    """The text of each value of the file, to the letter: DuckDB streams them, and parses none."""
-    question = (
-        "SELECT json FROM read_json_objects($path, format=$format, maximum_object_size=$longest)"
-    )
-    answers = {"path": _literal_path(path), "format": _format(path), "longest": _LONGEST_OBJECT}
-    try:
-        with duckdb.connect() as connection:
-            objects = connection.execute(question, answers)
-            while found := objects.fetchmany(1000):
-                for (text,) in found:
-                    yield text
-    except duckdb.Error as error:
-        place = str(error).partition(f'in file "{path}", ')[2] or str(error)
-        place = _DUCKDB_VALUE.sub(lambda found: f"in value {int(found[1]) - 1}", place)
-        raise DataError(
-            f"{path}: broken JSON {place.strip().rstrip('.')}",
-            hint="one array of objects, or one object a line, in UTF-8",
-            check="MP-DAT-007",
-        ) from error
-
-
-def _bad_value(path: Path, record: int, what: str, check: str = "MP-DAT-007") -> DataError:
-    return DataError(
-        f"{path}: value {record}: {what}",
-        hint='each color is an object, {"MESSAGE_ID": ..., "CUSIP": ...}',
-        check=check,
-    )
-
-
-class _TwoOfOneName(Exception):
+class _DuplicateNameError(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
 
 
-class _Constant(str):
-    """NaN or an infinity: not JSON, but what many programs write."""
-
-    __slots__ = ()
-
-
 class _Object:
-    """An object with its names in order, each once."""
+    """An object: its names in their order, each once."""
 
-    __slots__ = ("pairs",)
+    __slots__ = ("members",)
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = dict(pairs)
-        if len(self.pairs) < len(pairs):
+    def __init__(self, pairs: list[tuple[str, _Value]]) -> None:
+        self.members = dict(pairs)
+        if len(self.members) < len(pairs):
             names = [name for name, _ in pairs]
-            raise _TwoOfOneName(next(name for name in names if names.count(name) > 1))
+            raise _DuplicateNameError(next(name for name in names if names.count(name) > 1))
 
 
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    return _Object(pairs)
+_Value: TypeAlias = "_Object | Sequence[_Value] | str | bool | None"
 
 
-def _cell(value: Any) -> str | None:
-    """The letter of the kind and the text of a cell."""
+def prepare_scan(path: Path, workspace: Path) -> Scan:
+    """Decode the file into the workspace; return the function that reads the rows there."""
+    if not path.stat().st_size:
+        raise DataError(
+            f"{path}: the file is empty",
+            hint="write one array of objects, or one object a line",
+            check="MP-DAT-002",
+        )
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_Object,
+        parse_int=_parse_number,
+        parse_float=_parse_number,
+        parse_constant=_Number,
+    )
+    spool = Spool(workspace)
+    for position, text in enumerate(_read_values(path), 1):
+        try:
+            check_nesting(text)
+            value: _Value = decoder.decode(text)
+        except _DuplicateNameError as error:
+            message = f"two columns of the name {error.name!r}"
+            raise _bad_value(path, position, message, check="MP-DAT-008") from None
+        except json.JSONDecodeError as error:
+            raise _bad_value(path, position, str(error)) from None
+        except (RecursionError, ValueError):
+            message = f"it is nested too deep, more than {MAX_NESTING} levels"
+            raise _bad_value(path, position, message) from None
+        if not isinstance(value, _Object):
+            raise _bad_value(path, position, "it is not an object")
+        spool.append({name: _tagged(cell) for name, cell in value.members.items()})
+    spool.finish()
+    return spool.scan
+
+
+def read_back(path: Path, schema: pa.Schema, workspace: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file that a writer of this module made, in the types of this schema."""
+    return decode_batches(path, prepare_scan(path, workspace)(lambda _: None), schema)
+
+
+def _read_values(path: Path) -> Iterator[str]:
+    """Yield the text of each value, exactly as the file has it.
+
+    DuckDB finds where values begin and end, in a stream and faster than Python could.
+    """
+    query = (
+        "SELECT json FROM read_json_objects($path, format=$format, maximum_object_size=$longest)"
+    )
+    parameters = {"path": _escape_glob(path), "format": _format(path), "longest": _LONGEST_OBJECT}
+    try:
+        with duckdb.connect() as connection:
+            result = connection.execute(query, parameters)
+            while rows := result.fetchmany(1000):
+                for (text,) in rows:
+                    yield text
+    except duckdb.Error as error:
+        place = str(error).partition(f'in file "{path}", ')[2] or str(error)
+        place = _DUCKDB_POSITION.sub(lambda match: f"in value {int(match[1]) - 1}", place)
+        raise DataError(
+            f"{path}: broken JSON {place.strip().rstrip('.')}",
+            hint="write one array of objects, or one object a line, in UTF-8",
+            check="MP-DAT-007",
+        ) from error
+
+
+def _bad_value(path: Path, position: int, message: str, check: str = "MP-DAT-007") -> DataError:
+    return DataError(
+        f"{path}: value {position}: {message}",
+        hint='each color is an object, {"MESSAGE_ID": ..., "CUSIP": ...}',
+        check=check,
+    )
+
+
+def _parse_number(text: str) -> _Number:
+    if "e" in text or "E" in text:
+        try:
+            number = Decimal(text)
+        except InvalidOperation:  # the exponent is too large for a Decimal
+            return _Number(text)
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and abs(exponent) <= _LONGEST_EXPANSION:
+            return _Number(format(number, "f"))
+    return _Number(text)
+
+
+def _tagged(value: _Value) -> str | None:
+    """Return a cell as `Spool` takes it: the tag of its logical type and its text."""
     match value:
         case None:
             return None
-        case _Constant() | _Number():
+        case _Number():
             return LogicalType.NUMBER.tag + value
         case str():
             return LogicalType.TEXT.tag + value
@@ -154,73 +156,74 @@ def _cell(value: Any) -> str | None:
             return LogicalType.JSON.tag + _dump(value)
 
 
-def _dump(value: Any) -> str:
-    """An inner value as JSON, its numbers as they were spelled."""
+def _dump(value: _Value) -> str:
+    """Return a nested value as JSON, its numbers as they were spelled."""
     match value:
+        # Loops, not comprehensions: those need a second frame for each level of nesting.
         case _Object():
-            pairs = value.pairs.items()
-            return (
-                "{"
-                + ", ".join(f"{encode_basestring(name)}: {_dump(it)}" for name, it in pairs)
-                + "}"
-            )
-        case list():
-            return "[" + ", ".join(map(_dump, value)) + "]"
+            members = []
+            for name, member in value.members.items():
+                members.append(f"{encode_basestring(name)}: {_dump(member)}")
+            return "{" + ", ".join(members) + "}"
         case _Number():
-            return str(value)
-        case _Constant():
-            return "null"
-        case _:
+            return "null" if value[-1:].isalpha() else str(value)
+        case None | str() | bool():
             return json.dumps(value, ensure_ascii=False)
+        case _:
+            elements = []
+            for element in value:
+                elements.append(_dump(element))  # noqa: PERF401 - frames
+            return "[" + ", ".join(elements) + "]"
 
 
 def _format(path: Path) -> str:
-    # DuckDB's own guess does not see an array behind a byte order mark.
+    # DuckDB does not recognize an array behind a byte order mark.
     with path.open("rb") as file:
         return "array" if file.read(4) == codecs.BOM_UTF8 + b"[" else "auto"
 
 
-def _literal_path(path: Path) -> str:
-    """The path with the characters that DuckDB would read as a pattern made harmless."""
-    return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in str(path))
+def _escape_glob(path: Path) -> str:
+    """Return the path so that DuckDB does not take it for a pattern."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
 
 
-class Writer:
-    """One array of objects, or (`lines`) one object a line. Numbers are exact, null is null.
+class JsonWriter:
+    """One array of objects. Numbers are exact, null is null.
 
-    NaN and the infinities have no place in JSON: they become null. With `pretty`, which is not for
-    `lines`, each cell has a line of its own.
+    JSON has no NaN and no infinities: they become null.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        schema: pa.Schema,
-        *,
-        lines: bool = False,
-        pretty: bool = False,
-    ) -> None:
+    _begin, _separator, _end, _empty = "[\n", ",\n", "\n]\n", "[]\n"
+
+    def __init__(self, path: Path, schema: pa.Schema, options: JsonOptions) -> None:
         self._schema = schema
         names = [encode_basestring(name).replace("%", "%%") for name in schema.names]
         cells = [f"{name}: %s" for name in names]
-        self._row = "{" + ", ".join(cells) + "}"
-        if pretty:
-            self._row = "  {\n    " + ",\n    ".join(cells) + "\n  }"
-        self._between = "\n" if lines else ",\n"
-        self._begin, self._end = ("", "\n") if lines else ("[\n", "\n]\n")
+        self._row_format = "{" + ", ".join(cells) + "}"
+        if options.pretty:
+            self._row_format = "  {\n    " + ",\n    ".join(cells) + "\n  }"
         self._file = path.open("w", encoding="utf-8", newline="\n")
         self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         columns = [
-            as_json(column, field)
+            to_json(column, field)
             for column, field in zip(batch.columns, self._schema, strict=True)
         ]
         for cells in zip(*columns, strict=True):
-            self._file.write(self._between if self._rows else self._begin)
-            self._file.write(self._row % cells)
+            self._file.write(self._separator if self._rows else self._begin)
+            self._file.write(self._row_format % cells)
             self._rows += 1
 
     def close(self) -> None:
-        self._file.write(self._end if self._rows else self._begin and "[]\n")
+        self._file.write(self._end if self._rows else self._empty)
         self._file.close()
+
+
+class NdjsonWriter(JsonWriter):
+    """One object a line."""
+
+    _begin, _separator, _end, _empty = "", "\n", "\n", ""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        super().__init__(path, schema, JsonOptions())

@@ -1,4 +1,4 @@
-"""Rows that are read again and again: in memory while they are few, on disk beyond."""
+"""Rows that are read several times: in memory while they are few, on disk when they are many."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from pathlib import Path
 import pyarrow as pa
 
 
-class Kept:
-    """Takes record batches as they come, gives them back from the first on, as often as wanted.
+class Spill:
+    """Takes record batches and gives them back from the first on, as often as you ask.
 
-    They are in memory up to so many bytes, beyond that all are in a file of this path.
+    Up to `memory_limit` bytes stay in memory. Beyond that, all batches go to the file `path`.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, in_memory: int) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, memory_limit: int) -> None:
         self._path = path
         self.schema = schema
-        self._in_memory = in_memory
-        self._held: list[pa.RecordBatch] = []
+        self._memory_limit = memory_limit
+        self._in_memory: list[pa.RecordBatch] = []
         self._bytes = 0
         self._file: pa.RecordBatchWriter | None = None
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Keep a batch."""
+        """Append a batch."""
         if self._file is not None:
             self._file.write_batch(batch)
             return
-        self._held.append(batch)
+        self._in_memory.append(batch)
         self._bytes += batch.nbytes
-        if self._bytes > self._in_memory:
+        if self._bytes > self._memory_limit:
             self._file = pa.ipc.new_stream(str(self._path), self.schema)
-            for held in self._held:
-                self._file.write_batch(held)
-            self._held.clear()
+            for earlier in self._in_memory:
+                self._file.write_batch(earlier)
+            self._in_memory.clear()
 
     def close(self) -> None:
-        """No more come."""
+        """Say that no batch follows. Call it before the first `reader`."""
         if self._file is not None:
             self._file.close()
 
     def reader(self) -> pa.RecordBatchReader:
-        """All batches, from the first on."""
+        """Return a new reader of all batches, from the first on."""
         if self._file is None:
-            return pa.RecordBatchReader.from_batches(self.schema, self._held)
+            return pa.RecordBatchReader.from_batches(self.schema, self._in_memory)
         return pa.ipc.open_stream(pa.OSFile(str(self._path)))

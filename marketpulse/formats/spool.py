@@ -1,61 +1,63 @@
-"""Values of formats that say each cell's kind, decoded once into a folder, then read as Arrow.
+"""Decodes formats without typed columns into a folder, from which the rows are read as Arrow.
 
-JSON and spreadsheets have no columns with types: a cell is a number here and text there, and a
-column may first appear in the last row. Each cell is kept as the letter of its kind and its text;
-what the columns are is known when all rows have been seen.
+In JSON and in spreadsheets one cell of a column may be a number and the next one text, and a
+column may appear in the last row for the first time. So every cell is stored as a tag and its
+text, and the column types are decided after the last row:
+
+    {"A": 1}                A: n1               A is a number: 1, 2.50
+    {"A": 2.50, "B": "x"}   A: n2.50  B: tx     B is text:     null, x
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.encode import BY_TAG, LogicalType, logical_field, logical_type
+from marketpulse.formats.encode import LogicalType, logical_field, logical_type
 from marketpulse.model import MalformedLine, OnMalformedLine
 
-_ROWS = 20_000
+_ROWS_PER_FILE = 20_000
 
 
 class Spool:
-    """Rows as they are decoded, in files of some thousand rows each."""
+    """Rows as they are decoded, in files of some thousand rows."""
 
     def __init__(self, workspace: Path, names: tuple[str, ...] = ()) -> None:
         self._workspace = workspace
-        self._kinds: dict[str, set[str]] = {name: set() for name in names}
-        self._rows: list[dict[str, str | None]] = []
+        self._tags: dict[str, set[str]] = {name: set() for name in names}
+        self._rows: list[Mapping[str, str | None]] = []
         self._files: list[Path] = []
         self._malformed_lines: list[MalformedLine] = []
         self._count = 0
 
-    def append(self, row: dict[str, str | None]) -> None:
-        """Add a row of cells: the letter of the kind and the text, or None."""
+    def append(self, row: Mapping[str, str | None]) -> None:
+        """Add a row: for each column a `LogicalType` tag followed by the text, or None."""
         self._rows.append(row)
         self._count += 1
-        if len(self._rows) == _ROWS:
+        if len(self._rows) == _ROWS_PER_FILE:
             self._flush()
 
-    def malformed_line(self, fields: int, expected: int, text: str) -> None:
-        """Add a line that is no row."""
+    def add_malformed_line(self, fields: int, expected: int, text: str) -> None:
+        """Add a line that is not a row."""
         self._malformed_lines.append(MalformedLine(self._count, fields, expected, text))
 
     def finish(self) -> None:
-        """No more rows come."""
+        """Say that no row follows."""
         self._flush()
 
     def scan(self, on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        """Read everything, each column as what all of its cells turned out to be."""
+        """Read all rows. The type of a column follows from all of its cells."""
         for malformed_line in self._malformed_lines:
             on_malformed_line(malformed_line)
-        schema = pa.schema([_field(name, kinds) for name, kinds in self._kinds.items()])
-        return pa.RecordBatchReader.from_batches(schema, self._batches(schema))
+        schema = pa.schema([_field(name, tags) for name, tags in self._tags.items()])
+        return pa.RecordBatchReader.from_batches(schema, self._read_batches(schema))
 
-    def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for path in self._files:
             with pa.memory_map(str(path)) as file:
                 table = pa.ipc.open_file(file).read_all().combine_chunks()
@@ -72,7 +74,7 @@ class Spool:
                 column.append(cell)
         for name, column in columns.items():
             column.extend([None] * (len(self._rows) - len(column)))
-            self._kinds.setdefault(name, set()).update(cell[0] for cell in column if cell)
+            self._tags.setdefault(name, set()).update(cell[0] for cell in column if cell)
         path = self._workspace / f"{uuid4().hex}.arrow"
         table = pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()})
         with pa.ipc.new_file(path, table.schema) as file:
@@ -82,15 +84,16 @@ class Spool:
 
 
 def _field(name: str, tags: set[str]) -> pa.Field:
-    kinds = {BY_TAG[tag] for tag in tags}
+    kinds = set(map(LogicalType.from_tag, tags))
     if kinds == {LogicalType.BOOLEAN}:
         return pa.field(name, pa.bool_())
+    # A formula without a result must stay recognizable, even if the column has nothing else.
     if kinds == {LogicalType.UNEVALUATED} or len(kinds) > 1:
         return logical_field(name, LogicalType.MIXED)
     return logical_field(name, kinds.pop() if kinds else LogicalType.TEXT)
 
 
-def _column(table: Any, field: pa.Field) -> pa.Array:
+def _column(table: pa.Table, field: pa.Field) -> pa.Array:
     if field.name not in table.column_names:
         return pa.nulls(table.num_rows, field.type)
     column = table.column(field.name).combine_chunks()

@@ -15,15 +15,12 @@ from typing import Self, TypeAlias
 import pyarrow as pa
 
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.formats import BY_SUFFIX, opener
+from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
 from marketpulse.formats.decode import column_of
-from marketpulse.formats.encode import LogicalType, as_mixed, as_text, logical_field, logical_type
+from marketpulse.formats.encode import LogicalType, to_tagged, to_text, logical_field, logical_type
 from marketpulse.model import MalformedLine, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.selection import Selection, with_columns
-
-# Reads a file: yields its batches, and passes malformed lines to the callback.
-_Scan: TypeAlias = Callable[[OnMalformedLine], pa.RecordBatchReader]
 
 
 class FilesSource(Source):
@@ -141,12 +138,12 @@ def _suggest_files(path: Path) -> str:
     return unknown_name_error("file", path.name, names).hint
 
 
-def _open(path: Path, workspace: Path) -> _Scan:
+def _open(path: Path, workspace: Path) -> Scan:
     with _translate_errors(path):
-        return opener(path, workspace)
+        return prepare_scan(path, workspace)
 
 
-def _read(path: Path, scan: _Scan, on_malformed_line: OnMalformedLine) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, scan: Scan, on_malformed_line: OnMalformedLine) -> Iterator[pa.RecordBatch]:
     with _translate_errors(path):
         yield from scan(on_malformed_line)
 
@@ -166,7 +163,7 @@ def _translate_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _common_schema(paths: Sequence[Path], scans: Sequence[_Scan]) -> pa.Schema:
+def _common_schema(paths: Sequence[Path], scans: Sequence[Scan]) -> pa.Schema:
     """Return the columns of all files, in the order of the first; text if the types differ.
 
     Raises `DataError` if two columns have one name, or the files have different columns.
@@ -221,7 +218,7 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         index = _column_index(batch.schema, field.name)
         column, column_field = batch.column(index), batch.schema.field(index)
         if not _are_equal(column_field, field):
-            convert = as_mixed if logical_type(field) is LogicalType.MIXED else as_text
+            convert = to_tagged if logical_type(field) is LogicalType.MIXED else to_text
             column = convert(column, column_field)
         columns.append(column)
     return pa.record_batch(columns, schema)

@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from marketpulse.errors import UsageError
-from marketpulse.formats.encode import LogicalType, is_text, logical_type, without_tags
+from marketpulse.formats.encode import LogicalType, is_text, logical_type, untag
 from marketpulse.sources.base import unknown_name_error
 
 _ROWS = 50_000
@@ -197,7 +197,7 @@ def _matching(batches: Iterator[pa.RecordBatch], asked: Asked) -> Iterator[pa.Re
         for batch in batches:
             names = sorted(asked.columns) or batch.schema.names[:1]
             with translate_errors():
-                looked_at = without_tags(pa.Table.from_batches([batch]).select(names))
+                looked_at = untag(pa.Table.from_batches([batch]).select(names))
                 database.register("rows", looked_at)
                 found = database.sql(sql).to_arrow_table()
             yield batch.filter(found.column(0).combine_chunks())
@@ -208,7 +208,7 @@ def _places(rows: pa.Table, asked: Asked, limit: int | None) -> Any:
     most = "" if limit is None else f"LIMIT {limit:d}"
     n = "n" * (1 + max(map(len, asked.columns)))  # no column's name
     sql = f"SELECT {n} FROM rows ORDER BY {asked.sql}, {n} {most}"  # noqa: S608 - so too
-    looked_at = without_tags(rows.select(sorted(asked.columns)))
+    looked_at = untag(rows.select(sorted(asked.columns)))
     numbered = looked_at.append_column(n, pa.array(range(len(rows))))
     with translate_errors(), duckdb.connect() as database:
         database.register("rows", numbered)

@@ -24,7 +24,7 @@ from support import COLORS, ROOT
 
 import marketpulse
 from marketpulse.errors import DataError
-from marketpulse.formats.encode import as_text
+from marketpulse.formats.encode import to_text
 from marketpulse.sources import open_source
 
 MOMENT = ("--taken-at", "2026-03-13T18:00:00Z")
@@ -123,10 +123,10 @@ def test_an_independent_reader_finds_every_cell(whole: Path, suffix: str) -> Non
     assert [it["name"] for it in said["columns"]] == wanted.column_names
     for place, column in enumerate(said["columns"]):
         field = wanted.schema.field(place)
-        texts = as_text(wanted.column(place).chunk(0), field).to_pylist()
+        texts = to_text(wanted.column(place).chunk(0), field).to_pylist()
         if suffix == "parquet":
             found = pq.read_table(path).column(place).combine_chunks()
-            assert as_text(found.cast(field.type), field).to_pylist() == texts
+            assert to_text(found.cast(field.type), field).to_pylist() == texts
         elif suffix == "csv":
             assert csv_cells(path)[place] == texts
         else:

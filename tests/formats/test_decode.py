@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketpulse.formats.decode import as_typed, column_of, field_of
-from marketpulse.formats.encode import LogicalType, as_json, as_text, logical_field
+from marketpulse.formats.decode import column_of, field_of, from_text
+from marketpulse.formats.encode import LogicalType, logical_field, to_json, to_text
 
 UNITS = ("s", "ms", "us", "ns")
 DAY = 86_400
@@ -92,7 +92,7 @@ def comes_back(array: pa.Array) -> None:
     field = pa.field("x", array.type)
     again = field_of(column_of(field))
     assert again == field
-    assert str(as_typed(as_text(array, field), again)) == str(array)
+    assert str(from_text(to_text(array, field), again)) == str(array)
 
 
 @pytest.mark.parametrize("name", SIMPLE)
@@ -126,7 +126,7 @@ def test_an_enumeration_comes_back() -> None:
     """Values of a dictionary come back as a dictionary."""
     array = pa.array(["BID", "a, b", None, ""]).dictionary_encode()
     field = pa.field("x", array.type)
-    again = as_typed(as_text(array, field), field_of(column_of(field)))
+    again = from_text(to_text(array, field), field_of(column_of(field)))
     assert again.type == array.type
     assert again.to_pylist() == array.to_pylist()
 
@@ -134,10 +134,10 @@ def test_an_enumeration_comes_back() -> None:
 def test_nested_values_are_json() -> None:
     """Inside lists and structures text is escaped, numbers are exact, and NaN is a name."""
     array = pa.array([[{"a": float("nan"), "b": 'said "é"'}], [None], None])
-    texts = as_text(array, pa.field("x", array.type)).to_pylist()
+    texts = to_text(array, pa.field("x", array.type)).to_pylist()
     assert texts == ['[{"a": "NaN", "b": "said \\"é\\""}]', "[null]", None]
     assert json.loads(texts[0]) == [{"a": "NaN", "b": 'said "é"'}]
-    assert as_json(array, pa.field("x", array.type)) == [*texts[:2], "null"]
+    assert to_json(array, pa.field("x", array.type)) == [*texts[:2], "null"]
 
 
 @pytest.mark.parametrize("words", ["integer", "decimal128", "list<item: int32>", "timestamp[h]"])

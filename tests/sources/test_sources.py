@@ -29,7 +29,7 @@ from marketpulse.cli.console import progress
 from marketpulse.errors import DataError, NotFoundError, UsageError
 from marketpulse.extraction.sample import Wanted, sample
 from marketpulse.formats import FORMATS, open_writer
-from marketpulse.formats.encode import as_text
+from marketpulse.formats.encode import to_text
 from marketpulse.model import Column, ForeignKey, MalformedLine
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
@@ -665,7 +665,7 @@ def as_written(source: Source) -> dict[str, list[str | None]]:
     """The columns of the only table, each cell as text."""
     found = source.scan(source.find_table()).read_all().combine_chunks()
     return {
-        field.name: as_text(found[field.name].chunk(0), field).to_pylist() for field in found.schema
+        field.name: to_text(found[field.name].chunk(0), field).to_pylist() for field in found.schema
     }
 
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.decode import column_of, moments
-from marketpulse.formats.encode import LogicalType, logical_field, logical_type, without_exponents
+from marketpulse.formats.decode import column_of, parse_timestamps
+from marketpulse.formats.encode import LogicalType, logical_field, logical_type, expand_exponents
 from marketpulse.model import Column
 from marketpulse.names import quoted
 
@@ -291,7 +291,7 @@ class RowDecoder:
             count = sum(date in julian for date in dates)
             self.dropped[field.name] = self.dropped.get(field.name, 0) + count
             dates = [None if date in julian else date for date in dates]
-        return moments(pa.array(dates, pa.string()), field.type.unit)
+        return parse_timestamps(pa.array(dates, pa.string()), field.type.unit)
 
     def _cut_text(self, name: str, column: pa.Array, max_lob: int) -> pa.Array:
         is_longer = pc.fill_null(pc.greater(pc.utf8_length(column), max_lob), False)
@@ -307,7 +307,7 @@ class RowDecoder:
 
 def _with_leading_zeros(column: pa.Array) -> pa.Array:
     """Write .5 as 0.5, and 1E+3 as 1000: Oracle omits the zero before the point."""
-    return without_exponents(pc.replace_substring_regex(column, r"^(-?)\.", r"\10."))
+    return expand_exponents(pc.replace_substring_regex(column, r"^(-?)\.", r"\10."))
 
 
 def _with_astronomical_year(date: str | None) -> str | None:

@@ -1,0 +1,48 @@
+"""What the formats have in common: the writer, its options, and the function that reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from marketpulse.model import OnMalformedLine
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Scan: TypeAlias = "Callable[[OnMalformedLine], pa.RecordBatchReader]"
+
+
+class Writer(Protocol):
+    """Takes record batches one after another; the file is complete after `close`."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append the batch's rows. Raises `DataError` if the format has no room for them."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvOptions:
+    """How CSV is written: with `excel`, opening it in a spreadsheet changes no cell."""
+
+    excel: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOptions:
+    """How JSON is written: with `pretty`, each cell has its own line."""
+
+    pretty: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class XlsxOptions:
+    """How XLSX is written: cells of `number_columns` are numbers, all others are text."""
+
+    number_columns: frozenset[str] = frozenset()
+
+
+WriterOptions: TypeAlias = CsvOptions | JsonOptions | XlsxOptions

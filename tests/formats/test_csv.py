@@ -1,0 +1,229 @@
+"""CSV: what is read, what is refused and where, and how it is written."""
+
+import csv
+import io
+from pathlib import Path
+
+import colors_model as model
+import pyarrow as pa
+import pytest
+from format_files import TEXTS, TYPED, read, write, write_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketpulse.errors import DataError
+from marketpulse.model import MalformedLine
+
+
+def test_csv_quotes_only_where_needed(tmp_path: Path) -> None:
+    r"""Null is empty, an empty string is "", lines end with \n, plain cells have no quotes."""
+    table = pa.table({"A": ["x y", None, "a,b", 'a"b', "a\rb"], "B": ["", "é", "1", " ", None]})
+    path = write(tmp_path / "quotes.csv", table, batch_rows=2)
+    assert path.read_bytes() == 'A,B\nx y,""\n,é\n"a,b",1\n"a""b", \n"a\rb",\n'.encode()
+
+
+def test_typed_values_in_csv_are_canonical(tmp_path: Path) -> None:
+    """CSV has every typed value in its one spelling."""
+    lines = write(tmp_path / "typed.csv", TYPED).read_text(encoding="utf-8").splitlines()
+    assert lines == [
+        "K,ID,D,F,B,DAY,AT,L,T",
+        "1,17700000000000001,101.700,101.7,true,2026-03-13,1970-01-01 00:00:00,[1],007",
+        "2,,-0.001,NaN,,,1970-01-01 00:00:01.5,,",
+        '3,2,,inf,false,2026-03-12,,[],""',
+    ]
+
+
+CSV_SHAPES = {
+    "plain": "A,B\n1,x\n",
+    "no line end": "A,B\n1,x",
+    "Windows' line ends": "A,B\r\n1,x\r\n",
+    "an old Mac's line ends": "A,B\r1,x\r",
+    "all line ends": "A,B\r\n1,x\r\n\n\r",
+    "a byte order mark": "\ufeffA,B\n1,x\n",
+    "a byte order mark and quotes": '\ufeff"A",B\n1,x\n',
+    "blank lines": "\n \n\r\nA,B\n\n  \n1,x\n\t\n",
+    "a blank line behind a byte order mark": "\ufeff\nA,B\n1,x\n",
+    "quotes around all": '"A","B"\n"1","x"\n',
+}
+
+
+@pytest.mark.parametrize("name", CSV_SHAPES)
+def test_csv_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
+    """Line ends, blank lines, a byte order mark and needless quotes change nothing."""
+    file = read(write_text(tmp_path / "input.csv", CSV_SHAPES[name]))
+    assert file.table.schema.names == ["A", "B"]
+    assert file.rows() == [["1", "x"]]
+    assert not file.malformed_lines
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n", "\n \t\n"])
+def test_a_header_alone_is_a_table_without_rows(end: str, tmp_path: Path) -> None:
+    """A header has columns and no row, with or without a line end."""
+    file = read(write_text(tmp_path / "input.csv", f"A,B{end}"))
+    assert file.table.schema.names == ["A", "B"]
+    assert file.rows() == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_header_may_have_line_ends_in_quotes(end: str, tmp_path: Path) -> None:
+    """A quoted name of a column may go on in the next line."""
+    file = read(write_text(tmp_path / "input.csv", f'A,"B{end}C"{end}1,"x{end}y"{end}2,z{end}'))
+    assert file.table.schema.names == ["A", f"B{end}C"]
+    assert file.rows() == [["1", f"x{end}y"], ["2", "z"]]
+
+
+def test_lines_of_too_few_or_many_fields_are_told_in_their_place(tmp_path: Path) -> None:
+    """Each misfit comes with its text as it stands in the file and the rows before it."""
+    lines = [
+        "A,B",
+        "",
+        "1",
+        "1,2,3",
+        "  ",
+        "4,5",
+        '"x\ny"',
+        '6,"7\n8"',
+        '""',
+        '1,"2,""3""",4',
+        "9,9",
+    ]
+    file = read(write_text(tmp_path / "input.csv", "\n".join(lines)))
+    assert file.rows() == [["4", "5"], ["6", "7\n8"], ["9", "9"]]
+    assert [(it.after, it.fields, it.text) for it in file.malformed_lines] == [
+        (0, 1, "1"),
+        (0, 3, "1,2,3"),
+        (1, 1, '"x\ny"'),
+        (2, 1, '""'),
+        (2, 3, '1,"2,""3""",4'),
+    ]
+    assert {it.expected for it in file.malformed_lines} == {2}
+
+
+BROKEN_QUOTES = {
+    "text behind a quote": ('A,B\n1,x\n2,"x"y\n3,z\n', 3),
+    "a blank behind a quote": ('A,B\n1,x\n2,"x" \n3,z\n', 3),
+    "an odd quote behind a quote": ('A,B\n1,x\n2,"x"""y"\n3,z\n', 3),
+    "a quote that is never closed": ('A,B\n1,x\n2,"x\n3,z\n', 3),
+    "one in the last line": ('A,B\n1,x\n2,"x', 3),
+    "behind Windows' line ends": ('A,B\r\n1,x\r\n2,"x"y\r\n3,z\r\n', 3),
+    "behind an old Mac's line ends": ('A,B\r1,x\r2,"x"y\r3,z\r', 3),
+    "never closed, behind an old Mac's line ends": ('A,B\r1,x\r2,"x\r3,z\r', 3),
+    "behind a byte order mark": ('\ufeff"A",B\r1,x\r2,"x"y\r', 3),
+    "behind a record of two lines": ('A,B\n1,"x\ny"\n2,"x"y\n3,z\n', 4),
+    "in the second line of its record": ('A,B\n1,x\n2,"x\ny"z\n', 3),
+    "behind plain quotes": ('A,B\n1,5" pipe\n"2","x\n', 3),
+    "in the header": ('A,"B"C\n1,x\n', 1),
+    "never closed in the header": ('A,"B\n1,x\n', 1),
+    "in a header behind blank lines": ('\n\nA,"B"C\n1,x\n', 3),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_QUOTES)
+def test_a_broken_quote_names_its_line(name: str, tmp_path: Path) -> None:
+    """A quote that does not end its field is an error, with the line where its record begins."""
+    text, line = BROKEN_QUOTES[name]
+    with pytest.raises(DataError, match=f"line {line}: a quote is broken"):
+        read(write_text(tmp_path / "input.csv", text))
+
+
+PIECES = [
+    '"',
+    '""',
+    ",",
+    "\n",
+    "\r",
+    "\r\n",
+    "a",
+    " ",
+    "é",
+    '"a"',
+    '"a\nb"',
+    ',"',
+    '",',
+    '"\n',
+    '\n"',
+]
+
+
+@settings(max_examples=5 * settings().max_examples)
+@given(
+    header=st.sampled_from(["A,B\n", "A,B\r\n", "\ufeffA,B\n", '"A",B\r']),
+    body=st.lists(st.sampled_from(PIECES), max_size=25).map("".join),
+)
+def test_any_text_is_read_as_csv_or_refused(header: str, body: str, folder: Path) -> None:
+    """Quotes that Python's strict reader refuses are refused; else the cells are the model's."""
+    text = header + body
+    path = write_text(folder / "input.csv", text)
+    try:
+        list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
+    except csv.Error:
+        with pytest.raises(DataError, match="a quote is broken"):
+            read(path)
+        return
+    file = read(path)
+    rows: list[list[str | None]] = []
+    malformed_lines = []
+    for record in model.read_csv(text)[1]:
+        if isinstance(record, model.MalformedLine):
+            malformed_lines.append(MalformedLine(len(rows), record.fields, 2, record.raw))
+        else:
+            rows.append([cell or None for cell in record])
+    assert file.rows() == rows
+    assert file.malformed_lines == malformed_lines
+
+
+NO_UTF_8 = {
+    "Latin-1": (b"A,B\n1,x\n2,\xe9\n", r"line 3: byte 0xE9 at column 3 is not UTF-8"),
+    "Latin-1 in the header": (b"A,\xe9\n1,x\n", r"line 1: byte 0xE9 at column 3"),
+    "Latin-1 in a record of two lines": (b'A,B\n1,"x\n\xe9"\n', r"line 3: byte 0xE9 at column 1"),
+    "Latin-1 far down": (b"A,B\n" + b"1,x\n" * 300000 + b"2,\xfc\n", r"line 300002: byte 0xFC"),
+    "Latin-1 behind an old Mac's line ends": (b"A,B\r1,x\r\xc3\xa9,\xe9\r", "line 3: .* column 4"),
+    "UTF-16": ("A,B\n1,x\n".encode("utf-16"), r"line 1: the text is UTF-16"),
+    "UTF-16 without a mark": ("A,B\n1,x\n".encode("utf-16-be"), r"line 1: the text is UTF-16"),
+    "UTF-16 the other way round": ("A,B\n1,x\n".encode("utf-16-le"), r"line 1: the text is UTF-16"),
+}
+
+
+@pytest.mark.parametrize("name", NO_UTF_8)
+def test_text_that_is_not_utf_8_names_its_line(name: str, tmp_path: Path) -> None:
+    """Another encoding is an error with the line and the byte, never other letters."""
+    text, words = NO_UTF_8[name]
+    with pytest.raises(DataError, match=words):
+        read(write_text(tmp_path / "input.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the file is empty"),
+        ("\ufeff", "the file is empty"),
+        ("\n \r\n", "the file is empty"),
+        ("A;B\n1;x\n", "the columns are separated by ';'"),
+        ("A\tB\n1\tx\n", r"the columns are separated by '\\t'"),
+    ],
+)
+def test_what_is_no_csv_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    """An empty file, or one with other separators, is an error that says so."""
+    with pytest.raises(DataError, match=words):
+        read(write_text(tmp_path / "input.csv", text))
+
+
+def test_records_may_be_long(tmp_path: Path) -> None:
+    """Records of megabytes are read whole, beyond the size of what is read at a time too."""
+    long = "x,y\n" * 400_000
+    rows = [["1", long], ["2", "z"], *([str(number), "short"] for number in range(3, 2_000_000, 9))]
+    rows += [[str(number), long] for number in range(12)]
+    path = tmp_path / "long.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["A", "B"], *rows])
+    assert read(path).rows() == rows
+
+
+def test_text_of_csv_stays_to_the_letter(tmp_path: Path) -> None:
+    """No cell is taken for a number, a null or a boolean; only what is empty is null."""
+    cells = [text for text in TEXTS if text]
+    text = "".join(
+        f'"{cell.replace(chr(34), chr(34) * 2)}",{place}\n' for place, cell in enumerate(cells)
+    )
+    file = read(write_text(tmp_path / "input.csv", f'A,B\n{text},x\n"",y\n'))
+    assert file.column("A") == [*cells, None, None]

@@ -1,0 +1,162 @@
+"""Every value has one spelling as text."""
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketpulse.formats.encode import LogicalType, logical_field, to_text
+
+
+def spelled(values: Sequence[Any], data_type: pa.DataType) -> list[str | None]:
+    """How values of a type are written where there is only text."""
+    array = pa.array(values, data_type)
+    texts: list[str | None] = to_text(array, pa.field("x", data_type)).to_pylist()
+    return texts
+
+
+CANONICAL: dict[str, tuple[pa.DataType, list[Any], list[str | None]]] = {
+    "integers": (
+        pa.int64(),
+        [17700000000000001, -1, 0, None],
+        ["17700000000000001", "-1", "0", None],
+    ),
+    "unsigned": (pa.uint64(), [2**64 - 1], ["18446744073709551615"]),
+    "decimals": (
+        pa.decimal128(20, 3),
+        [Decimal("101.7"), Decimal("-0.001"), Decimal(0), Decimal("12345678901234567.891")],
+        ["101.700", "-0.001", "0.000", "12345678901234567.891"],
+    ),
+    "tiny decimals": (
+        pa.decimal128(38, 20),
+        [Decimal("1E-20"), Decimal("-1E-10"), Decimal(0), Decimal(5)],
+        [
+            "0.00000000000000000001",
+            "-0.00000000010000000000",
+            "0.00000000000000000000",
+            "5.00000000000000000000",
+        ],
+    ),
+    "decimals of a negative scale": (
+        pa.decimal128(5, -3),
+        [Decimal("1E+3"), Decimal("-12E+3"), Decimal(0)],
+        ["1000", "-12000", "0"],
+    ),
+    "long decimals": (pa.decimal256(60, 2), [Decimal("1" * 50 + ".10")], ["1" * 50 + ".10"]),
+    "floats": (
+        pa.float64(),
+        [101.7, 1.0, -0.0, 0.1 + 0.2, 1e22, 1e-7, 5e-324, 2.0**53, math.nan, math.inf, -math.inf],
+        [
+            *("101.7", "1.0", "-0.0", "0.30000000000000004", "10000000000000000000000.0"),
+            *("0.0000001", "0." + "0" * 323 + "5", "9007199254740992.0", "NaN", "inf", "-inf"),
+        ],
+    ),
+    "floats of 32 bits": (
+        pa.float32(),
+        [0.1, 101.7, 16777216, 1e-7, 3e38, math.nan],
+        ["0.1", "101.7", "16777216.0", "0.0000001", "3" + "0" * 38 + ".0", "NaN"],
+    ),
+    "days": (
+        pa.date32(),
+        [date(2026, 3, 13), date(1, 1, 1), None],
+        ["2026-03-13", "0001-01-01", None],
+    ),
+    "days of 64 bits": (pa.date64(), [date(2026, 3, 13)], ["2026-03-13"]),
+    "instants": (
+        pa.timestamp("us"),
+        list(
+            map(datetime.fromisoformat, ("2026-03-13", "2026-03-13T01:02:03.000040", "0001-01-01"))
+        ),
+        ["2026-03-13 00:00:00", "2026-03-13 01:02:03.00004", "0001-01-01 00:00:00"],
+    ),
+    "instants with a zone": (
+        pa.timestamp("ms", "America/New_York"),
+        [datetime(2026, 3, 13, 1, 2, 3, 400000, tzinfo=UTC)],
+        ["2026-03-13 01:02:03.4"],
+    ),
+    "booleans": (pa.bool_(), [True, False, None], ["true", "false", None]),
+    "nothing": (pa.null(), [None, None], [None, None]),
+    "bytes": (pa.binary(), [b"\xff\x00", None], ["ff00", None]),
+    "times": (pa.time64("us"), [time(1, 2, 3)], ["01:02:03"]),
+    "lists": (pa.list_(pa.int64()), [[1, 2], [], None], ["[1, 2]", "[]", None]),
+    "objects": (pa.struct({"a": pa.string()}), [{"a": "é"}], ['{"a": "é"}']),
+}
+
+
+@pytest.mark.parametrize("name", CANONICAL)
+def test_values_are_spelled_canonically(name: str) -> None:
+    """Every type has one spelling for each value, without exponents, in UTC."""
+    data_type, values, texts = CANONICAL[name]
+    assert spelled(values, data_type) == texts
+
+
+@given(values=st.lists(st.floats()))
+def test_any_float_is_spelled_in_its_shortest_digits(values: list[float]) -> None:
+    """A float's text reads back as the same float, has a point and no digit too many."""
+    for value, text in zip(values, spelled(values, pa.float64()), strict=True):
+        assert text is not None
+        if math.isfinite(value):
+            assert re.fullmatch(r"-?[0-9]+\.[0-9]+", text)
+            assert math.copysign(1, float(text)) == math.copysign(1, value)
+            assert float(text) == value
+            assert Decimal(text) == Decimal(repr(value))
+
+
+@given(values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
+def test_any_float_of_32_bits_is_spelled_in_its_own_digits(values: list[float]) -> None:
+    """A float of 32 bits has no digits of 64."""
+    for value, text in zip(values, spelled(values, pa.float32()), strict=True):
+        assert text is not None
+        assert np.float32(text) == np.float32(value)
+        assert Decimal(text) == Decimal(str(np.float32(value)))
+
+
+@given(data=st.data(), scale=st.integers(-5, 30))
+def test_any_decimal_is_spelled_with_its_scale(data: st.DataObject, scale: int) -> None:
+    """A decimal has as many digits after its point as its type, and no exponent."""
+    most = 10 ** (38 + min(scale, 0)) - 1
+    numbers = data.draw(st.lists(st.integers(-most, most)))
+    values = [
+        Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale)) for number in numbers
+    ]
+    texts = [f"{value:f}" if value else f"{0:.{max(scale, 0)}f}" for value in values]
+    assert spelled(values, pa.decimal128(38, scale)) == texts
+
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+BEGIN, END = -62135596800, 253402300800  # of the years 1 to 9999, in seconds since 1970
+
+
+@given(
+    unit=st.sampled_from(list(UNITS)),
+    zone=st.sampled_from([None, "UTC", "Asia/Tokyo"]),
+    data=st.data(),
+)
+def test_any_instant_is_spelled_in_utc(unit: str, zone: str | None, data: st.DataObject) -> None:
+    """An instant of any unit keeps every digit of its fraction but the zeros at the end."""
+    ticks = UNITS[unit]
+    low, high = max(BEGIN * ticks, -(2**63)), min(END * ticks, 2**63) - 1
+    counts = data.draw(st.lists(st.integers(low + 1, high)))
+    data_type = pa.timestamp(unit, zone)
+    array = pa.array(counts, pa.int64()).cast(data_type)
+    for count, text in zip(counts, to_text(array, pa.field("x", data_type)), strict=True):
+        seconds, rest = divmod(count, ticks)
+        moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - UTC
+        digits = f"{rest:0{len(str(ticks)) - 1}d}".rstrip("0") if rest else ""
+        assert text.as_py() == moment.isoformat(" ") + (f".{digits}" if digits else "")
+
+
+def test_mixed_cells_are_spelled_without_their_kind() -> None:
+    """What marks the kind of a cell in a mixed column is never shown."""
+    column = logical_field("x", LogicalType.MIXED)
+    assert to_text(pa.array(["tx", "n5", None]), column).to_pylist() == ["x", "5", None]

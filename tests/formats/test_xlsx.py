@@ -1,0 +1,312 @@
+"""XLSX: values of cells, formulas and their results, and what a sheet has no room for."""
+
+import csv
+import io
+import re
+import zipfile
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+from format_files import (
+    NUMBERS,
+    Formula,
+    parse_exactly,
+    read,
+    read_independently,
+    write,
+    write_sheet,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketpulse import ColorsRun, run_colors
+from marketpulse.errors import DataError
+from marketpulse.formats.encode import LogicalType
+
+
+def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path) -> None:
+    """A number column has numbers, shown with their decimals; long ones are text."""
+    table = pa.table(
+        {
+            "ID": pa.array([17700000000000001, 7], pa.int64()),
+            "P": ["101.700", "1E5"],
+            "Q": ["1234567890123456", " 98.5 "],
+            "R": ["NaN", "-0.25"],
+            "S": ["007", "+5"],
+            "T": ["1.", ".5"],
+        }
+    )
+    path = write(tmp_path / "numbers.xlsx", table, numbers=["P", "Q", "R", "S", "T"])
+    sheet = openpyxl.load_workbook(path).active
+    assert sheet is not None
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)]
+    assert rows == [
+        ["17700000000000001", 101.7, "1234567890123456", "NaN", 7, 1],
+        ["7", "1E5", 98.5, -0.25, 5, 0.5],
+    ]
+    assert sheet["B2"].number_format == "0.000"
+    assert sheet["A2"].data_type == "s"
+
+
+@given(numbers=st.lists(NUMBERS, min_size=1, max_size=20))
+def test_any_number_in_a_sheet_keeps_its_value(numbers: list[Decimal], folder: Path) -> None:
+    """Written as a number or as text, every digit of a number is there."""
+    texts = [f"{number:f}" for number in numbers]
+    table = pa.table({"K": [str(place) for place in range(len(texts))], "N": texts})
+    path = write(folder / "any.xlsx", table, numbers=["N"])
+    for text, (_, cell) in zip(texts, read_independently(path), strict=True):
+        assert isinstance(cell, int | float | str)
+        assert Decimal(repr(cell) if isinstance(cell, float) else cell) == Decimal(text)
+        digits = re.sub("[^0-9]", "", text).lstrip("0")
+        assert isinstance(cell, str) == (len(digits) > 15)
+    file = read(path)
+    kinds = {LogicalType.TEXT, LogicalType.FLOAT, LogicalType.MIXED}
+    assert file.kind("N") in kinds
+
+
+def replaced(path: Path, old: str, new: str) -> Path:
+    """The same workbook, something in its sheet replaced: what XlsxWriter does not write."""
+    changed = path.with_name(f"changed_{path.name}")
+    with zipfile.ZipFile(path) as before, zipfile.ZipFile(changed, "w") as after:
+        for name in before.namelist():
+            data = before.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                assert old.encode() in data
+                data = data.replace(old.encode(), new.encode())
+            after.writestr(name, data)
+    return changed
+
+
+def test_a_sheet_is_read_for_its_values(tmp_path: Path) -> None:
+    """Numbers, text, booleans and dates are what they are; a date has a time if not midnight."""
+    path = write_sheet(
+        tmp_path / "sheet.xlsx",
+        ["007", 101.7, 5, datetime.fromisoformat("2026-03-13"), True, "x"],
+        ["a", 0.1, 1e22, datetime.fromisoformat("2026-03-13 10:30"), False, "#N/A"],
+        ["b", -2.0, 2**53 + 1, datetime.fromisoformat("2026-03-12 23:59:59.500000"), None, None],
+        header=["T", "N", "M", "D", "B", "X"],
+    )
+    file = read(path)
+    assert file.rows() == [
+        ["007", "101.7", "5", "2026-03-13", True, "x"],
+        ["a", "0.1", "10000000000000000000000", "2026-03-13 10:30:00", False, "#N/A"],
+        ["b", "-2", "9007199254740992", "2026-03-12 23:59:59.5", None, None],
+    ]
+    kinds = [file.kind(name) for name in "TNMDBX"]
+    floats = LogicalType.FLOAT
+    assert kinds == [LogicalType.TEXT, floats, floats, LogicalType.DATE, None, LogicalType.TEXT]
+
+
+def test_kinds_that_meet_in_a_column_of_a_sheet_stay_apart(tmp_path: Path) -> None:
+    """Text and numbers of one column of a sheet are not taken for each other."""
+    path = write_sheet(
+        tmp_path / "mixed.xlsx", ["5"], [5], [True], [date(2026, 3, 13)], header=["A"]
+    )
+    file = read(path)
+    assert file.kind("A") is LogicalType.MIXED
+    assert parse_exactly(f"[{write(tmp_path / 'a.json', file.table).read_text()}]")[0] == [
+        {"A": "5"},
+        {"A": 5},
+        {"A": True},
+        {"A": "2026-03-13"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("</sheetData>", ""),
+        ('<c r="B2"', '<c r="??"'),
+        ("<v>98.5</v>", "<v>a half</v>"),
+        ('t="s"><v>0</v>', 't="s"><v>99</v>'),
+    ],
+)
+def test_a_workbook_that_is_damaged_within(tmp_path: Path, old: str, new: str) -> None:
+    """Whatever the library makes of it, it is bad data, and no fault of file."""
+    path = write_sheet(tmp_path / "sheet.xlsx", ["1", "A", 1, "2026-03-13", 98.5, "x"])
+    with pytest.raises(DataError, match="damaged"):
+        run_colors(replaced(path, old, new))
+
+
+def test_a_formula_counts_as_what_it_gave(tmp_path: Path) -> None:
+    """The cached value of a formula is the cell; without one the row is rejected."""
+    path = write_sheet(
+        tmp_path / "formulas.xlsx",
+        ["1", "A", 1, "2026-03-13", Formula("=50+51.7", 101.7), Formula('="x"', "x")],
+        ["2", "A", 1, "2026-03-13", Formula("=1/0", "#DIV/0!"), "y"],
+        ["3", "A", 1, "2026-03-13", Formula("=NOW()", ""), "z"],
+        ["4", "A", 1, "2026-03-13", 98.5, Formula("=NOTE", "")],
+        ["5", "A", 1, "2026-03-13", 97, Formula('=""', "-")],
+        ["6", Formula("=UPPER(B2)", ""), 1, "2026-03-13", 97, "u"],
+    )
+    # A text that a formula gave may be empty: then the cell is, too.
+    path = replaced(path, "<v>-</v>", "<v></v>")
+    run = run_colors(path)
+    assert run.processed is not None
+    assert run.rejected is not None
+    assert run.processed.select(["MESSAGE_ID", "PX", "NOTE"]).to_pylist() == [
+        {"MESSAGE_ID": "1", "PX": "101.7", "NOTE": "x"},
+        {"MESSAGE_ID": "5", "PX": "97", "NOTE": None},
+    ]
+    assert run.rejected.column("REASON").to_pylist() == [
+        "PX: '#DIV/0!' is not a number",
+        "PX: '=NOW()' is not a number",
+        "NOTE: '=NOTE' is not a value: the formula has none",
+        "CUSIP: '=UPPER(B2)' is not a value: the formula has none",
+    ]
+
+
+def test_one_formula_in_a_column_of_securities_is_noticed(tmp_path: Path) -> None:
+    """A security that nobody has worked out is rejected, even where all else is plain."""
+    path = write_sheet(
+        tmp_path / "cusip.xlsx",
+        ["1", "A", "1", "2026-03-13", "98.5", "x"],
+        ["2", Formula("=A1", ""), "1", "2026-03-13", "98.5", "x"],
+    )
+    run = run_colors(path)
+    assert run.rejected is not None
+    assert run.rejected.column("REASON").to_pylist() == [
+        "CUSIP: '=A1' is not a value: the formula has none"
+    ]
+
+
+def test_an_identifier_of_17_digits_is_trusted_only_as_text(tmp_path: Path) -> None:
+    """A numeric cell of 2**53 or more in an integer column is rejected: it lost its digits."""
+    path = write_sheet(
+        tmp_path / "identifiers.xlsx",
+        ["17700000000000001", "A", 1, "2026-03-13", 98.5],
+        [17700000000000001, "A", 1, "2026-03-13", 98.5],
+        [9007199254740991, "A", 1, "2026-03-13", 9007199254740993],
+        [9007199254740992, "A", 1, "2026-03-13", 98.5],
+        [7, "A", 2.5, "2026-03-13", 98.5],
+    )
+    run = run_colors(path)
+    assert run.processed is not None
+    assert run.rejected is not None
+    assert run.processed.column("MESSAGE_ID").to_pylist() == [
+        "9007199254740991",
+        "17700000000000001",
+    ]
+    assert run.rejected.column("REASON").to_pylist() == [
+        "MESSAGE_ID: '17700000000000000' is not an integer",
+        "MESSAGE_ID: '9007199254740992' is not an integer",
+        "RANK: '2.5' is not an integer",
+    ]
+
+
+def test_a_file_beside_it_makes_no_cell_better(tmp_path: Path) -> None:
+    """Floats and formulas are what they are, too, where another file has text in their column."""
+    rows = (
+        ["7", "A", 1, "2026-03-13", 98.5, "x"],
+        [17700000000000001, "A", 1, "2026-03-13", 98.5, "x"],
+        ["8", "A", 1, "2026-03-13", 98.5, Formula("=NOTE", "")],
+    )
+    sheet = write_sheet(tmp_path / "b.xlsx", *rows)
+    plain = write_sheet(tmp_path / "plain.xlsx", *rows[:1])
+    text = tmp_path / "a.csv"
+    text.write_text("MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE\n17700000000000001,B,1,2026-03-13,9,y\n")
+    said = reasons(run_colors(sheet))
+    assert len(said) == 2
+    for beside in (text, plain):
+        for names in ([beside, sheet], [sheet, beside]):
+            run = run_colors(names)
+            assert run.processed is not None
+            assert reasons(run) == said
+            assert len(run.processed) == 2
+    floats = {"MESSAGE_ID": [1.0, 2.0**53], "CUSIP": ["A", "A"], "RANK": [1, 1], "PX": [9.5, 9.5]}
+    floats["DATE"] = ["2026-03-13"] * 2
+    pq.write_table(pa.table(floats), tmp_path / "floats.parquet")
+    pq.write_table(pa.table({**floats, "MESSAGE_ID": [3, 4]}), tmp_path / "integers.parquet")
+    run = run_colors([tmp_path / "integers.parquet", tmp_path / "floats.parquet"])
+    assert reasons(run) == ["MESSAGE_ID: '9007199254740992.0' is not an integer"]
+
+
+def reasons(run: ColorsRun) -> list[str]:
+    """Why rows were rejected."""
+    assert run.rejected is not None
+    told: list[str] = run.rejected.column("REASON").to_pylist()
+    return told
+
+
+def test_rows_of_a_sheet_that_are_too_long_or_blank(tmp_path: Path) -> None:
+    """Cells beyond the header make a row a misfit; a row without text is none."""
+    path = write_sheet(
+        tmp_path / "rows.xlsx",
+        [None, " "],
+        ["1", "a,b", 'c "d"', "l1\nl2", "l1\rl2"],
+        [],
+        ["2"],
+        ["", "x", None, None, None],
+        header=["A", "B"],
+    )
+    file = read(path)
+    assert file.rows() == [["2", None], ["", "x"]]
+    (malformed_line,) = file.malformed_lines
+    assert (malformed_line.after, malformed_line.fields, malformed_line.expected) == (0, 5, 2)
+    assert malformed_line.text == '1,"a,b","c ""d""","l1\nl2","l1\rl2"'
+    assert next(csv.reader(io.StringIO(malformed_line.text, newline="")))[4] == "l1\rl2"
+
+
+def test_escapes_of_a_sheet_are_characters(tmp_path: Path) -> None:
+    """`_x000D_` is a carriage return, as Excel shows it, `_x005F_x0041_` five plain characters."""
+    path = write_sheet(
+        tmp_path / "escapes.xlsx", ["a\rb", "_x0041_", "\x1f", "x_x005F_"], header=list("ABCD")
+    )
+    assert read(path).rows() == [["a\rb", "_x0041_", "\x1f", "x_x005F_"]]
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["A"])
+    sheet.append(["a_x000D_\nb"])
+    book.save(tmp_path / "other.xlsx")
+    assert read(tmp_path / "other.xlsx").rows() == [["a\r\nb"]]
+
+
+def test_only_one_sheet_may_hold_data(tmp_path: Path) -> None:
+    """Two sheets with data are an error that names them; hidden and empty ones do not count."""
+    path = tmp_path / "sheets.xlsx"
+    for hidden in (False, True):
+        with xlsxwriter.Workbook(path) as book:
+            book.add_worksheet("Notes")
+            colors, other = book.add_worksheet("Colors"), book.add_worksheet("Other")
+            colors.write_column(0, 0, ["A", "x"])
+            other.write_column(0, 0, ["B", "y"])
+            if hidden:
+                other.hide()
+        if hidden:
+            assert read(path).rows() == [["x"]]
+        else:
+            with pytest.raises(DataError, match="2 sheets hold data: 'Colors', 'Other'"):
+                read(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [([], "is empty"), ([["A", "A"]], "two columns of the name 'A'"), ([[None, " "]], "is empty")],
+)
+def test_a_sheet_needs_a_header_of_different_names(
+    rows: list[list[str | None]], words: str, tmp_path: Path
+) -> None:
+    """A workbook without a header, or with one name twice, is bad data."""
+    path = write_sheet(tmp_path / "header.xlsx", *rows[1:], header=rows[0] if rows else [])  # type: ignore[arg-type] # odd on purpose
+    with pytest.raises(DataError, match=words):
+        read(path)
+
+
+def test_what_has_no_room_in_a_sheet_is_refused(tmp_path: Path) -> None:
+    """Text of more than 32,767 UTF-16 units and rows beyond the last are errors, never cut."""
+    longest = "x" * 32767
+    path = write(tmp_path / "longest.xlsx", pa.table({"A": [longest, "é" * 32767]}))
+    assert read(path).column("A") == [longest, "é" * 32767]
+    for text in (longest + "x", "\U0001f600" * 16384):
+        with pytest.raises(DataError, match="A: a cell has room for 32,767 characters"):
+            write(tmp_path / "longer.xlsx", pa.table({"A": [text]}))
+    many = pa.table({"A": pa.nulls(1_048_576, pa.string())})
+    with pytest.raises(DataError, match="a sheet has room for 1,048,576 rows"):
+        write(tmp_path / "rows.xlsx", many, batch_rows=1_048_576)
