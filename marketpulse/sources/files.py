@@ -5,19 +5,19 @@ from __future__ import annotations
 import errno
 import glob
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import pyarrow as pa
 
 from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
 from marketpulse.formats.decode import column_of
-from marketpulse.formats.encode import LogicalType, to_tagged, to_text, logical_field, logical_type
+from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
 from marketpulse.model import MalformedLine, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.selection import Selection, with_columns

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.formats.decode import column_of, parse_timestamps
-from marketpulse.formats.encode import LogicalType, logical_field, logical_type, expand_exponents
+from marketpulse.formats.encode import LogicalType, expand_exponents, logical_field, logical_type
 from marketpulse.model import Column
 from marketpulse.names import quoted
 
