@@ -15,16 +15,18 @@ import sqlglot
 from sqlglot import exp
 
 from marketpulse.errors import UsageError
-from marketpulse.formats.encode import LogicalType, is_text, logical_type, untag
+from marketpulse.formats.encode import LogicalType, logical_type, untag
 from marketpulse.sources.base import unknown_name_error
+from marketpulse.sources.conditions import NUMBER, NotTheSame, in_duckdb
 
 _ROWS = 50_000
-_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.Func, exp.Boolean)
+_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.Func, exp.Boolean, exp.Escape)
+_FOR_INSTANCE = 'for instance --where "RANK <= 3 AND BIAS = \'BID\'" --order-by "PX DESC, CUSIP"'
+_UNDERSTOOD = (
+    "in files, bundles and the demo compare columns with 3, 'text' or DATE '2026-03-13' by "
+    "=, <>, <, <=, >, >=, IN, BETWEEN, LIKE and IS NULL; join with AND, OR, NOT"
+)
 _NOT_OF_A_ROW = (exp.Query, exp.AggFunc, exp.Window)
-_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between)
-# Text that is compared with a number counts as one; DuckDB alone would round it to the number's
-# own decimals.
-_NUMBER = "DECIMAL(38, 12)"
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,17 @@ class Asked:
 def condition(text: str, fields: pa.Schema) -> Asked:
     """The user's condition, in Oracle's words, about these columns.
 
-    Raises `UsageError` for what is not one condition, `NotFoundError` for an unknown column.
+    Raises `UsageError` for what is not one condition or may mean something else to DuckDB,
+    `NotFoundError` for an unknown column.
     """
     tree, columns = _understood(text, fields)
-    for column, field in columns:
-        beside = column.parent
-        if beside and beside.name == "TRUNC" and pa.types.is_temporal(field.type):  # the day
-            beside.replace(exp.cast(column.copy(), "DATE"))
-        elif _counts(column, field):
-            column.replace(exp.cast(column.copy(), _NUMBER))
-    names = frozenset(field.name for _, field in columns)
-    return Asked(tree.sql("duckdb", comments=False), names)
+    known = {field.name: field for _, field in columns}
+    try:
+        sql = in_duckdb(tree, known).sql("duckdb", comments=False)
+    except NotTheSame as fault:
+        why = f"{_word(fault.part, text)}: {fault.why}"
+        raise _refused("--where", text, why, _UNDERSTOOD) from None
+    return Asked(sql, frozenset(known))
 
 
 def condition_in_oracle(text: str, fields: pa.Schema) -> str:
@@ -66,7 +68,7 @@ def ordering(text: str, fields: pa.Schema) -> Asked:
     for column, field, way in _sort_keys(text, fields):
         names.add(field.name)
         counted = logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}
-        sql = (exp.cast(column, _NUMBER) if counted else column).sql("duckdb")
+        sql = (exp.cast(column, NUMBER) if counted else column).sql("duckdb")
         keys.append(f"{sql} {way} NULLS LAST")
     return Asked(", ".join(keys), frozenset(names))
 
@@ -101,12 +103,15 @@ def _parsed(option: str, text: str, sql: str, kind: type[exp.Expr]) -> exp.Expr:
         raise _refused(option, text, "it is not one expression of SQL") from error
 
 
-def _refused(option: str, text: str, why: str) -> UsageError:
-    return UsageError(
-        f"{option}: {text!r}: {why}",
-        hint='for instance --where "RANK <= 3 AND BIAS = \'BID\'" --order-by "PX DESC, CUSIP"',
-        check="MP-USE-003",
-    )
+def _refused(option: str, text: str, why: str, hint: str = _FOR_INSTANCE) -> UsageError:
+    return UsageError(f"{option}: {text!r}: {why}", hint=hint, check="MP-USE-003")
+
+
+def _word(part: exp.Expr, text: str) -> str:
+    """The part as the user wrote it: a function's name, or all of something else."""
+    if "start" in part.meta and isinstance(part, exp.Func):
+        return text[part.meta["start"] : part.meta["end"] + 1]
+    return part.sql("oracle")
 
 
 def _looked_up(column: exp.Column, fields: pa.Schema) -> pa.Field:
@@ -124,21 +129,6 @@ def _same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-def _counts(column: exp.Column, field: pa.Field) -> bool:
-    """Whether a column of text is to be taken for a number."""
-    if logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
-        return True
-    beside = column.parent
-    if not is_text(field.type) or not isinstance(beside, _COMPARISONS):
-        return False
-    return any(_is_number(it) for it in beside.iter_expressions())
-
-
-def _is_number(operand: exp.Expr) -> bool:
-    operand = operand.this if isinstance(operand, exp.Neg) else operand
-    return isinstance(operand, exp.Literal) and not operand.is_string
-
-
 @contextmanager
 def translate_errors() -> Iterator[None]:
     """Say in our words what DuckDB has against a condition or an order."""
@@ -148,7 +138,7 @@ def translate_errors() -> Iterator[None]:
         first = str(error).partition("\n")[0]
         raise UsageError(
             f"--where or --order-by cannot be applied: {first}",
-            hint="numbers and text are compared with their like: CAST(PX AS NUMBER(9,4)) > 100",
+            hint="text that is compared with a number or a date has to be one in every row",
             check="MP-USE-003",
         ) from error
 
