@@ -33,6 +33,7 @@ from marketpulse.version import __version__
 
 _OF_THE_SYSTEM = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"}  # nobody put them there
 _NAME = re.compile(r"[A-Za-z0-9_$#~-][A-Za-z0-9_$#~.-]*")  # of a file of ours
+_PASSING = {"scn", "version", "driver"}  # details of a source that change while it stays the same
 _LARGEST_MANIFEST = 1 << 26  # bytes
 _UNREADABLE = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 # What is large once it is unpacked, and was next to nothing before, is no table.
@@ -143,6 +144,9 @@ class BundleWriter:
     """A bundle in the making: its parts are written, then `seal` makes all appear together."""
 
     def __init__(self, source: SourceInfo, before: Manifest | None, *, keep: bool) -> None:
+        self.earlier = {it.name: it for it in before.tables if it.files} if before else {}
+        if before and not _same(before.source, source):
+            before = replace(before, tables=())
         self._source = source
         self._before = before
         self._keep = keep
@@ -185,14 +189,23 @@ class BundleWriter:
             if file.name in current:
                 digests.setdefault(file.name, file)
         files = tuple(sorted(digests.values(), key=lambda file: file.name))
-        gaps = (*(self._before.missing if self._before and self._keep else ()), *missing)
+        gaps = (*self._gaps_left(tables, missing), *missing)
         manifest = Manifest(taken_at, self._source, described, files, gaps, complete=not gaps)
         self._sealed.publish(format_json(manifest.as_json()))
         return manifest
 
+    def _gaps_left(
+        self, tables: Sequence[BundleTable], missing: Sequence[Missing]
+    ) -> list[Missing]:
+        """What the bundle that stood here misses still: this run took no rows of it."""
+        if self._before is None or not self._keep:
+            return []
+        asked = {*(it.name for it in tables if it.files), *(it.table for it in missing)}
+        return [it for it in self._before.missing if it.table not in asked]
+
     def _with_kept(self, tables: Sequence[BundleTable]) -> tuple[BundleTable, ...]:
         """These tables and what is kept of the bundle that stood here before."""
-        kept = {table.name: table for table in self._before.tables} if self._before else {}
+        kept = {it.name: self._dated(it) for it in self._before.tables} if self._before else {}
         if not self._keep:  # the rows are this run's alone
             kept = {name: BundleTable(name, it.schema_file) for name, it in kept.items()}
         for table in tables:
@@ -202,6 +215,15 @@ class BundleWriter:
                 replace(before, schema_file=table.schema_file) if before and rows_stay else table
             )
         return tuple(kept[name] for name in sorted(kept))
+
+    def _dated(self, table: BundleTable) -> BundleTable:
+        """A table that stays, with a note of the instant that its rows are of."""
+        scn = self._before.source.details.get("scn", "") if self._before else ""
+        if not table.files or scn == self._source.details.get("scn", ""):
+            return table
+        note = f"the rows are of SCN {scn or 'unknown'}, not of the bundle's"
+        known = any(it.startswith("the rows are of SCN ") for it in table.notes)
+        return table if known else replace(table, notes=(*table.notes, note))
 
     @property
     def _sealed(self) -> SealedFolder:
@@ -217,16 +239,23 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep: bool) -> Iterator[B
     or, with `keep`, the bundle of another source.
     """
     before = _before(folder)
-    if before and before.source != source:
-        if keep:
-            raise OutputError(
-                f"{folder}: it holds a bundle of another source, {before.source.name}",
-                hint="name another folder with --output",
-            )
-        before = replace(before, tables=())
+    if before and keep and not _same(before.source, source):
+        raise OutputError(
+            f"{folder}: it holds a bundle of another source, {before.source.name}",
+            hint="name another folder with --output, or replace it with `sample --replace`",
+        )
     writer = BundleWriter(source, before, keep=keep)
     with sealed_folder(folder, MANIFEST, is_bundle_file, _listed) as writer._files:  # noqa: SLF001 - its own module
         yield writer
+
+
+def _same(one: SourceInfo, other: SourceInfo) -> bool:
+    """Whether these are one source, perhaps seen at two moments or by two drivers."""
+
+    def lasting(source: SourceInfo) -> dict[str, str]:
+        return {it: value for it, value in source.details.items() if it not in _PASSING}
+
+    return (one.kind, one.name, lasting(one)) == (other.kind, other.name, lasting(other))
 
 
 def _before(folder: Path) -> Manifest | None:

@@ -28,6 +28,7 @@ from marketpulse.cli.options import (
     Profile,
     ProfileChoice,
     PushTarget,
+    ReplaceFlag,
     ResultFormat,
     RowLimit,
     SampleDryRun,
@@ -116,6 +117,7 @@ def sample(
     json_rows: JsonRows = "100",
     output: BundleFolder = Path("sample_data"),
     max_lob: MaxLob = None,
+    replace: ReplaceFlag = False,
     zipped: ZipFlag = False,
     push: PushTarget = None,
     taken_at: TakenAt = None,
@@ -154,6 +156,7 @@ def sample(
             taken_at=timestamp,
             progress=session.progress(),
             zipped=zipped,
+            anew=replace,
             secrets=session.secrets(),
         )
     receipt = push_results(session, output, push)

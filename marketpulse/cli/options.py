@@ -294,6 +294,9 @@ TakenAt = Annotated[
 SampleDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be written. Reads no rows.")
 ]
+ReplaceFlag = Annotated[
+    bool, typer.Option("--replace", help="Remove the rows that the folder holds already.")
+]
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
 ]

@@ -211,6 +211,10 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
         )
     if receipt and not as_json:
         show_receipt(receipt, as_json=False, say=say)
+    if sample.kept:
+        say(f"{sample.folder} still holds {', '.join(sample.kept)} of an earlier sample")
+    if sample.replaced:
+        say(f"the earlier rows of {', '.join(sample.replaced)} are replaced")
     if sample.old_zip:
         say(f"warning: {sample.old_zip} holds an earlier sample; --zip replaces it")
     for table in manifest.tables:

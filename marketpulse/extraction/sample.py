@@ -118,6 +118,8 @@ class Sample:
     folder: Path
     manifest: Manifest
     zipped: Path | None
+    kept: tuple[str, ...] = ()  # tables of an earlier sample that stay
+    replaced: tuple[str, ...] = ()  # tables whose earlier rows are gone
 
     @property
     def old_zip(self) -> Path | None:
@@ -156,20 +158,22 @@ def sample(
     taken_at: datetime,
     progress: Progress,
     zipped: bool = False,
+    anew: bool = False,
     secrets: Sequence[str] = (),
 ) -> Sample:
     """Write rows of these tables, or of the only one, and all that describes them, as a bundle.
 
+    Tables of an earlier sample of the same source stay in the folder, unless it is made `anew`.
     A table that cannot be read to its end is left out; the manifest then says what is missing.
     Where there is none left, its fault is raised. Raises `DataError` where one of the `secrets`
-    would be written, `OutputError` where the folder cannot be written, and what `describe`
-    raises.
+    would be written, `OutputError` where the folder cannot be written or, unless `anew`, holds
+    another source's bundle, and what `describe` raises.
     """
     _refuse_itself(source, output)
     schemas = describe(source, names)
     tables: list[BundleTable] = []
     missing: list[Missing] = []
-    with bundle_folder(output, source.info(), keep=False) as bundle:
+    with bundle_folder(output, source.info(), keep=not anew) as bundle:
         for planned, schema in zip(plan(schemas, wanted, taken_at), schemas.tables, strict=True):
             parts = {name: bundle.part(name) for name in planned.files}
             try:
@@ -187,7 +191,14 @@ def sample(
         manifest = bundle.seal(
             texts, tables, taken_at=format_timestamp(taken_at), missing=missing, secrets=secrets
         )
-    return Sample(output, manifest, write_zip(output, manifest) if zipped else None)
+    stay = {it.name for it in manifest.tables if it.files} - {it.name for it in tables}
+    return Sample(
+        output,
+        manifest,
+        write_zip(output, manifest) if zipped else None,
+        tuple(it for it in bundle.earlier if it in stay),
+        tuple(it for it in bundle.earlier if it not in stay),
+    )
 
 
 def _taken(

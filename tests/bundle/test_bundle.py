@@ -453,10 +453,66 @@ def test_a_folder_holds_one_source(bundle: Path, tmp_path: Path) -> None:
     run("schema", "--source", day, "--output", bundle, folder=tmp_path, code=2)
     run("sample", "DEALERS", "--source", "demo", "--output", bundle, folder=tmp_path)
     run("verify", bundle, folder=tmp_path)
-    assert set(marketpulse.load(bundle)) == {"DEALERS"}
+    assert set(marketpulse.load(bundle)) == {"COLORS", "DEALERS"}
     assert (bundle / "SECURITIES_schema.json").exists()
     (tmp_path / "manifest.json").write_text('{"name": "a web page"}')
     run("sample", "DEALERS", "--source", "demo", "--output", ".", folder=tmp_path, code=2)
+
+
+def test_a_second_sample_keeps_the_first(tmp_path: Path) -> None:
+    """Tables that are not taken again stay as they were, the zip has all, and verify proves it."""
+    bundle = tmp_path / "sample_data"
+    run("sample", "COLORS", "--source", "demo", *MOMENT, folder=tmp_path)
+    before = {it.name: it.read_bytes() for it in bundle.glob("COLORS_*")}
+    (first,) = json.loads((bundle / "manifest.json").read_text("utf-8"))["tables"]
+
+    later = ("--taken-at", "2026-03-14T18:00:00Z")
+    process = start("sample", "DEALERS", "--source", "demo", *later, "--zip", folder=tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "COLORS_sample_20260313_180000.csv" in out
+    assert "still holds COLORS of an earlier sample" in err
+    assert {it.name: it.read_bytes() for it in bundle.glob("COLORS_*")} == before
+    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    assert [it["name"] for it in manifest["tables"]] == ["COLORS", "DEALERS"]
+    assert manifest["tables"][0] == first
+    for whole in (bundle, tmp_path / "sample_data.zip"):
+        run("verify", whole, folder=tmp_path)
+        assert set(marketpulse.load(whole)) == {"COLORS", "DEALERS"}
+
+
+def test_rows_go_only_where_that_is_asked_for(bundle: Path, tmp_path: Path) -> None:
+    """A table that is taken again is replaced, with --replace all are; both are said."""
+    for more, gone in (((), "DEALERS"), (("--replace",), "COLORS, DEALERS")):
+        process = start("sample", "DEALERS", "--source", "demo", *more, folder=tmp_path)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert f"the earlier rows of {gone} are replaced" in err
+        run("verify", bundle, folder=tmp_path)
+    assert set(marketpulse.load(bundle)) == {"DEALERS"}
+
+    day = COLORS
+    before = {it.name: it.read_bytes() for it in bundle.iterdir()}
+    assert "--replace" in run("sample", "--source", day, folder=tmp_path, code=2)
+    assert {it.name: it.read_bytes() for it in bundle.iterdir()} == before
+    run("sample", "--source", day, "--replace", folder=tmp_path)
+    run("verify", bundle, folder=tmp_path)
+    assert set(marketpulse.load(bundle)) == {"colors_day"}
+
+
+def test_a_table_that_fails_keeps_its_earlier_rows(bundle: Path, tmp_path: Path) -> None:
+    """What cannot be taken again is missing, and does not take with it what there was."""
+    asked = ("COLORS", "DEALERS", "--source", bundle, "--output", "part")
+    run("sample", *asked, folder=tmp_path)
+    harmed = file_of(bundle, "COLORS", "csv")
+    sound = harmed.read_bytes()
+    flip(harmed)
+    assert "COLORS is missing" in run("sample", *asked, folder=tmp_path, code=9)
+    run("verify", "part", folder=tmp_path, code=9)
+    assert set(marketpulse.load(tmp_path / "part")) == {"COLORS", "DEALERS"}
+    harmed.write_bytes(sound)
+    run("sample", "COLORS", *asked[2:], folder=tmp_path)
+    run("verify", "part", folder=tmp_path)
 
 
 def test_a_bundle_is_not_replaced_by_a_sample_of_itself(whole: Path, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ class Catalog:
     synonyms: Sequence[Synonym] = ()
     system_users: Sequence[str] = ("SYS", "SYSTEM", "XDB")
     may_see_v: bool = False
+    scn: int = 8_765_432
 
     def views(self, user: str) -> dict[str, list[dict[str, Any]]]:
         """The rows of each dictionary view as this user sees it; what is not told is null."""
@@ -109,7 +110,7 @@ class Catalog:
 
     def _lines(self, user: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "dual", {"dummy": "X"}
-        yield "v$database", {"current_scn": 8_765_432, "name": "MARKETDB"}
+        yield "v$database", {"current_scn": self.scn, "name": "MARKETDB"}
         for name, value in (
             ("NLS_CHARACTERSET", "AL32UTF8"),
             ("NLS_NCHAR_CHARACTERSET", "AL16UTF16"),

@@ -277,6 +277,23 @@ def test_all_is_well_with_doctor(server: OracleServer, tmp_path: Path) -> None:
     assert "AL32UTF8" in done.stdout
 
 
+def test_two_samples_of_one_database(tmp_path: Path) -> None:
+    """The second keeps the first, with the instant that its rows are of."""
+    column = (Column("ID", "NUMBER(3,0)"),)
+    tables = [Table(name, column, [(1,)]) for name in ("FIRST", "SECOND")]
+    users = {"ANALYST": PASSWORD}
+    engines = [DuckEngine(Catalog(tables, may_see_v=True, scn=scn)) for scn in (71, 72)]
+    with OracleServer(engines[0], users=users) as started:
+        for started.engine, table in zip(engines, ("FIRST", "SECOND"), strict=True):
+            done = run(started, tmp_path, "sample", table)
+            assert done.returncode == 0, done.stderr
+    whole = verify(tmp_path / "sample_data")
+    assert whole.faults == ()
+    assert whole.manifest.source.details["scn"] == "72"
+    notes = {it.name: it.notes for it in whole.manifest.tables}
+    assert notes == {"FIRST": ("the rows are of SCN 71, not of the bundle's",), "SECOND": ()}
+
+
 def test_the_nearest_names_are_told(server: OracleServer, tmp_path: Path) -> None:
     """A misspelt table ends in the one that was meant."""
     done = run(server, tmp_path, "schema", "COLOR_TABLE")
