@@ -548,13 +548,14 @@ def compare_rows(one: Row, other: Row, ordered: Sequence[Column]) -> int:
     """Order: which of two rows of a group comes first, -1, 0 or 1.
 
     By value: rank ascending, date newest first, price highest first, in the hierarchy's order;
-    then MESSAGE_ID and the remaining columns, ascending. CUSIP is the same in the whole group.
+    then MESSAGE_ID, the later message first, and the remaining columns, ascending. CUSIP is the
+    same in the whole group.
     Last by the cells' text, ascending: MESSAGE_ID's, then that of all other columns in the
     input's order. There CUSIP does count: as it arrived, its spelling may be all that two rows
     differ in before a later column's spelling.
     """
     for column in ordered:
-        descending = column.name in ("DATE", "PX")
+        descending = column.name in ("DATE", "PX", "MESSAGE_ID")
         mine, theirs = one.values[column.place], other.values[column.place]
         result = compare_values(mine, theirs, descending)
         if result != 0:

@@ -33,14 +33,19 @@ class SortKey:
 
 
 def sort_keys(columns: Columns, hierarchy: Sequence[str]) -> list[SortKey]:
-    """The keys of the order within a group: the hierarchy, then MESSAGE_ID. Nulls last in each."""
+    """The keys of the order within a group: the hierarchy, then MESSAGE_ID, the latest first.
+
+    Nulls last in each.
+    """
     keys = []
     for key in hierarchy:
         column = columns.role(KEYS[key])
         value = exp.column(f"v{column.place}")
         ordered = _ordered(value, descending=key in _DESCENDING)
         keys.append(SortKey(f"{column.label} ({key})", column, ordered))
-    return [*keys, _by_value(columns.role("MESSAGE_ID"))]
+    column = columns.role("MESSAGE_ID")
+    latest = _ordered(exp.column(f"v{column.place}"), descending=True)  # ids grow with time
+    return [*keys, SortKey(f"{column.label} (the later message wins)", column, latest)]
 
 
 def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:

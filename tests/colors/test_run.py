@@ -38,10 +38,13 @@ from marketpulse.colors.run import prepared
 from marketpulse.errors import DataError, NotFoundError, RulesError, UsageError
 from marketpulse.formats import FORMATS
 
+REPEATS = DAY / "repeats_day.csv"  # the same quote comes in several messages
 EXPECTED = {
     "rank_date_price": ("rank,date,price", None),
     "rank_date_price_rules": ("rank,date,price", RULES),
     "date_rank_price_rules": ("date,rank,price", RULES),
+    "repeats_rank_date_price_rules": ("rank,date,price", RULES),
+    "repeats_price_date_rank": ("price,date,rank", None),
 }
 OF_THE_RUN = ("RUN_ID", "PROCESSED_AT", "PROCESSING_TYPE")
 AT = "2026-03-13T18:00:00Z"
@@ -127,6 +130,11 @@ def day() -> tuple[list[str], list[list[str]]]:
     return header, [list(it) for it in records if not isinstance(it, model.MalformedLine)]
 
 
+def day_of(name: str) -> Path:
+    """The input of which this is expected."""
+    return REPEATS if name.startswith("repeats_") else COLORS
+
+
 def expected(name: str) -> model.Outcome:
     """What is expected of the real day."""
     path = DAY / "expected" / name
@@ -139,7 +147,7 @@ def expected(name: str) -> model.Outcome:
 def test_a_real_day_comes_out_as_expected(name: str, tmp_path: Path) -> None:
     """Processed, excluded and rejected rows of a real day are the expected ones, cell for cell."""
     hierarchy, rules = EXPECTED[name]
-    run_colors(COLORS, rules=rules, hierarchy=hierarchy, output=tmp_path / "out")
+    run_colors(day_of(name), rules=rules, hierarchy=hierarchy, output=tmp_path / "out")
     assert outcome_in(tmp_path / "out") == expected(name)
 
 
@@ -147,7 +155,7 @@ def test_a_real_day_comes_out_as_expected(name: str, tmp_path: Path) -> None:
 def test_the_model_agrees_with_the_expected_day(name: str) -> None:
     """The model that generated inputs are compared with gives the real day's expected rows."""
     hierarchy, rules = EXPECTED[name]
-    header, records = model.read_csv(COLORS.read_text(encoding="utf-8"))
+    header, records = model.read_csv(day_of(name).read_text(encoding="utf-8"))
     written = json.loads(rules.read_text())["rules"] if rules else ()
     outcome = model.run(header, records, rules=written, hierarchy=hierarchy.split(","))
     model.check(len(records), outcome)
@@ -824,6 +832,7 @@ def deciding(
     assert isinstance(one, model.Row)
     assert isinstance(other, model.Row)
     keys = {model.ROLES[key]: key for key in hierarchy}
+    keys["MESSAGE_ID"] = "the later message wins"
     for column in model.order_columns(columns, hierarchy):
         if one.values[column.place] != other.values[column.place]:
             key = keys.get(column.name)
@@ -1313,7 +1322,7 @@ def test_files_of_different_types_meet_as_text(two_files: tuple[Path, Path]) -> 
     table = colors(NOTE=["x", "y", "z"]).set_column(0, "Message_id", pa.array([4, 5, 6]))
     pq.write_table(table, folder / "more.parquet")
     run = run_colors([*two_files, folder / "more.parquet"])
-    assert column(run.processed, "MESSAGE_ID") == ["4", "5", "6", "3", "2", "1"]
+    assert column(run.processed, "MESSAGE_ID") == ["6", "5", "4", "3", "2", "1"]
     assert column(run.processed, "PX")[0] == "98.5"
     assert column(run.processed, "DATE")[0] == "2026-03-13"
 
@@ -1703,9 +1712,9 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
     assert [row.decided for row in rows] == [
         None,
         explain.Decision("PX (price)", "99", "98.5"),
+        explain.Decision("MESSAGE_ID (the later message wins)", "4", "3"),
         None,
         explain.Decision("PX (its spelling)", "98.5", "98.50"),
-        explain.Decision("MESSAGE_ID", "3", "4"),
         explain.Decision("RANK (rank)", "1", "2"),
         None,
         None,
@@ -1716,6 +1725,7 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
     assert rows[7].reason == "PX: 'n/a' is not a number"
     words = "\n".join(explain.lines(explanation))
     assert "runner-up: decided by PX (price), '98.5' here, '99' above" in words
+    assert "decided by MESSAGE_ID (the later message wins), '3' here, '4' above" in words
     assert "where NOTE equals talk: yes, the cell is 'TALK'" in words
     assert "equal to the row above in every cell" in words
     assert json.loads(json.dumps(explanation.as_json()))["cusip"] == "A"
