@@ -1,4 +1,4 @@
-"""What a file or an object holds: its size, its SHA-256, and what S3 says of it to prove that."""
+"""The size and checksums of a file's content, in the forms that S3 reports them."""
 
 from __future__ import annotations
 
@@ -9,56 +9,62 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BufferedIOBase
-from typing import TypeAlias
 
-Digest: TypeAlias = bytes  # a class with a field of that name cannot use it
-
-_PART = 8 << 20  # bytes; what is larger goes to S3 in parts of this size
-_MOST_PARTS = 10_000  # S3's limit
+_PART_SIZE = 8 << 20  # bytes; larger files go to S3 in parts of this size
+_MAX_PARTS = 10_000  # S3's limit
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What tells a content from another.
+@dataclass(frozen=True, kw_only=True)
+class Checksums:
+    """Size and SHA-256 identify a content; `etag` and `part_digests` help to prove an upload.
 
-    What goes to S3 in one piece has an `etag`: of a store that has received exactly this. Encrypted
-    objects and other stores have another one, which says nothing. What goes in `parts` has their
-    SHA-256s.
+    `etag` (MD5, hex) is set for content that goes to S3 in one piece. S3 reports the same ETag,
+    except for encrypted objects and in some other stores. `part_digests` are the SHA-256s of the
+    parts of a larger file.
     """
 
-    bytes: int
-    sha256: str
+    size: int  # bytes
+    sha256: str  # hex
     etag: str = field(default="", compare=False)
-    parts: Sequence[Digest] = field(default=(), compare=False, repr=False)
+    part_digests: Sequence[bytes] = field(default=(), compare=False, repr=False)
 
     @property
-    def checksum(self) -> str:
-        """What a store that has received exactly this says to be its SHA-256."""
+    def in_parts(self) -> bool:
+        """Whether the content goes to S3 in parts."""
+        return bool(self.part_digests)
+
+    @property
+    def s3_checksum(self) -> str:
+        """The SHA-256 that S3 reports, base64. For an upload in parts it covers their digests."""
         digest = bytes.fromhex(self.sha256)
-        if self.parts:
-            digest = hashlib.sha256(b"".join(self.parts)).digest()
+        if self.part_digests:
+            digest = hashlib.sha256(b"".join(self.part_digests)).digest()
         return b64encode(digest).decode()
 
 
 def part_size(size: int) -> int:
-    """How large the parts of an object of this size are; what is not larger goes in one piece."""
-    return max(_PART, -(-size // _MOST_PARTS))
+    """The size in bytes of the parts of an object of this size."""
+    return max(_PART_SIZE, -(-size // _MAX_PARTS))
 
 
-def stored(file: BufferedIOBase) -> Stored:
-    """What a file holds, from its begin to its end."""
+def compute_checksums(file: BufferedIOBase) -> Checksums:
+    """Read a file from its start to its end and compute its checksums."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size <= part_size(size):
         content = file.read()
-        md5 = hashlib.md5(content, usedforsecurity=False)
-        return Stored(len(content), hashlib.sha256(content).hexdigest(), etag=md5.hexdigest())
+        return Checksums(
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        )
     whole, parts = hashlib.sha256(), []
-    memory = memoryview(bytearray(part_size(size)))
-    with ThreadPoolExecutor(1) as beside:
-        while count := file.readinto(memory):
-            part = memory[:count]
-            both = beside.submit(whole.update, part)
+    buffer = memoryview(bytearray(part_size(size)))
+    with ThreadPoolExecutor(1) as pool:
+        while count := file.readinto(buffer):
+            part = buffer[:count]
+            # hashlib releases the GIL: the two digests of a part run on two cores.
+            update = pool.submit(whole.update, part)
             parts.append(hashlib.sha256(part).digest())
-            both.result()
-    return Stored(size, whole.hexdigest(), parts=tuple(parts))
+            update.result()
+    return Checksums(size=size, sha256=whole.hexdigest(), part_digests=tuple(parts))

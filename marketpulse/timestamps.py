@@ -1,4 +1,4 @@
-"""Moments, all in UTC: as options give them and as JSON spells them."""
+"""Timestamps in UTC: parse what an option gives, format what JSON needs."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from datetime import UTC, datetime
 from marketpulse.errors import UsageError
 
 
-def parse_timestamp(given: str | datetime | None, option: str) -> datetime:
-    """The moment that an option gives, now to the second where it gives none.
+def parse_timestamp(value: str | datetime | None, option: str) -> datetime:
+    """Parse the ISO 8601 value of an option. None means now, to the second.
 
-    Raises `UsageError`, by the option's name, for what is no moment.
+    A value without a time zone is in UTC. Raises `UsageError`, which names the option.
     """
-    if given is None:
+    if value is None:
         return datetime.now(UTC).replace(microsecond=0)
     try:
-        return to_utc(datetime.fromisoformat(given) if isinstance(given, str) else given)
+        return to_utc(datetime.fromisoformat(value) if isinstance(value, str) else value)
     except ValueError:
         raise UsageError(
-            f"{option}: {given!r} is not a date and time", hint="2026-03-13T18:00:00Z"
+            f"{option}: {value!r} is not a date and time", hint="for example 2026-03-13T18:00:00Z"
         ) from None
 
 
 def to_utc(moment: datetime) -> datetime:
-    """The same moment; one without a zone is in UTC. Raises `ValueError` beyond year 1 or 9999."""
+    """Convert to UTC; a naive time is in UTC already.
+
+    Raises `ValueError` if the result is before year 1 or after year 9999.
+    """
     try:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{moment} is out of reach") from error
+        raise ValueError(f"{moment} is out of range") from error
 
 
 def format_timestamp(moment: datetime) -> str:
-    """A moment to the second, as JSON has it."""
+    """Format as JSON has it: UTC, to the second, 2026-03-13T18:00:00Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 
-class Fault(StrEnum):
+class StoreFault(StrEnum):
     """What the server does to a request instead of what it should."""
 
     CORRUPT = "stores another byte, and says that it is what was sent"
@@ -68,7 +68,7 @@ class Store:
     page: int = 1000  # keys, as many as it lists at once
     asked_first: list[str] = field(default_factory=list)  # whether a body may come
     away: float = 0  # seconds there and back
-    choose: Callable[[str], Fault | None] = lambda _: None
+    choose: Callable[[str], StoreFault | None] = lambda _: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -82,7 +82,7 @@ class Store:
 def _garbled(content: bytes) -> bytes:
     """The same with one byte changed, in the middle."""
     at = len(content) // 2
-    return content[:at] + bytes(it ^ 1 for it in content[at : at + 1]) + content[at + 1 :]
+    return content[:at] + bytes(byte ^ 1 for byte in content[at : at + 1]) + content[at + 1 :]
 
 
 @contextmanager
@@ -151,10 +151,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.store.asked_first.append(asked)
             time.sleep(self.store.away)
-        if fault is Fault.STALL:
+        if fault is StoreFault.STALL:
             self.store.closing.wait(20)
             raise _Cut
-        if fault is Fault.CUT:
+        if fault is StoreFault.CUT:
             self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 100))
             raise _Cut
         body = self._body()
@@ -165,25 +165,25 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self._send(501, b"<Error><Code>NotImplemented</Code></Error>")
             return
-        if fault in {Fault.ERROR, Fault.SLOW_DOWN, Fault.DENIED}:
+        if fault in {StoreFault.ERROR, StoreFault.SLOW_DOWN, StoreFault.DENIED}:
             code = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
             return
-        if fault is Fault.GARBLE:
+        if fault is StoreFault.GARBLE:
             body = _garbled(body)
         said = self.headers.get("x-amz-checksum-sha256")
         if said and b64decode(said) != hashlib.sha256(body).digest():
             self._send(400, b"<Error><Code>BadDigest</Code></Error>")
             return
         told_of = body
-        if fault in {Fault.CORRUPT, Fault.CORRUPT_ETAG}:
+        if fault in {StoreFault.CORRUPT, StoreFault.CORRUPT_ETAG}:
             body = _garbled(body)
-            told_of = told_of if fault is Fault.CORRUPT else body
+            told_of = told_of if fault is StoreFault.CORRUPT else body
         status, content, headers = self._do(body, told_of)
-        if fault is Fault.CUT_AFTER:
+        if fault is StoreFault.CUT_AFTER:
             raise _Cut
-        content = _garbled(content) if fault is Fault.GARBLE_ANSWER else content
-        self._send(status, content, headers, half=fault is Fault.HALF)
+        content = _garbled(content) if fault is StoreFault.GARBLE_ANSWER else content
+        self._send(status, content, headers, half=fault is StoreFault.HALF)
 
     def _do(self, body: bytes, told_of: bytes) -> tuple[int, bytes, dict[str, str]]:
         """What S3 would do."""
@@ -234,10 +234,12 @@ class _Handler(BaseHTTPRequestHandler):
             return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
         numbers = sorted(number for name, number in self.store.parts if name == upload)
         parts = [self.store.parts[upload, number] for number in numbers]
-        etag = f"{hashlib.md5(b''.join(it.md5 for it in parts)).hexdigest()}-{len(parts)}"
-        checksum = b64encode(hashlib.sha256(b"".join(it.sha256 for it in parts)).digest()).decode()
+        etag = f"{hashlib.md5(b''.join(part.md5 for part in parts)).hexdigest()}-{len(parts)}"
+        checksum = b64encode(
+            hashlib.sha256(b"".join(part.sha256 for part in parts)).digest()
+        ).decode()
         self.store.objects[self.key] = Object(
-            b"".join(it.content for it in parts),
+            b"".join(part.content for part in parts),
             etag,
             self.store.begun[upload],
             f"{checksum}-{len(parts)}" if upload.endswith("SHA256") else "",
@@ -248,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _listing(self) -> bytes:
         prefix, after = self.query.get("prefix", ""), self.query.get("start-after", "")
         most = min(int(self.query.get("max-keys", 1000)), self.store.page)
-        keys = sorted(it for it in self.store.objects if it.startswith(prefix) and it > after)
+        keys = sorted(key for key in self.store.objects if key.startswith(prefix) and key > after)
         contents = "".join(
             f"<Contents><Key>{quote(key)}</Key><Size>{len(self.store.objects[key].content)}</Size>"
             f"<ETag>&quot;{self.store.objects[key].etag}&quot;</ETag>"

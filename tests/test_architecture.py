@@ -66,8 +66,8 @@ DOORS = {
         "sources.oracle.errors",
     },
     "sqlalchemy": {"sources.oracle.dictionary"},
-    "boto3": {"aws.session", "aws.bucket", "aws.ssm"},
-    "botocore": {"aws.session", "aws.bucket", "aws.ssm"},
+    "boto3": {"aws.session", "aws.bucket", "aws.s3_client", "aws.ssm"},
+    "botocore": {"aws.session", "aws.bucket", "aws.s3_client", "aws.ssm"},
 }
 HEAVY = {
     "boto3",

@@ -38,16 +38,16 @@ def doctor(
 def _bucket_test(bucket: str, region: str) -> Callable[[], str]:
     """A function that reads from a bucket. Raises `UsageError` if the address is invalid."""
     from marketpulse.artifacts import POINTER  # noqa: PLC0415 - not for --help
-    from marketpulse.publish import place_of  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import parse_s3_uri  # noqa: PLC0415 - not for --help
 
-    place = place_of(bucket if "://" in bucket else f"s3://{bucket}")
+    location = parse_s3_uri(bucket if "://" in bucket else f"s3://{bucket}")
 
     def read() -> str:
         from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
 
-        with Bucket(place.bucket, region=region) as there:
-            there.there([place.key(POINTER)])
-        return f"s3://{place.bucket}/{place.prefix} answers"
+        with Bucket(location.bucket, region=region) as opened:
+            opened.find([location.key(POINTER)])
+        return f"s3://{location.bucket}/{location.prefix} answers"
 
     return read
 

@@ -57,15 +57,13 @@ def push_s3(
             "push-s3 needs at least one PATH and the target S3URI",
             hint="for example: marketpulse push-s3 processed_colors s3://bucket/prefix/",
         )
-    from marketpulse.publish import check_receipt, push  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import PushOptions, check_receipt, push  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
     settings, _ = session.settings()
     if receipt is not None:
         check_receipt(receipt)
-    pushed = push(
-        paths[:-1],
-        paths[-1],
+    options = PushOptions(
         region=settings.aws_region,
         endpoint_url=endpoint_url,
         force=force,
@@ -75,9 +73,9 @@ def push_s3(
         kms_key_id=kms_key,
         tags=tags or (),
         prefix_template=prefix_template,
-        patience=settings.deadline,
-        progress=session.progress("bytes"),
+        timeout=settings.deadline,
     )
+    pushed = push(paths[:-1], paths[-1], options, progress=session.progress("bytes"))
     if receipt is not None:
         pushed.write(receipt)
     render.show_receipt(pushed, as_json=result_format is OutputFormat.JSON, say=session.say)
@@ -87,9 +85,9 @@ def check_push_target(target: str | None, *, writes: bool) -> None:
     """Check the value of `--push` before the work begins, not after it."""
     if target is None:
         return
-    from marketpulse.publish import place_of  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import parse_s3_uri  # noqa: PLC0415 - not for --help
 
-    place_of(target)
+    parse_s3_uri(target)
     if not writes:
         raise UsageError("--push: this command writes nothing to upload", hint="leave out --push")
 
@@ -98,17 +96,12 @@ def push_results(session: Session, folder: Path, target: str | None) -> Receipt 
     """Upload a result folder to the target of `--push`, if there is one."""
     if target is None:
         return None
-    from marketpulse.publish import push  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import PushOptions, push  # noqa: PLC0415 - not for --help
 
     settings, _ = session.settings()
+    options = PushOptions(region=settings.aws_region, timeout=settings.deadline)
     try:
-        return push(
-            [folder],
-            target,
-            region=settings.aws_region,
-            patience=settings.deadline,
-            progress=session.progress("bytes"),
-        )
+        return push([folder], target, options, progress=session.progress("bytes"))
     except (AwsError, SettingsError) as error:
         command = shlex.join(["marketpulse", "push-s3", str(folder), target])
         error.hint += f"; the results are in {folder}, so next time only: {command}"

@@ -32,7 +32,7 @@ from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import ColorsRun, run_colors
 from marketpulse.errors import DataError, LoginError, NotFoundError, SettingsError
 from marketpulse.extraction.catalog import describe_listed, list_tables
-from marketpulse.publish import Place, Receipt, place_of, push
+from marketpulse.publish import PushOptions, Receipt, S3Location, parse_s3_uri, push
 from marketpulse.settings import OracleSettings, Settings, load_settings, oracle_settings
 from marketpulse.sources import Source, open_source
 
@@ -131,9 +131,11 @@ class Service:
             receipt = push(
                 [Path(folder) / "run"],
                 self._target(),
-                region=self.settings.aws_region,
-                sse="aws:kms" if self.settings.push_kms_key_id else None,
-                kms_key_id=self.settings.push_kms_key_id,
+                PushOptions(
+                    region=self.settings.aws_region,
+                    sse="aws:kms" if self.settings.push_kms_key_id else None,
+                    kms_key_id=self.settings.push_kms_key_id,
+                ),
             )
         sent = sum(it.action == "sent" for it in receipt.objects)
         _log.info("published", extra={"told": {**told, "sent": sent}})
@@ -224,8 +226,8 @@ class Service:
         return self.settings.push
 
     @cached_property
-    def _place(self) -> Place:
-        return place_of(self._target())
+    def _place(self) -> S3Location:
+        return parse_s3_uri(self._target())
 
     @cached_property
     def _bucket(self) -> Bucket:
@@ -236,7 +238,7 @@ class Service:
         name = self.settings.rules
         if name is None or not name.startswith("s3://"):
             return name
-        place = place_of(name)
+        place = parse_s3_uri(name)
         with Bucket(place.bucket, region=self.settings.aws_region) as bucket:
             text = bucket.read(place.prefix)
         if text is None:
@@ -251,7 +253,7 @@ class Service:
         """The key of a run's summary; the latest's where none is named."""
         if run_id is None:
             latest = self._place.key(POINTER)
-            if not self._bucket.there([latest]):
+            if not self._bucket.find([latest]):
                 raise NotFoundError(
                     f"{self._target()}: nothing is published yet",
                     hint="POST /runs, or wait for the schedule",
@@ -261,7 +263,7 @@ class Service:
             except ValueError as error:
                 raise _not_as_published(latest) from error
         end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{RUN_SUMMARY}")
-        found = [key for key in self._bucket.keys(self._place.key("")) if end.fullmatch(key)]
+        found = [key for key in self._bucket.list_keys(self._place.key("")) if end.fullmatch(key)]
         if not found:
             raise NotFoundError(f"there is no published run {run_id}", check="MP-SRC-009")
         return found[-1]
@@ -283,10 +285,10 @@ class Service:
     def _fetch(self, key: str, sha256: str, path: Path) -> None:
         """Copy a published file. Raises `NotFoundError`, or `DataError` for another content."""
         with path.open("w+b") as file:
-            held = self._bucket.content(key, into=file)
-        if held is None:
+            remote = self._bucket.download(key, into=file)
+        if remote is None:
             raise _gone(key)
-        if held.stored.sha256 != sha256:
+        if remote.checksums.sha256 != sha256:
             raise _not_as_published(key)
 
 

@@ -11,8 +11,8 @@ from marketpulse.errors import OutputError
 
 def names() -> list[str]:
     """The files, by name."""
-    ours = (it.name for it in files(__name__).iterdir())
-    return sorted(it for it in ours if it.endswith(".tf") or it == "build_function.py")
+    ours = (path.name for path in files(__name__).iterdir())
+    return sorted(name for name in ours if name.endswith(".tf") or name == "build_function.py")
 
 
 def _holds(path: Path, text: bytes) -> bool:

@@ -34,7 +34,7 @@ _UNUSED = (
     *("numpy/random", "numpy/polynomial", "numpy/fft", "numpy/f2py", "numpy/typing"),
     *("numpy/_core/lib", "numpy/_core/include", "numpy/_core/_simd*", "numpy/_core/*_tests*"),
     *("sqlalchemy/orm", "sqlalchemy/ext", "sqlalchemy/testing", "sqlalchemy/*/*_cy.*.so"),
-    *(f"sqlalchemy/dialects/{it}" for it in ("mysql", "postgresql", "sqlite", "mssql")),
+    *(f"sqlalchemy/dialects/{dialect}" for dialect in ("mysql", "postgresql", "sqlite", "mssql")),
 )
 _SERVICES = {"s3", "ssm", "sts", "sso", "sso-oidc", "kms"}  # that we speak to
 _SOURCES = {".pyx", ".pxd", ".pxi", ".pyi", ".h", ".hpp", ".c", ".cpp", ".a", ".pyc"}
@@ -54,8 +54,8 @@ def main() -> None:
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - pip, our own words
             sys.exit("error: pip cannot get the packages; its last lines are above")
         prune(packages)
-        files = sorted(it for it in packages.rglob("*") if it.is_file())
-        unpacked = sum(it.stat().st_size for it in files)
+        files = sorted(path for path in packages.rglob("*") if path.is_file())
+        unpacked = sum(file.stat().st_size for file in files)
         if unpacked > LIMIT:
             sys.exit(
                 f"error: {unpacked:,} bytes unpacked are more than Lambda takes, {LIMIT:,}\n"

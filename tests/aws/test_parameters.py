@@ -114,7 +114,7 @@ def test_the_environment_wins_and_config_shows_both(
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
-    found = {it["name"]: it for it in json.loads(done.stdout)}
+    found = {setting["name"]: setting for setting in json.loads(done.stdout)}
     place = f"SSM {PATH}/"
     assert found["ORACLE_SCHEMA"]["value"] == "TREASURY"
     assert found["ORACLE_SCHEMA"]["from"] == "environment"
@@ -241,7 +241,10 @@ def stored(url: str) -> dict[str, tuple[str, str]]:
     client = boto3.client("ssm", endpoint_url=url, region_name="us-east-1", **_KEYWORDS)
     found = client.get_parameters_by_path(Path=PATH, WithDecryption=True)["Parameters"]
     client.close()
-    return {it["Name"].rpartition("/")[2]: (it["Type"], it["Value"]) for it in found}
+    return {
+        parameter["Name"].rpartition("/")[2]: (parameter["Type"], parameter["Value"])
+        for parameter in found
+    }
 
 
 def given(folder: Path, text: str, *words: str, **environment: str) -> Any:
@@ -261,7 +264,9 @@ def test_put_writes_all_seven_and_a_run_finds_them(
     put(store, parameters(server, password="PLACEHOLDER"))
     values = parameters(server) | {"table_name": "COLORS_TABLE"}
     names = {"host": "ORACLE_HOST", "password": "ORACLE_PASSWORD"}
-    text = "# ours\n\n" + "".join(f"{names.get(it, it)}={value}\n" for it, value in values.items())
+    text = "# ours\n\n" + "".join(
+        f"{names.get(name, name)}={value}\n" for name, value in values.items()
+    )
     done = given(
         tmp_path, text, "-v", "-v", "ssm", "put", "--format", "json", AWS_ENDPOINT_URL_SSM=store
     )
@@ -288,7 +293,8 @@ def test_a_rotated_password_keeps_its_key(store: str, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert stored(store)["password"] == ("SecureString", "another-secret")
-    assert {it["Name"].rpartition("/")[2]: it.get("KeyId") for it in described} == {
+    keys = {item["Name"].rpartition("/")[2]: item.get("KeyId") for item in described}
+    assert keys == {
         "host": None, "username": "alias/colors", "password": "alias/colors"
     }  # fmt: skip
 
@@ -303,7 +309,9 @@ def test_check_tells_what_is_amiss(server: OracleServer, store: str, tmp_path: P
     done = given(tmp_path, "", "ssm", "check", "--format", "json", AWS_ENDPOINT_URL_SSM=store)
     mended = given(tmp_path, "host=h\nschema=s\n", "ssm", "put", AWS_ENDPOINT_URL_SSM=store)
 
-    states = {it["name"]: it["state"] for it in json.loads(done.stdout)["parameters"]}
+    states = {
+        parameter["name"]: parameter["state"] for parameter in json.loads(done.stdout)["parameters"]
+    }
     assert done.returncode == 3
     assert states == dict.fromkeys(parameters(server), "set") | {
         "host": "placeholder", "schema": "missing", "username": "not encrypted"

@@ -73,8 +73,8 @@ class Cloud:
         """All that is in the bucket."""
         listed = self.s3.list_objects_v2(Bucket="colors").get("Contents", ())
         return {
-            it["Key"]: self.s3.get_object(Bucket="colors", Key=it["Key"])["Body"].read()
-            for it in listed
+            item["Key"]: self.s3.get_object(Bucket="colors", Key=item["Key"])["Body"].read()
+            for item in listed
         }
 
     def writes(self) -> int:
@@ -170,8 +170,8 @@ def test_called_twice_nothing_changes(cloud: Cloud) -> None:
     again = call({"time": AT})
     later = call({"time": "2026-03-13T10:00:00Z"})
 
-    assert {it["action"] for it in again["push"]["objects"]} == {"skipped"}
-    assert {it["action"] for it in later["push"]["objects"]} == {"kept", "skipped"}
+    assert {pushed["action"] for pushed in again["push"]["objects"]} == {"skipped"}
+    assert {pushed["action"] for pushed in later["push"]["objects"]} == {"kept", "skipped"}
     assert (later["processed_at"], later["files"]) == (again["processed_at"], again["files"])
     assert (cloud.writes(), cloud.objects()) == (writes, objects)
 
@@ -301,7 +301,7 @@ def test_what_an_ended_run_has_left_is_removed(tmp_path: Path) -> None:
         subprocess.run(
             [sys.executable, "-c", code], env=environment | {name: "x"}, check=True, timeout=60
         )
-        assert sorted(it.name for it in tmp_path.iterdir()) == left
+        assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 def test_a_fault_of_ours_says_where_it_is(capfd: pytest.CaptureFixture[str]) -> None:
@@ -325,7 +325,7 @@ def test_a_fault_by_http_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
     """With its check and the id of the request, as a schedule's."""
     assert asked("/tables/NOBODYS/schema")[0] == 404
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    failed = next(it for it in lines if it["level"] == "ERROR")
+    failed = next(line for line in lines if line["level"] == "ERROR")
 
     assert (failed["check"], failed["request_id"]) == ("MP-SRC-001", "7c9e6679-request")
 
@@ -346,11 +346,11 @@ def test_the_log_has_the_run_id_and_no_secret(capfd: pytest.CaptureFixture[str])
         call({"time": AT, "table": "NOBODYS"})
     err = capfd.readouterr().err
     lines = [json.loads(line) for line in err.splitlines()]
-    done = next(it for it in lines if it["message"] == "done")
+    done = next(line for line in lines if line["message"] == "done")
 
     assert (done["run_id"], done["request_id"]) == (run_id, "7c9e6679-request")
     assert done["read"] > 100
-    assert any(it.get("check") == "MP-SRC-001" for it in lines)
+    assert any(line.get("check") == "MP-SRC-001" for line in lines)
     assert FIRST not in err
 
 
@@ -390,7 +390,7 @@ def test_rules_from_the_bucket_and_a_condition(
     assert some["rows"]["excluded"] == 0
     assert everything["rules"] == some["rules"] == "s3://colors/desk/rules.json"
     again = call({"time": AT, "where": "RANK < 6"})
-    assert {it["action"] for it in again["push"]["objects"]} == {"skipped"}
+    assert {pushed["action"] for pushed in again["push"]["objects"]} == {"skipped"}
 
 
 def test_an_empty_set_never_replaces_a_good_one(
@@ -431,7 +431,7 @@ def test_the_condition_of_the_guide(cloud: Cloud) -> None:
 
     assert none["rows"]["read"] == 0
     assert every["rows"]["read"] > 100
-    assert any("SYSDATE" in it.sql for it in cloud.database.seen.statements)
+    assert any("SYSDATE" in statement.sql for statement in cloud.database.seen.statements)
 
 
 # -- HTTP -----------------------------------------------------------------------------------------
@@ -465,7 +465,7 @@ def test_http_behind_the_same_handler(cloud: Cloud) -> None:
     assert asked("/runs/latest")[0] == asked("/colors")[0] == 404
     status, tables = asked("/tables")
     assert status == 200
-    assert "COLORS_TABLE" in {it["name"] for it in tables}
+    assert "COLORS_TABLE" in {table["name"] for table in tables}
     status, schema = asked("/tables/colors_table/schema")
     assert (status, schema["columns"][0]["name"]) == (200, "MESSAGE_ID")
     status, fault = asked("/tables/COLOR_TABLE/schema")
@@ -485,19 +485,19 @@ def test_published_colors_are_filtered(cloud: Cloud) -> None:
     run_id = call({"time": AT})["run_id"]
     text = cloud.objects()[f"{UNDER}{run_id}/processed_colors.csv"].decode()
     rows = list(csv.DictReader(io.StringIO(text)))
-    every = [int(it["MESSAGE_ID"]) for it in rows]
+    every = [int(row["MESSAGE_ID"]) for row in rows]
     assert max(every) > 2**53
 
     def ids(query: str) -> list[int]:
         status, answer = asked("/colors", query)
         assert (status, answer["run_id"]) == (200, run_id)
-        return [it["MESSAGE_ID"] for it in answer["colors"]]
+        return [color["MESSAGE_ID"] for color in answer["colors"]]
 
     def those(**wanted: str) -> list[int]:
         return [
-            int(it["MESSAGE_ID"])
-            for it in rows
-            if all(it[name].startswith(value) for name, value in wanted.items())
+            int(row["MESSAGE_ID"])
+            for row in rows
+            if all(row[name].startswith(value) for name, value in wanted.items())
         ]
 
     one = rows[len(rows) // 2]
@@ -668,7 +668,7 @@ def test_the_zip_fits_and_works(cloud: Cloud, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     with zipfile.ZipFile(tmp_path / "function.zip") as zipped:
-        assert sum(it.file_size for it in zipped.infolist()) < 262_144_000
+        assert sum(entry.file_size for entry in zipped.infolist()) < 262_144_000
         assert "marketpulse/terraform/ssm.tf" in zipped.namelist()  # so the wheel has it
         zipped.extractall(tmp_path / "function")
     python = shutil.which("python3.12")

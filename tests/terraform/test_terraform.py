@@ -26,9 +26,9 @@ TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glo
 def plain(node: Any) -> Any:
     """A parsed file without the quotes that the parser leaves round names."""
     if isinstance(node, dict):
-        return {str(plain(name)): plain(it) for name, it in node.items()}
+        return {str(plain(name)): plain(value) for name, value in node.items()}
     if isinstance(node, list):
-        return [plain(it) for it in node]
+        return [plain(item) for item in node]
     return node.strip('"') if isinstance(node, str) else node
 
 
@@ -61,7 +61,7 @@ def statements() -> list[dict[str, Any]]:
 def local(name: str) -> Any:
     """The value of a local."""
     return next(
-        block[name] for it in PARSED.values() for block in it.get("locals", ()) if name in block
+        block[name] for file in PARSED.values() for block in file.get("locals", ()) if name in block
     )
 
 
@@ -74,7 +74,9 @@ def test_the_parameters_are_those_of_the_code() -> None:
     settings, _ = load_settings({}, {}, None)
     filled = local("parameter_path")
     for name in ("app_prefix", "env", "app_name"):
-        variable = next(it[name] for it in PARSED["variables.tf"]["variable"] if name in it)
+        variable = next(
+            variable[name] for variable in PARSED["variables.tf"]["variable"] if name in variable
+        )
         assert variable["default"] == getattr(settings, name)
         filled = filled.replace(f"${{var.{name}}}", variable["default"])
     assert filled + "/" == parameter_path(settings)
@@ -87,7 +89,7 @@ def test_the_environment_has_settings_alone() -> None:
     """Every variable that the function gets is a setting of ours, and none is a secret."""
     block = TEXT["lambda.tf"].partition("environment {")[2].partition("\n  }\n")[0]
     given = set(re.findall(r"\b([A-Z][A-Z_]+)\s*=", block))
-    known = {str(it.validation_alias) for it in Settings.model_fields.values()}
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
 
     assert {"APP_PREFIX", "ENV", "APP_NAME", "MARKETPULSE_PUSH"} <= given <= known
     assert not any(name.startswith("ORACLE_") for name in given)
@@ -121,21 +123,25 @@ def test_no_star_that_need_not_be() -> None:
     """Actions are named; a resource is a star where AWS knows nothing narrower."""
     for statement in statements():
         assert not any("*" in action for action in statement["actions"])
-    everywhere = [it["actions"] for it in statements() if it.get("resources") == ["*"]]
+    everywhere = [
+        statement["actions"] for statement in statements() if statement.get("resources") == ["*"]
+    ]
     assert everywhere == [["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]]
 
 
 def test_the_function_may_do_what_it_does() -> None:
     """Each call that a scheduled run makes to S3 and SSM is among what it may do."""
-    allowed = {action for it in statements() for action in it["actions"]}
+    allowed = {action for statement in statements() for action in statement["actions"]}
     needed = {"ssm:GetParametersByPath", "s3:ListBucket", "s3:GetObject", "s3:PutObject"}
     assert needed | {"kms:Decrypt", "kms:GenerateDataKey", "s3:DeleteObject"} <= allowed
 
 
 def test_plain_resources_alone() -> None:
     """AWS's own provider, no module; every star of the settings has a description."""
-    assert [name for name, it in PARSED.items() if "module" in it] == []
-    kinds = {kind for it in PARSED.values() for block in it.get("resource", ()) for kind in block}
+    assert [name for name, file in PARSED.items() if "module" in file] == []
+    kinds = {
+        kind for file in PARSED.values() for block in file.get("resource", ()) for kind in block
+    }
     assert all(fnmatch.fnmatch(kind, "aws_*") for kind in kinds)
     for variable in PARSED["variables.tf"]["variable"]:
         for name, body in variable.items():
@@ -153,7 +159,9 @@ def test_layout(text: str) -> None:
         closing = len(stripped) - len(stripped.lstrip("])}"))
         if line.strip() and not line.lstrip().startswith("#"):
             assert len(line) - len(line.lstrip()) == 2 * (depth - min(closing, 1)), line
-        opened = sum(stripped.count(it) for it in "[({") - sum(stripped.count(it) for it in "])}")
+        opened = sum(stripped.count(bracket) for bracket in "[({") - sum(
+            stripped.count(bracket) for bracket in "])}"
+        )
         depth += (opened > 0) - (opened < 0)
     assert depth == 0
 
@@ -243,7 +251,7 @@ def test_checkov_finds_nothing(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     found = json.loads(done.stdout)
     results = found if isinstance(found, list) else [found]
-    assert [it["summary"]["failed"] for it in results] == [0] * len(results)
+    assert [result["summary"]["failed"] for result in results] == [0] * len(results)
 
 
 def test_written_out(tool: Tool) -> None:
@@ -254,7 +262,7 @@ def test_written_out(tool: Tool) -> None:
     refused = tool.run("terraform", "infra")
 
     assert (first.code, again.code, refused.code) == (0, 0, 2)
-    assert {it.name for it in (tool.folder / "infra").iterdir()} == {*TEXT, "build_function.py"}
+    assert {path.name for path in (tool.folder / "infra").iterdir()} == {*TEXT, "build_function.py"}
     assert json.loads(again.out)["written"] == []
     assert "iam.tf would be overwritten" in refused.err
     assert (tool.folder / "infra/iam.tf").read_text() == "mine"

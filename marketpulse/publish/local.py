@@ -1,0 +1,146 @@
+"""Read what a PATH names: a run, a bundle, a folder of files, or one file."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from marketpulse.artifacts import (
+    MANIFEST,
+    RUN_SUMMARY,
+    is_printable,
+    parse_bundle_files,
+    parse_run_summary,
+)
+from marketpulse.atomic import FileRecord
+from marketpulse.checksums import Checksums, compute_checksums
+from marketpulse.errors import NotFoundError, UsageError
+from marketpulse.publish.plan import FileSet, PlannedObject, open_file, set_error
+from marketpulse.publish.uri import S3Location, is_key_part
+from marketpulse.timestamps import to_utc
+
+_RUN_TEMPLATE = "date={date}/run={run_id}"
+_FIELD = re.compile(r"{([^{}]*)}")
+_MAX_KEY_LENGTH = 1024  # bytes; S3's limit
+
+
+def read_set(path: Path, location: S3Location, template: str | None) -> FileSet:
+    """Read a PATH and compute the checksums of its files.
+
+    Raises `NotFoundError`, `UsageError` for links and names that S3 does not take, and `DataError`
+    if a run or bundle is damaged.
+    """
+    if not path.exists() and not path.is_symlink():
+        raise NotFoundError(f"{path}: no such file or folder")
+    _refuse_links(path)
+    names = set(os.listdir(path)) if path.is_dir() else set()  # noqa: PTH208 - only names needed
+    for seal, default_template in ((RUN_SUMMARY, _RUN_TEMPLATE), (MANIFEST, "")):
+        if seal in names:
+            return _read_sealed_set(
+                path, seal, location, default_template if template is None else template
+            )
+    if template is not None:
+        raise UsageError(
+            f"{path}: --prefix-template is for runs and bundles",
+            hint="write the prefix into the address: s3://bucket/prefix/",
+        )
+    if not path.is_dir():
+        return FileSet((_plan_file(path, location.key(path.name), standalone=True),))
+    entries = (path / name for name in sorted(names) if not name.startswith("."))
+    # Folders inside are left out. Links are not: `_plan_file` refuses them.
+    files = [entry for entry in entries if entry.is_symlink() or not entry.is_dir()]
+    if not files:
+        raise NotFoundError(f"{path}: the folder has no files", check="MP-SRC-002")
+    return FileSet(
+        tuple(_plan_file(file, location.key(file.name), standalone=True) for file in files)
+    )
+
+
+def _read_sealed_set(folder: Path, name: str, location: S3Location, template: str) -> FileSet:
+    """Read a run or a bundle, and compare every file with what the seal lists."""
+    seal = folder / name
+    _refuse_links(seal)
+    with open_file(seal) as file:
+        text = file.read()
+    try:
+        records, fields, complete = _parse_seal(name, text)
+    except ValueError as error:
+        raise set_error(seal, f"not a valid list of files ({error})") from error
+    parts = _fill_template(template, fields)
+    files = []
+    for record in records:
+        path = folder / record.name
+        if not os.path.lexists(path):
+            raise set_error(path, f"the file is missing; {name} lists it")
+        planned = _plan_file(path, location.key(*parts, record.name))
+        if planned.checksums != Checksums(size=record.bytes, sha256=record.sha256):
+            raise set_error(path, f"the file differs from what {name} lists")
+        files.append(planned)
+    planned_seal = PlannedObject(
+        location.key(*parts, name), seal, compute_checksums(io.BytesIO(text))
+    )
+    return FileSet(tuple(files), planned_seal, fields.get("run_id"), complete)
+
+
+def _parse_seal(name: str, text: bytes) -> tuple[tuple[FileRecord, ...], dict[str, str], bool]:
+    """Parse a seal into its files, the fields for the template, and whether it is complete.
+
+    Raises `ValueError` if it is neither a run summary nor a manifest.
+    """
+    if name == RUN_SUMMARY:
+        run = parse_run_summary(text)
+        return run.files, {"date": _utc_date(run.processed_at), "run_id": run.run_id}, True
+    bundle = parse_bundle_files(text)
+    fields = {"date": _utc_date(bundle.taken_at)} if bundle.taken_at else {}
+    return bundle.files, fields, bundle.complete
+
+
+def _utc_date(moment: str) -> str:
+    return str(to_utc(datetime.fromisoformat(moment)).date())
+
+
+def _fill_template(template: str, fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Fill in a template's fields and split it into folders. Raises `UsageError`."""
+    unknown = [name for name in _FIELD.findall(template) if name not in fields]
+    # Not str.format: a template could reach into objects with {date.__class__}.
+    path = _FIELD.sub(lambda match: fields.get(match[1], ""), template)
+    if unknown or not {"{", "}"}.isdisjoint(path):
+        names = " and ".join(f"{{{name}}}" for name in fields)
+        raise UsageError(
+            f"--prefix-template: cannot fill in {{{(unknown or [template])[0]}}}",
+            hint=f"this set has {names or 'no fields'}",
+        )
+    parts = tuple(path.strip("/").split("/"))
+    if parts == ("",):
+        return ()
+    if not all(map(is_key_part, parts)):
+        raise UsageError(
+            f"--prefix-template: {template!r} is not a path", hint=f"for example {_RUN_TEMPLATE}"
+        )
+    return parts
+
+
+def _plan_file(path: Path, key: str, *, standalone: bool = False) -> PlannedObject:
+    if not is_printable(key):
+        raise UsageError(f"{str(path)!r}: S3 does not take this name", hint="rename the file")
+    if len(key.encode()) > _MAX_KEY_LENGTH:
+        raise UsageError(
+            f"{path}: its key would have more than {_MAX_KEY_LENGTH} bytes",
+            hint="push to a shorter prefix",
+        )
+    _refuse_links(path)
+    with open_file(path) as file:
+        return PlannedObject(key, path, compute_checksums(file), standalone)
+
+
+def _refuse_links(path: Path) -> None:
+    """Refuse a link or a device: it could publish any file of this machine."""
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        raise UsageError(
+            f"{path}: a symbolic link, or neither a file nor a folder",
+            hint="push the file itself",
+        )

@@ -1,0 +1,317 @@
+"""Send files, seals and the pointer to a bucket, so that no reader sees a partial set.
+
+A push runs in these steps. Steps 2 to 5 repeat while another push of the same run is under way:
+
+    1. read the files here and compare them with their seals         local
+    2. list and read what the bucket holds under their keys          remote
+    3. refuse to overwrite, or delete the pointer to what changes
+    4. send the files in parallel and read them back
+    5. send the seals, then latest.json
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path, PurePath
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from marketpulse.artifacts import POINTER, parse_pointer
+from marketpulse.errors import AwsError, UsageError
+from marketpulse.model import Progress
+from marketpulse.publish.local import read_set
+from marketpulse.publish.options import PushOptions
+from marketpulse.publish.plan import FileSet, PlannedObject, PushPlan, make_plan
+from marketpulse.publish.receipt import Receipt
+from marketpulse.publish.remote import (
+    MAX_PUSH_DURATION,
+    Inspection,
+    Inspector,
+    ObjectState,
+    is_proven,
+)
+from marketpulse.publish.uri import S3Location, parse_s3_uri
+
+if TYPE_CHECKING:
+    from marketpulse.aws.bucket import Bucket, RemoteObject
+
+_DEFAULT_WAIT = 30  # seconds, for another push of the same run
+_CONTENT_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".txt": "text/plain; charset=utf-8",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class ConcurrentPushError(AwsError):
+    """Another push of the same run is under way."""
+
+    check = "MP-AWS-004"
+
+
+def push(
+    paths: Sequence[str | Path],
+    uri: str,
+    options: PushOptions,
+    *,
+    progress: Progress | None = None,
+) -> Receipt:
+    """Send runs, bundles, folders and files to an S3 address. Skips what is there already.
+
+    A reader who follows `latest.json` finds a complete set at any moment, or no pointer: a push
+    reads back everything that the pointer leads to. Without `options.force` it overwrites nothing
+    but `latest.json` and what a failed push of the same files left.
+
+    Raises `UsageError`, `NotFoundError`, `DataError` or `SettingsError` before it sends anything.
+    Raises `AwsError` at any time, and `DataError` if a file changes meanwhile; pushing again then
+    sends what is missing.
+    """
+    if "" in paths:
+        raise UsageError("a PATH is empty", hint="check that the shell variable is set")
+    location = parse_s3_uri(uri)
+    with ThreadPoolExecutor(1) as pool:  # loads boto3 while the files are read
+        opening = None if options.dry_run else pool.submit(_open_bucket, location, options)
+        sets = [read_set(Path(path), location, options.prefix_template) for path in paths]
+        plan = make_plan(sets, location)
+    actions = ["would send"] * len(plan.objects)
+    if opening is not None:
+        with opening.result() as bucket:
+            plan, actions = _push_sets(bucket, location, sets, options, progress)
+    return Receipt(
+        bucket=location.bucket,
+        prefix=location.prefix,
+        dry_run=options.dry_run,
+        objects=tuple(
+            planned.with_action(action)
+            for planned, action in zip(plan.objects, actions, strict=True)
+        ),
+        latest=plan.pointer.key if plan.pointer else None,
+        run_id=plan.run_id,
+        complete=plan.complete,
+    )
+
+
+def _open_bucket(location: S3Location, options: PushOptions) -> Bucket:
+    from marketpulse.aws.bucket import (  # noqa: PLC0415 - a dry run works without boto3
+        Bucket,
+        ObjectSettings,
+    )
+
+    return Bucket(
+        location.bucket,
+        region=options.region,
+        endpoint_url=options.endpoint_url,
+        connections=options.jobs,
+        timeout=options.timeout,
+        settings=ObjectSettings(
+            sse=options.sse, kms_key_id=options.kms_key_id, tags=options.parse_tags()
+        ),
+    )
+
+
+def _push_sets(
+    bucket: Bucket,
+    location: S3Location,
+    sets: Sequence[FileSet],
+    options: PushOptions,
+    progress: Progress | None,
+) -> tuple[PushPlan, list[str]]:
+    """Inspect and send; return what was sent and the action of each object.
+
+    Waits for another push of the same run, and then finds that run published.
+    """
+    wait = options.timeout or _DEFAULT_WAIT
+    deadline = time.monotonic() + wait
+    with ThreadPoolExecutor(options.jobs) as pool:
+        while True:
+            inspection = Inspector(bucket, location, force=options.force).inspect(sets, pool)
+            sender = _Sender(bucket, location, inspection, force=options.force)
+            try:
+                return inspection.plan, sender.send_all(sets, pool, _ByteProgress(progress))
+            except ConcurrentPushError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(min(1, wait / 5))
+
+
+class _ByteProgress:
+    """Reports sent bytes of several threads to a progress display, if there is one."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._lock = Lock()
+
+    @contextmanager
+    def shown(self, name: str, total: int) -> Iterator[None]:
+        """Show the display during an upload."""
+        if self._progress is None:
+            yield
+            return
+        self._progress.begin(name, total)
+        try:
+            yield
+        finally:
+            self._progress.end()
+
+    def advance(self, size: int) -> None:
+        """Count more bytes."""
+        if self._progress is not None and size:
+            with self._lock:
+                self._progress.advance(size)
+
+
+class _Sender:
+    """Sends the objects of one inspected plan."""
+
+    def __init__(
+        self, bucket: Bucket, location: S3Location, inspection: Inspection, *, force: bool
+    ) -> None:
+        self._bucket = bucket
+        self._location = location
+        self._plan = inspection.plan
+        self._states = dict(inspection.states)
+        self._unfinished = inspection.unfinished
+        self._pointer_key = location.key(POINTER)
+        self._pointer_exists = inspection.pointer_exists
+        self._force = force
+
+    def send_all(
+        self, sets: Sequence[FileSet], pool: Executor, progress: _ByteProgress
+    ) -> list[str]:
+        """Send everything in order and return the action of each object.
+
+        The first file of a run goes alone. Of two pushes of the same run the one that creates it
+        goes on, and the other waits.
+        """
+        self._prepare_overwriting()
+        first_keys = {
+            file_set.files[0].key for file_set in sets if file_set.run_id and file_set.files
+        }
+        total = sum(
+            planned.checksums.size
+            for planned in self._plan.objects
+            if self._states[planned.key] is not ObjectState.SAME
+        )
+
+        def send(planned: PlannedObject) -> str:
+            return self._send(planned, progress)
+
+        with progress.shown(f"s3://{self._location.bucket}", total):
+            started = time.monotonic()
+            files = self._plan.files
+            first = {planned.key: send(planned) for planned in files if planned.key in first_keys}
+            actions = list(pool.map(lambda planned: first.get(planned.key) or send(planned), files))
+            # Another push may have taken a slow one for abandoned, and replaced its files.
+            slow = time.monotonic() - started > MAX_PUSH_DURATION.total_seconds() / 2
+            if slow or ObjectState.BROKEN in self._states.values():
+                list(pool.map(self._check_still_there, files))
+            return [*actions, *map(send, self._plan.objects[len(files) :])]
+
+    def _prepare_overwriting(self) -> None:
+        """Refuse to overwrite, or delete a pointer that leads to what is about to change."""
+        objects = (*self._plan.files, *self._plan.seals)
+        conflicts = self._keys_in(ObjectState.OTHER, objects)
+        if conflicts and not self._force:
+            raise self._conflict_error(*conflicts)
+        changing = conflicts + self._keys_in(ObjectState.BROKEN, objects)
+        if changing and self._pointer_exists:
+            pointer = self._bucket.read(self._pointer_key)
+            if pointer is not None and _leads_to(pointer, changing):
+                self._bucket.delete(self._pointer_key)
+                self._states[self._pointer_key] = ObjectState.MISSING
+
+    def _keys_in(self, state: ObjectState, objects: Sequence[PlannedObject]) -> list[str]:
+        return [planned.key for planned in objects if self._states[planned.key] is state]
+
+    def _check_still_there(self, planned: PlannedObject) -> None:
+        """Raise `AwsError` if another push has replaced the object meanwhile."""
+        if not _holds(self._bucket.download(planned.key), planned):
+            raise self._damage_error(planned, "the object is gone or has been replaced")
+
+    def _send(self, planned: PlannedObject, progress: _ByteProgress) -> str:
+        """Send one object unless it is there, verify it, and return the action."""
+        state = self._states[planned.key]
+        if state is ObjectState.SAME:
+            return "kept" if planned.content is None else "skipped"
+        if planned.content is None:
+            raise self._damage_error(planned, "the object differs from what its run lists")
+        is_pointer = planned.key == self._pointer_key
+        overwrite = self._force or state is ObjectState.BROKEN or is_pointer
+        etag = self._upload(planned, overwrite=overwrite, progress=progress)
+        if etag is not None and is_proven(self._bucket, planned, etag):
+            return "sent"
+        remote = self._bucket.download(planned.key)
+        if _holds(remote, planned):
+            # Without an ETag another push of the same content was faster.
+            return "skipped" if etag is None else "sent"
+        if etag is None:
+            raise self._conflict_error(planned.key)
+        if is_pointer:
+            if remote and remote.intact:  # another push has sent its own pointer since
+                return "sent"
+            self._bucket.delete(planned.key)  # no pointer is better than a broken one
+        planned.check_unchanged()
+        raise self._damage_error(planned, "the object differs from what was sent")
+
+    def _upload(
+        self, planned: PlannedObject, *, overwrite: bool, progress: _ByteProgress
+    ) -> str | None:
+        """Upload an object; returns like `Bucket.upload`."""
+        suffix = PurePath(planned.key).suffix.lower()
+        body = planned.read_body()
+        try:
+            return self._bucket.upload(
+                planned.key,
+                body,
+                planned.checksums,
+                content_type=_CONTENT_TYPES.get(suffix, "application/octet-stream"),
+                overwrite=overwrite,
+                progress=progress.advance,
+            )
+        except (AwsError, OSError):
+            # A file that changes or vanishes meanwhile makes boto3 fail in many ways.
+            planned.check_unchanged()
+            raise
+
+    def _damage_error(self, planned: PlannedObject, reason: str) -> AwsError:
+        return AwsError(
+            f"s3://{self._location.bucket}/{planned.key}: {reason}",
+            hint="check whether a proxy changes data, or somebody else writes there; push again, "
+            "with --force if that does not help",
+            check="MP-AWS-008",
+        )
+
+    def _conflict_error(self, key: str, *others: str) -> AwsError:
+        """The error for keys that hold other content and must not be overwritten."""
+        if self._unfinished.issuperset({key, *others}):
+            return ConcurrentPushError(
+                f"s3://{self._location.bucket}/{key}: another push of this run is not finished",
+                hint="push again when it is; if it broke off, wait "
+                f"{MAX_PUSH_DURATION // timedelta(minutes=1)} minutes, or push with --force now",
+            )
+        count = f", and {len(others)} more objects" if others else ""
+        return AwsError(
+            f"s3://{self._location.bucket}/{key}: other content is already there{count}",
+            hint="push to another prefix, or overwrite it with --force",
+            check="MP-AWS-004",
+        )
+
+
+def _holds(remote: RemoteObject | None, planned: PlannedObject) -> bool:
+    return remote is not None and remote.checksums == planned.checksums
+
+
+def _leads_to(pointer: bytes, keys: Sequence[str]) -> bool:
+    """Whether `latest.json` names one of these keys, or is unreadable."""
+    try:
+        return parse_pointer(pointer).lists_any(keys)
+    except ValueError:
+        return True

@@ -1,0 +1,160 @@
+"""Inspect what the bucket holds under the keys of a push, before anything is sent."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from marketpulse.artifacts import POINTER, RunSummary, parse_pointer, parse_run_summary
+from marketpulse.checksums import Checksums
+from marketpulse.publish.plan import FileSet, PlannedObject, PushPlan, make_plan
+from marketpulse.publish.uri import S3Location
+
+if TYPE_CHECKING:
+    from marketpulse.aws.bucket import Bucket, ListedObject, Objects
+
+# How long another push of the same run may be under way. Lambda ends the function's after 15.
+MAX_PUSH_DURATION = timedelta(minutes=20)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class ObjectState(Enum):
+    """What the bucket holds under the key of a planned object."""
+
+    MISSING = auto()
+    SAME = auto()
+    BROKEN = auto()  # sent by a push that failed: ours to overwrite
+    OTHER = auto()  # anybody's: overwritten with `force` only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """The plan after a look at the bucket, and the state of each of its keys.
+
+    `unfinished` are keys of runs without a seal: another push may be writing them.
+    """
+
+    plan: PushPlan
+    states: dict[str, ObjectState]
+    unfinished: set[str]
+    pointer_exists: bool
+
+
+def is_proven(bucket: Bucket, planned: PlannedObject, etag: str) -> bool:
+    """Whether the store's own checksum proves the content. The objects of a set are read back."""
+    if not planned.standalone:
+        return False
+    if planned.checksums.in_parts:
+        return bucket.checksum(planned.key) == planned.checksums.s3_checksum
+    return etag == planned.checksums.etag
+
+
+class Inspector:
+    """One look at a bucket for a push."""
+
+    def __init__(self, bucket: Bucket, location: S3Location, *, force: bool) -> None:
+        self._bucket = bucket
+        self._location = location
+        self._force = force
+        self._listed: Objects = {}
+        self._unfinished: set[str] = set()
+
+    def inspect(self, sets: Sequence[FileSet], pool: Executor) -> Inspection:
+        """Compare these sets with the bucket. Raises `AwsError` if the store fails."""
+        keys = {key for file_set in sets for key in file_set.keys}
+        pointer_key = self._location.key(POINTER)
+        self._listed = self._bucket.find(keys | {pointer_key}, pool.map)
+        for file_set in sets:
+            if file_set.seal and file_set.seal.key not in self._listed:
+                self._unfinished |= file_set.exclusive_keys
+        plan = make_plan([*map(self._prefer_published, sets)], self._location)
+        states = pool.map(self._state, plan.objects)
+        return Inspection(
+            plan=plan,
+            states={
+                planned.key: state for planned, state in zip(plan.objects, states, strict=True)
+            },
+            unfinished=self._unfinished,
+            pointer_exists=pointer_key in self._listed,
+        )
+
+    def _prefer_published(self, file_set: FileSet) -> FileSet:
+        """Return the run as it was published before, if it was: its first PROCESSED_AT stays.
+
+        The same RUN_ID means the same rows, rules and hierarchy. The published formats stay, too.
+        """
+        seal = file_set.seal
+        if self._force or seal is None or file_set.run_id is None:
+            return file_set
+        key = seal.key if seal.key in self._listed else self._seal_of_another_day(seal.key)
+        published = key and self._read_published(key, seal)
+        if not key or not published or published[0].run_id != file_set.run_id:
+            return file_set
+        summary, checksums = published
+        folder = key.rpartition("/")[0]
+        files = tuple(
+            PlannedObject(
+                f"{folder}/{file.name}", None, Checksums(size=file.bytes, sha256=file.sha256)
+            )
+            for file in summary.files
+        )
+        earlier = replace(file_set, files=files, seal=PlannedObject(key, None, checksums))
+        self._listed |= self._bucket.find(earlier.keys - self._listed.keys())
+        if earlier.keys <= self._listed.keys():
+            return earlier
+        # The published run has lost a file, so its seal means nothing any more.
+        if key == seal.key:
+            self._unfinished |= file_set.exclusive_keys
+        return file_set
+
+    def _read_published(self, key: str, seal: PlannedObject) -> tuple[RunSummary, Checksums] | None:
+        """Read a published run summary; None if it is ours, damaged, or not a summary."""
+        content = io.BytesIO()
+        remote = self._bucket.download(key, into=content)
+        if remote is None or remote.checksums == seal.checksums or not remote.intact:
+            return None
+        try:
+            return parse_run_summary(content.getvalue()), remote.checksums
+        except ValueError:
+            return None
+
+    def _seal_of_another_day(self, seal_key: str) -> str | None:
+        """The seal that `latest.json` names, if its key differs from this one in the date only."""
+        pointer_key = self._location.key(POINTER)
+        pointer = self._bucket.read(pointer_key) if pointer_key in self._listed else None
+        try:
+            key = parse_pointer(pointer or b"").seal
+        except ValueError:
+            return None
+        return key if _DATE.sub("", key) == _DATE.sub("", seal_key) else None
+
+    def _state(self, planned: PlannedObject) -> ObjectState:
+        listed = self._listed.get(planned.key)
+        if listed is None:
+            return ObjectState.MISSING
+        same_size = listed.size == planned.checksums.size
+        if self._force and not same_size:
+            return ObjectState.OTHER
+        if same_size and is_proven(self._bucket, planned, listed.etag):
+            return ObjectState.SAME
+        remote = self._bucket.download(planned.key)
+        if remote is None:
+            return ObjectState.MISSING
+        if remote.checksums == planned.checksums:
+            return ObjectState.SAME
+        if remote.metadata_sha256 == planned.checksums.sha256:  # damaged on its way
+            return ObjectState.BROKEN
+        if remote.intact and self._is_abandoned(planned, listed):
+            return ObjectState.BROKEN
+        return ObjectState.OTHER
+
+    def _is_abandoned(self, planned: PlannedObject, listed: ListedObject) -> bool:
+        """Whether the object was left by a push of the same run that cannot be under way."""
+        age = datetime.now(UTC) - listed.modified
+        return planned.key in self._unfinished and age > MAX_PUSH_DURATION

@@ -1,0 +1,41 @@
+"""S3 addresses: the S3URI of a push, and the parts that its keys are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from marketpulse.artifacts import is_printable
+from marketpulse.errors import UsageError
+
+# A bucket's name as S3 and other stores allow it, then the prefix, a slash at its end or not.
+_URI = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/(.*?))?/?")
+
+
+@dataclass(frozen=True)
+class S3Location:
+    """A bucket and a prefix in it, without a slash at either end."""
+
+    bucket: str
+    prefix: str
+
+    def key(self, *parts: str) -> str:
+        """Join the prefix and these parts to a key."""
+        return "/".join((self.prefix, *parts) if self.prefix else parts)
+
+
+def parse_s3_uri(uri: str) -> S3Location:
+    """Parse s3://bucket/prefix/. Raises `UsageError` if it is something else."""
+    match = _URI.fullmatch(uri)
+    prefix = (match[2] or "") if match else ""
+    if match is None or (prefix and not all(map(is_key_part, prefix.split("/")))):
+        raise UsageError(
+            f"{uri}: not an S3 address; the address comes last",
+            hint="for example s3://bucket/prefix/",
+        )
+    return S3Location(match[1], prefix)
+
+
+def is_key_part(text: str) -> bool:
+    """Whether a key may have this between two slashes. Clients resolve . and .. like folders."""
+    return text not in {"", ".", ".."} and is_printable(text)

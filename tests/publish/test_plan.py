@@ -1,0 +1,90 @@
+"""The plan: the order of its objects, the pointer, and a dry run."""
+
+import io
+import json
+import os
+
+import pytest
+from publish.helpers import (
+    SECRETS,
+    UNDER,
+    make_run,
+    receipt_of,
+)
+from support import ROOT, Tool
+
+from marketpulse.checksums import compute_checksums
+from marketpulse.errors import UsageError
+from marketpulse.publish import S3Location
+from marketpulse.publish.plan import FileSet, PlannedObject, make_plan
+
+
+def test_a_dry_run_needs_nothing_of_aws(tool: Tool) -> None:
+    """--dry-run works without boto3, credentials and network, and lists objects in order."""
+    for library in ("boto3", "botocore"):
+        stub = tool.folder / f"stubs/{library}.py"
+        stub.parent.mkdir(exist_ok=True)
+        stub.write_text("raise ImportError('not here')")
+    for name in (*SECRETS, "AWS_ENDPOINT_URL_S3"):
+        del tool.env[name]
+    tool.env["PYTHONPATH"] = os.pathsep.join([str(tool.folder / "stubs"), str(ROOT)])
+    make_run(tool.folder / "run", a="1", b="2")
+    words = ("push-s3", "run", "s3://bucket/colors/", "--receipt", "r.json")
+    result = tool.run(*words, "--dry-run", "--format", "json")
+
+    receipt = receipt_of(result)
+    assert [pushed["key"] for pushed in receipt["objects"]] == [
+        f"{UNDER}/a.csv",
+        f"{UNDER}/b.csv",
+        f"{UNDER}/run_summary.json",
+        "colors/latest.json",
+    ]
+    assert {pushed["action"] for pushed in receipt["objects"]} == {"would send"}
+    assert json.loads((tool.folder / "r.json").read_text(encoding="utf-8")) == receipt
+    assert tool.run(*words).code == 1  # so the stubs are in the way
+
+
+def planned(key: str) -> PlannedObject:
+    """An object without content."""
+    return PlannedObject(key, b"", compute_checksums(io.BytesIO(b"")))
+
+
+def test_the_order_of_a_plan() -> None:
+    """All files come before all seals; the pointer comes last and names the last set."""
+    location = S3Location("bucket", "p")
+    sets = [
+        FileSet((planned("p/1/a"),), planned("p/1/run_summary.json"), "1"),
+        FileSet((planned("p/2/a"),), planned("p/2/run_summary.json"), "2", complete=False),
+        FileSet((planned("p/c"),)),
+    ]
+    plan = make_plan(sets, location)
+
+    assert [item.key for item in plan.objects] == [
+        "p/1/a", "p/2/a", "p/c", "p/1/run_summary.json", "p/2/run_summary.json", "p/latest.json",
+    ]  # fmt: skip
+    assert (plan.run_id, plan.complete) == ("2", False)
+    pointer = plan.objects[-1].content
+    assert isinstance(pointer, bytes)
+    assert json.loads(pointer)["seal"] == "p/2/run_summary.json"
+    assert [file["key"] for file in json.loads(pointer)["files"]] == [
+        "p/2/a",
+        "p/2/run_summary.json",
+    ]
+
+
+def test_exclusive_keys() -> None:
+    """Only a folder that bears the run's id belongs to the run."""
+    seal = planned("p/run=1234/run_summary.json")
+    own = FileSet((planned("p/run=1234/a"),), seal, "1234")
+    shared = FileSet((planned("p/a"),), planned("p/run_summary.json"), "1234")
+
+    assert own.exclusive_keys == {"p/run=1234/a", "p/run=1234/run_summary.json"}
+    assert shared.exclusive_keys == FileSet((planned("p/a"),)).exclusive_keys == set()
+
+
+def test_one_key_for_two_files() -> None:
+    """Two files for one key are wrong usage, and so is the pointer's own key."""
+    location = S3Location("bucket", "p")
+    for key in ("p/a", "p/latest.json"):
+        with pytest.raises(UsageError, match=f"would become the object s3://bucket/{key}"):
+            make_plan([FileSet((planned("p/a"),)), FileSet((planned(key),))], location)

@@ -1,0 +1,40 @@
+"""S3 addresses: which are accepted, and the keys below them."""
+
+import pytest
+
+from marketpulse.errors import UsageError
+from marketpulse.publish import S3Location, parse_s3_uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "bucket", "prefix"),
+    [
+        ("s3://bucket", "bucket", ""),
+        ("s3://bucket/", "bucket", ""),
+        ("s3://my-bucket.x_y/a/b=1/", "my-bucket.x_y", "a/b=1"),
+        ("s3://bucket/a b/é", "bucket", "a b/é"),
+    ],
+)
+def test_valid_addresses(uri: str, bucket: str, prefix: str) -> None:
+    """A bucket, with or without a prefix; a slash at the end means nothing."""
+    assert parse_s3_uri(uri) == S3Location(bucket, prefix)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "", "bucket", "s3://", "s3:///x", "s3://b", "https://bucket/x", "s3://bucket/x//y",
+        "s3://bucket/../x", "s3://bucket/./x", "s3://bucket/a\nb",
+        "s3://bucket/\udcff",
+    ],
+)  # fmt: skip
+def test_invalid_addresses(uri: str) -> None:
+    """No bucket, another scheme, an empty part, or a part that clients resolve."""
+    with pytest.raises(UsageError, match="not an S3 address"):
+        parse_s3_uri(uri)
+
+
+def test_keys() -> None:
+    """The prefix is joined with a slash; there is none before the first part of a key."""
+    assert S3Location("b", "").key("a", "c.csv") == "a/c.csv"
+    assert S3Location("b", "p/q").key("c.csv") == "p/q/c.csv"
