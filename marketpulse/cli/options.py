@@ -203,7 +203,7 @@ MaxRejected = Annotated[
     typer.Option(
         "--max-rejected",
         metavar="N",
-        help="Fail if more rows are rejected: 50, or 5%.  [default: none; with --push 10%]",
+        help="Fail if more rows are rejected: 50, or 5% (default: no limit; with --push 10%).",
     ),
 ]
 MemoryLimit = Annotated[
