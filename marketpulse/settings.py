@@ -1,6 +1,7 @@
-"""Settings: each from the first place that has it, and where that was. Nothing reads os.environ.
+"""Settings: each comes from the first place that has it, and that place can be shown.
 
-The places in order: an option, the environment, a `.env` file, AWS SSM, the default.
+The places in order: an option, the environment, a `.env` file, AWS SSM, the default. The caller
+passes in options and environment, so that nothing here reads `os.environ`.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from marketpulse.aws.parameters import PARAMETERS, is_blank
-from marketpulse.errors import NotFoundError, SettingsError
+from marketpulse.errors import AwsError, NotFoundError, SettingsError
 
 MASK = "********"
 
 
 class Settings(BaseSettings):
-    """Every setting by the name of its environment variable; secrets show themselves to nobody."""
+    """Every setting, with the name of its environment variable. Secrets are masked when printed."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False
@@ -65,18 +66,18 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class asks so
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - part of the overridden signature
         init_settings: PydanticBaseSettingsSource,
-        *_: Any,
-        **__: Any,
+        *_: object,
+        **__: object,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what it is given: the places are ours, and each can be told of."""
+        """Turn off pydantic's own sources: it does not report where a value comes from."""
         return (init_settings,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OracleSettings:
-    """All that is needed to connect to a database; `dsn` wins over host, port and service."""
+    """What a database connection needs. `dsn` overrides host, port and service name."""
 
     username: SecretStr
     password: SecretStr
@@ -91,139 +92,168 @@ class OracleSettings:
     config_dir: str | None = None
     client_lib_dir: str | None = None
     driver: str = "auto"
-    deadline: float | None = None
+    deadline: float | None = None  # seconds
 
 
 @dataclass(frozen=True)
-class Place:
-    """Somewhere settings are looked for; values by the name of the environment variable."""
+class SettingOrigin:
+    """A setting, the place that its value comes from, and the places that it overrides.
+
+    `text` is the value as it may be shown: secrets are masked.
+    """
+
+    variable: str
+    text: str
+    origin: str
+    overridden: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SettingsReport:
+    """Every setting with its origin. `warning` says why SSM could not be read, if so."""
+
+    origins: tuple[SettingOrigin, ...]
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One place that has settings: values by the name of the environment variable."""
 
     name: str
-    values: Mapping[str, str | None] = field(repr=False)  # secrets among them
+    values: Mapping[str, str | None] = field(repr=False)  # may hold secrets
 
     def get(self, variable: str) -> str | None:
-        """The value, or None where it is absent, empty or still a placeholder."""
+        """The value; None if it is absent, empty or still a placeholder."""
         value = self.values.get(variable)
         return None if is_blank(value) else value
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where a setting was found: the place that won, and those that have it too and lost."""
-
-    variable: str
-    shown: str  # masked where it is a secret
-    winner: str
-    losers: tuple[str, ...]
-
-
 def load_settings(
-    options: Mapping[str, str | None],
-    environment: Mapping[str, str],
-    env_file: Path | None,
-    *,
-    ssm: bool = False,
-) -> tuple[Settings, tuple[Provenance, ...]]:
-    """Find every setting, and say where; AWS SSM is asked where `ssm` says so.
+    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+) -> Settings:
+    """Merge the settings of options, environment, `.env` file and defaults. Never reads SSM.
 
-    `env_file` None means `.env` in the working folder, where there is one. Raises `NotFoundError`
-    for a named file that is not there, `SettingsError` for a value that cannot be one,
-    and, where SSM is asked and does not answer, `AwsError`.
+    `env_file` None means `.env` in the working folder, if there is one. Raises `NotFoundError` if
+    a named file does not exist, and `SettingsError` if a value is invalid.
     """
-    places = _places(options, environment, env_file)
-    settings = _found(places)
-    if ssm:
-        places = _with_parameters(places, settings, _parameters(settings))
-        settings = _found(places)
-    return settings, tuple(_provenances(settings, places))
+    return _merge(_local_layers(options, environment, env_file))
+
+
+def explain_settings(
+    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+) -> SettingsReport:
+    """Every setting with its origin, from SSM too unless the settings forbid it.
+
+    If SSM cannot be read, the report has a warning and the other settings. Raises what
+    `load_settings` raises.
+    """
+    layers = _local_layers(options, environment, env_file)
+    settings = _merge(layers)
+    if settings.credentials == "env":
+        return SettingsReport(_origins(settings, layers))
+    try:
+        with_ssm = _add_parameters(layers, settings, _read_parameters(settings))
+        return SettingsReport(_origins(_merge(with_ssm), with_ssm))
+    except (AwsError, SettingsError) as error:
+        return SettingsReport(_origins(settings, layers), error.message)
 
 
 def oracle_settings(
     options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
 ) -> OracleSettings:
-    """What is needed to connect. Raises `SettingsError`, which names all that is missing.
+    """The settings of a database connection.
 
-    SSM is asked, by one call, where something is still missing and AWS finds credentials.
+    Reads SSM, with one call, if a needed setting is missing and AWS finds credentials. Raises
+    `SettingsError` that names all missing settings, and `AwsError` if SSM cannot be read: a failed
+    call must not silently select another database.
     """
-    places = _places(options, environment, env_file)
-    settings = _found(places)
-    looked = ["the environment", *(place.name for place in places[2:])]
-    from_ssm = settings.credentials == "ssm"
+    layers = _local_layers(options, environment, env_file)
+    settings = _merge(layers)
+    searched = ["the environment", *(layer.name for layer in layers[2:])]
     if settings.credentials == "env":
-        looked.append("not in SSM: --credentials env")
-    elif from_ssm or _missing(settings):
-        parameters = _parameters(settings)
+        searched.append("not in SSM: --credentials env")
+    elif settings.credentials == "ssm" or _missing(settings):
+        parameters = _read_parameters(settings)
         path = parameter_path(settings)
         if parameters is None:
-            looked.append(f"not in SSM {path}: AWS finds no credentials")
+            searched.append(f"not in SSM {path}: AWS finds no credentials")
         else:
-            looked.append(f"SSM {path} in {settings.aws_region}{_lacking(parameters)}")
-        if from_ssm:
-            looked = looked[-1:]
-        places = _with_parameters(places, settings, parameters)
-        settings = _found(places)
+            searched.append(f"SSM {path} in {settings.aws_region}{_problems(parameters)}")
+        if settings.credentials == "ssm":
+            searched = searched[-1:]
+        layers = _add_parameters(layers, settings, parameters)
+        settings = _merge(layers)
     username, password = settings.oracle_username, settings.oracle_password
     missing = _missing(settings)
     if missing or username is None or password is None:
-        one = len(missing) == 1
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise SettingsError(
-            f"{', '.join(missing)} {'is' if one else 'are'} not set; looked in "
-            + ", ".join(looked),
-            hint=f"set {'it' if one else 'them'} in the environment or in .env, or put the "
-            "parameters into SSM; `marketpulse config` shows what was found",
+            f"{', '.join(missing)} {are} not set; looked in {', '.join(searched)}",
+            hint=f"set {them} in the environment, in .env or in SSM; `marketpulse config` shows "
+            "every setting",
             check="MP-SET-002",
         )
     return OracleSettings(
-        username,
-        password,
-        settings.oracle_dsn,
-        settings.oracle_host,
-        settings.oracle_port,
-        settings.oracle_service_name,
-        settings.oracle_schema,
-        settings.oracle_table_name,
-        settings.oracle_wallet_location,
-        settings.oracle_wallet_password,
-        settings.tns_admin,
-        settings.oracle_client_lib_dir,
-        settings.oracle_driver,
-        settings.deadline,
+        username=username,
+        password=password,
+        dsn=settings.oracle_dsn,
+        host=settings.oracle_host,
+        port=settings.oracle_port,
+        service_name=settings.oracle_service_name,
+        schema=settings.oracle_schema,
+        table_name=settings.oracle_table_name,
+        wallet_location=settings.oracle_wallet_location,
+        wallet_password=settings.oracle_wallet_password,
+        config_dir=settings.tns_admin,
+        client_lib_dir=settings.oracle_client_lib_dir,
+        driver=settings.oracle_driver,
+        deadline=settings.deadline,
     )
 
 
 def parameter_path(settings: Settings) -> str:
-    """Where the seven parameters of an environment are."""
+    """The path of the connection parameters of an environment in SSM."""
     return f"/{settings.app_prefix}/{settings.env}/{settings.app_name}/oracle/"
 
 
-def _places(
+def _local_layers(
     options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
-) -> list[Place]:
-    return [Place("option", options), Place("environment", environment), *_dotenv(env_file)]
+) -> list[_Layer]:
+    """The layers on this machine, the highest priority first."""
+    return [
+        _Layer("option", options),
+        _Layer("environment", environment),
+        *_read_env_file(env_file),
+    ]
 
 
-def _found(places: Sequence[Place]) -> Settings:
-    """The settings of these places. Raises `SettingsError` for a value that cannot be one."""
+def _merge(layers: Sequence[_Layer]) -> Settings:
+    """The settings of these layers. Raises `SettingsError` if a value is invalid.
+
+    Only the value that wins is checked: a valid option may override an invalid file.
+    """
     variables = [str(info.validation_alias) for info in Settings.model_fields.values()]
-    found: dict[str, Any] = {
+    values = {
         variable: text
-        for place in reversed(places)
+        for layer in reversed(layers)
         for variable in variables
-        if (text := place.get(variable)) is not None
+        if (text := layer.get(variable)) is not None
     }
     try:
-        return Settings(**found)
+        return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0])
-        where = next(place.name for place in places if place.get(variable) is not None)
+        origin = next(layer.name for layer in layers if layer.get(variable) is not None)
+        # `from None`: the original error shows the value, which may be a secret in a wrong place.
         raise SettingsError(
-            f"{variable} ({where}): {first['msg'].lower()}", hint="correct it there"
+            f"{variable} ({origin}): {first['msg'].lower()}", hint="correct the value there"
         ) from None
 
 
 def _missing(settings: Settings) -> list[str]:
-    """The settings without which nobody connects, and which nobody has."""
+    """The settings that a connection needs and that are not set."""
     needed: dict[str, object] = {
         "ORACLE_HOST": settings.oracle_dsn or settings.oracle_host,
         "ORACLE_SERVICE_NAME": settings.oracle_dsn or settings.oracle_service_name,
@@ -233,41 +263,49 @@ def _missing(settings: Settings) -> list[str]:
     return [variable for variable, value in needed.items() if value is None]
 
 
-def _parameters(settings: Settings) -> Mapping[str, str | None] | None:
-    """The parameters by their short names; None where AWS finds no credentials."""
+def _read_parameters(settings: Settings) -> Mapping[str, str] | None:
+    """The values in SSM by parameter name; None if AWS finds no credentials."""
     from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
     stored = read_parameters(parameter_path(settings), settings.aws_region)
     return None if stored is None else {name: item.value for name, item in stored.items()}
 
 
-def _with_parameters(
-    places: Sequence[Place], settings: Settings, parameters: Mapping[str, str | None] | None
-) -> list[Place]:
-    """SSM among the places: the last, or, where it alone is wanted, the only one for its own."""
-    values = {PARAMETERS[it]: value for it, value in (parameters or {}).items() if it in PARAMETERS}
-    ours = Place(f"SSM {parameter_path(settings)}", values)
+def _add_parameters(
+    layers: Sequence[_Layer], settings: Settings, parameters: Mapping[str, str] | None
+) -> list[_Layer]:
+    """The layers with SSM as the last.
+
+    With `--credentials ssm` the other layers lose the settings that SSM is responsible for.
+    """
+    values = {
+        PARAMETERS[name]: value for name, value in (parameters or {}).items() if name in PARAMETERS
+    }
+    ssm = _Layer(f"SSM {parameter_path(settings)}", values)
     if settings.credentials != "ssm":
-        return [*places, ours]
-    theirs = {*PARAMETERS.values(), "ORACLE_DSN"}
-    kept = [
-        Place(it.name, {name: value for name, value in it.values.items() if name not in theirs})
-        for it in places
+        return [*layers, ssm]
+    hidden = {*PARAMETERS.values(), "ORACLE_DSN"}
+    remaining = [
+        _Layer(
+            layer.name,
+            {name: value for name, value in layer.values.items() if name not in hidden},
+        )
+        for layer in layers
     ]
-    return [*kept, ours]
+    return [*remaining, ssm]
 
 
-def _lacking(parameters: Mapping[str, str | None]) -> str:
-    """What is wrong with the parameters, in words."""
-    place = Place("SSM", parameters)
-    absent = [it for it in PARAMETERS if it not in parameters]
-    empty = [it for it in PARAMETERS if it in parameters and place.get(it) is None]
-    told = [f"no {', '.join(absent)}"] if absent else []
-    told += [f"{', '.join(empty)} still a placeholder"] if empty else []
-    return f" ({'; '.join(told)})" if told else ""
+def _problems(parameters: Mapping[str, str]) -> str:
+    """What is wrong with the parameters in SSM, in parentheses; empty if nothing is."""
+    absent = [name for name in PARAMETERS if name not in parameters]
+    blank = [name for name in PARAMETERS if name in parameters and is_blank(parameters[name])]
+    problems = [f"no {', '.join(absent)}"] if absent else []
+    problems += [f"{', '.join(blank)} still a placeholder"] if blank else []
+    return f" ({'; '.join(problems)})" if problems else ""
 
 
-def _dotenv(env_file: Path | None) -> list[Place]:
+def _read_env_file(env_file: Path | None) -> list[_Layer]:
+    """The layer of the `.env` file; none if the default file does not exist."""
     path = env_file or Path(".env")
     if not path.is_file():
         if env_file:
@@ -284,33 +322,35 @@ def _dotenv(env_file: Path | None) -> list[Place]:
             f"{path}: cannot be read: {error.strerror}", hint="check the file's permissions"
         ) from error
     values: dict[str, str | None] = {}
-    for line in parse_stream(StringIO(text)):
-        if line.error:
-            written = line.original.string
-            blank_lines = written[: len(written) - len(written.lstrip())].count("\n")
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            # python-dotenv counts from the blank lines before the faulty one.
+            original = binding.original.string
+            blank_lines = original[: len(original) - len(original.lstrip())].count("\n")
             raise SettingsError(
-                f"{path}: line {line.original.line + blank_lines}: this is not NAME=VALUE",
-                hint="a value that begins with a quote ends with one; # begins a comment",
+                f"{path}: line {binding.original.line + blank_lines}: this is not NAME=VALUE",
+                hint="close every quote; write comments after #",
             )
-        if line.key is not None:
-            values[line.key] = line.value
-    return [Place(str(path), values)]
+        if binding.key is not None:
+            values[binding.key] = binding.value
+    return [_Layer(str(path), values)]
 
 
-def _provenances(settings: Settings, places: Sequence[Place]) -> list[Provenance]:
-    found = []
-    for name, info in type(settings).model_fields.items():
+def _origins(settings: Settings, layers: Sequence[_Layer]) -> tuple[SettingOrigin, ...]:
+    """Where each setting comes from, in the order of the settings."""
+    origins = []
+    for name, info in Settings.model_fields.items():
         variable = str(info.validation_alias)
-        value = getattr(settings, name)
-        holders = [place.name for place in places if place.get(variable) is not None]
-        winner, *losers = holders or ["not set" if value is None else "default"]
-        found.append(Provenance(variable, _shown(variable, value), winner, tuple(losers)))
-    return found
+        value: object = getattr(settings, name)
+        holders = [layer.name for layer in layers if layer.get(variable) is not None]
+        origin, *overridden = holders or ["not set" if value is None else "default"]
+        origins.append(SettingOrigin(variable, _mask(variable, value), origin, tuple(overridden)))
+    return tuple(origins)
 
 
-def _shown(variable: str, value: object) -> str:
+def _mask(variable: str, value: object) -> str:
     if value is None:
         return ""
-    if variable == "ORACLE_DSN" and "@" in str(value):  # it is refused, and may hold a password
+    if variable == "ORACLE_DSN" and "@" in str(value):  # invalid, and may contain a password
         return MASK
     return MASK if isinstance(value, SecretStr) else str(value)

@@ -223,7 +223,6 @@ def test_the_environment_is_an_argument() -> None:
     }
     # OracleDatabase() is a front door, too.
     assert readers == {
-        "cli.diagnosis",
         "cli.session",
         "cli.startup",
         "function.events",

@@ -119,7 +119,7 @@ def store() -> Iterator[dict[str, str]]:
         connection.close()
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     ssm = boto3.client("ssm", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
-    path = parameter_path(load_settings({}, {}, None)[0])
+    path = parameter_path(load_settings({}, {}, None))
     for name in PARAMETERS:
         kind = "SecureString" if name in SECRET_NAMES else "String"
         ssm.put_parameter(Name=path + name, Value="1521", Type=kind)

@@ -1,4 +1,4 @@
-"""Settings: which place wins, where each was found, and that secrets stay secret."""
+"""Settings: which place wins, where each value comes from, and that secrets stay secret."""
 
 import itertools
 from pathlib import Path
@@ -7,7 +7,13 @@ import pytest
 from pydantic import SecretStr
 
 from marketpulse.errors import MarketPulseError, NotFoundError, SettingsError
-from marketpulse.settings import MASK, Place, Provenance, Settings, load_settings
+from marketpulse.settings import (
+    MASK,
+    SettingOrigin,
+    Settings,
+    explain_settings,
+    load_settings,
+)
 
 PLACES = ("option", "environment", "file", "default")
 SECRET = "0pen-Sesame-11"
@@ -15,12 +21,15 @@ SECRET = "0pen-Sesame-11"
 
 def load(
     tmp_path: Path, *, option: str | None = None, file: str | bytes = "", **environment: str
-) -> tuple[Settings, dict[str, Provenance]]:
-    """The settings from an option MARKETPULSE_SOURCE, an environment and a file."""
+) -> tuple[Settings, dict[str, SettingOrigin]]:
+    """Load settings from an option MARKETPULSE_SOURCE, an environment and a file."""
     path = tmp_path / "desk.env"
     path.write_bytes(file if isinstance(file, bytes) else file.encode())
-    settings, found = load_settings({"MARKETPULSE_SOURCE": option}, environment, path)
-    return settings, {it.variable: it for it in found}
+    options = {"MARKETPULSE_SOURCE": option, "MARKETPULSE_CREDENTIALS": "env"}
+    settings = load_settings(options, environment, path)
+    report = explain_settings(options, environment, path)
+    assert report.warning == ""
+    return settings, {setting.variable: setting for setting in report.origins}
 
 
 @pytest.mark.parametrize(
@@ -29,8 +38,8 @@ def load(
     ids=lambda names: " ".join(names) or "none",
 )
 def test_option_environment_file_default(tmp_path: Path, present: tuple[str, ...]) -> None:
-    """The first place that has a value wins; the others are named as having lost."""
-    settings, found = load(
+    """The first place that has a value wins; the others are listed as overridden."""
+    settings, origins = load(
         tmp_path,
         option="by-option" if "option" in present else None,
         file="MARKETPULSE_SOURCE=by-file\n" if "file" in present else "",
@@ -40,18 +49,18 @@ def test_option_environment_file_default(tmp_path: Path, present: tuple[str, ...
     winner, *losers = [shown.get(place, place) for place in (present or ("default",))]
 
     assert settings.source == (f"by-{present[0]}" if present else "oracle")
-    assert found["MARKETPULSE_SOURCE"] == Provenance(
+    assert origins["MARKETPULSE_SOURCE"] == SettingOrigin(
         "MARKETPULSE_SOURCE", settings.source, winner, tuple(losers)
     )
 
 
 def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
-    """The variables and defaults are those that the documentation promises."""
-    _, found = load(tmp_path)
+    """The variables and defaults match the documentation."""
+    _, origins = load(tmp_path)
 
-    assert {name: (it.shown, it.winner) for name, it in found.items()} == {
+    assert {name: (setting.text, setting.origin) for name, setting in origins.items()} == {
         "MARKETPULSE_SOURCE": ("oracle", "default"),
-        "MARKETPULSE_CREDENTIALS": ("auto", "default"),
+        "MARKETPULSE_CREDENTIALS": ("env", "option"),
         "MARKETPULSE_DEADLINE": ("", "not set"),
         "ORACLE_DSN": ("", "not set"),
         "ORACLE_HOST": ("", "not set"),
@@ -77,9 +86,9 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "PLACEHOLDER", "PLACEHOLDER_SET_ME"])
-def test_a_value_that_is_none_counts_as_not_set(tmp_path: Path, nothing: str) -> None:
-    """Empty and PLACEHOLDER values lose to the next place, and are not named as losers."""
-    settings, found = load(
+def test_blanks_and_placeholders_count_as_not_set(tmp_path: Path, nothing: str) -> None:
+    """Empty and PLACEHOLDER values are ignored, and not listed as overridden."""
+    settings, origins = load(
         tmp_path,
         file="ORACLE_HOST=db.example\nORACLE_PORT=1522\n",
         ORACLE_HOST=nothing,
@@ -90,13 +99,13 @@ def test_a_value_that_is_none_counts_as_not_set(tmp_path: Path, nothing: str) ->
     assert (settings.oracle_host, settings.oracle_port) == ("db.example", 1522)
     assert settings.oracle_schema is None
     file = str(tmp_path / "desk.env")
-    assert found["ORACLE_HOST"] == Provenance("ORACLE_HOST", "db.example", file, ())
-    assert found["ORACLE_SCHEMA"] == Provenance("ORACLE_SCHEMA", "", "not set", ())
+    assert origins["ORACLE_HOST"] == SettingOrigin("ORACLE_HOST", "db.example", file, ())
+    assert origins["ORACLE_SCHEMA"] == SettingOrigin("ORACLE_SCHEMA", "", "not set", ())
 
 
 @pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "15.21", "1521x", "9" * 5000, SECRET])
 def test_a_bad_port_names_variable_and_place(tmp_path: Path, port: str) -> None:
-    """A value that cannot be one is refused by name and place, without the value."""
+    """The error names the variable and the place, never the value."""
     for place, arguments in (
         ("environment", {"ORACLE_PORT": port}),
         (str(tmp_path / "desk.env"), {"file": f"ORACLE_PORT={port}"}),
@@ -110,16 +119,16 @@ def test_a_bad_port_names_variable_and_place(tmp_path: Path, port: str) -> None:
 
 
 def test_a_good_port_hides_a_bad_one(tmp_path: Path) -> None:
-    """Only the place that wins has to be right."""
-    settings, found = load(tmp_path, file="ORACLE_PORT=nonsense", ORACLE_PORT=" 1522 ")
+    """Only the value that wins must be valid."""
+    settings, origins = load(tmp_path, file="ORACLE_PORT=nonsense", ORACLE_PORT=" 1522 ")
 
     assert settings.oracle_port == 1522
-    assert found["ORACLE_PORT"].losers == (str(tmp_path / "desk.env"),)
+    assert origins["ORACLE_PORT"].overridden == (str(tmp_path / "desk.env"),)
 
 
-def test_secrets_show_themselves_to_nobody(tmp_path: Path) -> None:
-    """User name and password are masked wherever settings are shown; code can ask for them."""
-    settings, found = load(
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    """User name and password are masked wherever settings are printed."""
+    settings, origins = load(
         tmp_path,
         file="ORACLE_PASSWORD=0pen-Barley-22\n",
         ORACLE_USERNAME="ALI_BABA_40",
@@ -128,30 +137,30 @@ def test_secrets_show_themselves_to_nobody(tmp_path: Path) -> None:
 
     assert isinstance(settings.oracle_password, SecretStr)
     assert settings.oracle_password.get_secret_value() == SECRET
-    assert found["ORACLE_PASSWORD"].shown == found["ORACLE_USERNAME"].shown == MASK
-    assert found["ORACLE_PASSWORD"].losers == (str(tmp_path / "desk.env"),)
-    place = Place("environment", {"ORACLE_PASSWORD": SECRET})
-    shown = [f"{it!r} {it}" for it in (settings, found, place)]
-    shown += [
+    assert origins["ORACLE_PASSWORD"].text == origins["ORACLE_USERNAME"].text == MASK
+    assert origins["ORACLE_PASSWORD"].overridden == (str(tmp_path / "desk.env"),)
+    printed = [
+        f"{settings!r} {settings}",
+        f"{origins!r}",
         str(settings.model_dump()),
         settings.model_dump_json(),
         f"{settings.model_fields_set}",
     ]
-    for text in shown:
+    for text in printed:
         for secret in (SECRET, "ALI_BABA_40", "0pen-Barley-22"):
             assert secret not in text
 
 
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:
-    """Settings are what was found; nothing sets them afterwards."""
+    """Settings are immutable."""
     settings, _ = load(tmp_path)
 
     with pytest.raises(ValueError, match="frozen"):
         settings.oracle_host = "elsewhere"
 
 
-def test_a_named_file_has_to_be_there(tmp_path: Path) -> None:
-    """--env-file names a file that is missing, or a folder: that is an error, with its name."""
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    """A missing file or a folder as --env-file is an error with its name."""
     for path in (tmp_path / "nowhere.env", tmp_path):
         with pytest.raises(NotFoundError) as refused:
             load_settings({}, {}, path)
@@ -159,23 +168,23 @@ def test_a_named_file_has_to_be_there(tmp_path: Path) -> None:
         assert refused.value.exit_code == 6
 
 
-def test_the_file_of_the_folder_is_read_where_there_is_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without --env-file the .env of the working folder counts, and may be missing."""
+def test_the_default_file_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --env-file, .env in the working folder is read if it exists."""
     monkeypatch.chdir(tmp_path)
-    assert load_settings({}, {}, None)[0].oracle_host is None
+    assert load_settings({}, {}, None).oracle_host is None
     Path(".env").write_text("ORACLE_HOST=db.example\n", encoding="utf-8")
-    settings, found = load_settings({}, {}, None)
+    options = {"MARKETPULSE_CREDENTIALS": "env"}
+    settings = load_settings(options, {}, None)
+    report = explain_settings(options, {}, None)
 
     assert settings.oracle_host == "db.example"
-    assert {it.variable: it.winner for it in found}["ORACLE_HOST"] == ".env"
+    assert {setting.variable: setting.origin for setting in report.origins}["ORACLE_HOST"] == ".env"
 
 
-def test_a_named_file_replaces_the_one_of_the_folder(
+def test_a_named_file_replaces_the_default_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --env-file the .env of the working folder is not read at all."""
+    """With --env-file, .env in the working folder is not read."""
     monkeypatch.chdir(tmp_path)
     Path(".env").write_text("ORACLE_HOST=db.example\n", encoding="utf-8")
     settings, _ = load(tmp_path)
@@ -200,8 +209,8 @@ UNKNOWN=ignored
 @pytest.mark.parametrize("encoded", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_files_as_people_write_them(tmp_path: Path, encoded: str, line_end: str) -> None:
-    """Comments, export, quotes, blanks, a byte-order mark and CRLF are understood."""
-    settings, found = load(tmp_path, file=FILE.replace("\n", line_end).encode(encoded))
+    """Comments, export, quotes, blanks, a byte-order mark and CRLF are accepted."""
+    settings, origins = load(tmp_path, file=FILE.replace("\n", line_end).encode(encoded))
 
     assert settings.oracle_host == "db.example"
     assert settings.oracle_port == 1522
@@ -210,11 +219,11 @@ def test_files_as_people_write_them(tmp_path: Path, encoded: str, line_end: str)
     assert settings.oracle_schema == "COLORS"
     assert settings.oracle_table_name is None
     assert settings.app_name == "été"
-    assert found["ORACLE_HOST"].winner == str(tmp_path / "desk.env")
+    assert origins["ORACLE_HOST"].origin == str(tmp_path / "desk.env")
 
 
-def test_the_last_of_two_lines_counts(tmp_path: Path) -> None:
-    """A name that stands twice in a file has the later value."""
+def test_the_last_of_two_lines_wins(tmp_path: Path) -> None:
+    """If a name occurs twice in a file, the later value counts."""
     assert load(tmp_path, file="ENV=uat\nENV=prod\n")[0].env == "prod"
 
 
@@ -228,7 +237,7 @@ def test_the_last_of_two_lines_counts(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    """A file with a line that is no setting, or in another encoding, is named, not shown."""
+    """An error in a file names the file and the line, never its content."""
     with pytest.raises(MarketPulseError) as refused:
         load(tmp_path, file=content)
 

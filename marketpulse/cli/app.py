@@ -95,16 +95,17 @@ def root(
         console.log(level, as_json=log_format is LogFormat.JSON)
 
 
-app.command("run-colors")(colors.run_colors)
+# --help lists the commands in this order.
+app.command("demo")(demo.demo)
+app.command("doctor")(diagnosis.doctor)
+app.command("config")(diagnosis.config)
 app.command("list-tables")(extraction.list_tables)
 app.command("schema")(extraction.schema)
 app.command("sample")(extraction.sample)
 app.command("verify")(extraction.verify)
+app.command("run-colors")(colors.run_colors)
 app.command("push-s3")(publishing.push_s3)
 app.command("terraform")(publishing.terraform)
-app.command("doctor")(diagnosis.doctor)
-app.command("config")(diagnosis.config)
-app.command("demo")(demo.demo)
 app.add_typer(colors.rules_app, name="rules", help="Check and test exclusion rules.")
 app.add_typer(
     publishing.ssm_app, name="ssm", help="Write and check the connection parameters in AWS SSM."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import typer
@@ -10,7 +9,6 @@ import typer
 from marketpulse.cli import render
 from marketpulse.cli.options import DoctorBucket, DoctorTable, OutputFormat, ResultFormat
 from marketpulse.cli.session import Session
-from marketpulse.errors import AwsError, SettingsError
 
 
 def doctor(
@@ -24,7 +22,7 @@ def doctor(
     from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
 
     session: Session = ctx.obj
-    region = session.settings()[0].aws_region
+    region = session.settings().aws_region
     options = DoctorOptions(
         settings=session.oracle_settings,
         identity=lambda: caller_identity(region),
@@ -54,14 +52,6 @@ def _bucket_test(bucket: str, region: str) -> Callable[[], str]:
 
 def config(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
     """Show every setting, where its value comes from, and what it overrides."""
-    from marketpulse.settings import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
-
     session: Session = ctx.obj
-    settings, provenances = session.settings()
-    if settings.credentials != "env":
-        try:
-            with_ssm = load_settings(session.options, os.environ, session.env_file, ssm=True)
-            provenances = with_ssm[1]
-        except (AwsError, SettingsError) as error:
-            session.say(f"warning: {error.message}")
-    render.show_settings(provenances, as_json=result_format is OutputFormat.JSON)
+    as_json = result_format is OutputFormat.JSON
+    render.show_settings(session.explain_settings(), as_json=as_json, say=session.say)

@@ -60,7 +60,7 @@ def push_s3(
     from marketpulse.publish import PushOptions, check_receipt, push  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
-    settings, _ = session.settings()
+    settings = session.settings()
     if receipt is not None:
         check_receipt(receipt)
     options = PushOptions(
@@ -98,7 +98,7 @@ def push_results(session: Session, folder: Path, target: str | None) -> Receipt 
         return None
     from marketpulse.publish import PushOptions, push  # noqa: PLC0415 - not for --help
 
-    settings, _ = session.settings()
+    settings = session.settings()
     options = PushOptions(region=settings.aws_region, timeout=settings.deadline)
     try:
         return push([folder], target, options, progress=session.progress("bytes"))
@@ -156,7 +156,7 @@ def ssm_put(
     else:
         lines = parameters.parse_parameters(sys.stdin.buffer.read())
         values = {name: value for name, value in lines.items() if name in chosen}
-    settings, _ = session.settings()
+    settings = session.settings()
     written = parameters.put(parameter_path(settings), settings.aws_region, values, kms_key)
     render.show_parameters(written, as_json=result_format is OutputFormat.JSON)
     session.say(f"written: {', '.join(values)}")
@@ -169,7 +169,7 @@ def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TAB
     from marketpulse.settings import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
     session: Session = ctx.obj
-    settings, _ = session.settings()
+    settings = session.settings()
     checked = parameters.check(parameter_path(settings), settings.aws_region)
     render.show_parameters(checked, as_json=result_format is OutputFormat.JSON)
     if not checked.complete:

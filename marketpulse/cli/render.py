@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from marketpulse.extraction.verify import Verified
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
-    from marketpulse.settings import Provenance
+    from marketpulse.settings import SettingsReport
 
 # A rejected whole number with this many digits was damaged before: a float keeps only 15 of them.
 _DAMAGED_NUMBER = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not an integer$")
@@ -298,26 +298,28 @@ def show_parameters(report: ParametersReport, *, as_json: bool) -> None:
 # -- diagnosis -------------------------------------------------------------------------------------
 
 
-def show_settings(provenances: Sequence[Provenance], *, as_json: bool) -> None:
+def show_settings(report: SettingsReport, *, as_json: bool, say: Say) -> None:
     """Show each setting, where its value comes from, and what it overrides."""
+    if report.warning:
+        say(f"warning: {report.warning}")
     if as_json:
         console.show_json(
             [
                 {
                     "name": setting.variable,
-                    "value": setting.shown,
-                    "from": setting.winner,
-                    "also": [*setting.losers],
+                    "value": setting.text,
+                    "from": setting.origin,
+                    "also": [*setting.overridden],
                 }
-                for setting in provenances
+                for setting in report.origins
             ]
         )
         return
     rows = [
-        (setting.variable, setting.shown, setting.winner, ", ".join(setting.losers))
-        for setting in provenances
+        (setting.variable, setting.text, setting.origin, ", ".join(setting.overridden))
+        for setting in report.origins
     ]
-    console.show_table(("setting", "value", "from", "overrides"), rows)
+    console.show_table(("setting", "value", "from", "overridden in"), rows)
 
 
 def show_diagnosis(steps: Iterable[Step], *, as_json: bool) -> int:

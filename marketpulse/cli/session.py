@@ -13,7 +13,7 @@ from marketpulse.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from marketpulse.model import Progress
-    from marketpulse.settings import OracleSettings, Provenance, Settings
+    from marketpulse.settings import OracleSettings, Settings, SettingsReport
     from marketpulse.sources import Source
 
 
@@ -28,11 +28,11 @@ class Session:
     deadline: float | None = None
     verbose: bool = False
     quiet: bool = False
-    _settings: tuple[Settings, tuple[Provenance, ...]] | None = field(default=None, repr=False)
+    _settings: Settings | None = field(default=None, repr=False)
     _oracle: OracleSettings | None = field(default=None, repr=False)
 
-    def settings(self) -> tuple[Settings, tuple[Provenance, ...]]:
-        """The settings and the origin of each."""
+    def settings(self) -> Settings:
+        """The settings, without those in AWS SSM."""
         if self._settings is None:
             from marketpulse.settings import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
@@ -47,6 +47,12 @@ class Session:
             self._oracle = oracle_settings(self.options, os.environ, self.env_file)
         return self._oracle
 
+    def explain_settings(self) -> SettingsReport:
+        """Every setting with its origin, including AWS SSM."""
+        from marketpulse.settings import explain_settings  # noqa: PLC0415 - pydantic: 0.2 s
+
+        return explain_settings(self.options, os.environ, self.env_file)
+
     @property
     def options(self) -> dict[str, str | None]:
         """The options by the names of the settings that they override."""
@@ -59,7 +65,7 @@ class Session:
 
     def secrets(self) -> list[str]:
         """The passwords of this run. Shorter than eight characters they match by accident."""
-        settings, _ = self.settings()
+        settings = self.settings()
         passwords = [settings.oracle_password, settings.oracle_wallet_password]
         passwords += [self._oracle.password] if self._oracle else []
         texts = dict.fromkeys(password.get_secret_value() for password in passwords if password)
@@ -96,7 +102,7 @@ class Session:
                     "INPUT and --source both name the input", hint="leave out one of them"
                 )
             return open_source(inputs[0]) if len(inputs) == 1 else open_files(inputs)
-        name = option or self.settings()[0].source
+        name = option or self.settings().source
         if name != "oracle":
             return open_source(name)
         try:

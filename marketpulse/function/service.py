@@ -86,7 +86,7 @@ class Service:
     @cached_property
     def settings(self) -> Settings:
         """The settings, without those of the database."""
-        return load_settings({}, self._environment, None)[0]
+        return load_settings({}, self._environment, None)
 
     def tables(self) -> list[dict[str, Any]]:
         """The tables, as `list-tables --format json` has them."""

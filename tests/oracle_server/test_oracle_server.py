@@ -64,7 +64,10 @@ def test_tls_with_a_wallet(tmp_path: Path) -> None:
     users = {"MARKET": PASSWORD}
     with OracleServer(DuckEngine(market(rows=5)), users=users, tls=tls) as server:
         settings = OracleSettings(
-            SecretStr("market"), SecretStr(PASSWORD), server.dsn, wallet_location=str(wallet)
+            username=SecretStr("market"),
+            password=SecretStr(PASSWORD),
+            dsn=server.dsn,
+            wallet_location=str(wallet),
         )
         with OracleSource(OracleDatabase(settings)) as source:
             assert source.scan("SECURITIES").read_all().num_rows == 6
@@ -77,7 +80,9 @@ def test_tls_with_a_wallet(tmp_path: Path) -> None:
         )
         with OracleSource(OracleDatabase(by_parameters)) as source:
             assert len(source.tables()) > 5
-        bare = OracleSettings(SecretStr("market"), SecretStr(PASSWORD), server.dsn)
+        bare = OracleSettings(
+            username=SecretStr("market"), password=SecretStr(PASSWORD), dsn=server.dsn
+        )
         with pytest.raises(UnreachableError) as refused:
             OracleDatabase(bare).__enter__()
         assert refused.value.check == "MP-TLS-001"

@@ -71,7 +71,7 @@ def test_the_parameters_are_those_of_the_code() -> None:
 
     assert local("parameters") == [*PARAMETERS]
     assert set(local("encrypted")) == SECRET_NAMES
-    settings, _ = load_settings({}, {}, None)
+    settings = load_settings({}, {}, None)
     filled = local("parameter_path")
     for name in ("app_prefix", "env", "app_name"):
         variable = next(
@@ -238,7 +238,7 @@ def test_no_secret_reaches_the_state(infra: Path) -> None:
 
     assert put.code == 0, put.err
     state = (infra / "terraform.tfstate").read_text()
-    assert parameter_path(load_settings({}, {}, None)[0]) + "password" in state
+    assert parameter_path(load_settings({}, {}, None)) + "password" in state
     assert [value for value in values.values() if value in state] == []
     assert "No changes." in planned.stdout
 

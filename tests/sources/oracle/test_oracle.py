@@ -67,7 +67,7 @@ def _well(server: OracleServer) -> Iterator[None]:
 def settings(server: OracleServer, **other: Any) -> OracleSettings:
     """How to get there."""
     known: dict[str, Any] = {"dsn": server.dsn, "schema": "MARKET", **other}
-    return OracleSettings(SecretStr("analyst"), SecretStr(PASSWORD), **known)
+    return OracleSettings(username=SecretStr("analyst"), password=SecretStr(PASSWORD), **known)
 
 
 @contextmanager
