@@ -1,4 +1,20 @@
-"""Files that appear together or not at all: parts, then their names, then the seal."""
+"""Files that appear together or not at all.
+
+A set of files has a seal: the file that lists the others and makes the set complete. This is what
+happens in the folder when a set replaces an earlier one. A run may die after any line:
+
+    COLORS.csv.0a1b2c3d.part                        files are written as parts
+    manifest.json.0a1b2c3d.part                     so is the new seal
+    manifest.json -> manifest.json.4e5f6a7b.part    the old set is no longer complete
+    the old files are removed
+    COLORS.csv.0a1b2c3d.part -> COLORS.csv          the new files take their names
+    manifest.json.0a1b2c3d.part -> manifest.json    the new set is complete
+    manifest.json.4e5f6a7b.part is removed
+
+So a seal never stands beside another set's files, and whatever is left of a set is listed in a
+seal or in the part of one. The next run removes that, and nothing else. Each run has its own mark
+(`0a1b2c3d`). Of two runs that write into one folder at once, one fails.
+"""
 
 from __future__ import annotations
 
@@ -26,213 +42,237 @@ class FileRecord:
     sha256: str
 
 
-class SealedFolder:
-    """A folder's set of files, which the seal lists and makes complete.
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """A kind of set: the name of its seal, and how the names of its files are found.
 
-    While the files are written they are called `.part`, each run's by its own mark. When all are
-    on the disk, and the new seal too as a part, the seal of an earlier set becomes a part, its
-    files and the parts of runs that did not end go, the new ones take their names, and the new seal
-    comes last: whatever happens in between, a seal never stands beside another set's files, and
-    what is there is in some list. Of two runs at once one fails. `listed` tells which files a seal
-    lists, and raises `ValueError` for what is none; a file that no seal here lists is somebody's,
-    and stays. `begun` tells which names parts have. A set without a seal is one file.
+    `is_member` says whether sets of this kind have files of a name. `list_files` reads the text of
+    a seal, and raises `ValueError` if it is not one.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        seal: str | None,
-        begun: Callable[[str], bool],
-        listed: Callable[[str], Collection[str]],
-    ) -> None:
+    name: str
+    is_member: Callable[[str], bool]
+    list_files: Callable[[str], Collection[str]]
+
+
+class FileSet:
+    """A set of files in the making; see `atomic_folder`."""
+
+    def __init__(self, folder: Path, seal: Seal) -> None:
         self._folder = folder
         self._seal = seal
-        self._begun = begun
-        self._listed = listed
-        self._suffix = _mark()
+        self._mark = _new_mark()
         self._names: list[str] = []
-        self._replacing = False
-        self._ours = self._found()
+        self._publishing = False
+        self._listed = self._read_seals()
 
     def part(self, name: str) -> Path:
-        """Where to write a file of the set for now.
+        """Return the path at which you write this file of the set.
 
-        Raises `OutputError` where something of this name is there that no set of ours holds.
+        Raises `OutputError` if the folder has a file of this name that no seal lists.
         """
-        ours = self._seal is None or name in self._ours
-        if not ours and os.path.lexists(self._folder / name) and name not in self._found():
+        path = self._folder / name
+        is_foreign = name not in self._listed and os.path.lexists(path)
+        if is_foreign and name not in self._read_seals():  # a run at the same time may have made it
             raise OutputError(
-                f"{self._folder / name}: it would be overwritten, and no {self._seal} lists it",
+                f"{path}: it would be overwritten, and no {self._seal.name} lists it",
                 hint="name another folder with --output, or move that file away",
             )
         self._names.append(name)
         return self._part(name)
 
-    def forget(self, name: str) -> None:
-        """Remove a file from the set again."""
+    def remove(self, name: str) -> None:
+        """Take a file out of the set again."""
         if name in self._names:
             self._names.remove(name)
         self._part(name).unlink(missing_ok=True)
 
-    def written(self) -> list[FileRecord]:
-        """Bring the parts to the disk, and tell what they are, by the names that they will have."""
-        files = []
-        with ThreadPoolExecutor(1) as disk:
-            synced = disk.map(_sync, map(self._part, self._names))
+    def records(self) -> list[FileRecord]:
+        """Bring the parts to the disk; return names, sizes and digests for the seal."""
+        records = []
+        with ThreadPoolExecutor(1) as executor:
+            synced = executor.map(_sync, map(self._part, self._names))
             for name in self._names:
                 with self._part(name).open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    files.append(FileRecord(name, os.fstat(file.fileno()).st_size, digest))
-            list(synced)  # raises what went wrong
-        return files
+                    records.append(FileRecord(name, os.fstat(file.fileno()).st_size, digest))
+            list(synced)  # raises what went wrong in the other thread
+        return records
 
-    def publish(self, seal: str = "") -> None:
+    def publish(self, seal_text: str) -> None:
         """Give all files their names, the seal last.
 
-        Raises `OutputError` where another run has written here since this one began.
+        Raises `OutputError` if another run has written into the folder since this one began.
         """
-        if self._seal and self._found() != self._ours:
+        if self._read_seals() != self._listed:
             raise OutputError(
                 f"{self._folder}: another run has written there meanwhile", hint="run it again"
             )
         for name in self._names:
             _sync(self._part(name))
-        left = self._set_aside(seal) if self._seal else []
-        self._clear(self._ours.difference(self._listed(seal)))
+        obsolete_seals = self._set_old_seal_aside(seal_text)
+        self._clear(self._listed.difference(self._seal.list_files(seal_text)))
         for name in self._names:
             self._part(name).replace(self._folder / name)
         _sync(self._folder)
-        if self._seal:
-            self._part(self._seal).replace(self._folder / self._seal)
-            for path in left:
-                path.unlink(missing_ok=True)
-            _sync(self._folder)
+        self._part(self._seal.name).replace(self._folder / self._seal.name)
+        for path in obsolete_seals:
+            path.unlink(missing_ok=True)
+        _sync(self._folder)
 
     def discard(self) -> None:
-        """Remove the parts, those aside that tell what is left of a set."""
+        """Remove the parts, but not a seal that lists what is left of a set."""
         for name in self._names:
             self._part(name).unlink(missing_ok=True)
-        if self._seal and not self._replacing:
-            self._part(self._seal).unlink(missing_ok=True)
+        if not self._publishing:
+            self._part(self._seal.name).unlink(missing_ok=True)
 
-    def _set_aside(self, text: str) -> list[Path]:
-        """Write the new seal as a part, and make the old one a part; all that go in the end."""
-        left = self._seals()
-        part, seal = self._part(str(self._seal)), self._folder / str(self._seal)
-        part.write_text(text, encoding="utf-8", newline="\n")
+    def _set_old_seal_aside(self, seal_text: str) -> list[Path]:
+        """Write the new seal as a part, make the old one a part; return those to remove at last."""
+        obsolete = self._seal_parts()
+        part, seal = self._part(self._seal.name), self._folder / self._seal.name
+        part.write_text(seal_text, encoding="utf-8", newline="\n")
         _sync(part)
         if seal.exists():
-            left.append(seal.replace(seal.with_name(f"{self._seal}{_mark()}")))
-        self._replacing = True
+            obsolete.append(seal.replace(seal.with_name(f"{seal.name}{_new_mark()}")))
+        self._publishing = True
         _sync(self._folder)
-        return left
+        return obsolete
 
-    def _clear(self, old: Collection[str]) -> None:
-        """Remove these files, and the parts of runs that did not end; their seals stay for now."""
+    def _clear(self, old_files: Collection[str]) -> None:
+        """Remove these files, and the parts of runs that died; parts of seals stay for now."""
         for path in self._folder.iterdir():
-            part_of = _part_of(path.name)
-            if part_of is None:
-                goes = path.name in old
+            name = _name_of_part(path.name)
+            if name is None:
+                is_obsolete = path.name in old_files
             else:
-                dead = not path.name.endswith(self._suffix)
-                goes = dead and part_of != self._seal and self._begun(part_of)
-            if goes and not path.is_dir():
+                is_foreign = not path.name.endswith(self._mark)
+                is_obsolete = is_foreign and name != self._seal.name and self._seal.is_member(name)
+            if is_obsolete and not path.is_dir():
                 path.unlink()
 
-    def _found(self) -> set[str]:
-        """The files that a seal here lists, finished or not."""
+    def _read_seals(self) -> set[str]:
+        """Return the files that a seal in the folder lists, complete or not.
+
+        Raises `OutputError` if another program's file has the name of the seal.
+        """
         names: set[str] = set()
-        if self._seal is None:
-            return names
-        for path in self._seals():
-            with suppress(ValueError):  # one that is not whole lists nothing that is there
-                names.update(self._listed(path.read_text(encoding="utf-8")))
-        seal = self._folder / self._seal
+        for path in self._seal_parts():
+            with suppress(ValueError):  # the run died while it wrote this, so nothing is lost
+                names.update(self._seal.list_files(path.read_text(encoding="utf-8")))
+        seal = self._folder / self._seal.name
         if seal.is_file():
             try:
-                names.update(self._listed(seal.read_text(encoding="utf-8")))
+                names.update(self._seal.list_files(seal.read_text(encoding="utf-8")))
             except ValueError as error:
                 raise OutputError(
-                    f"{seal}: it is another program's: it would be overwritten",
+                    f"{seal}: it would be overwritten, and another program wrote it",
                     hint="name another folder with --output",
                 ) from error
         return names
 
-    def _seals(self) -> list[Path]:
-        """The seals of sets that are not whole."""
-        found = self._folder.iterdir() if self._seal else ()
-        return [it for it in found if _part_of(it.name) == self._seal and it.is_file()]
+    def _seal_parts(self) -> list[Path]:
+        return [
+            path
+            for path in self._folder.iterdir()
+            if _name_of_part(path.name) == self._seal.name and path.is_file()
+        ]
 
     def _part(self, name: str) -> Path:
-        return self._folder / f"{name}{self._suffix}"
-
-
-def _mark() -> str:
-    """What parts end with: each run's are others."""
-    return f".{secrets.token_hex(4)}{_PART}"
-
-
-def _part_of(name: str) -> str | None:
-    """The name that a part will have; None for what is no part."""
-    return name.rsplit(".", 2)[0] if name.endswith(_PART) else None
+        return self._folder / f"{name}{self._mark}"
 
 
 @contextmanager
-def sealed_folder(
-    folder: Path,
-    seal: str | None,
-    begun: Callable[[str], bool],
-    listed: Callable[[str], Collection[str]] = lambda _: (),
-) -> Iterator[SealedFolder]:
-    """Write a set of files; whatever goes wrong, no part and no new folder is left behind.
+def atomic_folder(folder: Path, seal: Seal) -> Iterator[FileSet]:
+    """Write a set of files into a folder; `FileSet.publish` completes it.
 
-    Raises `OutputError` where the folder cannot be made or written, `UsageError` for an address.
+    Without `publish`, or after an error, no part and no new folder is left. Raises `OutputError`
+    if the folder cannot be made or written, `UsageError` if it is an address.
     """
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]", str(folder)):  # and no drive of Windows
-        raise UsageError(
-            f"{folder}: this is an address, not a folder",
-            hint="write into a folder; --push s3://bucket/prefix/ sends what was written",
-        )
-    made: list[Path] = []
-    try:
-        made += [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        files = SealedFolder(folder, seal, begun, listed)
+    with _writable_folder(folder):
+        files = FileSet(folder, seal)
         try:
             yield files
         except BaseException:
             files.discard()
             raise
-        _remove(made)  # those in which nothing was written
-    except OSError as error:
-        _remove(made)
-        raise OutputError(
-            f"{error.filename2 or error.filename or folder}: cannot be written: "
-            f"{error.strerror or error}",
-            hint="name another place, or make room; close the files in other programs",
-        ) from error
-    except BaseException:
-        _remove(made)
-        raise
 
 
-def check_file(path: Path) -> None:
-    """Raise `OutputError` where `write_file` could not write this, as far as that can be told."""
-    if path.is_dir():
-        raise OutputError(f"{path}: this is a folder", hint="name a file in it")
-    with sealed_folder(path.parent, None, lambda _: False) as files:
-        files.part(path.name).touch()
-        files.discard()
+@contextmanager
+def atomic_file(path: Path, *, remove_parts: bool = False) -> Iterator[Path]:
+    """Write a file: at the end of the block, the path you write to takes its name.
+
+    After an error, neither the part nor a new folder is left. `remove_parts` also removes parts
+    that dead runs left of this file; use it if no other run may be writing the file now. Raises
+    what `atomic_folder` raises.
+    """
+    with _writable_folder(path.parent):
+        part = path.with_name(f"{path.name}{_new_mark()}")
+        try:
+            yield part
+            _sync(part)
+            if remove_parts:
+                for other in path.parent.iterdir():
+                    if _name_of_part(other.name) == path.name and other != part:
+                        other.unlink(missing_ok=True)
+            part.replace(path)
+            _sync(path.parent)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises `OutputError` where that cannot be."""
-    with sealed_folder(path.parent, None, lambda _: False) as files:
-        files.part(path.name).write_text(text, encoding="utf-8", newline="\n")
-        files.publish()
+    """Write a text file, whole or not at all. Raises what `atomic_folder` raises."""
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _remove(folders: list[Path]) -> None:
+def check_file(path: Path) -> None:
+    """Raise `OutputError` if `write_file` could not write this, as far as that can be known."""
+    if path.is_dir():
+        raise OutputError(f"{path}: this is a folder", hint="name a file in it")
+    with _writable_folder(path.parent):
+        part = path.with_name(f"{path.name}{_new_mark()}")
+        part.touch()
+        part.unlink()
+
+
+@contextmanager
+def _writable_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; remove those that are still empty at the end."""
+    # Two letters or more before the colon: C:\ is a drive of Windows.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]", str(folder)):
+        raise UsageError(
+            f"{folder}: this is an address, not a folder",
+            hint="write into a folder; --push s3://bucket/prefix/ sends what was written",
+        )
+    created: list[Path] = []
+    try:
+        created += [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename2 or error.filename or folder}: cannot be written: "
+            f"{error.strerror or error}",
+            hint="name another place, or free some space; close the files in other programs",
+        ) from error
+    finally:
+        _remove_empty(created)
+
+
+def _new_mark() -> str:
+    """Return the ending of a part's name: another one for each run."""
+    return f".{secrets.token_hex(4)}{_PART}"
+
+
+def _name_of_part(name: str) -> str | None:
+    """Return the name that a part will have in the end; None if it is not a part."""
+    return name.rsplit(".", 2)[0] if name.endswith(_PART) else None
+
+
+def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         try:
             folder.rmdir()
@@ -242,7 +282,7 @@ def _remove(folders: list[Path]) -> None:
 
 def _sync(path: Path) -> None:
     if path.is_dir() and os.name == "nt":
-        return  # Windows has no such thing for folders
+        return  # Windows cannot sync folders
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Files that appear together or not at all: the order on the disk, and what a fault leaves."""
+"""Files that appear together or not at all: the order on the disk, and what an error leaves."""
 
 import ctypes
 import hashlib
@@ -11,85 +11,86 @@ from pathlib import Path
 
 import pytest
 
-from marketpulse.atomic import SealedFolder, check_file, sealed_folder
-from marketpulse.errors import OutputError
-
-SEAL = "seal.json"
+from marketpulse.atomic import FileSet, Seal, atomic_file, atomic_folder, check_file, write_file
+from marketpulse.errors import OutputError, UsageError
 
 
-def is_owned(name: str) -> bool:
-    """Sets are made of a, b and c."""
-    return name in {"a.txt", "b.txt", "c.txt"}
-
-
-def listed(seal: str) -> list[str]:
-    """A seal is a word and the names of its files."""
+def list_files(seal: str) -> list[str]:
+    """Parse a seal: a word and the names of the files."""
     word, *names = seal.split()
     if not word.isalpha():
         raise ValueError(word)
     return names
 
 
-def write(folder: Path, seal: str, **files: str) -> str:
-    """Write a whole set: a="..." becomes a.txt. Gives the text of its seal."""
-    text = " ".join([seal, *(f"{name}.txt" for name in files)])
-    with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
-        fill(sealed, **files)
-        sealed.publish(text)
+NAME = "seal.json"
+SEAL = Seal(
+    name=NAME,
+    is_member=lambda name: name in {"a.txt", "b.txt", "c.txt"},
+    list_files=list_files,
+)
+
+
+def write(folder: Path, word: str, **contents: str) -> str:
+    """Write a complete set, where a="..." becomes a.txt; return the text of its seal."""
+    text = " ".join([word, *(f"{name}.txt" for name in contents)])
+    with atomic_folder(folder, SEAL) as files:
+        fill(files, **contents)
+        files.publish(text)
     return text
 
 
-def fail(folder: Path, fault: BaseException) -> None:
-    """Write parts, name one more that is not begun, and stop with a fault."""
-    with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
-        fill(sealed, a="2", b="2")
-        sealed.part("c.txt")
-        raise fault
+def fail(folder: Path, error: BaseException) -> None:
+    """Write two parts, name a third, and stop with an error."""
+    with atomic_folder(folder, SEAL) as files:
+        fill(files, a="2", b="2")
+        files.part("c.txt")
+        raise error
 
 
-def fill(sealed: SealedFolder, **files: str) -> None:
+def fill(files: FileSet, **contents: str) -> None:
     """Write the parts of a set."""
-    for name, content in files.items():
-        sealed.part(f"{name}.txt").write_text(content, encoding="utf-8")
+    for name, content in contents.items():
+        files.part(f"{name}.txt").write_text(content, encoding="utf-8")
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Every file of a folder, parts by the names that they will have and a mark."""
-    found = {}
+    """Return every file of a folder; `a.txt part` is a part of a.txt."""
+    files = {}
     for path in folder.iterdir():
         name = f"{path.name.rsplit('.', 2)[0]} part" if path.suffix == ".part" else path.name
-        found[name] = path.read_text(encoding="utf-8") if path.is_file() else "a folder"
-    return dict(sorted(found.items()))
+        files[name] = path.read_text(encoding="utf-8") if path.is_file() else "a folder"
+    return dict(sorted(files.items()))
 
 
 def test_a_set_appears_whole(tmp_path: Path) -> None:
-    """Before it is published a set is parts alone, afterwards files and their seal."""
+    """Before a set is published it has only parts, afterwards files and their seal."""
     folder = tmp_path / "new/folder"
-    with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
-        fill(sealed, a="1", b="2")
+    with atomic_folder(folder, SEAL) as files:
+        fill(files, a="1", b="2")
         assert contents(folder) == {"a.txt part": "1", "b.txt part": "2"}
-        sealed.publish("sealed a.txt b.txt")
+        files.publish("sealed a.txt b.txt")
 
-    assert contents(folder) == {"a.txt": "1", "b.txt": "2", SEAL: "sealed a.txt b.txt"}
+    assert contents(folder) == {"a.txt": "1", "b.txt": "2", NAME: "sealed a.txt b.txt"}
 
 
-def test_what_is_written_is_told_from_the_disk(tmp_path: Path) -> None:
-    """Sizes and digests are those of the bytes in the files, in the order of their names given."""
-    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
-        fill(sealed, b="été", a="")
-        written = sealed.written()
+def test_records_describe_what_is_on_the_disk(tmp_path: Path) -> None:
+    """Sizes and digests are those of the files, in the order in which the files were named."""
+    with atomic_folder(tmp_path, SEAL) as files:
+        fill(files, b="été", a="")
+        records = files.records()
 
-    assert [(it.name, it.bytes, it.sha256) for it in written] == [
+    assert [(file.name, file.bytes, file.sha256) for file in records] == [
         ("b.txt", 5, hashlib.sha256("été".encode()).hexdigest()),
         ("a.txt", 0, hashlib.sha256(b"").hexdigest()),
     ]
 
 
 def test_a_new_set_replaces_the_old(tmp_path: Path) -> None:
-    """Files of the earlier set go, and what a dead run left; foreign files and folders stay."""
+    """Files of the earlier set and of dead runs are removed; foreign files and folders stay."""
     write(tmp_path, "first", a="1", b="1")
     (tmp_path / "a.txt.0a1b2c3d.part").write_text("killed")
-    (tmp_path / f"{SEAL}.0a1b2c3d.part").write_text("killed")
+    (tmp_path / f"{NAME}.0a1b2c3d.part").write_text("killed")
     (tmp_path / "c.txt").write_text("foreign")
     (tmp_path / "d.txt").write_text("foreign")
     (tmp_path / "d.txt.0a1b2c3d.part").write_text("foreign")
@@ -97,65 +98,65 @@ def test_a_new_set_replaces_the_old(tmp_path: Path) -> None:
 
     assert contents(tmp_path) == {
         "a.txt": "2",
-        SEAL: text,
+        NAME: text,
         "c.txt": "foreign",
         "d.txt": "foreign",
         "d.txt part": "foreign",
     }
 
 
-def test_what_no_seal_lists_is_not_overwritten(tmp_path: Path) -> None:
-    """A file of somebody's that has a name of ours, and another program's seal, are refused."""
+def test_files_that_no_seal_lists_are_not_overwritten(tmp_path: Path) -> None:
+    """A foreign file in the way is an error, and so is another program's file at the seal."""
     text = write(tmp_path, "first", a="1")
     (tmp_path / "b.txt").write_text("foreign")
-    with pytest.raises(OutputError, match=f"b.txt: it would be overwritten, and no {SEAL}"):
+    with pytest.raises(OutputError, match=f"b.txt: it would be overwritten, and no {NAME}"):
         write(tmp_path, "second", a="2", b="2")
-    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: text}
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", NAME: text}
     (tmp_path / "c.txt").mkdir()
     with pytest.raises(OutputError, match="it would be overwritten"):
         write(tmp_path, "second", a="2", c="2")
     (tmp_path / "c.txt").rmdir()
-    (tmp_path / SEAL).write_text("{}")
-    with pytest.raises(OutputError, match=f"{SEAL}: it is another program's"):
+    (tmp_path / NAME).write_text("{}")
+    with pytest.raises(OutputError, match=f"{NAME}: it would be overwritten, and another"):
         write(tmp_path, "second", a="2")
-    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", SEAL: "{}"}
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", NAME: "{}"}
 
 
 def dies_after(steps: int, folder: Path) -> bool:
-    """Publish a set in a process that dies after so many changes of names; whether it did."""
+    """Publish a set in a process that dies after some changes of names; return whether it died."""
     child = os.fork()
     if child == 0:
-        left = [steps]
+        remaining = [steps]
 
         def count(event: str, _: object) -> None:
             if event in {"os.rename", "os.remove"}:
-                left[0] -= 1
-                if left[0] < 0:
+                remaining[0] -= 1
+                if remaining[0] < 0:
                     os._exit(9)
 
-        with sealed_folder(folder, SEAL, is_owned, listed) as sealed:
-            fill(sealed, a="2", b="2")
+        with atomic_folder(folder, SEAL) as files:
+            fill(files, a="2", b="2")
             sys.addaudithook(count)
-            sealed.publish("second a.txt b.txt")
+            files.publish("second a.txt b.txt")
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="dies in a process of its own")
-def test_whenever_a_run_died_the_next_one_replaces_all(tmp_path: Path) -> None:
-    """What is left of both sets is known to be theirs, and nothing of it stays."""
+def test_whenever_a_run_dies_the_next_one_replaces_all(tmp_path: Path) -> None:
+    """The next run removes what is left of both sets, and only that."""
     for steps in range(20):
         folder = tmp_path / str(steps)
         first = write(folder, "first", a="1", c="1")
         died = dies_after(steps, folder)
         left = contents(folder)
-        if SEAL in left:
-            assert left[SEAL] in {first, "second a.txt b.txt"}
-            assert all(left[name] in {"1", "2"} for name in listed(left[SEAL]))
-            assert len({left[name] for name in listed(left[SEAL])}) == 1
+        if NAME in left:
+            assert left[NAME] in {first, "second a.txt b.txt"}
+            assert all(left[name] in {"1", "2"} for name in list_files(left[NAME]))
+            assert len({left[name] for name in list_files(left[NAME])}) == 1
         (folder / "d.txt").write_text("foreign")
         text = write(folder, "third", b="3")
-        assert contents(folder) == {"b.txt": "3", "d.txt": "foreign", SEAL: text}
+        assert contents(folder) == {"b.txt": "3", "d.txt": "foreign", NAME: text}
         if not died:
             assert steps > 5
             return
@@ -164,7 +165,7 @@ def test_whenever_a_run_died_the_next_one_replaces_all(tmp_path: Path) -> None:
 
 @contextmanager
 def watched(folder: Path) -> Iterator[list[tuple[str, str]]]:
-    """What happens to the names in a folder, as Linux tells it."""
+    """Record the changes of names in a folder, as Linux reports them."""
     kinds = {0x40: "from", 0x80: "to", 0x100: "new", 0x200: "gone"}
     libc = ctypes.CDLL(None, use_errno=True)
     events: list[tuple[str, str]] = []
@@ -172,57 +173,55 @@ def watched(folder: Path) -> Iterator[list[tuple[str, str]]]:
     try:
         assert libc.inotify_add_watch(descriptor, os.fsencode(folder), sum(kinds)) >= 0
         yield events
-        told = os.read(descriptor, 1 << 16)
-        while told:
-            _, kind, _, length = struct.unpack_from("iIII", told)
-            name = told[16 : 16 + length].rstrip(b"\0").decode()
+        buffer = os.read(descriptor, 1 << 16)
+        while buffer:
+            _, kind, _, length = struct.unpack_from("iIII", buffer)
+            name = buffer[16 : 16 + length].rstrip(b"\0").decode()
             events.append(
                 (kinds[kind], f"{name.rsplit('.', 2)[0]} part" if ".part" in name else name)
             )
-            told = told[16 + length :]
+            buffer = buffer[16 + length :]
     finally:
         os.close(descriptor)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="watches the folder with inotify")
 def test_the_order_on_the_disk(tmp_path: Path) -> None:
-    """The old seal steps aside, old files go, the new take their names, the seal comes last."""
+    """The old seal becomes a part, old files are removed, new ones appear, the seal comes last."""
     write(tmp_path, "first", a="1", c="1")
-    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
-        fill(sealed, a="2", b="2")
+    with atomic_folder(tmp_path, SEAL) as files:
+        fill(files, a="2", b="2")
         with watched(tmp_path) as events:
-            sealed.publish("second a.txt b.txt")
+            files.publish("second a.txt b.txt")
 
     assert events == [
-        ("new", f"{SEAL} part"),
-        ("from", SEAL),
-        ("to", f"{SEAL} part"),
+        ("new", f"{NAME} part"),
+        ("from", NAME),
+        ("to", f"{NAME} part"),
         ("gone", "c.txt"),
         ("from", "a.txt part"),
         ("to", "a.txt"),
         ("from", "b.txt part"),
         ("to", "b.txt"),
-        ("from", f"{SEAL} part"),
-        ("to", SEAL),
-        ("gone", f"{SEAL} part"),
+        ("from", f"{NAME} part"),
+        ("to", NAME),
+        ("gone", f"{NAME} part"),
     ]
 
 
-@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt, OSError])
-def test_a_fault_while_writing_leaves_all_as_it_was(
-    tmp_path: Path, fault: type[BaseException]
-) -> None:
-    """Whatever is raised while parts are written, the earlier set stays, and no part."""
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
+def test_an_error_while_writing_changes_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    """Whatever is raised while parts are written, the earlier set stays and no part is left."""
     write(tmp_path, "first", a="1")
-    expected = OutputError if fault is OSError else fault
+    expected = OutputError if error is OSError else error
     with pytest.raises(expected):
-        fail(tmp_path, fault())
+        fail(tmp_path, error())
 
-    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first a.txt"}
+    assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
-def test_a_fault_takes_back_new_folders(tmp_path: Path) -> None:
-    """Folders that were made for the set go again; one that was there stays."""
+def test_an_error_removes_new_folders(tmp_path: Path) -> None:
+    """Folders that were made for the set are removed; existing ones stay."""
     (tmp_path / "there").mkdir()
     with pytest.raises(KeyboardInterrupt):
         fail(tmp_path / "there/new/newer", KeyboardInterrupt())
@@ -230,25 +229,25 @@ def test_a_fault_takes_back_new_folders(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
-def test_a_set_that_is_not_published_leaves_parts_for_nobody(tmp_path: Path) -> None:
-    """Without publishing there is no file of the set, and no seal."""
+def test_a_set_that_is_not_published_leaves_nothing(tmp_path: Path) -> None:
+    """Without `publish` the folder has neither files nor parts of the set."""
     write(tmp_path, "first", a="1")
-    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
-        fill(sealed, a="2")
-        sealed.discard()
+    with atomic_folder(tmp_path, SEAL) as files:
+        fill(files, a="2")
+        files.discard()
 
-    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first a.txt"}
+    assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
-def test_a_fault_among_the_names_leaves_no_seal(tmp_path: Path) -> None:
-    """Where a file cannot take its name there is no seal; the next set replaces what is left."""
+def test_an_error_while_publishing_leaves_no_seal(tmp_path: Path) -> None:
+    """If a file cannot take its name there is no seal; the next set replaces what is left."""
     write(tmp_path, "first", a="1")
 
     def write_meanwhile() -> None:
-        with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
-            fill(sealed, a="2", b="2", c="2")
+        with atomic_folder(tmp_path, SEAL) as files:
+            fill(files, a="2", b="2", c="2")
             (tmp_path / "b.txt").mkdir()
-            sealed.publish("second a.txt b.txt c.txt")
+            files.publish("second a.txt b.txt c.txt")
 
     with pytest.raises(OutputError) as refused:
         write_meanwhile()
@@ -256,50 +255,50 @@ def test_a_fault_among_the_names_leaves_no_seal(tmp_path: Path) -> None:
     assert refused.value.message.startswith(f"{tmp_path / 'b.txt'}: cannot be written: ")
     assert refused.value.exit_code == 2
     left = contents(tmp_path)
-    assert left.pop(f"{SEAL} part").startswith(("first", "second"))
+    assert left.pop(f"{NAME} part").startswith(("first", "second"))
     assert left == {"a.txt": "2", "b.txt": "a folder"}
     (tmp_path / "b.txt").rmdir()
     text = write(tmp_path, "third", b="3")
-    assert contents(tmp_path) == {"b.txt": "3", SEAL: text}
+    assert contents(tmp_path) == {"b.txt": "3", NAME: text}
 
 
-def test_a_fault_before_the_names_keeps_the_old_set(tmp_path: Path) -> None:
-    """Where a part is missing, nothing has been touched yet."""
+def test_an_error_before_publishing_keeps_the_old_set(tmp_path: Path) -> None:
+    """If a part is missing, nothing is changed."""
     write(tmp_path, "first", a="1")
-    with sealed_folder(tmp_path, SEAL, is_owned, listed) as sealed:
-        fill(sealed, a="2")
-        missing = sealed.part("b.txt")
+    with atomic_folder(tmp_path, SEAL) as files:
+        fill(files, a="2")
+        missing = files.part("b.txt")
         with pytest.raises(FileNotFoundError, match=missing.name):
-            sealed.publish("second a.txt b.txt")
-        sealed.discard()
+            files.publish("second a.txt b.txt")
+        files.discard()
 
-    assert contents(tmp_path) == {"a.txt": "1", SEAL: "first a.txt"}
+    assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
 def test_of_two_runs_at_once_one_fails(tmp_path: Path) -> None:
-    """Two sets that are written into one folder at once never mix: the later to end is refused."""
+    """Two sets that are written into one folder at once never mix: the later one fails."""
 
     def write_both() -> None:
-        with sealed_folder(tmp_path, SEAL, is_owned, listed) as late:
+        with atomic_folder(tmp_path, SEAL) as late:
             fill(late, a="late", b="late")
-            with sealed_folder(tmp_path, SEAL, is_owned, listed) as early:
+            with atomic_folder(tmp_path, SEAL) as early:
                 fill(early, a="early")
                 fill(late, c="late")
                 fill(early, b="early")
                 early.publish("early a.txt b.txt")
-            late.written()
+            late.records()
 
     with pytest.raises(OutputError, match="No such file"):
         write_both()
 
-    assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", SEAL: "early a.txt b.txt"}
+    assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", NAME: "early a.txt b.txt"}
 
 
-def test_a_run_that_another_has_overtaken(tmp_path: Path) -> None:
-    """Files of a set that came meanwhile, and has none of its parts, are not orphaned."""
+def test_a_set_that_another_has_overtaken(tmp_path: Path) -> None:
+    """A set that was published meanwhile stays complete, even if the two share no file."""
 
     def write_late() -> None:
-        with sealed_folder(tmp_path, SEAL, is_owned, listed) as late:
+        with atomic_folder(tmp_path, SEAL) as late:
             text.append(write(tmp_path, "early", a="early"))
             fill(late, b="late")
             late.publish("late b.txt")
@@ -307,26 +306,69 @@ def test_a_run_that_another_has_overtaken(tmp_path: Path) -> None:
     text: list[str] = []
     with pytest.raises(OutputError, match="another run has written there meanwhile"):
         write_late()
-    assert contents(tmp_path) == {"a.txt": "early", SEAL: text[0]}
+    assert contents(tmp_path) == {"a.txt": "early", NAME: text[0]}
 
 
-def test_nothing_is_left_of_a_look(tmp_path: Path) -> None:
-    """Whether a file can be written is found out without a trace."""
+def test_checking_a_file_leaves_nothing(tmp_path: Path) -> None:
+    """`check_file` leaves neither a file nor a folder."""
     check_file(tmp_path / "new/folder/file.json")
     (tmp_path / "file").write_text("mine")
     for name in ("", "file/inner.json"):
         with pytest.raises(OutputError):
             check_file(tmp_path / name)
-    assert [it.name for it in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("name", ["file", "file/inner", "x" * 300])
 def test_a_folder_that_cannot_be_made(tmp_path: Path, name: str) -> None:
-    """A file in the way, or an impossible name, is refused with the name."""
+    """A file in the way, or an impossible name, is an error that names the folder."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError) as refused:
-        write(tmp_path / name, "sealed", a="1")
+        write(tmp_path / name, "first", a="1")
 
     assert str(tmp_path) in refused.value.message
     assert "cannot be written" in refused.value.message
     assert contents(tmp_path) == {"file": "mine"}
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    """A file takes its name at the end of the block, and only if nothing is raised."""
+    path = tmp_path / "new/file.txt"
+    with atomic_file(path) as part:
+        part.write_text("1")
+        assert contents(path.parent) == {"file.txt part": "1"}
+    assert contents(path.parent) == {"file.txt": "1"}
+
+    def stop() -> None:
+        with atomic_file(path) as part:
+            part.write_text("2")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert contents(path.parent) == {"file.txt": "1"}
+    write_file(path, "é\n")
+    assert path.read_bytes() == "é\n".encode()
+
+
+def test_parts_of_dead_runs_are_removed_on_request(tmp_path: Path) -> None:
+    """`remove_parts` removes old parts of this file, and of no other."""
+    for name in ("file.zip", "other.zip"):
+        (tmp_path / f"{name}.0a1b2c3d.part").write_text("killed")
+    with atomic_file(tmp_path / "file.zip") as part:
+        part.write_text("1")
+    assert contents(tmp_path) == {
+        "file.zip": "1",
+        "file.zip part": "killed",
+        "other.zip part": "killed",
+    }
+    with atomic_file(tmp_path / "file.zip", remove_parts=True) as part:
+        part.write_text("2")
+    assert contents(tmp_path) == {"file.zip": "2", "other.zip part": "killed"}
+
+
+@pytest.mark.parametrize("folder", ["s3://bucket/prefix", "https://host/x", "file:/x"])
+def test_an_address_is_not_a_folder(folder: str) -> None:
+    """An address where a folder is expected is wrong usage."""
+    with pytest.raises(UsageError, match="this is an address"):
+        write_file(Path(folder) / "a.txt", "1")

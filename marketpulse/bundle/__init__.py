@@ -26,7 +26,7 @@ from marketpulse.artifacts import (
     format_json,
     is_bundle_file,
 )
-from marketpulse.atomic import FileRecord, SealedFolder, sealed_folder
+from marketpulse.atomic import FileRecord, FileSet, Seal, atomic_file, atomic_folder
 from marketpulse.errors import DataError, NotFoundError, OutputError
 from marketpulse.model import Column, SourceInfo
 from marketpulse.version import __version__
@@ -150,7 +150,7 @@ class BundleWriter:
         self._source = source
         self._before = before
         self._keep = keep
-        self._files: SealedFolder | None = None
+        self._files: FileSet | None = None
 
     def part(self, name: str) -> Path:
         """Where to write a file of the bundle for now."""
@@ -159,7 +159,7 @@ class BundleWriter:
     def forget(self, names: Sequence[str]) -> None:
         """Remove parts again."""
         for name in names:
-            self._sealed.forget(name)
+            self._sealed.remove(name)
 
     def seal(
         self,
@@ -179,7 +179,7 @@ class BundleWriter:
             self.part(name).write_text(text, encoding="utf-8")
             refuse_secrets(text, secrets, name)
         described = self._with_kept(tables)
-        digests = {file.name: file for file in self._sealed.written()}
+        digests = {file.name: file for file in self._sealed.records()}
         current = {
             TABLE_LIST,
             DATABASE_INFO,
@@ -226,7 +226,7 @@ class BundleWriter:
         return table if known else replace(table, notes=(*table.notes, note))
 
     @property
-    def _sealed(self) -> SealedFolder:
+    def _sealed(self) -> FileSet:
         assert self._files is not None  # noqa: S101 - set as soon as there is a folder
         return self._files
 
@@ -245,7 +245,7 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep: bool) -> Iterator[B
             hint="name another folder with --output, or replace it with `sample --replace`",
         )
     writer = BundleWriter(source, before, keep=keep)
-    with sealed_folder(folder, MANIFEST, is_bundle_file, _listed) as writer._files:  # noqa: SLF001 - its own module
+    with atomic_folder(folder, _SEAL) as writer._files:  # noqa: SLF001 - its own module
         yield writer
 
 
@@ -284,6 +284,9 @@ def _listed(text: str) -> list[str]:
     return names
 
 
+_SEAL = Seal(name=MANIFEST, is_member=is_bundle_file, list_files=_listed)
+
+
 def refuse_secrets(text: str, secrets: Sequence[str], where: str) -> None:
     """Raise `DataError` where a secret stands in the text, as it is or as JSON spells it."""
     for secret in secrets:
@@ -303,16 +306,16 @@ def write_zip(folder: Path, manifest: Manifest) -> Path:
     Raises `OutputError` where that cannot be.
     """
     target = zip_beside(folder)
-    with sealed_folder(target.parent, None, lambda name: name == target.name) as files:
-        part = files.part(target.name)
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
-            for name in (*(file.name for file in manifest.files), MANIFEST):
-                entry = zipfile.ZipInfo(name)  # of the year 1980
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                with (folder / name).open("rb") as file, packed.open(entry, "w") as room:
-                    shutil.copyfileobj(file, room, 1 << 20)
-        files.publish()
+    with (
+        atomic_file(target, remove_parts=True) as part,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in (*(file.name for file in manifest.files), MANIFEST):
+            entry = zipfile.ZipInfo(name)  # of the year 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            with (folder / name).open("rb") as file, packed.open(entry, "w") as room:
+                shutil.copyfileobj(file, room, 1 << 20)
     return target
 
 

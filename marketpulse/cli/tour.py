@@ -95,7 +95,7 @@ def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
-    from marketpulse.atomic import sealed_folder, write_file  # noqa: PLC0415 - so too
+    from marketpulse.atomic import atomic_file, write_file  # noqa: PLC0415 - so too
     from marketpulse.formats import open_writer  # noqa: PLC0415 - heavy, only where needed
 
     colors, rules = folder / "colors.csv", folder / "rules.json"
@@ -105,18 +105,16 @@ def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
             hint="name another folder: marketpulse demo FOLDER",
         )
     with (
-        sealed_folder(folder, None, lambda name: name == colors.name) as files,
+        atomic_file(colors, remove_parts=True) as part,
         open_source("demo", rows=rows) as market,
     ):
         reader = market.scan("COLORS")
-        part = files.part(colors.name)
         writer = open_writer("csv", part, reader.schema)
         for batch in reader:
             writer.write(batch)
         writer.close()
         with part.open("a", encoding="utf-8", newline="") as file:
             file.write(_BROKEN)
-        files.publish()
     if not rules.exists():  # rules that were changed after an earlier tour are to be tried
         write_file(rules, json.dumps(RULES, indent=2) + "\n")
     return folder, str(colors), str(rules)

@@ -27,7 +27,7 @@ from marketpulse.artifacts import (
     is_run_file,
     parse_run_summary,
 )
-from marketpulse.atomic import FileRecord, SealedFolder, sealed_folder
+from marketpulse.atomic import FileRecord, FileSet, Seal, atomic_folder
 from marketpulse.colors.columns import (
     HIERARCHY,
     Columns,
@@ -315,10 +315,10 @@ class _Run:
                     f"{path}: the results would replace what they are made of",
                     hint="name another folder with --output",
                 )
-        with sealed_folder(folder, RUN_SUMMARY, _is_ours, _listed) as files:
+        with atomic_folder(folder, _SEAL) as files:
             for name in RUN_TABLES:
                 self._write(files, name, formats)
-            run = self._finished(output=folder, files=tuple(files.written()))
+            run = self._finished(output=folder, files=tuple(files.records()))
             files.publish(format_json(run.summary()))
         return run
 
@@ -337,7 +337,7 @@ class _Run:
             ]
         )
 
-    def _write(self, files: SealedFolder, name: str, formats: Sequence[str]) -> None:
+    def _write(self, files: FileSet, name: str, formats: Sequence[str]) -> None:
         """Write one output in all its formats, in one pass."""
         reader = self._reader(name)
         options = {"xlsx": XlsxOptions(number_columns=_spreadsheet_numbers(self._ready.columns))}
@@ -417,6 +417,9 @@ def _listed(summary: str) -> list[str]:
     if not all(map(_is_ours, names)):
         raise ValueError("it lists files that no run writes")
     return names
+
+
+_SEAL = Seal(name=RUN_SUMMARY, is_member=_is_ours, list_files=_listed)
 
 
 def _spreadsheet_numbers(columns: Columns) -> frozenset[str]:

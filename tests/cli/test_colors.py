@@ -249,7 +249,7 @@ def test_a_summary_of_other_files_is_another_programs(tool: Tool) -> None:
     before = names_in(tool.out)
     refused = tool.run("run-colors", "out/colors.csv", "--output", "out")
     assert refused.code == 2
-    assert "run_summary.json: it is another program's" in one_message(refused.err)
+    assert "run_summary.json: it would be overwritten" in one_message(refused.err)
     assert names_in(tool.out) == before
 
 
