@@ -1,6 +1,6 @@
-"""Words and tables for people, JSON for programs.
+"""Text and tables for people, JSON for programs: the only module that prints.
 
-Results go to standard output, all else to standard error; meaning never depends on colour.
+Results go to standard output, everything else to standard error. Meaning never depends on colour.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from marketpulse.errors import MarketPulseError, OutputError
 
-# What a terminal would obey instead of showing; line feeds and tabs are ours.
-_CONTROLS = {
+# Control characters in a cell could command the terminal: they are shown as escapes. Line feeds and
+# tabs are allowed.
+_ESCAPES = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
 }
 
 
 def prepare_streams() -> None:
-    """Let no character crash a console that cannot show it, nor a console that is not there."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open to the end
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - so too
+    """Make streams safe: a missing console swallows the output, an unknown character is escaped."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def finish() -> None:
-    """Let nothing wait for standard output; if that fails, it has been said."""
+    """Flush standard output. A failure was reported when the text was printed."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -45,30 +46,33 @@ def finish() -> None:
 
 
 def close_quietly(stream: TextIO | None = None) -> None:
-    """Whoever read this, or standard output, has gone: nothing more is to be said to it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, (stream or sys.stdout).fileno())
+    """Discard all further output to a stream (standard output by default): its reader has left.
+
+    Python would otherwise fail again when it flushes the stream at exit.
+    """
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, (stream or sys.stdout).fileno())
 
 
-def show_json(data: Any) -> None:
+def show_json(data: object) -> None:
     """Print a result as JSON."""
     _put(_json(data, sys.stdout, indent=2))
 
 
 def show_text(text: str) -> None:
     """Print a result that is text."""
-    _put(text.translate(_CONTROLS))
+    _put(text.translate(_ESCAPES))
 
 
 def show_code(text: str) -> None:
-    """Print a result that a program reads, to the letter where no terminal would obey it."""
-    _put(text.translate(_CONTROLS) if sys.stdout.isatty() else text)
+    """Print a result that a program reads. Only a terminal gets it escaped."""
+    _put(text.translate(_ESCAPES) if sys.stdout.isatty() else text)
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a result as a table: drawn on a terminal, in plain columns elsewhere."""
+    """Print a result as a table: with lines on a terminal, in plain columns elsewhere."""
     cells = [
-        ["" if cell is None else str(cell).translate(_CONTROLS) for cell in row] for row in rows
+        ["" if cell is None else str(cell).translate(_ESCAPES) for cell in row] for row in rows
     ]
     if sys.stdout.isatty():
         _draw(headers, cells)
@@ -77,10 +81,11 @@ def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def _draw(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich import box  # noqa: PLC0415 - rich costs more than most commands
-    from rich.console import Console  # noqa: PLC0415 - so too
-    from rich.table import Table  # noqa: PLC0415 - so too
-    from rich.text import Text  # noqa: PLC0415 - so too
+    # Imported lazily: rich takes longer to load than most commands take to run.
+    from rich import box  # noqa: PLC0415 - see above
+    from rich.console import Console  # noqa: PLC0415 - see above
+    from rich.table import Table  # noqa: PLC0415 - see above
+    from rich.text import Text  # noqa: PLC0415 - see above
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
@@ -91,12 +96,12 @@ def _draw(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines as long as their words: a program may be reading."""
-    broken = [[cell.splitlines() or [""] for cell in row] for row in rows]
+    """The lines of a table in plain columns. No cell is cut: a program may read them."""
+    cells = [[cell.splitlines() or [""] for cell in row] for row in rows]
     widths = [
-        max(len(line) for cell in column for line in cell) for column in zip(*broken, strict=True)
+        max(len(line) for cell in column for line in cell) for column in zip(*cells, strict=True)
     ]
-    for row in broken:
+    for row in cells:
         for line in zip_longest(*row, fillvalue=""):
             yield "  ".join(map(str.ljust, line, widths)).rstrip()
 
@@ -109,68 +114,68 @@ def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def say(text: str) -> None:
-    """Words beside the result, on standard error; no job ends because nobody reads them."""
+    """Print a message on standard error. A reader that has left does not stop the job."""
     try:
-        print(text.translate(_CONTROLS), file=sys.stderr)  # noqa: T201 - this is the output
+        print(text.translate(_ESCAPES), file=sys.stderr)  # noqa: T201 - this is the output
     except OSError:
         close_quietly(sys.stderr)
 
 
 def progress(*, quiet: bool, unit: str = "rows") -> Quiet | Bar | Lines:
-    """Who shows how far a long job is: nobody, a bar on a terminal, or a line now and then."""
+    """A progress display: none, a bar on a terminal, or a line every ten seconds elsewhere."""
     if quiet:
         return Quiet()
     return Bar() if sys.stderr.isatty() else Lines(unit)
 
 
 class Quiet:
-    """Shows nothing."""
+    """No progress display."""
 
     def begin(self, table: str, rows: int | None) -> None:
-        """A table begins."""
+        """Begin a table or another long task."""
 
     def advance(self, rows: int) -> None:
-        """More rows are written."""
+        """Count more rows."""
 
     def end(self) -> None:
-        """The table is written."""
+        """End the task."""
 
 
 class Lines:
-    """A line on standard error every ten seconds: rows, rows a second, seconds left."""
+    """A line on standard error every ten seconds: rows, rows per second, seconds left."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
 
     def begin(self, table: str, rows: int | None) -> None:
-        """A table begins."""
-        self._table, self._of, self._rows = table, rows, 0
-        self._began = self._told = time.monotonic()
+        """Begin a table or another long task."""
+        self._table, self._total, self._rows = table, rows, 0
+        self._started = self._last_line = time.monotonic()
 
     def advance(self, rows: int) -> None:
-        """More rows are written."""
+        """Count more rows."""
         self._rows += rows
         now = time.monotonic()
-        if now - self._told < 10:
+        if now - self._last_line < 10:
             return
-        self._told = now
-        rate = self._rows / (now - self._began)
+        self._last_line = now
+        rate = self._rows / (now - self._started)
         left = ""
-        if self._of and 0 < self._rows < self._of:  # what a database expects is often too few
-            left = f", {(self._of - self._rows) / rate:.0f} s left"
+        if self._total and 0 < self._rows < self._total:  # the total is an estimate, often too low
+            left = f", {(self._total - self._rows) / rate:.0f} s left"
         say(f"{self._table}: {self._rows:,} {self._unit}, {rate:,.0f}/s{left}")
 
     def end(self) -> None:
-        """The table is written."""
+        """End the task."""
 
 
 class Bar:
-    """A bar on a terminal's standard error, gone when the table is written."""
+    """A bar on a terminal's standard error. It disappears at the end of the task."""
 
     def begin(self, table: str, rows: int | None) -> None:
-        """A table begins."""
-        from rich.console import Console  # noqa: PLC0415 - rich costs more than most commands
-        from rich.progress import (  # noqa: PLC0415 - so too
+        """Begin a table or another long task."""
+        from rich.console import Console  # noqa: PLC0415 - rich loads slowly
+        from rich.progress import (  # noqa: PLC0415 - rich loads slowly
             BarColumn,
             MofNCompleteColumn,
             Progress,
@@ -178,7 +183,7 @@ class Bar:
             TimeRemainingColumn,
         )
 
-        shown = table.translate(_CONTROLS).replace("[", r"\[")
+        shown = table.translate(_ESCAPES).replace("[", r"\[")
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -189,17 +194,17 @@ class Bar:
             transient=True,
         )
         self._task = self._bar.add_task(shown, total=rows, rate="")
-        self._rows, self._began = 0, time.monotonic()
+        self._rows, self._started = 0, time.monotonic()
         self._bar.start()
 
     def advance(self, rows: int) -> None:
-        """More rows are written."""
+        """Count more rows."""
         self._rows += rows
-        rate = self._rows / max(time.monotonic() - self._began, 0.001)
+        rate = self._rows / max(time.monotonic() - self._started, 0.001)
         self._bar.update(self._task, advance=rows, rate=f"{rate:,.0f}/s")
 
     def end(self) -> None:
-        """The table is written."""
+        """End the task."""
         self._bar.stop()
 
 
@@ -213,14 +218,17 @@ def show_error(error: MarketPulseError, *, as_json: bool) -> None:
         say(f"  hint: {error.hint}")
 
 
-def _json(data: Any, stream: TextIO, indent: int | None = None) -> str:
-    """JSON in the characters that the stream can write; it stays JSON where they are few."""
-    plain = (stream.encoding or "").lower().replace("-", "") != "utf8"
-    return json.dumps(data, indent=indent, ensure_ascii=plain)
+def _json(data: object, stream: TextIO, indent: int | None = None) -> str:
+    """JSON in the characters that the stream can encode; others become JSON's own escapes."""
+    ascii_only = (stream.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(data, indent=indent, ensure_ascii=ascii_only)
 
 
 def _put(text: str) -> None:
-    """Print to standard output, at once: an output that takes nothing more is known here."""
+    """Print to standard output and flush it, so that a full disk is reported here.
+
+    Raises `BrokenPipeError` if the reader has left, `OutputError` for any other failure.
+    """
     try:
         print(text, flush=True)  # noqa: T201 - this is the output
     except BrokenPipeError:
@@ -228,28 +236,31 @@ def _put(text: str) -> None:
     except OSError as error:
         close_quietly()
         raise OutputError(
-            f"standard output cannot be written: {error.strerror or error}", hint="make room"
+            f"standard output cannot be written: {error.strerror or error}",
+            hint="free some disk space, or write to another place",
         ) from error
 
 
-def log(level: int, *, as_json: bool, anew: bool = False) -> None:
-    """Write the log to standard error, a line of text or of JSON for each entry.
+def log(level: int, *, as_json: bool, replace: bool = False) -> None:
+    """Write the log to standard error, one line of text or of JSON for each entry.
 
-    `anew` takes the place of whoever wrote it before.
+    `replace` removes other handlers, such as the one that AWS Lambda installs.
     """
     text = "%(asctime)s %(levelname)s %(name)s %(message)s"
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines() if as_json else logging.Formatter(text))
-    logging.basicConfig(level=level, handlers=[handler], force=anew)
+    logging.basicConfig(level=level, handlers=[handler], force=replace)
 
 
 class _JsonLines(logging.Formatter):
+    """A JSON object for each entry; the keys of `extra={"fields": ...}` are added to it."""
+
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        told = {"time": moment, "level": record.levelname, "logger": record.name}
-        told |= {"message": record.getMessage()} | getattr(record, "told", {})
-        if record.exc_info and record.exc_info[0]:  # what it says may hold values
+        entry = {"time": moment, "level": record.levelname, "logger": record.name}
+        entry |= {"message": record.getMessage()} | getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[0]:  # its message may contain values
             last = traceback.extract_tb(record.exc_info[2])[-1]
-            told["error"] = record.exc_info[0].__name__
-            told["at"] = f"{Path(last.filename).name}:{last.lineno}"
-        return json.dumps(told, ensure_ascii=False)
+            entry["error"] = record.exc_info[0].__name__
+            entry["at"] = f"{Path(last.filename).name}:{last.lineno}"
+        return json.dumps(entry, ensure_ascii=False)

@@ -19,9 +19,9 @@ def demo(
     from marketpulse.cli.tour import tour  # noqa: PLC0415 - loads the sources
 
     commands = ctx.find_root().command
-    for text, command in tour(folder, rows):
-        render.show_tour_step(text, command)
-        if command:
-            code = commands.main([*command], prog_name="marketpulse", standalone_mode=False)
+    for step in tour(folder, rows):
+        render.show_tour_step(step.text, step.command)
+        if step.command:
+            code = commands.main([*step.command], prog_name="marketpulse", standalone_mode=False)
             if code:
                 raise typer.Exit(code)

@@ -60,7 +60,7 @@ def _show_counts(run: ColorsRun) -> None:
         ("rejected", rows.rejected, "see rejected_colors" if rows.rejected else ""),
         ("excluded", rows.excluded, f"by {run.rules}"),
         ("parents", rows.parents, "one for each security"),
-        ("children", rows.children, f"of {ranked} colors that stay"),
+        ("children", rows.children, f"of {ranked} ranked colors"),
     ]
     console.show_table(("", "rows", ""), lines)
 
@@ -239,7 +239,7 @@ def show_verification(verified: Verified, *, as_json: bool) -> None:
     for gap in verified.manifest.missing:
         console.show_text(f"missing: {gap.table}: {gap.why}")
     faults = len(verified.faults)
-    verdict = f"{faults} faults" if faults else "every file is as it was written"
+    verdict = f"{faults} errors" if faults else "every file is unchanged"
     console.show_text(f"{verified.bundle}: {verdict}")
 
 

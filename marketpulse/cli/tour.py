@@ -1,9 +1,10 @@
-"""The tour: each step on the built-in market, in words and as the command that does it."""
+"""The tour through the commands on the built-in market: a text and a command for each step."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from marketpulse.errors import OutputError
@@ -40,68 +41,98 @@ RULES = {
     ]
 }
 
-# What a spreadsheet and a careless hand leave behind: both lines will be rejected.
-_BROKEN = """\
+# Two lines that are rejected: a spreadsheet spoilt the number of one, the other lacks fields.
+_BROKEN_LINES = """\
 1.77E+16,ABCLO 2022-9A ER,2.0_Mezz,037833100,2026-03-13,99.1,99.1,0,99.1,,,,,,,,,,,
 17700000001000001,one field and another
 """
+_MARKET = ("--source", "demo")
 
 
-def tour(folder: Path, rows: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each step: what it is about, and the words of its command, to be run before the next.
+@dataclass(frozen=True)
+class TourStep:
+    """A step of the tour: what it shows, and the words of the command to run, if any."""
 
-    Writes the colors of the tour into the folder first, and its rules unless some are there. Raises
-    `OutputError` where that cannot be.
+    text: str
+    command: tuple[str, ...] = ()
+
+
+def tour(folder: Path, rows: int) -> Iterator[TourStep]:
+    """Yield each step. Run its command before you ask for the next step: some read its results.
+
+    Writes the input files of the tour into the folder first. Keeps rules that are already there.
+    Raises `OutputError` if the folder cannot be written.
     """
-    folder, colors, rules = _prepare(folder, rows)
-    results, bundle = str(folder / "results"), str(folder / "sample_data")
-    market = ("--source", "demo")
-    yield "The built-in market stands for a database. What does it hold?", ("list-tables", *market)
-    yield "What is one of its tables made of?", ("schema", "DEALERS", *market)
-    words = (
-        "Take rows of some tables, with all that describes them, as one folder to send. The zip\n"
-        "beside it holds the same."
+    colors, rules = _write_inputs(folder, rows)
+    yield from _extraction(folder)
+    yield from _ranking(folder, str(colors), str(rules), rows)
+
+
+def _extraction(folder: Path) -> Iterator[TourStep]:
+    bundle = str(folder / "sample_data")
+    yield TourStep(
+        "The built-in market stands in for a database. Which tables does it have?",
+        ("list-tables", *_MARKET),
     )
-    taken = ("sample", "COLORS", "DEALERS", *market, "--all", "--zip", "--output", bundle)
-    yield words, taken
-    yield "Who receives it makes sure that nothing is missing or changed.", ("verify", bundle)
-    words = "And works from it as if it were the database, without a network."
-    ranked = str(folder / "from_sample")
-    yield words, ("run-colors", f"{bundle}.zip", "--table", "COLORS", "--output", ranked)
-    words = (
-        f"A day of colors as it would arrive, {rows} rows of the built-in market and two broken\n"
-        f"lines, is in {colors}, and the desk's exclusion rules are in\n{rules}. "
-        "First, are the rules sound?"
+    yield TourStep("What does one of the tables look like?", ("schema", "DEALERS", *_MARKET))
+    yield TourStep(
+        "Write rows of two tables, with their schemas and checksums, to one folder that you can\n"
+        "send. The zip file beside it has the same content.",
+        ("sample", "COLORS", "DEALERS", *_MARKET, "--all", "--zip", "--output", bundle),
     )
-    yield words, ("rules", "check", rules)
-    words = "What would they take away? Each color goes to the first rule that matches it."
-    yield words, ("rules", "test", colors, "--rules", rules)
-    words = (
-        "The main job: every color is rejected, excluded, or ranked within its security. The best\n"
-        "is the parent, the others are its children, and the account has to balance."
+    yield TourStep(
+        "The recipient checks that nothing is missing and nothing was changed.", ("verify", bundle)
     )
-    yield words, ("run-colors", colors, "--rules", rules, "--output", results)
-    cusip = _busiest(Path(results))
-    words = f"Why did it come out so? Here is {cusip}, row by row."
-    yield words, ("run-colors", colors, "--rules", rules, "--explain", cusip)
-    words = "Last, what would be sent to S3? Without --dry-run it would be."
-    yield words, ("push-s3", results, "s3://YOUR-BUCKET/colors", "--dry-run")
-    words = (
-        f"That was the tour. The results are in {results}; processed_colors.csv is the one to open."
-        "\nNow with your own file:\n\n"
+    yield TourStep(
+        "Then the recipient works with it as if it were the database, without a network.",
+        (
+            "run-colors", f"{bundle}.zip", "--table", "COLORS", "--output",
+            str(folder / "from_sample"),
+        ),
+    )  # fmt: skip
+
+
+def _ranking(folder: Path, colors: str, rules: str, rows: int) -> Iterator[TourStep]:
+    results = str(folder / "results")
+    yield TourStep(
+        f"A day of colors is in {colors}: {rows} rows of the built-in market\n"
+        f"and two broken lines. Exclusion rules are in {rules}.\nAre the rules valid?",
+        ("rules", "check", rules),
+    )
+    yield TourStep(
+        "What would each rule exclude? A color goes to the first rule that matches it.",
+        ("rules", "test", colors, "--rules", rules),
+    )
+    yield TourStep(
+        "The main job: every color is rejected, excluded, or ranked within its security. The\n"
+        "first is the parent, the others are its children. The counts add up.",
+        ("run-colors", colors, "--rules", rules, "--output", results),
+    )
+    cusip = _cusip_to_explain(Path(results))
+    yield TourStep(
+        f"Why did it come out like this? Here is {cusip}, row by row.",
+        ("run-colors", colors, "--rules", rules, "--explain", cusip),
+    )
+    yield TourStep(
+        "What would be uploaded to S3? Without --dry-run it would be.",
+        ("push-s3", results, "s3://YOUR-BUCKET/colors", "--dry-run"),
+    )
+    yield TourStep(
+        f"This is the end of the tour. Open {results}/processed_colors.csv to see the result.\n"
+        "Now try your own file:\n\n"
         "    marketpulse run-colors COLORS.csv --rules RULES.json"
     )
-    yield words, ()
 
 
-def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
-    from marketpulse.atomic import atomic_file, write_file  # noqa: PLC0415 - so too
-    from marketpulse.formats import open_writer  # noqa: PLC0415 - heavy, only where needed
+def _write_inputs(folder: Path, rows: int) -> tuple[Path, Path]:
+    """Write the colors of the tour, and its rules unless there are some. Returns both paths."""
+    from marketpulse.atomic import atomic_file, write_file  # noqa: PLC0415 - not for --help
+    from marketpulse.formats import open_writer  # noqa: PLC0415 - not for --help
 
     colors, rules = folder / "colors.csv", folder / "rules.json"
-    if colors.is_file() and not colors.read_bytes().endswith(_BROKEN.encode()):
+    if colors.is_file() and not colors.read_bytes().endswith(_BROKEN_LINES.encode()):
         raise OutputError(
-            f"{colors}: it would be overwritten, and it is not the tour's",
+            f"{colors}: it would be overwritten, and the tour did not write it",
             hint="name another folder: marketpulse demo FOLDER",
         )
     with (
@@ -114,21 +145,21 @@ def _prepare(folder: Path, rows: int) -> tuple[Path, str, str]:
             writer.write(batch)
         writer.close()
         with part.open("a", encoding="utf-8", newline="") as file:
-            file.write(_BROKEN)
-    if not rules.exists():  # rules that were changed after an earlier tour are to be tried
+            file.write(_BROKEN_LINES)
+    if not rules.exists():  # a user may change the rules and take the tour again
         write_file(rules, json.dumps(RULES, indent=2) + "\n")
-    return folder, str(colors), str(rules)
+    return colors, rules
 
 
-def _busiest(results: Path) -> str:
-    """The security with the most children among those that show something: at most six."""
-    from marketpulse.sources import open_files  # noqa: PLC0415 - heavy, only where needed
+def _cusip_to_explain(results: Path) -> str:
+    """A security with six children if there is one: enough to see, not too many to read."""
+    from marketpulse.sources import open_files  # noqa: PLC0415 - not for --help
 
     with open_files([results / "processed_colors.csv"]) as source:
         table = source.scan(source.tables()[0].name, ["CUSIP", "CHILDREN_COUNT"]).read_all()
     cusips = table["CUSIP"].to_pylist()
-    children = [int(count) for count in table["CHILDREN_COUNT"].to_pylist()]
+    counts = [int(count) for count in table["CHILDREN_COUNT"].to_pylist()]
     _, _, cusip = max(
-        (min(count, 6), -count, it) for count, it in zip(children, cusips, strict=True)
+        (min(count, 6), -count, cusip) for count, cusip in zip(counts, cusips, strict=True)
     )
     return str(cusip)

@@ -35,18 +35,18 @@ def handler(event: Mapping[str, Any], context: Any) -> Any:
     An event may name `table`, `where`, `hierarchy`, `mapping`, `time` and `max_rejected`. What goes
     wrong is raised, so that AWS tries again and alarms ring.
     """
-    console.log(logging.INFO, as_json=True, anew=True)
+    console.log(logging.INFO, as_json=True, replace=True)
     if "requestContext" in event:
         return _http()(dict(event), context)
     request = getattr(context, "aws_request_id", "")
     try:
         published = service().run(_wanted(event), request)
     except MarketPulseError as fault:
-        _log.error("failed", extra={"told": {"request_id": request, **fault.as_json()}})
+        _log.error("failed", extra={"fields": {"request_id": request, **fault.as_json()}})
         raise
     run = published.run
     told = {"request_id": request, "run_id": run.run_id, **run.summary()["rows"]}
-    _log.info("done", extra={"told": told})
+    _log.info("done", extra={"fields": told})
     return published.as_json()
 
 

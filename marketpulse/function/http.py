@@ -226,7 +226,7 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
 def _failed(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, MarketPulseError)  # noqa: S101 - it is what this is registered for
     told = {"request_id": _request_id(request), **fault.as_json()}
-    _log.error("failed", extra={"told": told})
+    _log.error("failed", extra={"fields": told})
     return JSONResponse({"error": fault.as_json()}, _STATUS.get(fault.exit_code, 500))
 
 

@@ -127,7 +127,7 @@ class Service:
             run = self._with_source(ranked)
             told = {"request_id": request_id, "run_id": run.run_id}
             level = logging.INFO if run.counts.read else logging.WARNING
-            _log.log(level, "ranked", extra={"told": {**told, "rows": run.counts.read}})
+            _log.log(level, "ranked", extra={"fields": {**told, "rows": run.counts.read}})
             receipt = push(
                 [Path(folder) / "run"],
                 self._target(),
@@ -138,7 +138,7 @@ class Service:
                 ),
             )
         sent = sum(it.action == "sent" for it in receipt.objects)
-        _log.info("published", extra={"told": {**told, "sent": sent}})
+        _log.info("published", extra={"fields": {**told, "sent": sent}})
         seal = next(it for it in receipt.objects if it.key.endswith(f"/{RUN_SUMMARY}"))
         kept = seal.action == "kept"
         summary = self._summary(seal.key).content if kept else run.summary()

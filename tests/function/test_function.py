@@ -306,7 +306,7 @@ def test_what_an_ended_run_has_left_is_removed(tmp_path: Path) -> None:
 
 def test_a_fault_of_ours_says_where_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     """What was raised and where is in the log; what it says is not: that may be a value."""
-    console.log(logging.INFO, as_json=True, anew=True)
+    console.log(logging.INFO, as_json=True, replace=True)
     try:
         _ = {"": 0}[FIRST]
     except KeyError:
