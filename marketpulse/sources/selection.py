@@ -1,4 +1,8 @@
-"""Which rows, in which order. What a user writes becomes a tree of SQL and is never pasted."""
+"""`--where` and `--order-by`: parsed, never pasted into SQL, and applied to the rows of any source.
+
+Oracle gets the user's condition as parsed. For other sources it is translated to DuckDB, which
+finds the matching rows; the rows themselves do not pass through DuckDB, so that no value changes.
+"""
 
 from __future__ import annotations
 
@@ -17,135 +21,145 @@ from sqlglot import exp
 from marketpulse.errors import UsageError
 from marketpulse.formats.encode import LogicalType, logical_type, untag
 from marketpulse.sources.base import unknown_name_error
-from marketpulse.sources.conditions import NUMBER, NotTheSame, in_duckdb
+from marketpulse.sources.conditions import NUMBER_TYPE, UntranslatableError, to_duckdb
 
-_ROWS = 50_000
+_BATCH_ROWS = 50_000
 _CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.Func, exp.Boolean, exp.Escape)
-_FOR_INSTANCE = 'for instance --where "RANK <= 3 AND BIAS = \'BID\'" --order-by "PX DESC, CUSIP"'
-_UNDERSTOOD = (
-    "in files, bundles and the demo compare columns with 3, 'text' or DATE '2026-03-13' by "
-    "=, <>, <, <=, >, >=, IN, BETWEEN, LIKE and IS NULL; join with AND, OR, NOT"
+_NOT_PER_ROW = (exp.Query, exp.AggFunc, exp.Window)
+_EXAMPLE_HINT = 'for example --where "RANK <= 3 AND BIAS = \'BID\'" --order-by "PX DESC, CUSIP"'
+_SUPPORTED_HINT = (
+    "in files, bundles and the demo you can compare columns with 3, 'text' or DATE '2026-03-13' by "
+    "=, <>, <, <=, >, >=, IN, BETWEEN, LIKE and IS NULL, and combine with AND, OR, NOT"
 )
-_NOT_OF_A_ROW = (exp.Query, exp.AggFunc, exp.Window)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a user asked, as DuckDB's SQL, and the columns that it is about."""
+class SqlExpression:
+    """An expression in DuckDB's SQL, and the columns that it reads."""
 
     sql: str
     columns: frozenset[str]
 
 
-def condition(text: str, fields: pa.Schema) -> Asked:
-    """The user's condition, in Oracle's words, about these columns.
+def condition(text: str, fields: pa.Schema) -> SqlExpression:
+    """Translate the user's condition on these columns, written for Oracle, to DuckDB.
 
-    Raises `UsageError` for what is not one condition or may mean something else to DuckDB,
+    Raises `UsageError` if it is not one condition or may mean something else in DuckDB,
     `NotFoundError` for an unknown column.
     """
-    tree, columns = _understood(text, fields)
-    known = {field.name: field for _, field in columns}
+    tree, columns = _parse_condition(text, fields)
+    used = {field.name: field for _, field in columns}
     try:
-        sql = in_duckdb(tree, known).sql("duckdb", comments=False)
-    except NotTheSame as fault:
-        why = f"{_word(fault.part, text)}: {fault.why}"
-        raise _refused("--where", text, why, _UNDERSTOOD) from None
-    return Asked(sql, frozenset(known))
+        sql = to_duckdb(tree, used).sql("duckdb", comments=False)
+    except UntranslatableError as error:
+        reason = f"{_source_text(error.part, text)}: {error.reason}"
+        raise _invalid_error("--where", text, reason, _SUPPORTED_HINT) from None
+    return SqlExpression(sql, frozenset(used))
 
 
 def condition_in_oracle(text: str, fields: pa.Schema) -> str:
-    """The same for Oracle itself: its columns as the dictionary spells them."""
-    tree, _ = _understood(text, fields)
+    """Return the user's condition for Oracle, with columns as the dictionary spells them.
+
+    Raises `UsageError` if it is not one condition, `NotFoundError` for an unknown column.
+    """
+    tree, _ = _parse_condition(text, fields)
     return f"({tree.sql('oracle', comments=False)})"
 
 
-def ordering(text: str, fields: pa.Schema) -> Asked:
-    """The user's sort keys: columns, each with ASC or DESC; missing values come last.
+def ordering(text: str, fields: pa.Schema) -> SqlExpression:
+    """Translate the user's sort keys to DuckDB: columns, each with ASC or DESC; nulls are last.
 
-    Raises what `condition` raises.
+    Raises `UsageError` if it is not a list of columns, `NotFoundError` for an unknown column.
     """
     keys, names = [], set()
-    for column, field, way in _sort_keys(text, fields):
+    for column, field, direction in _parse_order(text, fields):
         names.add(field.name)
-        counted = logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}
-        sql = (exp.cast(column, NUMBER) if counted else column).sql("duckdb")
-        keys.append(f"{sql} {way} NULLS LAST")
-    return Asked(", ".join(keys), frozenset(names))
+        is_number = logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}
+        sql = (exp.cast(column, NUMBER_TYPE) if is_number else column).sql("duckdb")
+        keys.append(f"{sql} {direction} NULLS LAST")
+    return SqlExpression(", ".join(keys), frozenset(names))
 
 
 def order_in_oracle(text: str, fields: pa.Schema) -> str:
-    """The same for Oracle itself."""
-    keys = _sort_keys(text, fields)
-    return ", ".join(f"{column.sql('oracle')} {way} NULLS LAST" for column, _, way in keys)
+    """Return the user's sort keys for Oracle. Raises what `ordering` raises."""
+    keys = _parse_order(text, fields)
+    return ", ".join(
+        f"{column.sql('oracle')} {direction} NULLS LAST" for column, _, direction in keys
+    )
 
 
-def _understood(text: str, fields: pa.Schema) -> tuple[exp.Expr, list[tuple[exp.Column, pa.Field]]]:
-    """The condition as a tree, and the columns in it with their fields."""
-    tree = _parsed("--where", text, text, exp.Condition)
-    if not isinstance(tree.unnest(), _CONDITIONS) or tree.find(*_NOT_OF_A_ROW):
-        raise _refused("--where", text, "it is not a condition")
+def _parse_condition(
+    text: str, fields: pa.Schema
+) -> tuple[exp.Expr, list[tuple[exp.Column, pa.Field]]]:
+    """Return the condition as a tree, and the columns in it with their fields."""
+    tree = _parse("--where", text, text, exp.Condition)
+    if not isinstance(tree.unnest(), _CONDITIONS) or tree.find(*_NOT_PER_ROW):
+        raise _invalid_error("--where", text, "it is not a condition")
     columns = list(tree.find_all(exp.Column))
-    return tree, [(column, _looked_up(column, fields)) for column in columns]
+    return tree, [(column, _resolve(column, fields)) for column in columns]
 
 
-def _sort_keys(text: str, fields: pa.Schema) -> Iterator[tuple[exp.Column, pa.Field, str]]:
-    for key in _parsed("--order-by", text, f"ORDER BY {text}", exp.Order).expressions:
+def _parse_order(text: str, fields: pa.Schema) -> Iterator[tuple[exp.Column, pa.Field, str]]:
+    for key in _parse("--order-by", text, f"ORDER BY {text}", exp.Order).expressions:
         column = key.this
         if not isinstance(column, exp.Column):
-            raise _refused("--order-by", text, f"{column.sql('oracle')} is not a column")
-        yield column, _looked_up(column, fields), "DESC" if key.args.get("desc") else "ASC"
+            reason = f"{column.sql('oracle')} is not a column"
+            raise _invalid_error("--order-by", text, reason)
+        yield column, _resolve(column, fields), "DESC" if key.args.get("desc") else "ASC"
 
 
-def _parsed(option: str, text: str, sql: str, kind: type[exp.Expr]) -> exp.Expr:
+def _parse(option: str, text: str, sql: str, kind: type[exp.Expr]) -> exp.Expr:
     try:
         return sqlglot.parse_one(sql, read="oracle", into=kind)
     except sqlglot.errors.SqlglotError as error:
-        raise _refused(option, text, "it is not one expression of SQL") from error
+        raise _invalid_error(option, text, "it is not a single SQL expression") from error
 
 
-def _refused(option: str, text: str, why: str, hint: str = _FOR_INSTANCE) -> UsageError:
-    return UsageError(f"{option}: {text!r}: {why}", hint=hint, check="MP-USE-003")
+def _invalid_error(option: str, text: str, reason: str, hint: str = _EXAMPLE_HINT) -> UsageError:
+    return UsageError(f"{option}: {text!r}: {reason}", hint=hint, check="MP-USE-003")
 
 
-def _word(part: exp.Expr, text: str) -> str:
-    """The part as the user wrote it: a function's name, or all of something else."""
+def _source_text(part: exp.Expr, text: str) -> str:
+    """Return the part as the user wrote it: a function's name, or the whole of another part."""
     if "start" in part.meta and isinstance(part, exp.Func):
         return text[part.meta["start"] : part.meta["end"] + 1]
     return part.sql("oracle")
 
 
-def _looked_up(column: exp.Column, fields: pa.Schema) -> pa.Field:
-    """The field that a column means; the column is then spelled as the source spells it."""
+def _resolve(column: exp.Column, fields: pa.Schema) -> pa.Field:
+    """Return the field of a column in a condition; change the column to the field's spelling."""
     name = column.name
-    names = [name] if column.this.quoted else [it for it in fields.names if _same(it, name)]
-    found = name if name in fields.names else names[0] if len(names) == 1 else None
-    if column.table or found not in fields.names:
+    candidates = (
+        [name]
+        if column.this.quoted
+        else [field for field in fields.names if field.casefold() == name.casefold()]
+    )
+    spelling = name if name in fields.names else None
+    if spelling is None and len(candidates) == 1 and candidates[0] in fields.names:
+        spelling = candidates[0]
+    if column.table or spelling is None:
         raise unknown_name_error("column", column.sql("oracle"), fields.names)
-    column.set("this", exp.to_identifier(found, quoted=True))
-    return fields.field(found)
-
-
-def _same(one: str, other: str) -> bool:
-    return one.casefold() == other.casefold()
+    column.set("this", exp.to_identifier(spelling, quoted=True))
+    return fields.field(spelling)
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Say in our words what DuckDB has against a condition or an order."""
+    """Turn DuckDB's errors about a condition or an order into `UsageError`."""
     try:
         yield
     except (duckdb.Error, pa.ArrowException) as error:
-        first = str(error).partition("\n")[0]
+        first_line = str(error).partition("\n")[0]
         raise UsageError(
-            f"--where or --order-by cannot be applied: {first}",
-            hint="text that is compared with a number or a date has to be one in every row",
+            f"--where or --order-by cannot be applied: {first_line}",
+            hint="if you compare text with a number or a date, every row must hold one",
             check="MP-USE-003",
         ) from error
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows that are wanted of those that come by; `workspace` is a folder for many of them."""
+    """A condition, an order and a limit; `workspace` is a folder for rows to be sorted."""
 
     where: str | None
     order: str | None
@@ -153,64 +167,63 @@ class Selection:
     workspace: Path
 
     def apply(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """The same columns with these rows. Raises what `condition` and `ordering` raise."""
+        """Return the selected rows. Raises what `condition` and `ordering` raise."""
         fields = reader.schema
         batches: Iterator[pa.RecordBatch] = iter(reader)
         if self.where is not None:
-            batches = _matching(batches, condition(self.where, fields))
+            batches = _filter(batches, condition(self.where, fields))
         if self.order is not None:
-            batches = self._sorted(batches, ordering(self.order, fields), fields)
+            batches = self._sort(batches, ordering(self.order, fields), fields)
         elif self.limit is not None:
             batches = first_rows(batches, self.limit)
         return pa.RecordBatchReader.from_batches(fields, batches)
 
-    def _sorted(
-        self, batches: Iterator[pa.RecordBatch], asked: Asked, fields: pa.Schema
+    def _sort(
+        self, batches: Iterator[pa.RecordBatch], order: SqlExpression, fields: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
-        """The first rows in this order; of equal ones the first to come is the first."""
+        """Yield the first rows in this order; rows that are equal in it keep their order."""
         path = str(self.workspace / f"{uuid4().hex}.arrow")
         with pa.ipc.new_stream(path, fields) as file:
             for batch in batches:
                 file.write_batch(batch)
         with pa.memory_map(path) as mapped:
             rows = pa.ipc.open_stream(mapped).read_all().unify_dictionaries()
-            places = _places(rows, asked, self.limit)
-            for start in range(0, len(places), _ROWS):
-                taken = rows.take(pa.array(places[start : start + _ROWS]))
-                yield from taken.combine_chunks().to_batches()
+            indices = _sorted_indices(rows, order, self.limit)
+            for start in range(0, len(indices), _BATCH_ROWS):
+                chunk = rows.take(pa.array(indices[start : start + _BATCH_ROWS]))
+                yield from chunk.combine_chunks().to_batches()
 
 
-def _matching(batches: Iterator[pa.RecordBatch], asked: Asked) -> Iterator[pa.RecordBatch]:
-    """The rows that the condition is true of. DuckDB tells which; the cells pass it by."""
-    sql = f"SELECT CAST({asked.sql} AS BOOLEAN) FROM rows"  # noqa: S608 - rendered from a tree
+def _filter(batches: Iterator[pa.RecordBatch], where: SqlExpression) -> Iterator[pa.RecordBatch]:
+    """Yield the rows for which the condition is true. DuckDB sees only the columns in it."""
+    sql = f"SELECT CAST({where.sql} AS BOOLEAN) FROM rows"  # noqa: S608 - built by the translator
     with duckdb.connect() as database:
         for batch in batches:
-            names = sorted(asked.columns) or batch.schema.names[:1]
+            names = sorted(where.columns) or batch.schema.names[:1]
             with translate_errors():
-                looked_at = untag(pa.Table.from_batches([batch]).select(names))
-                database.register("rows", looked_at)
-                found = database.sql(sql).to_arrow_table()
-            yield batch.filter(found.column(0).combine_chunks())
+                database.register("rows", untag(pa.Table.from_batches([batch]).select(names)))
+                matches = database.sql(sql).to_arrow_table()
+            yield batch.filter(matches.column(0).combine_chunks())
 
 
-def _places(rows: pa.Table, asked: Asked, limit: int | None) -> Any:
-    """Where the first rows in this order stand."""
-    most = "" if limit is None else f"LIMIT {limit:d}"
-    n = "n" * (1 + max(map(len, asked.columns)))  # no column's name
-    sql = f"SELECT {n} FROM rows ORDER BY {asked.sql}, {n} {most}"  # noqa: S608 - so too
-    looked_at = untag(rows.select(sorted(asked.columns)))
-    numbered = looked_at.append_column(n, pa.array(range(len(rows))))
+def _sorted_indices(rows: pa.Table, order: SqlExpression, limit: int | None) -> Any:
+    """Return the indices of the first rows in this order, as an array of NumPy."""
+    limit_clause = "" if limit is None else f"LIMIT {limit:d}"
+    index = "n" * (1 + max(map(len, order.columns)))  # longer than every column's name
+    sql = f"SELECT {index} FROM rows ORDER BY {order.sql}, {index} {limit_clause}"  # noqa: S608 - built by the translator
+    keys = untag(rows.select(sorted(order.columns)))
+    numbered = keys.append_column(index, pa.array(range(len(rows))))
     with translate_errors(), duckdb.connect() as database:
         database.register("rows", numbered)
-        return database.execute(sql).fetchnumpy()[n]
+        return database.execute(sql).fetchnumpy()[index]
 
 
 def with_columns(
     reader: pa.RecordBatchReader, columns: Sequence[str] | None
 ) -> pa.RecordBatchReader:
-    """The same rows with these columns, in this order.
+    """Return the same rows with these columns, in this order.
 
-    Raises `NotFoundError` for an unknown one.
+    Raises `NotFoundError` for an unknown column.
     """
     if columns is None:
         return reader
@@ -223,7 +236,7 @@ def with_columns(
 
 
 def first_rows(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
-    """So many rows of the batches; the rest is not asked for."""
+    """Yield the first `limit` rows; stop reading after them."""
     for batch in batches:
         yield batch[:limit]
         limit -= len(batch)
