@@ -11,7 +11,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
 
+from marketpulse.artifacts import POINTER
+from marketpulse.aws.bucket import Bucket
+from marketpulse.aws.session import caller_identity
 from marketpulse.errors import AwsError, MarketPulseError
+from marketpulse.publish import S3Location, parse_s3_uri
 from marketpulse.settings import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.sources.oracle.tns import Endpoint, look_up, open_connection, start_tls
@@ -47,17 +51,27 @@ class SkippedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions:
-    """What to test. The functions are called when their step begins.
+    """What to test. Raises `UsageError` if the bucket is not a valid address.
 
-    `identity` returns the ARN of the AWS credentials, or None without credentials. `bucket` reads
-    from a bucket and returns what it read. `table` is the table to read one row of; None means
-    ORACLE_TABLE_NAME.
+    settings  returns the settings, or raises; called by the first step
+    region    the AWS region
+    table     the table to read one row of; None means ORACLE_TABLE_NAME
+    bucket    a bucket to read from: NAME or s3://NAME/PREFIX/
     """
 
     settings: Callable[[], OracleSettings]
-    identity: Callable[[], str | None]
-    bucket: Callable[[], str] | None = None
+    region: str
     table: str | None = None
+    bucket: str | None = None
+
+    def __post_init__(self) -> None:
+        self.location()
+
+    def location(self) -> S3Location | None:
+        """The place of the bucket to test, if any."""
+        if self.bucket is None:
+            return None
+        return parse_s3_uri(self.bucket if "://" in self.bucket else f"s3://{self.bucket}")
 
 
 def diagnose(options: DoctorOptions) -> Iterator[Step]:
@@ -126,7 +140,7 @@ class _Diagnosis:
 
     def _aws(self) -> str:
         try:
-            arn = self._options.identity()
+            arn = caller_identity(self._options.region)
         except AwsError as error:
             # The settings are complete by now: the database may work without AWS.
             raise SkippedError(error.message) from error
@@ -201,9 +215,13 @@ class _Diagnosis:
         return f"{median(seconds) * 1000:.0f} ms"
 
     def _s3(self) -> str:
-        if self._options.bucket is None:
+        location = self._options.location()
+        if location is None:
             raise SkippedError("to test a bucket, add --bucket NAME")
-        return self._options.bucket()
+        # Looks for one object, as a push does: a role may see nothing but its prefix.
+        with Bucket(location.bucket, region=self._options.region) as bucket:
+            bucket.find([location.key(POINTER)])
+        return f"s3://{location.bucket}/{location.prefix} answers"
 
     def _each(self, test: Callable[[Endpoint], str]) -> list[str]:
         """The result of each endpoint. Later steps use only those that passed.

@@ -5,7 +5,7 @@ Importing this module does not load boto3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,18 @@ class ParametersReport:
 def is_blank(value: str | None) -> bool:
     """Whether a value counts as not set: absent, empty, only spaces, or a placeholder."""
     return not value or not value.strip() or value.startswith(_PLACEHOLDER)
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """These parameter names, or all seven if there are none. Raises `UsageError`."""
+    unknown = [name for name in names if name not in PARAMETERS]
+    if unknown:
+        # The text after = may be a secret that the user typed by mistake.
+        raise UsageError(
+            f"there is no parameter {unknown[0].partition('=')[0]!r}",
+            hint=f"the names are {', '.join(PARAMETERS)}; never put a value on the command line",
+        )
+    return list(names or PARAMETERS)
 
 
 def parse_parameters(content: bytes) -> dict[str, str]:

@@ -30,7 +30,7 @@ from marketpulse.cli.options import (
     TableName,
     WhereCondition,
 )
-from marketpulse.cli.publishing import check_push_target, push_results
+from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.session import Session
 
 rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -91,7 +91,7 @@ def run_colors(
             max_rejected=WHERE_PUBLISHED if push and max_rejected is None else max_rejected,
             **asked,
         )
-    receipt = push_results(session, output, push)
+    receipt = push_to_target(session, output, push)
     render.show_run(result, receipt, as_json=as_json, say=session.say)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import typer
 
 from marketpulse.cli import render
@@ -18,36 +16,17 @@ def doctor(
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
     """Test the connection step by step. Stops at the first failure and says what to do."""
-    from marketpulse.aws.session import caller_identity  # noqa: PLC0415 - boto3 takes 0.2 s
     from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
 
     session: Session = ctx.obj
-    region = session.settings().aws_region
     options = DoctorOptions(
         settings=session.oracle_settings,
-        identity=lambda: caller_identity(region),
-        bucket=None if bucket is None else _bucket_test(bucket, region),
+        region=session.settings().aws_region,
         table=table,
+        bucket=bucket,
     )
     as_json = result_format is OutputFormat.JSON
     raise typer.Exit(render.show_diagnosis(diagnose(options), as_json=as_json))
-
-
-def _bucket_test(bucket: str, region: str) -> Callable[[], str]:
-    """A function that reads from a bucket. Raises `UsageError` if the address is invalid."""
-    from marketpulse.artifacts import POINTER  # noqa: PLC0415 - not for --help
-    from marketpulse.publish import parse_s3_uri  # noqa: PLC0415 - not for --help
-
-    location = parse_s3_uri(bucket if "://" in bucket else f"s3://{bucket}")
-
-    def read() -> str:
-        from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
-
-        with Bucket(location.bucket, region=region) as opened:
-            opened.find([location.key(POINTER)])
-        return f"s3://{location.bucket}/{location.prefix} answers"
-
-    return read
 
 
 def config(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:

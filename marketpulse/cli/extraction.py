@@ -39,7 +39,7 @@ from marketpulse.cli.options import (
     WhereCondition,
     ZipFlag,
 )
-from marketpulse.cli.publishing import check_push_target, push_results
+from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 
@@ -159,7 +159,7 @@ def sample(
             anew=replace,
             secrets=session.secrets(),
         )
-    receipt = push_results(session, output, push)
+    receipt = push_to_target(session, output, push)
     render.show_sample(taken, receipt, as_json=as_json, say=session.say)
     if taken.manifest.missing:
         raise typer.Exit(9)

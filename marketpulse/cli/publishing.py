@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from marketpulse.cli.options import (
     UploadJobs,
 )
 from marketpulse.cli.session import Session
-from marketpulse.errors import AwsError, SettingsError, UsageError
+from marketpulse.errors import UsageError
 
 if TYPE_CHECKING:
     from marketpulse.publish import Receipt
@@ -92,20 +91,15 @@ def check_push_target(target: str | None, *, writes: bool) -> None:
         raise UsageError("--push: this command writes nothing to upload", hint="leave out --push")
 
 
-def push_results(session: Session, folder: Path, target: str | None) -> Receipt | None:
+def push_to_target(session: Session, folder: Path, target: str | None) -> Receipt | None:
     """Upload a result folder to the target of `--push`, if there is one."""
     if target is None:
         return None
-    from marketpulse.publish import PushOptions, push  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import PushOptions, push_results  # noqa: PLC0415 - not for --help
 
     settings = session.settings()
     options = PushOptions(region=settings.aws_region, timeout=settings.deadline)
-    try:
-        return push([folder], target, options, progress=session.progress("bytes"))
-    except (AwsError, SettingsError) as error:
-        command = shlex.join(["marketpulse", "push-s3", str(folder), target])
-        error.hint += f"; the results are in {folder}, so next time only: {command}"
-        raise
+    return push_results(folder, target, options, session.progress("bytes"))
 
 
 def terraform(
@@ -138,14 +132,7 @@ def ssm_put(
     from marketpulse.settings import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
     session: Session = ctx.obj
-    chosen = names or [*parameters.PARAMETERS]
-    unknown = [name for name in chosen if name not in parameters.PARAMETERS]
-    if unknown:
-        raise UsageError(
-            f"there is no parameter {unknown[0].partition('=')[0]!r}",
-            hint=f"the names are {', '.join(parameters.PARAMETERS)}; "
-            "never put a value on the command line",
-        )
+    chosen = parameters.check_names(names or ())
     if sys.stdin is None:
         raise UsageError(
             "standard input is closed", hint="for example: marketpulse ssm put < parameters.txt"

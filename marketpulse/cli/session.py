@@ -93,7 +93,7 @@ class Session:
         `source` is the option after the command: it overrides the one before it. Raises
         `UsageError` if INPUT and `--source` are both given.
         """
-        from marketpulse.sources import open_files, open_source  # noqa: PLC0415 - heavy
+        from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
 
         option = source or self.source
         if inputs:
@@ -101,7 +101,7 @@ class Session:
                 raise UsageError(
                     "INPUT and --source both name the input", hint="leave out one of them"
                 )
-            return open_source(inputs[0]) if len(inputs) == 1 else open_files(inputs)
+            return open_inputs(inputs)
         name = option or self.settings().source
         if name != "oracle":
             return open_source(name)

@@ -7,6 +7,7 @@ the pointer finds a complete set at any moment. Importing this package does not 
 from marketpulse.publish.options import PushOptions
 from marketpulse.publish.push import push
 from marketpulse.publish.receipt import PushedObject, Receipt, check_receipt
+from marketpulse.publish.results import push_results
 from marketpulse.publish.uri import S3Location, parse_s3_uri
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "check_receipt",
     "parse_s3_uri",
     "push",
+    "push_results",
 ]

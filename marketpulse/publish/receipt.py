@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from marketpulse.artifacts import format_json
 from marketpulse.atomic import check_file, write_file
+from marketpulse.documents import parse_json
 from marketpulse.errors import OutputError
 
 
@@ -61,10 +61,11 @@ def check_receipt(path: Path) -> None:
     if not path.exists():
         return
     try:
-        names = json.loads(path.read_bytes()).keys()
-    except (ValueError, AttributeError):
-        names = set()
-    if names != {field.name for field in fields(Receipt)}:
+        content = parse_json(path.read_bytes())
+    except ValueError:
+        content = None
+    names = {field.name for field in fields(Receipt)}
+    if not isinstance(content, dict) or content.keys() != names:
         raise OutputError(
             f"{path}: not a receipt, so it is not overwritten", hint="name another file"
         )

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from marketpulse.settings import OracleSettings
     from marketpulse.sources.bundle import BundleSource
 
-__all__ = ["Source", "open_bundle", "open_files", "open_source", "unknown_name_error"]
+__all__ = [
+    "Source",
+    "open_bundle",
+    "open_files",
+    "open_inputs",
+    "open_source",
+    "unknown_name_error",
+]
 
 
 def open_source(
@@ -46,6 +53,11 @@ def open_source(
     if path.suffix.lower() == ".zip" or _is_bundle(path):
         return open_bundle(path)
     return open_files([name])
+
+
+def open_inputs(names: Sequence[str]) -> Source:
+    """Open one name as `open_source` does, several as one table of files."""
+    return open_source(names[0]) if len(names) == 1 else open_files(names)
 
 
 def open_bundle(path: Path) -> BundleSource:

@@ -9,6 +9,7 @@ from format_files import NUMBERS, TYPED, read, read_independently, write, write_
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from marketpulse.documents import MAX_NESTING
 from marketpulse.errors import DataError
 from marketpulse.formats.encode import LogicalType
 
@@ -136,7 +137,10 @@ BROKEN_JSON = {
     "a number alone": (b"[1, 2]", "value 1: it is not an object"),
     "an array in the array": (b'[{"A": 1}, [2]]', "value 2: it is not an object"),
     "a name twice": (b'[{"A": 1, "A": 2}]', "value 1: two columns of the name 'A'"),
-    "a well": (b'[{"A": ' + b"[" * 5000 + b"]" * 5000 + b"}]", "value 1: it is nested too deep"),
+    "a well": (
+        b'[{"A": ' + b"[" * 5000 + b"]" * 5000 + b"}]",
+        "value 1: it is nested too deep, more than 500",
+    ),
 }
 
 
@@ -146,3 +150,25 @@ def test_broken_json_is_said_to_be_so(name: str, tmp_path: Path) -> None:
     text, words = BROKEN_JSON[name]
     with pytest.raises(DataError, match=words):
         read(write_text(tmp_path / "broken.json", text))
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_the_depth_has_one_limit_on_every_python(
+    opening: str, closing: str, tmp_path: Path
+) -> None:
+    """Values of 500 levels are read and written; deeper ones are bad data, never a crash."""
+    path = tmp_path / "deep.json"
+
+    def nested(depth: int) -> str:
+        return opening * depth + "1" + closing * depth
+
+    write_text(path, f'[{{"A": {nested(MAX_NESTING - 1)}}}]')
+    file = read(path)
+    assert file.column("A") == [nested(MAX_NESTING - 1)]
+    assert write(tmp_path / "again.json", file.table).read_text() == (
+        f'[\n{{"A": {nested(MAX_NESTING - 1)}}}\n]\n'
+    )
+    for depth in (MAX_NESTING, 5000, 100_000):
+        write_text(path, f'[{{"A": {nested(depth)}}}]')
+        with pytest.raises(DataError, match="value 1: it is nested too deep"):
+            read(path)

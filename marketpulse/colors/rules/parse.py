@@ -25,6 +25,7 @@ from marketpulse.colors.rules.model import (
     RuleFault,
 )
 from marketpulse.colors.rules.operands import parse_number
+from marketpulse.documents import check_nesting
 from marketpulse.errors import NotFoundError, RulesError
 
 # The signs of other languages. A rules file has words, so a sign only brings a suggestion.
@@ -108,6 +109,7 @@ def _load_toml(text: str) -> object:
 
 
 def _load_json(text: str) -> object:
+    check_nesting(text)
     # Every number is a Decimal: a float would round what a rule compares exactly.
     document = json.loads(
         text,

@@ -1,0 +1,25 @@
+"""The push that follows a command: `run-colors --push` and `sample --push`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from marketpulse.errors import AwsError, SettingsError
+from marketpulse.model import Progress
+from marketpulse.publish.options import PushOptions
+from marketpulse.publish.push import push
+from marketpulse.publish.receipt import Receipt
+
+
+def push_results(folder: Path, uri: str, options: PushOptions, progress: Progress) -> Receipt:
+    """Push the folder that a command just wrote. Raises what `push` raises.
+
+    The results are on disk by now. If AWS fails, the hint has the command that pushes them later.
+    """
+    try:
+        return push([folder], uri, options, progress=progress)
+    except (AwsError, SettingsError) as error:
+        command = shlex.join(["marketpulse", "push-s3", str(folder), uri])
+        error.hint += f"; the results are in {folder}, upload them with: {command}"
+        raise

@@ -1,0 +1,250 @@
+"""The session: round trips, deadlines, retries, secrets, and the Python API."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from oracle_server.client import PASSWORD, open_source, settings_for
+from oracle_server.faults import Faults
+from oracle_server.server import OracleServer
+from support import ROOT, Tool
+
+from marketpulse.errors import ConnectionLostError, LoginError, UnreachableError
+from marketpulse.extraction.sample import Wanted, sample
+from marketpulse.extraction.verify import verify
+from marketpulse.sources.oracle import OracleDatabase, OracleSource
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        (["list-tables"], 5),
+        (["schema", "COLORS_TABLE"], 12),
+        (["schema", "COLORS_TABLE", "ALL_TYPES", "SECURITIES", "EMPTY", "BROKEN", "CON"], 12),
+        (["sample", "SECURITIES", "--limit", "1000"], 12),
+    ],
+    ids=["list-tables", "schema of one", "schema of six", "sample"],
+)
+def test_few_round_trips(server: OracleServer, tool: Tool, words: list[str], most: int) -> None:
+    """A command takes few round trips, the logoff included: each is slow over a VPN."""
+    done = tool.run(*words)
+
+    assert done.code == 0, done.err
+    assert server.seen.round_trips <= most
+    assert server.seen.logins == [("ANALYST", 0)]
+
+
+def test_a_described_table_costs_few_more(server: OracleServer) -> None:
+    """Rows that fit one answer take one round trip; rows with a LOB take three."""
+    with open_source(server) as source:
+        for table, most in (("SECURITIES", 1), ("COLORS_TABLE", 3)):
+            source.describe(table)
+            before = server.seen.round_trips
+            assert source.scan(table, limit=1000).read_all().num_rows > 0
+            assert server.seen.round_trips - before <= most
+
+
+def test_the_session_names_its_program(server: OracleServer, tool: Tool) -> None:
+    """The DBA sees the program in V$SESSION."""
+    tool.run("list-tables")
+
+    assert server.seen.tags[0]["program"] == "marketpulse"
+
+
+def test_the_password_does_not_leak(server: OracleServer, tool: Tool) -> None:
+    """No output, log or file has the password, also if a command fails."""
+    for words, more in (
+        (["-v", "-v", "sample"], {}),
+        (["-v", "-v", "--log-format", "json", "list-tables"], {"ORACLE_SERVICE_NAME": "NOWHERE"}),
+        (["-v", "-v", "doctor"], {}),
+        (["config"], {}),
+        (["schema"], {"ORACLE_DSN": f"analyst/{PASSWORD}@{server.dsn}"}),
+        (["config"], {"ORACLE_DSN": f"analyst/{PASSWORD}@{server.dsn}"}),
+    ):
+        done = tool.run(*words, env=tool.env | more)
+        assert PASSWORD not in done.out + done.err, words
+    for path in tool.folder.rglob("*"):
+        assert path.is_dir() or PASSWORD.encode() not in path.read_bytes(), path
+    assert PASSWORD not in repr(settings_for(server)) + str(OracleDatabase(settings_for(server)))
+
+
+def test_a_slow_network(server: OracleServer, tool: Tool) -> None:
+    """Commands work with 100 ms for each round trip."""
+    server.faults = Faults(delay=0.1)
+    done = tool.run("list-tables")
+
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("fault", [{"stall_at_statement": 2}, {"stall_after": 1500}], ids=str)
+def test_the_deadline_ends_a_stalled_command(
+    server: OracleServer, tool: Tool, fault: dict[str, int]
+) -> None:
+    """A missing or partial answer ends at the deadline, with a message that says so."""
+    server.faults = Faults(**fault)  # type: ignore[arg-type]  # both are numbers
+    started = time.monotonic()
+    done = tool.run("--deadline", "2", "list-tables")
+
+    assert done.code == 4, done.err
+    assert time.monotonic() - started < 30
+    assert "deadline" in done.err
+
+
+def extract(source: OracleSource, folder: Path) -> str:
+    """Extract COLORS_TABLE; return `whole`, `again` if it was read twice, or `refused`."""
+    wanted = Wanted(1000, None, None, None, ("csv",), "lossless", 100)
+    try:
+        with source:
+            sample(
+                source, ["COLORS_TABLE"], wanted, output=folder,
+                taken_at=datetime(2026, 3, 13, 18, tzinfo=UTC), progress=NoProgress(),
+            )  # fmt: skip
+    except (UnreachableError, ConnectionLostError):
+        assert not (folder / "manifest.json").exists()
+        return "refused"
+    verification = verify(folder)
+    assert verification.faults == ()
+    (table,) = verification.manifest.tables
+    assert table.rows == 200
+    return "again" if table.notes else "whole"
+
+
+class NoProgress:
+    """Shows no progress."""
+
+    def begin(self, name: str, total: int | None) -> None: ...
+    def advance(self, more: int) -> None: ...
+    def end(self) -> None: ...
+
+
+# The driver leaves a cut socket to the garbage collector, which warns.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("offsets", "fault", "expected"),
+    [
+        (range(1, 60_000, 2_000), {"connections": 1}, {"again", "whole"}),
+        (range(1, 60_000, 2_000), {}, {"refused", "again", "whole"}),
+        (range(1, 2_400, 80), {"connections": 1}, {"whole"}),
+    ],
+    ids=["once", "always", "while logging in"],
+)
+def test_the_connection_is_cut_anywhere(
+    server: OracleServer,
+    tmp_path: Path,
+    offsets: range,
+    fault: dict[str, int],
+    expected: set[str],
+) -> None:
+    """Wherever the connection is cut, the bundle is complete or there is none."""
+    outcomes = set()
+    for offset in offsets:
+        cut = {"cut_from_start" if expected == {"whole"} else "cut_after": offset}
+        server.faults = Faults(**cut, **fault)  # type: ignore[arg-type]  # all are numbers
+        source = OracleSource(OracleDatabase(settings_for(server)))
+        outcomes.add(extract(source, tmp_path / str(offset)))
+
+    assert outcomes == expected
+
+
+def test_a_killed_session_is_replaced(server: OracleServer, tool: Tool) -> None:
+    """A statement runs again in a new session."""
+    server.faults = Faults(fail_at_statement=(2, 28), connections=1)
+    done = tool.run("list-tables")
+
+    assert done.code == 0, done.err
+    assert server.seen.logins == [("ANALYST", 0)] * 2
+
+
+def test_the_python_api(server: OracleServer) -> None:
+    """`OracleDatabase` returns schemas, and query results as Arrow and pandas."""
+    with OracleDatabase(settings_for(server)) as db:
+        schema = db.get_table_schema("COLORS_TABLE")
+        result = db.query(
+            'SELECT "CUSIP", "PX", "MESSAGE_ID" FROM "MARKET"."COLORS_TABLE" WHERE "RANK" = :1',
+            [2],
+        )
+
+        dates = db.query('SELECT "A_DATE" FROM "MARKET"."ALL_TYPES"')
+
+    assert "-0043-03-15 08:30:00" in dates["A_DATE"].cast(pa.string()).to_pylist()
+    assert [column.name for column in schema.columns][:4] == [
+        "MESSAGE_ID",
+        "TICKER",
+        "SECTOR",
+        "CUSIP",
+    ]
+    assert isinstance(result, pa.Table)
+    assert result.num_rows > 20
+    assert result.schema.field("MESSAGE_ID").type == pa.int64()
+    assert list(result.to_pandas().columns) == ["CUSIP", "PX", "MESSAGE_ID"]
+
+
+def test_settings_from_the_environment(server: OracleServer, tool: Tool) -> None:
+    """`OracleDatabase()` reads its settings from the environment."""
+    code = (
+        "import marketpulse\n"
+        "with marketpulse.OracleDatabase() as db:\n"
+        "    print(db.get_table_schema('COLORS_TABLE').table.comment)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tool.folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "ORACLE_DSN": server.dsn,
+            "ORACLE_USERNAME": "market",
+            "ORACLE_PASSWORD": PASSWORD,
+        },
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "What dealers said about prices\n", done.stderr
+
+
+def test_a_refused_login_is_not_retried(server: OracleServer) -> None:
+    """A wrong password is sent once: each further attempt may lock the account."""
+    server.faults = Faults(login=1017)
+    with pytest.raises(LoginError), OracleDatabase(settings_for(server)):
+        pass
+    assert server.seen.logins == [("ANALYST", 1017)]
+
+
+def test_a_busy_listener_is_retried(server: OracleServer) -> None:
+    """A listener without a free handler is asked again, and the second answer counts."""
+    server.faults = Faults(refuse=12516, connections=2)  # the login, and the probe after it
+    with OracleDatabase(settings_for(server)) as database:
+        assert database.rows("SELECT dummy FROM dual") == [("X",)]
+
+
+def test_a_passed_deadline(server: OracleServer) -> None:
+    """After the deadline nothing is sent any more."""
+    database = OracleDatabase(settings_for(server, deadline=0.01))
+    time.sleep(0.02)
+    with pytest.raises(UnreachableError, match=r"the deadline of 0\.01 s has passed") as caught:
+        database.ping()
+    assert caught.value.check == "MP-NET-007"
+    assert server.seen.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"), [(None, "ANALYST"), ("market", "MARKET"), ('"Market"', "Market")]
+)
+def test_the_schema(server: OracleServer, schema: str | None, expected: str) -> None:
+    """The schema is ORACLE_SCHEMA, else the user's; without double quotes it is in capitals."""
+    assert OracleDatabase(settings_for(server, schema=schema)).schema == expected
+
+
+def test_a_closed_session_opens_again(server: OracleServer) -> None:
+    """After `close` the next read opens a new session."""
+    with OracleDatabase(settings_for(server)) as database:
+        database.close()
+        database.ping()
+    assert len(server.seen.logins) == 2

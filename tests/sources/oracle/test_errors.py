@@ -1,0 +1,110 @@
+"""Errors: each fault has its check id, its exit code and a hint, the same in every command."""
+
+import json
+import time
+
+import oracledb
+import pytest
+from oracle_server.faults import Faults
+from oracle_server.server import OracleServer
+from support import Tool
+
+from marketpulse.errors import LoginError, NotFoundError, UnreachableError
+from marketpulse.sources.oracle.errors import is_network_error, translate_error
+
+# For each fault: the server's fault, changes of the environment, the check id, the exit code.
+FAULTS: dict[str, tuple[Faults, dict[str, str], str, int]] = {
+    "wrong password": (Faults(), {"ORACLE_PASSWORD": "not-the-one"}, "MP-LOG-001", 5),
+    "locked": (Faults(login=28000), {}, "MP-LOG-002", 5),
+    "expired": (Faults(login=28001), {}, "MP-LOG-003", 5),
+    "no session": (Faults(login=1045), {}, "MP-LOG-004", 5),
+    "unknown service": (Faults(), {"ORACLE_SERVICE_NAME": "NOWHERE"}, "MP-TNS-001", 6),
+    "a SID": (Faults(), {"ORACLE_SERVICE_NAME": "ORCLCDB"}, "MP-TNS-002", 6),
+    "no handler": (Faults(refuse=12516), {}, "MP-TNS-004", 4),
+    "no such host": (Faults(), {"ORACLE_HOST": "nowhere.invalid"}, "MP-NET-001", 4),
+    "a host and its port": (Faults(), {"ORACLE_HOST": "db.example.com:1521"}, "MP-TNS-006", 3),
+    "a host's address": (Faults(), {"ORACLE_HOST": "https://db.example.com"}, "MP-TNS-006", 3),
+    "closed port": (Faults(), {"ORACLE_PORT": "1"}, "MP-NET-002", 4),
+    "HTTP": (Faults(garbage=b"HTTP/1.1 400 Bad Request\r\n\r\n"), {}, "MP-NET-005", 4),
+    "silence": (Faults(silent=True), {}, "MP-NET-004", 4),
+    "encryption": (Faults(demand_encryption=True), {}, "MP-ENC-001", 4),
+    "no privilege": (Faults(), {"ORACLE_TABLE_NAME": "FORBIDDEN"}, "MP-PRV-001", 5),
+    "no such table": (Faults(), {"ORACLE_TABLE_NAME": "COLOR_TABLE"}, "MP-SRC-001", 6),
+    "nothing set": (Faults(), {"ORACLE_HOST": "", "ORACLE_PASSWORD": ""}, "MP-SET-002", 3),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults(server: OracleServer, tool: Tool, fault: str) -> None:
+    """Doctor and sample report a fault in the same way, in time, and log in at most once each."""
+    server.faults, changes, check, code = FAULTS[fault]
+    started = time.monotonic()
+    diagnosis = tool.run("doctor", "--format", "json", env=tool.env | changes)
+    logins = len(server.seen.logins)
+    sampled = tool.run("sample", "--format", "json", env=tool.env | changes)
+
+    *_, last = json.loads(diagnosis.out)["steps"]
+    error = json.loads(sampled.err.splitlines()[-1])["error"]
+    assert (last["state"], last["check"], diagnosis.code) == ("failed", check, code)
+    assert (error["check"], error["exit_code"], sampled.code) == (check, code, code)
+    assert last["hint"]
+    assert error["hint"]
+    assert logins <= 1
+    assert len(server.seen.logins) <= 2
+    assert time.monotonic() - started < 90
+    assert not (tool.folder / "sample_data" / "manifest.json").exists()
+
+
+def test_doctor_without_faults(tool: Tool) -> None:
+    """Doctor checks all layers, and shows them as lines."""
+    done = tool.run("doctor")
+
+    assert done.code == 0, done.out + done.err
+    assert "COLORS_TABLE can be read" in done.out
+    assert "AL32UTF8" in done.out
+
+
+@pytest.mark.parametrize(
+    ("text", "error_class", "check"),
+    [
+        ("ORA-01017: invalid username/password", LoginError, "MP-LOG-001"),
+        ("ORA-00942: table or view does not exist", NotFoundError, "MP-SRC-001"),
+        ("ORA-99999: something else\nmore lines", UnreachableError, "MP-ORA-001"),
+    ],
+)
+def test_translate(text: str, error_class: type[Exception], check: str) -> None:
+    """An error's code decides the class and the check id; the message has the address."""
+    error = driver_error(text)
+    translated = translate_error(error, "db:1521/MKT")
+    assert type(translated) is error_class
+    assert translated.check == check
+    assert translated.message.startswith("db:1521/MKT: ")
+    assert text[:9] in translated.message
+    assert "more lines" not in translated.message
+    assert translated.hint
+
+
+def test_the_innermost_code_counts() -> None:
+    """Of an error and its causes the innermost known code decides."""
+    outer = driver_error("DPY-6005: cannot connect")
+    outer.__cause__ = driver_error("DPY-6006: the certificate does not match")
+    assert translate_error(outer, "db").check == "MP-TLS-003"
+
+
+def test_network_errors() -> None:
+    """A lost connection or an unknown error may be the network's, a refused login is not."""
+    assert is_network_error(TimeoutError())
+    assert is_network_error(driver_error("DPY-4011: the connection was closed"))
+    assert not is_network_error(driver_error("ORA-01017: invalid username/password"))
+
+
+def driver_error(text: str) -> oracledb.Error:
+    """Return an error as the driver raises it."""
+
+    class Detail:
+        full_code = text.partition(":")[0]
+
+        def __str__(self) -> str:
+            return text
+
+    return oracledb.DatabaseError(Detail())
