@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from support import RULES
 
-from marketpulse.colors.columns import CONTRACT, Columns, resolve
+from marketpulse.colors.columns import CONTRACT, Columns, resolve_columns
 from marketpulse.colors.rules import (
     BoundRule,
     RuleBook,
@@ -23,7 +23,7 @@ DAY_RULES = json.loads(RULES.read_text(encoding="utf-8"))
 NOTE = "NOTE"  # a column beyond the contract
 
 
-COLUMNS = resolve(pa.schema([(name, pa.string()) for name in (*CONTRACT, NOTE)]), {})
+COLUMNS = resolve_columns(pa.schema([(name, pa.string()) for name in (*CONTRACT, NOTE)]), {})
 
 
 DAY_RULES_AS_TOML = """

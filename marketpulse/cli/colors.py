@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -64,33 +63,31 @@ def run_colors(
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=explain is None)
     with session.open_source(inputs, source) as data:
-        from marketpulse.colors import run  # noqa: PLC0415 - loads the engine, 0.3 s
-        from marketpulse.colors.rejections import WHERE_PUBLISHED  # noqa: PLC0415 - the same
+        from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
+        from marketpulse.colors.rejections import PUBLISHED_LIMIT  # noqa: PLC0415 - the same
+        from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
 
         usual = "csv,parquet" if push else "csv"
-        asked: dict[str, Any] = {
-            "table": table,
-            "where": where,
-            "rules": rules,
-            "hierarchy": hierarchy,
-            "mapping": mapping or (),
-            "memory_limit": memory_limit,
-        }
-        if explain is not None:
-            from marketpulse.colors import explain as explanations  # noqa: PLC0415 - the same
-
-            with run.prepared(data, **asked) as ready:
-                render.show_explanation(explanations.explain(ready, explain), as_json=as_json)
-            return
-        result = run.run_colors(
-            data,
+        options = RunOptions(
+            table=table,
+            where=where,
+            rules=rules,
+            hierarchy=hierarchy,
+            mapping=mapping or (),
             output=output,
             formats=(usual if formats is None else formats).split(","),
             processing_type=processing_type.value,
             processed_at=processed_at,
-            max_rejected=WHERE_PUBLISHED if push and max_rejected is None else max_rejected,
-            **asked,
+            max_rejected=PUBLISHED_LIMIT if push and max_rejected is None else max_rejected,
+            memory_limit=memory_limit,
         )
+        if explain is not None:
+            from marketpulse.colors import explain as explanations  # noqa: PLC0415 - the same
+
+            explanation = explanations.explain(data, explain, options)
+            render.show_explanation(explanation, as_json=as_json)
+            return
+        result = run(data, options)
     receipt = push_to_target(session, output, push)
     render.show_run(result, receipt, as_json=as_json, say=session.say)
 
@@ -120,7 +117,8 @@ def rules_test(
     session: Session = ctx.obj
     with session.open_source(inputs, source) as data:
         from marketpulse.colors.funnel import test_rules as test  # noqa: PLC0415 - loads the engine
+        from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
-        funnel = test(data, rules=rules, table=table, mapping=mapping or ())
+        funnel = test(data, RunOptions(rules=rules, table=table, mapping=mapping or ()))
     as_json = result_format is OutputFormat.JSON
     render.show_funnel(funnel, as_json=as_json, say=session.say)

@@ -90,9 +90,9 @@ def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
     if as_json:
         console.show_json(explanation.as_json())
         return
-    from marketpulse.colors.explain import lines  # noqa: PLC0415 - loads the engine
+    from marketpulse.colors.explain import format_explanation  # noqa: PLC0415 - loads the engine
 
-    for line in lines(explanation):
+    for line in format_explanation(explanation):
         console.show_text(line)
 
 

@@ -1,8 +1,24 @@
 """What a cell means: valid or not, missing or not, and the value that ranking and rules compare.
 
-The contract's table of cells as SQL, and the choice among its forms for each column. Most columns
-hold plain cells alone, and a cast gives their exact value; what else there is has been counted
-before (`Precision`), so only a column that needs the careful forms pays for them.
+This module holds the contract's table of cells as SQL. Most columns hold plain cells alone, and a
+cast gives their values. The first query over the input finds out, with these three measures:
+
+    form        a number for how a cell is spelled. If the forms of a column go together, equal
+                values have equal spellings, and the cell itself can stand for its value:
+
+                    98.5  101.25    2 and 4: even, no zero at the end, as programs write floats
+                    98.50 101.25    5 and 4: two decimals each, as databases write decimals
+                    98.5  98.50     2 and 5: they do not go together
+                    1e2   " 98.5"   -1: goes with nothing
+
+    doubt       a cheap test that is true for every invalid cell and for some valid ones. Rows
+                are only tested for a `fault` if a cell of the column is in doubt.
+
+    precision   what the forms of the whole column say, and so how a value is taken:
+
+                    PLAIN   one form, a cast reads every cell           101.7, 98.5
+                    SHORT   several forms, but a cast still keeps all   " 101.7", 98.50, .5
+                    EXACT   a cast would lose digits                    1e400, 17 digits, +02:00
 """
 
 from __future__ import annotations
@@ -27,11 +43,12 @@ DATE = (
     r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?"
 )
 _OFFSET = "([+-])([0-9]{2}):?([0-9]{2})?$"
-_TRUSTED = 2**53  # from here on, not every whole number is a float
+_FIRST_ROUNDED = 2**53  # from here on a float may be rounded from another whole number
 
 
 MACROS = (
-    # Few cells begin or end with a mark outside of ASCII's visible ones: most have no blanks.
+    # trim() with a list of characters is slow. Most cells begin and end with a visible character
+    # of ASCII, so there is nothing to trim.
     "_visible(mark) AS mark >= '!' AND mark <= '~'",
     f"""trimmed(t) AS CASE WHEN _visible(t) AND _visible(right(t, 1)) THEN t
         ELSE trim(t, '{BLANKS}') END""",
@@ -41,10 +58,10 @@ MACROS = (
     f"""is_date(t) AS regexp_full_match(t, '{DATE}') AND NOT starts_with(t, '0000')
         AND TRY_CAST(left(t, 10) AS DATE) IS NOT NULL""",
     "is_nan(t) AS lower(t) = 'nan'",
-    # The form of a cell: cells of one form have one spelling for each value; -1 is of no form.
+    # The form of a cell, see above.
     "integer_form(t) AS CASE WHEN TRY_CAST(t AS BIGINT)::VARCHAR = t THEN 0 ELSE -1 END",
-    # Even: a float as most programs write it, a point always, no zero at the end but the first.
-    # Odd: a decimal as databases write it, always as many digits after the point: half the form.
+    # Twice the number of decimals, and 1 more if the last is a zero (but not the only one) or if
+    # there is no point.
     r"""number_form(t) AS CASE
         WHEN strlen(t) > 16 OR NOT regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?') THEN -1
         WHEN starts_with(t, '-0') AND trim(t, '-0.') = '' THEN -1
@@ -56,7 +73,7 @@ MACROS = (
         WHEN strlen(t) BETWEEN 19 AND 26 AND substr(t, 14, 1) = ':'
             AND TRY_CAST(t AS TIMESTAMP)::VARCHAR = t THEN 1
         ELSE -1 END""",
-    # The cells that a cast reads exactly: 18 digits fit a BIGINT, 15 are one DOUBLE and no other.
+    # The cells that a cast reads exactly: 18 digits fit into a BIGINT, 15 into a DOUBLE.
     r"is_short_integer(t) AS regexp_full_match(t, '[+-]?[0-9]{1,18}(\.0*)?')",
     r"""is_short_number(t) AS length(t) <= 16
         AND regexp_full_match(t, '[+-]?([0-9]{1,15}(\.[0-9]*)?|\.[0-9]+)')""",
@@ -66,8 +83,9 @@ MACROS = (
     "short_number(t) AS CASE WHEN is_short_number(t) THEN TRY_CAST(t AS DOUBLE) END",
     """short_date(t) AS CASE WHEN is_short_date(t) THEN TRY_CAST(
         replace(t, 'T', ' ') || CASE length(t) WHEN 16 THEN ':00' ELSE '' END AS TIMESTAMP) END""",
-    # Any number, exactly: sign, place of the first digit, digits; below zero all turned round.
-    # A lambda names the parts: a macro would spell each out wherever it is used.
+    # Any number, exactly: sign, place of the first digit, digits. Rows compare from left to right.
+    # Below zero place and digits are inverted, because -20 is below -3.
+    # The lambda evaluates the parts once; a macro would repeat the regular expression at each use.
     r"""_number_parts(t) AS regexp_extract(
         t, '^([+-]?)([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,18}))?$',
         ['sign', 'whole', 'rest', 'e'])""",
@@ -79,7 +97,7 @@ MACROS = (
         WHEN p.sign = '-' THEN row(-1, -_magnitude(p),
             translate(trim(p.whole || p.rest, '0'), '0123456789', '9876543210') || '~')
         ELSE row(1, _magnitude(p), trim(p.whole || p.rest, '0')) END)[1]""",
-    # Any instant, exactly: seconds since 1970 in UTC, and the digits of the fraction.
+    # Any time, exactly: seconds since 1970 in UTC, and the digits of the fraction.
     f"""_offset(t) AS CASE regexp_extract(t, '{_OFFSET}', 1) WHEN '-' THEN -1 ELSE 1 END
         * (coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 2) AS BIGINT), 0) * 3600
         + coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 3) AS BIGINT), 0) * 60)""",
@@ -94,19 +112,19 @@ MACROS = (
 
 
 class Precision(IntEnum):
-    """What a look at a text column's cells told; each level costs more than the one before."""
+    """How the values of a text column are taken; each level costs more than the one before."""
 
     PLAIN = 0  # one spelling for each value, and a cast reads it
-    SHORT = 1  # blanks or several spellings, but within a cast's reach
+    SHORT = 1  # several spellings, but a cast reads each without loss
     EXACT = 2  # more digits, exponents or offsets than a cast keeps
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The SQL for a column's cells, in a relation that names the columns c0, c1, ..."""
+    """SQL about the cells of one column, in a relation with the columns c0, c1, ..."""
 
     column: InputColumn
-    look: Precision = Precision.EXACT
+    precision: Precision = Precision.EXACT
 
     @property
     def raw(self) -> str:
@@ -115,35 +133,32 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """The cell's text; a typed value as DuckDB spells it."""
+        """The cell's text; DuckDB's text of a typed value."""
         if self.column.logical_type is LogicalType.MIXED:
             return f"substr({self.raw}, 2)"
         return self.raw if self.column.logical_type else f"CAST({self.raw} AS VARCHAR)"
 
     @property
     def form(self) -> str | None:
-        """A number for the form of the cell; None where all cells have the one of their type.
-
-        Cells of one form have one spelling for each value. -1 is a cell of no form.
-        """
+        """The form of the cell as a number; None if all cells of the type have the same form."""
         text, kind = self.text, self.column.kind
-        odd = self._odd
+        formless = self._formless
         if self.column.logical_type and kind is not Kind.TEXT:
             form = f"{kind}_form({text})"
-            form = _unless(odd, form) if odd else form
+            form = _unless(formless, form) if formless else form
             return f"CASE WHEN {text} IS NOT NULL THEN {form} END"
-        return _unless(odd, "0") if odd else None
+        return _unless(formless, "0") if formless else None
 
     @property
     def doubt(self) -> str | None:
-        """Whether there may be a `fault`, at a low price; None where there can be none."""
+        """A cheap test for a possible `fault`; None if there cannot be one."""
         if self.fault and self.column.logical_type in {LogicalType.TEXT, LogicalType.NUMBER}:
             return f"NOT is_{self.column.kind}({self.text})"
         return self.fault
 
     @property
     def varies(self) -> str:
-        """An aggregate over the forms f: whether they are several, or a cell is of none."""
+        """An aggregate over the forms f0, f1, ...: whether the cells have more than one form."""
         form = f"f{self.column.place}"
         several = f"min({form}) < max({form})"
         if self.column.logical_type and self.column.kind is Kind.NUMBER:
@@ -151,23 +166,23 @@ class Cell:
         return f"coalesce(min({form}) < 0 OR ({several}), false)"
 
     @property
-    def _odd(self) -> str | None:
-        """What makes a cell one of no form, whatever its spelling."""
+    def _formless(self) -> str | None:
+        """What gives a cell the form -1, whatever its spelling; None if nothing does."""
         is_cusip = self.column.role == "CUSIP"
         if not (self.column.logical_type or is_cusip):
             return self._typed_fault
         if self.column.kind is Kind.TEXT:
             text = self.text
-            odd = f"{text} <> upper(trimmed({text}))" if is_cusip else f"is_blank({text})"
-            return f"{odd} OR {self._unevaluated}" if self._unevaluated else odd
+            formless = f"{text} <> upper(trimmed({text}))" if is_cusip else f"is_blank({text})"
+            return f"{formless} OR {self._unevaluated}" if self._unevaluated else formless
         if self.column.kind is Kind.INTEGER and self._floats:
-            # It may be a float of a spreadsheet whose last digits are not its own.
+            # It may be a float of a spreadsheet, which keeps only 15 digits of a number.
             return f"length({self.text}) > 15"
         return None
 
     @property
     def beyond(self) -> str:
-        """Whether the cell is valid, but more than a cast keeps."""
+        """Whether the cell is valid, but a cast would lose digits."""
         text, kind = f"trimmed({self.text})", self.column.kind
         if not self.column.logical_type or kind is Kind.TEXT:
             return "false"
@@ -182,7 +197,7 @@ class Cell:
 
     @property
     def fault(self) -> str | None:
-        """Whether the cell is present but no value of its kind; None where it always is one."""
+        """Whether the cell is present but not a value of its kind; None if it always is."""
         text, kind = f"trimmed({self.text})", self.column.kind
         if not self.column.logical_type:
             return self._typed_fault
@@ -194,12 +209,12 @@ class Cell:
             valid = f"({valid} OR is_nan({text}))"
         fault = f"(NOT {self.missing} AND NOT {valid})"
         if kind is Kind.INTEGER and self._floats:
-            fault += f" OR ({self._floats} AND abs(TRY_CAST({text} AS DOUBLE)) >= {_TRUSTED})"
+            fault += f" OR ({self._floats} AND abs(TRY_CAST({text} AS DOUBLE)) >= {_FIRST_ROUNDED})"
         return f"({fault} OR {unevaluated})" if unevaluated else f"({fault})"
 
     @property
     def reason(self) -> str | None:
-        """The words for REASON, or null where nothing is wrong; None where nothing can be."""
+        """The text of REASON, null for a valid cell; None if every cell is valid."""
         name = _literal(self.column.label)
         whens = []
         if self.column.role in NEVER_MISSING:
@@ -214,19 +229,19 @@ class Cell:
 
     @property
     def value(self) -> str:
-        """The cell's value, null where it has none, in a type that orders as the domain does."""
+        """The cell's value or null, in a type that DuckDB orders as the ranking does."""
         text, kind = self.text, self.column.kind
         if self.column.role == "CUSIP":
-            return text if self.look is Precision.PLAIN else f"upper(trimmed({text}))"
+            return text if self.precision is Precision.PLAIN else f"upper(trimmed({text}))"
         if not self.column.logical_type:
             return self._typed_value
         if kind is Kind.TEXT:
             blank = f"CASE WHEN is_blank({text}) THEN NULL ELSE {text} END"
-            return text if self.look is Precision.PLAIN else blank
-        if self.look is Precision.PLAIN:
+            return text if self.precision is Precision.PLAIN else blank
+        if self.precision is Precision.PLAIN:
             plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "TIMESTAMP"}
             return f"TRY_CAST({text} AS {plain[kind]})"
-        return self.key if self.look is Precision.EXACT else f"short_{kind}(trimmed({text}))"
+        return self.key if self.precision is Precision.EXACT else f"short_{kind}(trimmed({text}))"
 
     @property
     def folded(self) -> str:
@@ -235,17 +250,17 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """The exact value in a form that has no limit."""
+        """The exact value, without limits of size or digits."""
         if self.column.kind is Kind.DATE:
             return f"date_key(trimmed({self.text}))"
         return f"number_key(trimmed({self.text}))"
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """What tells cells of one value apart; empty where there is one spelling for each."""
+        """What distinguishes cells of the same value; empty if each value has one spelling."""
         if self.column.logical_type is LogicalType.MIXED:
             return (f"coalesce({self.text}, '')", f"coalesce({self.raw}, '')")
-        if self.column.logical_type and self.look > Precision.PLAIN:
+        if self.column.logical_type and self.precision > Precision.PLAIN:
             return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
         if pa.types.is_floating(self.column.field.type):
             return (f"coalesce({self.text}, '')",)
@@ -253,14 +268,14 @@ class Cell:
 
     @property
     def _unevaluated(self) -> str | None:
-        """Which cells are formulas without a result; None where there can be none."""
+        """Whether the cell is a formula without a result; None if it cannot be."""
         if self.column.logical_type is LogicalType.MIXED:
             return f"starts_with({self.raw}, '{LogicalType.UNEVALUATED.tag}')"
         return None
 
     @property
     def _floats(self) -> str | None:
-        """Which cells were floats of a spreadsheet; None where none can have been."""
+        """Whether the cell was a float of a spreadsheet; None if it cannot be."""
         if self.column.logical_type is LogicalType.FLOAT:
             return "true"
         if self.column.logical_type is LogicalType.MIXED:
@@ -270,7 +285,7 @@ class Cell:
     @property
     def _typed_fault(self) -> str | None:
         types, data_type, raw = pa.types, self.column.field.type, self.raw
-        if self._unfit:
+        if self._never_fits:
             return f"{raw} IS NOT NULL"
         match self.column.kind:
             case Kind.NUMBER if types.is_floating(data_type) and self.column.role:
@@ -278,14 +293,14 @@ class Cell:
             case Kind.INTEGER if types.is_decimal(data_type):
                 return f"{raw} <> trunc({raw})"
             case Kind.INTEGER if types.is_floating(data_type):
-                whole = f"isinf({raw}) OR {raw} <> trunc({raw}) OR abs({raw}) >= {_TRUSTED}"
+                whole = f"isinf({raw}) OR {raw} <> trunc({raw}) OR abs({raw}) >= {_FIRST_ROUNDED}"
                 return f"(NOT isnan({raw}) AND ({whole}))"
             case _:
                 return None
 
     @property
-    def _unfit(self) -> bool:
-        """Whether the column's type has no value of its kind."""
+    def _never_fits(self) -> bool:
+        """Whether no value of the column's type is a value of its kind."""
         types, data_type = pa.types, self.column.field.type
         match self.column.kind:
             case Kind.TEXT:
@@ -299,7 +314,7 @@ class Cell:
     @property
     def _typed_value(self) -> str:
         types, data_type, raw = pa.types, self.column.field.type, self.raw
-        if self._unfit:
+        if self._never_fits:
             return f"CAST(NULL AS {'TIMESTAMP' if self.column.kind is Kind.DATE else 'BIGINT'})"
         if types.is_floating(data_type):
             return f"CASE WHEN isnan({raw}) THEN NULL ELSE {raw} END"
@@ -309,15 +324,15 @@ class Cell:
 
     @property
     def _shown(self) -> str:
-        """The cell in a message: as it arrived, a typed float without its exponent."""
+        """The cell as a message shows it: as it arrived, a float without an exponent."""
         if pa.types.is_floating(self.column.field.type):
             whole = f"TRY_CAST({self.raw} AS HUGEINT)"
             return f"CASE WHEN {whole} = {self.raw} THEN {whole}::VARCHAR ELSE {self.text} END"
         return self.text
 
 
-def _unless(odd: str, form: str) -> str:
-    return f"CASE WHEN {odd} THEN -1 ELSE {form} END"
+def _unless(formless: str, form: str) -> str:
+    return f"CASE WHEN {formless} THEN -1 ELSE {form} END"
 
 
 def _literal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The contract: which columns the business uses, what their cells may hold, how each is found."""
+"""The contract: the columns that the business uses, what their cells hold, how each is found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketpulse.formats.encode import LogicalType, logical_type
 
 
 class Kind(StrEnum):
-    """What a column's cells are values of, for ranking and for rules."""
+    """The kind of a column's values, for ranking and for rules."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -43,8 +43,8 @@ CONTRACT: dict[str, Kind] = {
     "DIFF_STATUS": Kind.TEXT,
 }
 HIERARCHY = ("rank", "date", "price")
-KEYS = {"rank": "RANK", "date": "DATE", "price": "PX"}
-NEVER_MISSING = ("MESSAGE_ID", "CUSIP")
+KEYS = {"rank": "RANK", "date": "DATE", "price": "PX"}  # the role that each key compares
+NEVER_MISSING = ("MESSAGE_ID", "CUSIP")  # a row without one of them is rejected
 RUN_COLUMNS = (
     "RUN_ID",
     "PROCESSED_AT",
@@ -57,9 +57,9 @@ RUN_COLUMNS = (
 RESERVED = (*RUN_COLUMNS, "RULE_ID", "REASON", "RAW_LINE")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InputColumn:
-    """A column of the input: `place` counts from 0, `role` is its name in the contract, if any."""
+    """A column of the input. `place` counts from 0; `role` is its name in the contract, if any."""
 
     place: int
     field: pa.Field
@@ -78,7 +78,7 @@ class InputColumn:
 
     @property
     def logical_type(self) -> LogicalType | None:
-        """What its text stands for; None where the column is typed."""
+        """What the column's text stands for; None for a typed column."""
         return logical_type(self.field)
 
 
@@ -87,30 +87,31 @@ class Columns:
 
     def __init__(self, columns: Sequence[InputColumn]) -> None:
         self.all = tuple(columns)
-        self._by_name = {column.name.strip().casefold(): column for column in columns}
+        self._by_name = {_fold(column.name): column for column in columns}
         self._by_role = {column.role: column for column in columns if column.role}
 
     def role(self, name: str) -> InputColumn:
-        """The column of this role; it is known to be there."""
+        """The column of a role. Raises `KeyError` if the input lacks it."""
         return self._by_role[name]
 
     def find(self, name: str) -> InputColumn | None:
-        """The column that a user calls so: by its role or its own name, case and blanks aside."""
-        folded = name.strip().casefold()
+        """The column of this role or name, ignoring case and outer blanks."""
+        folded = _fold(name)
         return self._by_role.get(folded.upper()) or self._by_name.get(folded)
 
-    def nearest(self, name: str) -> str:
-        """The known name that is most like this one."""
-        known = {it.label.casefold(): it.label for it in self.all} | {
-            role.casefold(): role for role in self._by_role
-        }
-        return nearest(name, known)
+    def suggest(self, name: str) -> str:
+        """`, did you mean X?` with the nearest column, or nothing."""
+        known = {column.label.casefold(): column.label for column in self.all}
+        return suggest(name, known | {role.casefold(): role for role in self._by_role})
 
 
-def nearest(name: str, known: Mapping[str, str]) -> str:
-    """The value whose folded key is most like `name`, as `, did you mean X?`, or nothing."""
-    found = get_close_matches(name.strip().casefold(), known, n=1, cutoff=0.5)
-    return f", did you mean {known[found[0]]}?" if found else ""
+def suggest(name: str, known: Mapping[str, str]) -> str:
+    """`, did you mean X?` with the value of the key nearest to `name`, or nothing.
+
+    The keys are in lower case.
+    """
+    matches = get_close_matches(_fold(name), known, n=1, cutoff=0.5)
+    return f", did you mean {known[matches[0]]}?" if matches else ""
 
 
 def parse_hierarchy(text: str | Sequence[str]) -> tuple[str, ...]:
@@ -119,9 +120,8 @@ def parse_hierarchy(text: str | Sequence[str]) -> tuple[str, ...]:
     keys = tuple(part.strip().lower() for part in parts)
     for key in keys:
         if key not in HIERARCHY:
-            guess = nearest(key, {name: name for name in HIERARCHY})
             raise UsageError(
-                f"--hierarchy: {key!r} is not a key{guess}",
+                f"--hierarchy: {key!r} is not a key{suggest(key, {name: name for name in KEYS})}",
                 hint="the keys are rank, date and price, each once, for instance rank,date,price",
             )
     if sorted(keys) != sorted(HIERARCHY):
@@ -133,7 +133,7 @@ def parse_hierarchy(text: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """`price=MID_PRICE` and its like: role to input column. Raises `UsageError`."""
+    """The column of each role in `price=MID_PRICE` and the like. Raises `UsageError`."""
     mapping: dict[str, str] = {}
     for pair in pairs:
         key, equals, column = pair.partition("=")
@@ -143,7 +143,7 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
         if role not in CONTRACT:
             known = {name.casefold(): name for name in (*KEYS, *CONTRACT)}
             raise UsageError(
-                f"--map: {key.strip()!r} is not a column of the contract{nearest(key, known)}",
+                f"--map: {key.strip()!r} is not a column of the contract{suggest(key, known)}",
                 hint="the names are " + ", ".join((*KEYS, *CONTRACT)),
             )
         if role in mapping:
@@ -152,78 +152,83 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
-def resolve(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
-    """Find the contract's columns in an input. Unknown columns keep the kind of their type.
+def resolve_columns(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
+    """Find the contract's columns in an input. Any other column has the kind of its type.
 
-    Raises `DataError` for a column that is missing, two of one name, or a name that the output
-    reserves.
+    Raises `DataError` for a missing column, two columns of the same name, or a reserved name.
     """
-    roles = _mapped(schema, mapping)
+    roles = _mapped_roles(schema, mapping)
     columns = []
-    taken: dict[str, str] = {}
+    names: dict[str, str] = {}
     for place, field in enumerate(schema):
-        folded = field.name.strip().casefold()
+        folded = _fold(field.name)
         role = roles.get(folded)
         if role is None and folded.upper() in CONTRACT:
             role = folded.upper()
         for name in {folded, (role or folded).casefold()}:
-            if name in taken:
+            if name in names:
                 raise DataError(
-                    f"two columns of one name: {taken[name]!r} and {field.name!r}",
+                    f"the columns {names[name]!r} and {field.name!r} have the same name",
                     hint="names are compared without case and outer blanks, after --map",
                     check="MP-DAT-008",
                 )
-            taken[name] = field.name
+            names[name] = field.name
         if folded.upper() in RESERVED:
             raise DataError(
-                f"the column name {field.name!r} is one that the output adds",
+                f"the column name {field.name!r} is reserved for the output",
                 hint="this may be the output of an earlier run: rank its input instead, "
                 "or rename the column",
                 check="MP-DAT-013",
             )
-        kind = CONTRACT[role] if role else _own_kind(field)
-        columns.append(InputColumn(place, field, role, kind))
-    found = Columns(columns)
-    _require(found, columns)
-    return found
+        kind = CONTRACT[role] if role else _kind_of_type(field)
+        columns.append(InputColumn(place=place, field=field, role=role, kind=kind))
+    _require_roles(columns)
+    return Columns(columns)
 
 
-def _mapped(schema: pa.Schema, mapping: Mapping[str, str]) -> dict[str, str]:
-    names = {name.strip().casefold(): name.strip() for name in schema.names}
+def _fold(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _mapped_roles(schema: pa.Schema, mapping: Mapping[str, str]) -> dict[str, str]:
+    """The role of each mapped column, by its folded name."""
+    names = {_fold(name): name.strip() for name in schema.names}
     roles: dict[str, str] = {}
     for role, column in mapping.items():
-        folded = column.strip().casefold()
+        folded = _fold(column)
         if folded not in names:
             raise DataError(
-                f"--map: the input has no column {column!r}{nearest(column, names)}",
+                f"--map: the input has no column {column!r}{suggest(column, names)}",
                 hint=f"its columns are {', '.join(names.values())}",
                 check="MP-DAT-014",
             )
         if folded in roles:
             raise DataError(
                 f"--map: {column!r} is mapped to both {roles[folded]} and {role}",
+                hint="map each column once",
                 check="MP-DAT-014",
             )
         roles[folded] = role
     return roles
 
 
-def _require(found: Columns, columns: Sequence[InputColumn]) -> None:
-    present = {column.role for column in columns}
-    needed = (*NEVER_MISSING, *KEYS.values())
-    missing = [name for name in needed if name not in present]
+def _require_roles(columns: Sequence[InputColumn]) -> None:
+    roles = {column.role for column in columns}
+    missing = [role for role in (*NEVER_MISSING, *KEYS.values()) if role not in roles]
     if missing:
         first = missing[0]
         key = next((key for key, role in KEYS.items() if role == first), first.lower())
         raise DataError(
-            f"the input has no column {' and no column '.join(missing)}{found.nearest(first)}",
-            hint=f"if it has another name there: --map {key}=NAME; "
-            f"its columns are {', '.join(column.label for column in columns)}",
+            f"the input has no column {' and no column '.join(missing)}"
+            f"{Columns(columns).suggest(first)}",
+            hint=f"if the column has another name: --map {key}=NAME; "
+            f"the columns are {', '.join(column.label for column in columns)}",
             check="MP-DAT-014",
         )
 
 
-def _own_kind(field: pa.Field) -> Kind:
+def _kind_of_type(field: pa.Field) -> Kind:
+    """The kind of a column beyond the contract. An integer is a number: it need not be whole."""
     types = pa.types
     if logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
         return Kind.NUMBER

@@ -1,8 +1,8 @@
-"""Why a security's rows came out as they did: the rule, the condition, the key that decided."""
+"""Explain the rows of one security: the rule, the condition or the sort key that decided."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,211 +10,235 @@ import pyarrow as pa
 from sqlglot import exp
 
 from marketpulse.colors.columns import KEYS
-from marketpulse.colors.ranking import SortKey, asked, sort_keys, taken_by, tie_breaks
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import PreparedRun, prepare
+from marketpulse.colors.ranking import (
+    SortKey,
+    condition_predicate,
+    excluding_rule,
+    sort_keys,
+    tie_breaks,
+)
 from marketpulse.colors.rules import BoundRule, Operator, describe_operand
-from marketpulse.colors.run import Prepared
 from marketpulse.errors import NotFoundError
 from marketpulse.formats.encode import to_text
 
+Cells = dict[str, str | None]  # the text of a row's cells, by the name of the column
 
-@dataclass(frozen=True)
-class Answer:
-    """A condition of the rule that took a row, and what the row has there."""
+# The field names of these classes are the keys of `run-colors --explain --format json`.
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionResult:
+    """A condition of the rule that excludes a row, and the row's cell."""
 
     connector: str
     column: str
     operator: str
-    asked: str
+    asked: str  # the value of the condition
     cell: str | None
     true: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The first key in which a row differs from the one before it in its group."""
+    """The first key in which a row differs from the row above it in its group."""
 
     key: str
     above: str | None
     here: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExplainedRow:
-    """A row of the security: what became of it, and why."""
+    """A row of the security: its outcome, and why."""
 
     outcome: str  # parent, child, excluded, rejected
-    position: int | None
-    cells: dict[str, str | None]
+    position: int | None = None
+    cells: Cells
     decided: Decision | None = None
     rule: str | None = None
-    conditions: tuple[Answer, ...] = ()
+    conditions: tuple[ConditionResult, ...] = ()
     reason: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """All rows of a security, the group first, in its order."""
+    """All rows of a security: its group in order, then excluded and rejected rows."""
 
     cusip: str
     hierarchy: tuple[str, ...]
     rows: tuple[ExplainedRow, ...]
-    known_by: tuple[str, ...] = ()  # the columns that tell people which color it is
+    main_columns: tuple[str, ...] = ()  # by which a person recognizes a color
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as `--format json` shows it."""
-        shown = asdict(self)
-        del shown["known_by"]
-        return shown
+        document = asdict(self)
+        del document["main_columns"]
+        return document
 
 
-def explain(ready: Prepared, cusip: str) -> Explanation:
-    """Explain every row of a security. Raises `NotFoundError` where no row has its CUSIP."""
-    wanted = cusip.strip().upper()
-    ready.engine.look()
-    columns = ready.columns
-    keys = sort_keys(columns, ready.hierarchy) + tie_breaks(ready.engine.cells)
-    table = ready.engine.table(_statement(ready, keys, wanted))
+def explain(data: object, cusip: str, options: RunOptions) -> Explanation:
+    """Explain every row of a security.
+
+    Raises what `run_colors` raises, and `NotFoundError` if no row has the CUSIP.
+    """
+    with prepare(data, options) as prepared:
+        prepared.engine.profile()
+        return _explain(prepared, cusip.strip().upper())
+
+
+def format_explanation(explanation: Explanation) -> Iterator[str]:
+    """The explanation as lines of text."""
+    order = ", ".join(explanation.hierarchy)
+    yield f"{explanation.cusip}: {len(explanation.rows)} rows, ranked by {order}"
+    for row in explanation.rows:
+        yield ""
+        number = "" if row.position is None else f" {row.position}."
+        cells = ", ".join(f"{name} {_show(row.cells[name])}" for name in explanation.main_columns)
+        yield f"{number} {row.outcome}: {cells}".lstrip()
+        yield from (f"     {detail}" for detail in _details(row))
+
+
+def _details(row: ExplainedRow) -> Iterator[str]:
+    if row.reason:
+        yield row.reason
+    if row.rule:
+        yield row.rule
+    for result in row.conditions:
+        condition = f"{result.connector} {result.column} {result.operator} {result.asked}".rstrip()
+        yield f"{condition}: {'yes' if result.true else 'no'}, the cell is {_show(result.cell)}"
+    if row.decided:
+        rival = "runner-up" if row.position == 2 else "behind the row above"
+        yield (
+            f"{rival}: decided by {row.decided.key}, {_show(row.decided.here)} here, "
+            f"{_show(row.decided.above)} above"
+        )
+    elif row.outcome == "child":
+        yield "equal to the row above in every cell"
+
+
+def _show(cell: str | None) -> str:
+    return "nothing" if cell is None else repr(cell)
+
+
+def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
+    columns = prepared.columns
+    keys = sort_keys(columns, prepared.hierarchy) + tie_breaks(prepared.engine.cells)
+    table = prepared.engine.table(_statement(prepared, keys, cusip))
     if not len(table):
         raise NotFoundError(
-            f"no row has the CUSIP {wanted!r}",
-            hint="it is compared after trimming and in upper case",
+            f"no row has the CUSIP {cusip!r}",
+            hint="CUSIPs are compared after trimming and in upper case",
             check="MP-SRC-006",
         )
+    labels = [column.label for column in columns.all]
     texts = _texts(table, [column.field for column in columns.all])
+    verdicts = table.select(table.column_names[len(labels) :]).to_pylist()
     rows: list[ExplainedRow] = []
-    for number, row in enumerate(table.select(table.column_names[len(texts) :]).to_pylist()):
-        cells = {
-            column.label: text[number] for column, text in zip(columns.all, texts, strict=True)
-        }
-        rows.append(_explained(row, number, cells, rows, keys, ready.rules))
-    known_by = [columns.find(name) for name in ("MESSAGE_ID", *KEYS.values(), "SOURCE", "BIAS")]
-    labels = tuple(column.label for column in known_by if column)
-    return Explanation(wanted, ready.hierarchy, tuple(rows), labels)
+    above: Cells = {}
+    for position, (verdict, *cells) in enumerate(zip(verdicts, *texts, strict=True), 1):
+        row = dict(zip(labels, cells, strict=True))
+        if verdict["reason"] is not None:
+            explained = ExplainedRow(outcome="rejected", cells=row, reason=verdict["reason"])
+        elif verdict["excluded_by"] is not None:
+            explained = _excluded(verdict, row, prepared.rules)
+        elif position == 1:
+            explained = ExplainedRow(outcome="parent", position=1, cells=row)
+        else:
+            decision = _decision(verdict, keys, above, row)
+            explained = ExplainedRow(
+                outcome="child", position=position, cells=row, decided=decision
+            )
+        rows.append(explained)
+        above = row
+    main = [columns.find(name) for name in ("MESSAGE_ID", *KEYS.values(), "SOURCE", "BIAS")]
+    return Explanation(
+        cusip=cusip,
+        hierarchy=prepared.hierarchy,
+        rows=tuple(rows),
+        main_columns=tuple(column.label for column in main if column),
+    )
 
 
-def _statement(ready: Prepared, keys: Sequence[SortKey], cusip: str) -> exp.Select:
-    """The security's rows, those that stay first: cells, fate, each condition, each key's tie."""
-    cells = ready.engine.cells
-    raw = [f"c{column.place}" for column in ready.columns.all]
-    answers = [
-        exp.alias_(asked(condition, cells[condition.column.place]), f"q{rule}_{number}")
-        for rule, bound in enumerate(ready.rules)
+def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> exp.Select:
+    """The security's rows, the group first: cells, reason, rule, conditions, equal keys.
+
+    q0_1 is whether the second condition of the first rule is true. d2 is whether the third key is
+    equal to that of the row above.
+    """
+    cells = prepared.engine.cells
+    conditions = [
+        condition_predicate(condition, cells[condition.column.place]).as_(f"q{rule}_{number}")
+        for rule, bound in enumerate(prepared.rules)
         for number, condition in enumerate(bound.conditions)
     ]
-    ties = [
+    equal = [
         exp.alias_(
-            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_before(key, keys)),
+            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_value_above(key, keys)),
             f"d{number}",
         )
         for number, key in enumerate(keys)
     ]
-    fate = exp.alias_(taken_by(ready.rules, cells), "taken_by")
-    value = exp.column(f"v{ready.columns.role('CUSIP').place}")
-    chosen = exp.select("*", fate).from_("valued").where(value.eq(exp.Literal.string(cusip)))
-    kept = exp.and_(exp.column("reason").is_(exp.null()), exp.column("taken_by").is_(exp.null()))
+    rule = exp.alias_(excluding_rule(prepared.rules, cells), "excluded_by")
+    value = exp.column(f"v{prepared.columns.role('CUSIP').place}")
+    security = exp.select("*", rule).from_("valued").where(value.eq(exp.Literal.string(cusip)))
+    in_group = exp.and_(
+        exp.column("reason").is_(exp.null()), exp.column("excluded_by").is_(exp.null())
+    )
+    raw = [f"c{column.place}" for column in prepared.columns.all]
     return (
-        exp.select(*raw, "reason", "taken_by", *answers, *ties)
-        .from_(chosen.subquery("chosen"))
+        exp.select(*raw, "reason", "excluded_by", *conditions, *equal)
+        .from_(security.subquery("security"))
         .order_by(
-            exp.Ordered(this=kept, desc=True, nulls_first=False),
+            exp.Ordered(this=in_group, desc=True, nulls_first=False),
             *(key.ordered for key in keys),
             "n",
         )
     )
 
 
-def lines(explanation: Explanation) -> Iterator[str]:
-    """The explanation in words."""
-    order = ", ".join(explanation.hierarchy)
-    yield f"{explanation.cusip}: {len(explanation.rows)} rows, ranked by {order}"
-    for row in explanation.rows:
-        yield ""
-        place = "" if row.position is None else f" {row.position}."
-        yield f"{place} {row.outcome}: {_brief(row, explanation.known_by)}".lstrip()
-        if row.reason:
-            yield f"     {row.reason}"
-        if row.rule:
-            yield f"     {row.rule}"
-        for answer in row.conditions:
-            held = "yes" if answer.true else "no"
-            yield (
-                f"     {answer.connector} {answer.column} {answer.operator} {answer.asked}".rstrip()
-                + f": {held}, the cell is {_cell(answer.cell)}"
-            )
-        if row.decided:
-            rival = "runner-up" if row.position == 2 else "behind the row above"
-            yield (
-                f"     {rival}: decided by {row.decided.key}, {_cell(row.decided.here)} here, "
-                f"{_cell(row.decided.above)} above"
-            )
-        elif row.outcome == "child":
-            yield "     equal to the row above in every cell"
-
-
-def _brief(row: ExplainedRow, columns: Sequence[str]) -> str:
-    """The cells by which people know a color."""
-    shown = ((name, row.cells[name]) for name in columns)
-    return ", ".join(f"{name} {_cell(cell)}" for name, cell in shown)
-
-
-def _cell(cell: str | None) -> str:
-    return "nothing" if cell is None else repr(cell)
-
-
-def _before(key: SortKey, keys: Sequence[SortKey]) -> exp.Expr:
-    """The key's value in the row before, in the order of the group."""
+def _value_above(key: SortKey, keys: Sequence[SortKey]) -> exp.Expr:
+    """The key's value in the row above, in the order of the group."""
     by_arrival = exp.Ordered(this=exp.column("n"))
-    order = exp.Order(expressions=[*(one.ordered.copy() for one in keys), by_arrival])
-    partition = [exp.func("coalesce", exp.column("reason"), exp.column("taken_by"))]
+    order = exp.Order(expressions=[*(other.ordered.copy() for other in keys), by_arrival])
+    partition = [exp.func("coalesce", exp.column("reason"), exp.column("excluded_by"))]
     lag = exp.Lag(this=key.ordered.this.copy())
     return exp.Window(this=lag, partition_by=partition, order=order)
 
 
-def _explained(
-    row: dict[str, Any],
-    number: int,
-    cells: dict[str, str | None],
-    earlier: Sequence[ExplainedRow],
-    keys: Sequence[SortKey],
-    rules: Sequence[BoundRule],
-) -> ExplainedRow:
-    if row["reason"] is not None:
-        return ExplainedRow("rejected", None, cells, reason=row["reason"])
-    if row["taken_by"] is not None:
-        index = next(i for i, rule in enumerate(rules) if rule.rule.id == row["taken_by"])
-        found = [row[f"q{index}_{i}"] for i in range(len(rules[index].conditions))]
-        answers = _answers(rules[index], found, cells)
-        return ExplainedRow(
-            "excluded", None, cells, rule=rules[index].rule.place, conditions=answers
+def _excluded(verdict: Mapping[str, Any], cells: Cells, rules: Sequence[BoundRule]) -> ExplainedRow:
+    number, bound = next(
+        (number, rule)
+        for number, rule in enumerate(rules)
+        if rule.rule.id == verdict["excluded_by"]
+    )
+    results = []
+    for place, condition in enumerate(bound.conditions):
+        operator, label = condition.written.operator, condition.column.label
+        separator = " and " if operator is Operator.BETWEEN else ", "
+        result = ConditionResult(
+            connector=condition.written.connector,
+            column=label,
+            operator=operator.value,
+            asked=separator.join(map(describe_operand, condition.operands)),
+            cell=cells[label],
+            true=verdict[f"q{number}_{place}"],
         )
-    if not number:
-        return ExplainedRow("parent", 1, cells)
-    decision = None
-    key = next((key for i, key in enumerate(keys) if not row[f"d{i}"]), None)
-    if key is not None:
-        column = key.column.label
-        decision = Decision(key.label, earlier[-1].cells[column], cells[column])
-    return ExplainedRow("child", number + 1, cells, decided=decision)
+        results.append(result)
+    return ExplainedRow(
+        outcome="excluded", cells=cells, rule=bound.rule.place, conditions=tuple(results)
+    )
 
 
-def _answers(
-    bound: BoundRule, found: Sequence[bool], cells: dict[str, str | None]
-) -> tuple[Answer, ...]:
-    answers = []
-    for condition, true in zip(bound.conditions, found, strict=True):
-        operator = condition.written.operator
-        joint = " and " if operator is Operator.BETWEEN else ", "
-        answers.append(
-            Answer(
-                condition.written.connector,
-                condition.column.label,
-                operator.value,
-                joint.join(map(describe_operand, condition.operands)),
-                cells[condition.column.label],
-                true,
-            )
-        )
-    return tuple(answers)
+def _decision(
+    verdict: Mapping[str, Any], keys: Sequence[SortKey], above: Cells, here: Cells
+) -> Decision | None:
+    for number, key in enumerate(keys):
+        if not verdict[f"d{number}"]:
+            label = key.column.label
+            return Decision(key=key.label, above=above[label], here=here[label])
+    return None
 
 
 def _texts(table: pa.Table, fields: Sequence[pa.Field]) -> list[list[str | None]]:

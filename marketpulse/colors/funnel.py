@@ -1,17 +1,17 @@
-"""How many rows each exclusion rule matches, takes and leaves."""
+"""The funnel of `rules test`: how many rows each rule matches, takes and leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from marketpulse.colors.run import prepared
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import prepare
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One active rule: the rows it matches alone, the rows it takes first, the rows left then."""
+    """One active rule: the rows that it matches, takes as the first rule, and leaves."""
 
     id: str
     name: str
@@ -20,9 +20,9 @@ class Stage:
     left: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Funnel:
-    """The way of the rows through the rules, in the file's order."""
+    """The rows after each rule, in the file's order."""
 
     read: int
     rejected: int
@@ -34,14 +34,19 @@ class Funnel:
         return asdict(self)
 
 
-def test_rules(data: Any, *, rules: Any, table: str | None, mapping: Sequence[str]) -> Funnel:
-    """Try rules on an input. Raises what `run_colors` raises; writes nothing."""
-    with prepared(data, table=table, rules=rules, mapping=mapping) as ready:
-        seen = ready.engine.look()
-        rejected = sum(len(batch) for batch in ready.engine.rejected())
-        left = seen.rows - rejected
+def test_rules(data: object, options: RunOptions) -> Funnel:
+    """Count the rows that each rule matches and takes. Raises what `run_colors` raises."""
+    with prepare(data, options) as prepared:
+        read = prepared.engine.profile().rows
+        rejected = sum(len(batch) for batch in prepared.engine.rejected())
+        left = read - rejected
         stages = []
-        for bound, (matches, takes) in zip(ready.rules, ready.engine.funnel(), strict=True):
+        for bound, (matches, takes) in zip(prepared.rules, prepared.engine.funnel(), strict=True):
             left -= takes
-            stages.append(Stage(bound.rule.id, bound.rule.name, matches, takes, left))
-        return Funnel(seen.rows, rejected, tuple(stages), tuple(map(str, ready.faults)))
+            stages.append(
+                Stage(
+                    id=bound.rule.id, name=bound.rule.name, matches=matches, takes=takes, left=left
+                )
+            )
+        warnings = tuple(map(str, prepared.warnings))
+        return Funnel(read=read, rejected=rejected, stages=tuple(stages), warnings=warnings)

@@ -1,4 +1,4 @@
-"""Questions to published colors: a Parquet file of a run, read by DuckDB."""
+"""Query published colors: filter the Parquet file of a run with DuckDB."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -19,9 +18,12 @@ from marketpulse.formats import open_writer
 from marketpulse.names import quoted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which published colors are wanted; None is all of them. Text is compared without case."""
+    """Conditions that published colors have to meet; None is no condition.
+
+    Text is compared without case and outer blanks.
+    """
 
     cusip: str | None = None
     sector: str | None = None
@@ -32,50 +34,53 @@ class Filter:
     offset: int = 0
 
 
-def as_json(path: Path, mapping: Mapping[str, str], chosen: Filter) -> bytes:
-    """The chosen rows in their order, as a JSON array.
+def query_colors(path: Path, mapping: Mapping[str, str], query: Filter) -> bytes:
+    """The matching rows in the order of the file, as a JSON array with exact numbers.
 
-    Raises `NotFoundError` for a column it lacks.
+    `mapping` is the mapping of the run. Raises `NotFoundError` if the file lacks a column of the
+    filter.
     """
     schema = pq.read_schema(path)
     conditions, values = ["TRUE"], {"path": str(path)}
-    for role, value in (
-        ("CUSIP", chosen.cusip),
-        ("SECTOR", chosen.sector),
-        ("SOURCE", chosen.dealer),
-        ("DATE", chosen.date),
-    ):
-        if value is None:
-            continue
-        column = quoted(_column(role, mapping, schema))
-        values[role] = str(value)
-        # Moments are UTC's, as they are in a run.
-        text = f"trim(CAST({column} AS VARCHAR), '{BLANKS}')"
-        same = f"lower({text}) = lower(trim(${role}, '{BLANKS}'))"
-        if role == "DATE":
-            same = f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS DATE) = CAST(${role} AS DATE)"
-        conditions.append(same)
-    if chosen.parents:
-        conditions += ["IS_PARENT"]
-    question = (
-        f"SELECT * FROM read_parquet($path) WHERE {' AND '.join(conditions)} "  # noqa: S608 - binds
-        f"LIMIT {chosen.limit:d} OFFSET {chosen.offset:d}"
+    filters = {
+        "CUSIP": query.cusip,
+        "SECTOR": query.sector,
+        "SOURCE": query.dealer,
+        "DATE": query.date,
+    }
+    for role, value in filters.items():
+        if value is not None:
+            conditions.append(_condition(role, _column(role, mapping, schema)))
+            values[role] = str(value)
+    if query.parents:
+        conditions.append("IS_PARENT")
+    sql = (
+        f"SELECT * FROM read_parquet($path) WHERE {' AND '.join(conditions)} "  # noqa: S608 - names are quoted, values are binds
+        f"LIMIT {query.limit:d} OFFSET {query.offset:d}"
     )
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as folder:
-        connection.execute("SET TimeZone = 'UTC'")
-        rows: pa.Table = connection.sql(question, params=values).to_arrow_table()
-        answer = Path(folder) / "colors.json"
-        writer = open_writer("json", answer, schema)
+        connection.execute("SET TimeZone = 'UTC'")  # days are days in UTC, as in a run
+        rows = connection.sql(sql, params=values).to_arrow_table()
+        output = Path(folder) / "colors.json"
+        writer = open_writer("json", output, schema)
         for batch in rows.cast(schema).to_batches():
             writer.write(batch)
         writer.close()
-        return answer.read_bytes()
+        return output.read_bytes()
 
 
-def _column(role: str, mapping: Mapping[str, str], schema: Any) -> str:
-    """What a column of the contract is called in this run."""
-    wanted = mapping.get(role, role).strip().casefold()
+def _condition(role: str, column: str) -> str:
+    """A condition on a column, with the role as the name of its bind."""
+    text = f"trim(CAST({quoted(column)} AS VARCHAR), '{BLANKS}')"
+    if role == "DATE":
+        return f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS DATE) = CAST(${role} AS DATE)"
+    return f"lower({text}) = lower(trim(${role}, '{BLANKS}'))"
+
+
+def _column(role: str, mapping: Mapping[str, str], schema: pa.Schema) -> str:
+    """The name of a role's column in this run."""
+    folded = mapping.get(role, role).strip().casefold()
     for name in schema.names:
-        if name.strip().casefold() == wanted:
+        if name.strip().casefold() == folded:
             return str(name)
     raise NotFoundError(f"these colors have no column {role}", check="MP-SRC-009")

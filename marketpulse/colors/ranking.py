@@ -1,8 +1,15 @@
-"""The statement: rules as predicates, the total order, what leaves and what stays. One SQL tree.
+"""The statement of a run as an SQL tree: rules as predicates, and the total order of the rows.
 
-It reads a relation `valued` that an engine provides: the cells as they arrived (c0, c1, ...), the
-value of each (v), its text as rules compare it (x), its exact key (k), and the `reason` why the
-row cannot be used. Literals are literals of the tree, never pasted text.
+It reads the relation `valued`, which `with_values` adds. For the input's column 3 that has
+
+    c3      the cell as it arrived
+    v3      its value, which the order and the rules compare
+    x3      its text in lower case and trimmed, which rules on text compare
+    k3      its exact value without limits of size
+    s3_0    its spelling, the last resort in a tie
+
+and `reason`, which says why a row is rejected. Values of rules become literals of the tree, so
+text in a rules file never becomes SQL.
 """
 
 from __future__ import annotations
@@ -25,7 +32,7 @@ SORTED = {"CUSIP", *KEYS.values(), "MESSAGE_ID"}  # the roles that the sort keys
 
 @dataclass(frozen=True)
 class SortKey:
-    """A key of the total order; `label` is how an explanation names it."""
+    """A key of the total order; `label` is its name in an explanation."""
 
     label: str
     column: InputColumn
@@ -35,7 +42,7 @@ class SortKey:
 def sort_keys(columns: Columns, hierarchy: Sequence[str]) -> list[SortKey]:
     """The keys of the order within a group: the hierarchy, then MESSAGE_ID, the latest first.
 
-    Nulls last in each.
+    Nulls are last in each key.
     """
     keys = []
     for key in hierarchy:
@@ -44,15 +51,15 @@ def sort_keys(columns: Columns, hierarchy: Sequence[str]) -> list[SortKey]:
         ordered = _ordered(value, descending=key in _DESCENDING)
         keys.append(SortKey(f"{column.label} ({key})", column, ordered))
     column = columns.role("MESSAGE_ID")
-    latest = _ordered(exp.column(f"v{column.place}"), descending=True)  # ids grow with time
+    # Ids grow with time, so the later message wins, as the newest date does.
+    latest = _ordered(exp.column(f"v{column.place}"), descending=True)
     return [*keys, SortKey(f"{column.label} (the later message wins)", column, latest)]
 
 
 def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:
-    """What puts rows in order that the sort keys leave tied, by the columns of these cells.
+    """The keys after the sort keys: the remaining columns as values, in the input's order.
 
-    The remaining columns in the input's order, as values; last the spelling of every cell,
-    MESSAGE_ID's first, then in the input's order.
+    The spellings of all cells are last, MESSAGE_ID's first, then in the input's order.
     """
     keys = [_by_value(cell.column) for cell in cells if cell.column.role not in SORTED]
     for cell in sorted(cells, key=lambda cell: cell.column.role != "MESSAGE_ID"):
@@ -69,44 +76,44 @@ def _by_value(column: InputColumn) -> SortKey:
 
 
 def with_values(statement: exp.Expr, cells: Sequence[Cell], rows: str = "arrived") -> str:
-    """The statement as SQL, with the relation `valued` that it reads, made of these rows.
+    """The statement as SQL, with the relation `valued` over these rows.
 
-    The relation has just the columns that the statement names.
+    The relation has only the columns that the statement names: each costs time.
     """
     names = {column.name for column in statement.find_all(exp.Column)}
     selected = ["*"]
     for cell in cells:
         place = cell.column.place
         forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
-        forms |= {f"s{place}_{number}": it for number, it in enumerate(cell.spellings)}
+        forms |= {f"s{place}_{number}": text for number, text in enumerate(cell.spellings)}
         selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
-    valued = f"SELECT {', '.join(selected)} FROM {rows}"  # noqa: S608 - our own words alone
+    valued = f"SELECT {', '.join(selected)} FROM {rows}"  # noqa: S608 - the text comes from Cell, which quotes names
     return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"
 
 
-def taken_by(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expr:
-    """The id of the first rule that takes the row, or null."""
+def excluding_rule(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expr:
+    """The id of the first rule that excludes the row, or null."""
     if not rules:
         return exp.cast(exp.null(), "VARCHAR")
     case = exp.Case()
     for rule in rules:
-        case = case.when(predicate(rule, cells), exp.Literal.string(rule.rule.id))
+        case = case.when(rule_predicate(rule, cells), exp.Literal.string(rule.rule.id))
     return case
 
 
-def predicate(rule: BoundRule, cells: Sequence[Cell]) -> exp.Expr:
-    """The rule's conditions folded from left to right; never null."""
+def rule_predicate(rule: BoundRule, cells: Sequence[Cell]) -> exp.Expr:
+    """Whether a row matches: the conditions folded from left to right, never null."""
 
     def fold(left: exp.Expr, condition: BoundCondition) -> exp.Expr:
         join = exp.or_ if condition.written.connector == "or" else exp.and_
-        return join(left, asked(condition, cells[condition.column.place]))
+        return join(left, condition_predicate(condition, cells[condition.column.place]))
 
     first, *others = rule.conditions
-    return reduce(fold, others, asked(first, cells[first.column.place]))
+    return reduce(fold, others, condition_predicate(first, cells[first.column.place]))
 
 
-def asked(condition: BoundCondition, cell: Cell) -> exp.Expr:
-    """Whether a cell answers a condition; a null answers only `is_null`."""
+def condition_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
+    """Whether a cell matches a condition, never null. A null matches only `is_null`."""
     column, operator = condition.column, condition.written.operator
     value = exp.column(f"v{column.place}")
     if operator is Operator.IS_NULL:
@@ -114,48 +121,48 @@ def asked(condition: BoundCondition, cell: Cell) -> exp.Expr:
     if operator is Operator.IS_NOT_NULL:
         return exp.not_(value.is_(exp.null()))
     if column.kind is Kind.TEXT:
-        answer = _text(condition, exp.column(f"x{column.place}"))
+        matches = _text_predicate(condition, exp.column(f"x{column.place}"))
     elif column.kind is Kind.DATE:
-        answer = _date(condition, cell)
+        matches = _date_predicate(condition, cell)
     else:
-        answer = _number(condition, cell)
-    return exp.func("coalesce", answer, exp.false())
+        matches = _number_predicate(condition, cell)
+    return exp.func("coalesce", matches, exp.false())
 
 
-def _text(condition: BoundCondition, text: exp.Column) -> exp.Expr:
-    wanted = [exp.func("lower", exp.Literal.string(str(operand))) for operand in condition.operands]
+def _text_predicate(condition: BoundCondition, text: exp.Column) -> exp.Expr:
+    texts = [exp.func("lower", exp.Literal.string(str(operand))) for operand in condition.operands]
     match condition.written.operator:
         case Operator.EQUALS | Operator.IN:
-            return exp.or_(*(text.eq(one) for one in wanted))
+            return exp.or_(*(text.eq(other) for other in texts))
         case Operator.NOT_EQUALS | Operator.NOT_IN:
-            return exp.and_(*(text.neq(one) for one in wanted))
+            return exp.and_(*(text.neq(other) for other in texts))
         case Operator.CONTAINS:
-            return exp.StrPosition(this=text, substr=wanted[0]) > 0
+            return exp.StrPosition(this=text, substr=texts[0]) > 0
         case Operator.NOT_CONTAINS:
-            return exp.StrPosition(this=text, substr=wanted[0]).eq(0)
+            return exp.StrPosition(this=text, substr=texts[0]).eq(0)
         case Operator.STARTS_WITH:
-            return exp.func("left", text, exp.func("length", wanted[0])).eq(wanted[0])
+            return exp.func("left", text, exp.func("length", texts[0])).eq(texts[0])
         case _:
-            return exp.func("right", text, exp.func("length", wanted[0])).eq(wanted[0])
+            return exp.func("right", text, exp.func("length", texts[0])).eq(texts[0])
 
 
-def _number(condition: BoundCondition, cell: Cell) -> exp.Expr:
+def _number_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
     numbers = [operand for operand in condition.operands if isinstance(operand, Decimal)]
-    casts = [_cast_of(number, condition.column, cell) for number in numbers]
-    if all(casts):
+    types = [_exact_type(number, condition.column, cell) for number in numbers]
+    if all(types):
         value: exp.Expr = exp.column(f"v{condition.column.place}")
-        wanted: list[exp.Expr] = [
-            exp.cast(exp.Literal.string(format(number, "f")), str(cast))
-            for number, cast in zip(numbers, casts, strict=True)
+        literals: list[exp.Expr] = [
+            exp.cast(exp.Literal.string(format(number, "f")), str(data_type))
+            for number, data_type in zip(numbers, types, strict=True)
         ]
     else:
         value = exp.column(f"k{condition.column.place}")
-        wanted = [exp.func("number_key", exp.Literal.string(str(number))) for number in numbers]
-    return _compared(condition.written.operator, value, [(one, None) for one in wanted])
+        literals = [exp.func("number_key", exp.Literal.string(str(number))) for number in numbers]
+    return _compare(condition.written.operator, value, [(literal, None) for literal in literals])
 
 
-def _cast_of(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
-    """The type in which this number and the column's values compare exactly, if there is one."""
+def _exact_type(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
+    """The type in which number and column compare exactly; None if there is none."""
     _, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int) or abs(exponent) > 30 or len(digits) > 30:
         return None
@@ -163,7 +170,7 @@ def _cast_of(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
     places = len(digits) + max(exponent, 0)
     data_type = column.field.type
     if column.logical_type:
-        if cell.look is Precision.EXACT:
+        if cell.precision is Precision.EXACT:
             return None
         if column.kind is Kind.INTEGER:
             return "BIGINT" if whole and abs(number) < 10**18 else None
@@ -179,20 +186,20 @@ def _cast_of(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
     return None
 
 
-def _date(condition: BoundCondition, cell: Cell) -> exp.Expr:
+def _date_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
     place = condition.column.place
     days = [operand for operand in condition.operands if isinstance(operand, Instant)]
     data_type = condition.column.field.type
     nanoseconds = pa.types.is_timestamp(data_type) and data_type.unit == "ns"
     exact = (
         nanoseconds
-        or (condition.column.logical_type is not None and cell.look is Precision.EXACT)
+        or (condition.column.logical_type is not None and cell.precision is Precision.EXACT)
         or any(len(day.fraction) > 6 for day in days)
     )
     value = exp.column(f"k{place}" if exact else f"v{place}")
     literal = _instant_key if exact else _timestamp
     spans = [(literal(day), literal(day.end) if day.whole_day else None) for day in days]
-    return _compared(condition.written.operator, value, spans)
+    return _compare(condition.written.operator, value, spans)
 
 
 def _instant_key(instant: Instant) -> exp.Expr:
@@ -205,11 +212,12 @@ def _timestamp(instant: Instant) -> exp.Expr:
     return exp.func("make_timestamp", exp.cast(exp.Literal.number(micros), "BIGINT"))
 
 
+# A number or a time is a point, its second value None. A day goes to the next midnight.
 Span = tuple[exp.Expr, exp.Expr | None]
 
 
-def _compared(operator: Operator, value: exp.Expr, spans: Sequence[Span]) -> exp.Expr:
-    """Compare with spans: from their begin to before their end, or a point where there is none."""
+def _compare(operator: Operator, value: exp.Expr, spans: Sequence[Span]) -> exp.Expr:
+    """Compare a value with spans: from the first value to before the second, or one point."""
 
     def inside(span: Span) -> exp.Expr:
         begin, end = span

@@ -1,82 +1,96 @@
-"""Rows that the sort keys leave tied, put in order by the rest of their cells.
+"""Break ties: order rows that are equal in all sort keys by their remaining columns.
 
-Such rows are rare, and in the sorted rows one stands after another: only they are compared any
-further, and mostly by the first column in which they differ.
+Ties are rare, and in the sorted rows they are neighbours. Only they are compared further, and only
+by the columns that can tell them apart, which is mostly the first in which they differ:
+
+    row          0   1   2   3   4   5
+    sort keys    a   b   b   c   d   d
+    tied             1   1       2   2     the number of the tie
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from sqlglot import exp
 
-from marketpulse.colors.cells import Cell
+from marketpulse.colors.arrivals import Row
+from marketpulse.colors.cells import Cell, Precision
 from marketpulse.colors.columns import InputColumn
-from marketpulse.colors.profile import looked
+from marketpulse.colors.profile import profile_cells
 from marketpulse.colors.ranking import SORTED, tie_breaks, with_values
 from marketpulse.formats.encode import LogicalType
 
+Places = npt.NDArray[np.int64]
 
-def settled(
-    cells: Sequence[pa.Array], ties: Any, columns: Sequence[InputColumn], connection: Any
-) -> Any:
-    """The order of the rows, as their places; None where they are in order as they are.
 
-    Neighbours with the same number in `ties` are tied. The connection may be busy.
+def break_ties(
+    cells: Sequence[pa.Array],
+    hashes: npt.NDArray[np.uint64],
+    columns: Sequence[InputColumn],
+    connection: duckdb.DuckDBPyConnection,
+) -> Places | None:
+    """The places of the rows in their final order; None if the order stays.
+
+    Neighbours with the same hash are tied. The connection may be busy with another query.
     """
-    same = ties[1:] == ties[:-1]
+    same = hashes[1:] == hashes[:-1]
     if not same.any():
         return None
     places = np.flatnonzero(np.append(same, [False]) | np.append([False], same))
-    heats = np.append([0], np.cumsum(~same))[places]
+    ties = np.append([0], np.cumsum(~same))[places]
     tied = [cell.take(pa.array(places)) for cell in cells]
-    differing, enough = _differing(tied, heats, columns)
+    differing, sufficient = _distinguishing(tied, ties, columns)
     if not differing:
         return None
-    order = np.arange(len(ties))
-    with connection.cursor() as beside:
-        names = [*(f"c{place}" for place in range(len(cells))), "heat", "place"]
-        beside.register("arrived", pa.table([*tied, heats, places], names))
+    order = np.arange(len(hashes))
+    with connection.cursor() as cursor:
+        names = [*(f"c{place}" for place in range(len(cells))), "tie", "place"]
+        cursor.register("arrived", pa.table([*tied, ties, places], names))
 
-        def ask(sql: str) -> list[tuple[Any, ...]]:
-            found: list[tuple[Any, ...]] = beside.execute(sql).fetchall()
-            return found
+        def fetch(sql: str) -> list[Row]:
+            return cursor.execute(sql).fetchall()
 
-        looked_at = looked(enough, ask)
-        if any(cell.look for cell in looked_at):  # two texts may be one value
-            looked_at = looked(differing, ask)
-        keys = [key.ordered for key in tie_breaks(looked_at)]
-        statement = exp.select("place").from_("valued").order_by("heat", *keys)
-        beside.execute(with_values(statement, looked_at))
-        order[places] = beside.fetchnumpy()["place"]
+        profiled = profile_cells(sufficient, fetch)
+        # `sufficient` takes two spellings for two values. If a column has several spellings of
+        # one value, all columns are needed.
+        if any(cell.precision is not Precision.PLAIN for cell in profiled):
+            profiled = profile_cells(differing, fetch)
+        keys = [key.ordered for key in tie_breaks(profiled)]
+        statement = exp.select("place").from_("valued").order_by("tie", *keys)
+        cursor.execute(with_values(statement, profiled))
+        order[places] = cursor.fetchnumpy()["place"]
     return order
 
 
-def _differing(
-    tied: Sequence[pa.Array], heats: Any, columns: Sequence[InputColumn]
+def _distinguishing(
+    tied: Sequence[pa.Array], ties: Places, columns: Sequence[InputColumn]
 ) -> tuple[list[Cell], list[Cell]]:
-    """The columns in which rows of a heat differ; those that suffice if two texts are two values.
+    """The columns in which tied rows differ, and those of them that are sufficient.
 
-    Both in the input's order. Cells that are typed or mixed never suffice.
+    Sufficient means: if two spellings are two values, no further column is needed. Both lists are
+    in the input's order.
     """
     differing: list[InputColumn] = []
-    enough: list[InputColumn] = []
-    apart = heats  # a number for the rows that no column so far tells apart
+    sufficient: list[InputColumn] = []
+    distinct = ties  # a number for the rows that the columns so far do not tell apart
     for column in sorted(columns, key=lambda column: column.role in SORTED):
         if column.logical_type:
             codes = tied[column.place].dictionary_encode("encode").indices.to_numpy()
-            if not np.any((np.diff(codes) != 0) & (np.diff(heats) == 0)):
+            if not np.any((np.diff(codes) != 0) & (np.diff(ties) == 0)):
                 continue
         differing.append(column)
-        if len(np.unique(apart)) < len(heats):
-            enough.append(column)
-            # Two cells of a mixed column may be one value, a number here and a text there.
+        if len(np.unique(distinct)) < len(ties):
+            sufficient.append(column)
+            # In a mixed column a number and a text may be one value, so it never suffices; nor
+            # does a typed column, whose cells are not encoded here.
             if column.logical_type and column.logical_type is not LogicalType.MIXED:
-                apart = np.unique(apart * len(codes) + codes, return_inverse=True)[1]
+                distinct = np.unique(distinct * len(codes) + codes, return_inverse=True)[1]
     return (
         [Cell(column) for column in columns if column in differing],
-        [Cell(column) for column in columns if column in enough],
+        [Cell(column) for column in columns if column in sufficient],
     )

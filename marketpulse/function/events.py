@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketpulse.cli import console
+from marketpulse.colors.options import RunOptions
 from marketpulse.errors import MarketPulseError, UsageError
-from marketpulse.function.service import Service, Wanted
+from marketpulse.function.service import Service
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -75,7 +76,7 @@ def _http() -> Any:
     return Mangum(application(), lifespan="off")
 
 
-def _wanted(event: Mapping[str, Any]) -> Wanted:
+def _wanted(event: Mapping[str, Any]) -> RunOptions:
     """What an event asks for. EventBridge's own keys, but `time`, mean nothing here."""
     if odd := sorted(event.keys() - ASKED - _OF_EVENTBRIDGE):
         raise UsageError(
@@ -100,4 +101,6 @@ def _wanted(event: Mapping[str, Any]) -> Wanted:
     if limit is not None:
         texts["max_rejected"] = str(limit)
     chosen: dict[str, Any] = {name: text for name, text in texts.items() if text}
-    return Wanted(**chosen, mapping=tuple(mapping), processing_type="AUTOMATED")
+    if "time" in chosen:
+        chosen["processed_at"] = chosen.pop("time")
+    return RunOptions(**chosen, mapping=tuple(mapping), processing_type="AUTOMATED")

@@ -13,10 +13,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
-from marketpulse.colors.rejections import WHERE_PUBLISHED
 from marketpulse.errors import MarketPulseError, UsageError
-from marketpulse.function.service import Service, Wanted
+from marketpulse.function.service import Service
 from marketpulse.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -169,15 +169,15 @@ def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
     def run(request: Request, asked: RunAsked | None = None) -> dict[str, Any]:
         """Rank the colors now and publish them. The same rows again change nothing."""
         asked = asked or RunAsked.model_validate({})
-        wanted = Wanted(
-            asked.table,
-            asked.where,
-            asked.hierarchy,
-            tuple(asked.mapping),
-            asked.time.isoformat() if asked.time else None,
-            max_rejected=asked.max_rejected or WHERE_PUBLISHED,
+        options = RunOptions(
+            table=asked.table,
+            where=asked.where,
+            hierarchy=asked.hierarchy,
+            mapping=tuple(asked.mapping),
+            processed_at=asked.time,
+            max_rejected=asked.max_rejected,
         )
-        return service().run(wanted, _request_id(request)).as_json()
+        return service().run(options, _request_id(request)).as_json()
 
 
 def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
@@ -212,7 +212,15 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
         """Published colors in their order: CUSIP by CUSIP, each parent before its children."""
         if odd := sorted(set(request.query_params) - _FILTERS):
             raise UsageError(f"there is no filter {', '.join(map(repr, odd))}", hint=_HOW_TO_ASK)
-        chosen = Filter(cusip, sector, dealer, on, parents, limit, offset)
+        chosen = Filter(
+            cusip=cusip,
+            sector=sector,
+            dealer=dealer,
+            date=on,
+            parents=parents,
+            limit=limit,
+            offset=offset,
+        )
         found_in, rows = service().colors(run_id, chosen)
         content = b'{"run_id": "%b", "colors": %b}' % (found_in.encode(), rows.strip())
         if len(content) > _MOST_BYTES:

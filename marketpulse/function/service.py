@@ -26,10 +26,12 @@ from marketpulse.artifacts import (
     parse_run_summary,
 )
 from marketpulse.aws.bucket import Bucket
-from marketpulse.colors.query import Filter, as_json
-from marketpulse.colors.rejections import WHERE_PUBLISHED
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.query import Filter, query_colors
+from marketpulse.colors.rejections import PUBLISHED_LIMIT
 from marketpulse.colors.rules import RuleBook, read_rules
-from marketpulse.colors.run import ColorsRun, run_colors
+from marketpulse.colors.run import ColorsRun
+from marketpulse.colors.run import run as run_colors
 from marketpulse.errors import DataError, LoginError, NotFoundError, SettingsError
 from marketpulse.extraction.catalog import describe_listed, list_tables
 from marketpulse.publish import PushOptions, Receipt, S3Location, parse_s3_uri, push
@@ -41,19 +43,6 @@ _PARQUET = f"{PROCESSED}.parquet"
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a run is asked for: the arguments of `run_colors` that a caller may choose."""
-
-    table: str | None = None
-    where: str | None = None
-    hierarchy: str = "rank,date,price"
-    mapping: tuple[str, ...] = ()
-    time: str | None = None  # what PROCESSED_AT says
-    processing_type: str = "MANUAL"
-    max_rejected: int | str = WHERE_PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -100,7 +89,7 @@ class Service:
 
         return self._with_source(described)
 
-    def run(self, wanted: Wanted, request_id: str = "") -> Published:
+    def run(self, options: RunOptions, request_id: str = "") -> Published:
         """Rank the colors and publish them; the same rows again change nothing.
 
         The log tells each step, with the id of the request. Raises what `run_colors` and `push`
@@ -110,19 +99,17 @@ class Service:
             rules = self._rules(Path(folder))
 
             def ranked(source: Source) -> ColorsRun:
-                return run_colors(
-                    source,
-                    table=self._usual_table() if wanted.table is None else wanted.table,
-                    where=wanted.where,
+                table = self._usual_table() if options.table is None else options.table
+                limit = PUBLISHED_LIMIT if options.max_rejected is None else options.max_rejected
+                complete = replace(
+                    options,
+                    table=table,
                     rules=rules,
-                    hierarchy=wanted.hierarchy,
-                    mapping=wanted.mapping,
                     output=Path(folder) / "run",
                     formats=_FORMATS,
-                    processing_type=wanted.processing_type,
-                    processed_at=wanted.time,
-                    max_rejected=wanted.max_rejected,
+                    max_rejected=limit,
                 )
+                return run_colors(source, complete)
 
             run = self._with_source(ranked)
             told = {"request_id": request_id, "run_id": run.run_id}
@@ -166,7 +153,7 @@ class Service:
         with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
             path = Path(folder) / _PARQUET
             self._fetch(seal.replace(RUN_SUMMARY, _PARQUET), digests[_PARQUET], path)
-            return summary.run_id, as_json(path, summary.mapping, chosen)
+            return summary.run_id, query_colors(path, summary.mapping, chosen)
 
     def _with_source(self, job: Callable[[Source], T]) -> T:
         """Do a job on the source."""

@@ -34,7 +34,7 @@ from support import COLORS, DAY, ROOT, RULES
 
 from marketpulse import ColorsRun, MarketPulseError, run_colors
 from marketpulse.colors import explain, funnel
-from marketpulse.colors.run import prepared
+from marketpulse.colors.options import RunOptions
 from marketpulse.errors import DataError, NotFoundError, RulesError, UsageError
 from marketpulse.formats import FORMATS
 
@@ -783,8 +783,7 @@ def test_any_explanation_names_what_decided(case: Case, folder: Path) -> None:
     columns = model.columns_of(case.layout.header, {})
     place = case.layout.names.index("CUSIP")
     cusip = outcome.processed[len(outcome.processed) // 2][place] or ""
-    with prepared(path, **case.asked()) as ready:
-        rows = explain.explain(ready, f" {cusip.lower()} ").rows
+    rows = explain.explain(path, f" {cusip.lower()} ", RunOptions(**case.asked())).rows
 
     def group(lines: Table) -> list[list[str]]:
         return [
@@ -851,7 +850,7 @@ def test_any_funnel_adds_up(case: Case, folder: Path) -> None:
     path = folder / "funnel.csv"
     path.write_text(case.text, encoding="utf-8", newline="")
     mapping = [f"{key}={own}" for key, own in case.layout.mapping.items()]
-    seen = funnel.test_rules(path, rules=book(*case.rules), table=None, mapping=mapping)
+    seen = funnel.test_rules(path, RunOptions(rules=book(*case.rules), mapping=mapping))
     outcome = case.expected()
     header, rows = case.rows()
     columns = model.columns_of(header, case.layout.mapping)
@@ -1363,10 +1362,10 @@ def test_columns_are_mapped_by_role_or_name(tmp_path: Path) -> None:
     [
         ("MESSAGE_ID,CUSIP,RANK,DATE", {}, "no column PX"),
         ("MESSAGE_ID,RANK,DATE,PX", {}, "no column CUSIP"),
-        (f"{HEADER}, px ", {}, "two columns of one name"),
-        (f"{HEADER},MID", {"price": "MID"}, "two columns of one name"),
-        (f"{HEADER},run_id", {}, "one that the output adds"),
-        (f"{HEADER},Rule_ID", {}, "one that the output adds"),
+        (f"{HEADER}, px ", {}, "one name|same name"),
+        (f"{HEADER},MID", {"price": "MID"}, "have the same name"),
+        (f"{HEADER},run_id", {}, "reserved for the output"),
+        (f"{HEADER},Rule_ID", {}, "reserved for the output"),
         (HEADER, {"price": "MID"}, "no column 'MID'"),
     ],
 )
@@ -1703,19 +1702,18 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
         {"column": "note", "operator": "equals", "value": "talk"},
         {"type": "or", "column": "PX", "operator": "between", "value": 5, "value2": 9.5},
     )
-    with prepared(path, rules=book(rule(*asked))) as ready:
-        explanation = explain.explain(ready, " a ")
+    explanation = explain.explain(path, " a ", RunOptions(rules=book(rule(*asked))))
     rows = explanation.rows
     assert explanation.cusip == "A"
     assert [row.outcome for row in rows] == ["parent", *["child"] * 5, "excluded", "rejected"]
     assert rows[0].cells["MESSAGE_ID"] == "1"
     assert [row.decided for row in rows] == [
         None,
-        explain.Decision("PX (price)", "99", "98.5"),
-        explain.Decision("MESSAGE_ID (the later message wins)", "4", "3"),
+        explain.Decision(key="PX (price)", above="99", here="98.5"),
+        explain.Decision(key="MESSAGE_ID (the later message wins)", above="4", here="3"),
         None,
-        explain.Decision("PX (its spelling)", "98.5", "98.50"),
-        explain.Decision("RANK (rank)", "1", "2"),
+        explain.Decision(key="PX (its spelling)", above="98.5", here="98.50"),
+        explain.Decision(key="RANK (rank)", above="1", here="2"),
         None,
         None,
     ]
@@ -1723,7 +1721,7 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
     assert rows[6].conditions[1].asked == "5 and 9.5"
     assert rows[6].rule == "rule 1 ('rule 1')"
     assert rows[7].reason == "PX: 'n/a' is not a number"
-    words = "\n".join(explain.lines(explanation))
+    words = "\n".join(explain.format_explanation(explanation))
     assert "runner-up: decided by PX (price), '98.5' here, '99' above" in words
     assert "decided by MESSAGE_ID (the later message wins), '3' here, '4' above" in words
     assert "where NOTE equals talk: yes, the cell is 'TALK'" in words
@@ -1734,8 +1732,8 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
 def test_a_security_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     """Explaining a CUSIP that no row has is an error of its own kind."""
     path = written(tmp_path / "in.csv", "4,A,1,2026-03-13,98.5,x")
-    with prepared(path) as ready, pytest.raises(NotFoundError, match="no row has the CUSIP 'B'"):
-        explain.explain(ready, "b")
+    with pytest.raises(NotFoundError, match="no row has the CUSIP 'B'"):
+        explain.explain(path, "b", RunOptions())
 
 
 def test_every_error_names_what_to_do(tmp_path: Path) -> None:

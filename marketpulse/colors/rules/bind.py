@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from marketpulse.colors.columns import CONTRACT, Columns, InputColumn, Kind, nearest
+from marketpulse.colors.columns import CONTRACT, Columns, InputColumn, Kind, suggest
 from marketpulse.colors.rules.lint import lint_rule
 from marketpulse.colors.rules.model import (
     LISTS,
@@ -115,12 +115,14 @@ def _find_column(condition: Condition, columns: Columns | None) -> InputColumn |
     name = condition.column
     if columns is not None:
         column = columns.find(name)
-        message = f"the input has no column {name!r}{columns.nearest(name)}"
+        message = f"the input has no column {name!r}{columns.suggest(name)}"
         return column or RuleFault(condition.place, message)
     role = name.strip().upper()
     if role in CONTRACT:
-        return InputColumn(0, pa.field(role, pa.string()), role, CONTRACT[role])
-    guess = nearest(name, {known.casefold(): known for known in CONTRACT})
+        return InputColumn(
+            place=0, field=pa.field(role, pa.string()), role=role, kind=CONTRACT[role]
+        )
+    guess = suggest(name, {known.casefold(): known for known in CONTRACT})
     return RuleFault(
         condition.place,
         f"{name!r} is not a column of the contract{guess}; "

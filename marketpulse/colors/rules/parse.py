@@ -14,7 +14,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NoReturn
 
-from marketpulse.colors.columns import nearest
+from marketpulse.colors.columns import suggest
 from marketpulse.colors.rules.model import (
     OPERATORS,
     VALUELESS,
@@ -232,7 +232,7 @@ def _parse_operator(written: object) -> Operator | str:
     if folded in OPERATORS:
         return OPERATORS[folded]
     known = {spelling: repr(operator.value) for spelling, operator in (OPERATORS | _SIGNS).items()}
-    hint = nearest(folded, known) or f"; the operators are {', '.join(Operator)}"
+    hint = suggest(folded, known) or f"; the operators are {', '.join(Operator)}"
     return f"{written!r} is not an operator{hint}"
 
 

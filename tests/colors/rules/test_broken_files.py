@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from marketpulse.cli.app import app
 from marketpulse.colors.cells import Cell
 from marketpulse.colors.columns import CONTRACT
-from marketpulse.colors.ranking import taken_by
+from marketpulse.colors.ranking import excluding_rule
 from marketpulse.colors.rules import (
     OPERATORS,
     read_rules,
@@ -140,7 +140,7 @@ def test_a_broken_file_is_refused_in_words(tmp_path: Path, file: tuple[str, byte
     except RulesError as refused:
         refusal = refused
     else:
-        statement = taken_by(bound, [Cell(column) for column in COLUMNS.all]).sql("duckdb")
+        statement = excluding_rule(bound, [Cell(column) for column in COLUMNS.all]).sql("duckdb")
         assert statement.encode()
         assert not any(fault.fatal for fault in faults)
     if refusal:

@@ -1,0 +1,169 @@
+"""The rows of an input as the DuckDB relation `arrived`: read once, queried as often as needed.
+
+    color input ──▶ first query ──▶ ...
+               └──▶ spill (memory, then disk) ──▶ every later query
+
+The relation has the columns c0, c1, ... and the row number n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from marketpulse.colors.cells import MACROS
+from marketpulse.colors.inputs import ColorInput
+from marketpulse.colors.malformed import MalformedLines
+from marketpulse.errors import DataError, MarketPulseError, UsageError
+from marketpulse.formats.spill import Spill
+
+_ROWS_OUT = 50_000  # of a batch that a query returns
+_ROWS_IN = 20_000  # of a batch that is read: small, so that all cores have work
+_IN_MEMORY = 1 << 29  # bytes of the rows in memory; the rest is on disk
+
+Row = tuple[Any, ...]  # DuckDB's values have the types of their columns
+
+
+class Arrivals:
+    """The rows of one input. Queries run one at a time; `close` ends the database."""
+
+    def __init__(
+        self, color_input: ColorInput, workspace: Path, memory_limit: int | None = None
+    ) -> None:
+        self._input = color_input
+        self.schema: pa.Schema = color_input.schema
+        self._failure: MarketPulseError | None = None
+        self.connection = _connect(workspace, memory_limit)
+        in_memory = min(_IN_MEMORY, memory_limit // 4) if memory_limit else _IN_MEMORY
+        fields = [field.with_name(f"c{place}") for place, field in enumerate(color_input.schema)]
+        schema = pa.schema([*fields, pa.field("n", pa.int64())])
+        self._spill = Spill(workspace / "arrived.arrow", schema, in_memory)
+        self.malformed = MalformedLines(workspace / "malformed.arrow", in_memory // 8)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.connection.close()
+
+    def read(self, sql: str) -> list[Row]:
+        """The rows of the first query, which reads the input and stores it for later ones."""
+        self._register(self._reader())
+        return self._execute(sql)
+
+    def fetch(self, sql: str) -> list[Row]:
+        """The rows of a query with a small result."""
+        self._register(self._spill.reader())
+        return self._execute(sql)
+
+    def table(self, sql: str) -> pa.Table:
+        """The rows of a query with a small result, as a table."""
+        self._register(self._spill.reader())
+        with self._translated_errors():
+            return self.connection.sql(sql).to_arrow_table()
+
+    def stream(self, sql: str, fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
+        """The rows of a query in batches, cast to the types of these fields."""
+        schema = pa.schema(fields)
+        self._register(self._spill.reader())
+        with self._translated_errors():
+            for batch in self.connection.sql(sql).to_arrow_reader(_ROWS_OUT):
+                columns = [
+                    column if column.type == field.type else column.cast(field.type)
+                    for column, field in zip(batch.columns, schema, strict=True)
+                ]
+                yield pa.record_batch(columns, schema)
+
+    def register_malformed(self) -> None:
+        """Make the malformed lines the relation `malformed`: n, line, reason, raw."""
+        self.connection.register("malformed", self.malformed.reader())
+
+    def _reader(self) -> pa.RecordBatchReader:
+        """The input's rows, numbered, stored while they pass."""
+        reader = self._input.read(self.malformed.add)
+        schema = self._spill.schema
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            count = 0
+            try:
+                for batch in reader:
+                    numbers = pa.array(np.arange(count, count + len(batch)))
+                    count += len(batch)
+                    rows = pa.table([*batch.columns, numbers], schema=schema)
+                    for portion in rows.to_batches(max_chunksize=_ROWS_IN):
+                        self._spill.add(portion)
+                        yield portion
+            except MarketPulseError as error:
+                # DuckDB turns it into an error of its own, with nothing but the message.
+                self._failure = error
+                raise
+            self._spill.close()
+            self.malformed.close()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def _register(self, reader: pa.RecordBatchReader) -> None:
+        try:
+            self.connection.register("arrived", reader)
+        except duckdb.Error as error:
+            raise self._unreadable(error) from error
+
+    def _execute(self, sql: str) -> list[Row]:
+        with self._translated_errors():
+            return self.connection.execute(sql).fetchall()
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        """Raise errors of the input as they were, and errors of DuckDB as ours."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if self._failure:
+                raise self._failure from None
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise UsageError(
+                    f"--memory-limit is too small for this input: {_first_line(error)}",
+                    hint="allow more memory",
+                ) from error
+            if isinstance(error, duckdb.NotImplementedException):
+                raise self._unreadable(error) from error
+            raise
+        except pa.ArrowNotImplementedError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> DataError:
+        return DataError(
+            f"{self._input.name}: a column has a type that cannot be read: {_first_line(error)}",
+            hint="remove that column from the input, or write it as text",
+            check="MP-DAT-018",
+        )
+
+
+def _connect(workspace: Path, memory_limit: int | None) -> duckdb.DuckDBPyConnection:
+    """A database in memory, which sorts in the workspace what does not fit."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(workspace),
+        "autoinstall_known_extensions": "false",
+    }
+    if memory_limit:
+        config["memory_limit"] = f"{memory_limit}B"
+    try:
+        connection = duckdb.connect(config=config)
+        # DuckDB would draw its progress on standard output, among the results.
+        connection.execute("SET enable_progress_bar = false")
+        for macro in MACROS:
+            connection.execute(f"CREATE MACRO {macro}")
+    except duckdb.Error as error:
+        raise UsageError(
+            f"--memory-limit: {memory_limit} bytes do not work: {_first_line(error)}",
+            hint="for instance 2GB",
+        ) from error
+    return connection
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

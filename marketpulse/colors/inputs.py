@@ -1,0 +1,93 @@
+"""Open the input of a run: a path, several paths, a source, a data frame or an Arrow table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+
+from marketpulse.errors import DataError, UsageError
+from marketpulse.formats.encode import plain_field
+from marketpulse.model import OnMalformedLine
+from marketpulse.sources import Source, open_files, open_source
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorInput:
+    """Colors as they arrive: their columns, and a function that reads them once."""
+
+    name: str
+    schema: pa.Schema
+    read: Callable[[OnMalformedLine], pa.RecordBatchReader]
+    where: str | None = None  # the condition that selected the rows
+    files: tuple[Path, ...] = ()  # the files that are read
+
+
+def open_input(
+    data: object, stack: ExitStack, *, table: str | None = None, where: str | None = None
+) -> ColorInput:
+    """Open an input; `stack` closes it. No row is read yet.
+
+    Raises `NotFoundError` for a path that does not exist, `UsageError` for a `where` without a
+    source, and `DataError` if the data is not a table.
+    """
+    if isinstance(data, str | Path):
+        return _source_input(stack.enter_context(open_source(str(data))), table, where)
+    if isinstance(data, list | tuple):
+        return _source_input(stack.enter_context(open_files(data)), table, where)
+    if hasattr(data, "scan"):
+        return _source_input(cast("Source", data), table, where)
+    if where is not None:
+        raise UsageError("--where needs a file or a database", hint="filter the table yourself")
+    return _table_input(data)
+
+
+def _source_input(source: Source, table: str | None, where: str | None) -> ColorInput:
+    name = source.find_table(table)
+    info = source.info()
+    files = info.details.values() if info.kind == "files" else ()
+
+    def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+        return source.scan(name, on_malformed_line=on_malformed_line, where=where)
+
+    return ColorInput(
+        name=info.name if files else name,
+        schema=source.scan(name, limit=0, where=where).schema,
+        read=read,
+        where=where,
+        files=tuple(map(Path, files)),
+    )
+
+
+def _table_input(data: object) -> ColorInput:
+    is_reader = isinstance(data, pa.RecordBatchReader)
+    reader: pa.RecordBatchReader = data if is_reader else _as_arrow(data).to_reader()
+    # Dictionaries, views and large strings become plain columns, which the engine compares.
+    schema = pa.schema([plain_field(field) for field in reader.schema])
+    if schema != reader.schema:
+        reader = reader.cast(schema)
+    return ColorInput(
+        name="reader" if is_reader else type(data).__name__,
+        schema=schema,
+        read=lambda _on_malformed_line: reader,
+    )
+
+
+def _as_arrow(data: object) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    try:
+        return pa.Table.from_pandas(data, preserve_index=False)
+    except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{type(data).__name__} is not a table of colors: {error}",
+            hint="give a path, a pandas data frame or an Arrow table; each column of a data frame "
+            "must hold values of one type",
+            check="MP-DAT-015",
+        ) from error

@@ -1,0 +1,80 @@
+"""Prepare a run: open the input, find its columns, check the rules. No row is read yet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from marketpulse.colors.arrivals import Arrivals
+from marketpulse.colors.columns import Columns, parse_hierarchy, parse_mapping, resolve_columns
+from marketpulse.colors.engine import Engine
+from marketpulse.colors.inputs import ColorInput, open_input
+from marketpulse.colors.memory import parse_memory_limit
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.rules import (
+    NO_RULES,
+    BoundRule,
+    RuleBook,
+    RuleFault,
+    read_rules,
+    require_rules,
+    rules_from,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRun:
+    """An input with its columns, the rules on them, and the engine that runs them."""
+
+    color_input: ColorInput
+    columns: Columns
+    book: RuleBook
+    rules: tuple[BoundRule, ...]
+    warnings: tuple[RuleFault, ...]
+    hierarchy: tuple[str, ...]
+    mapping: dict[str, str]
+    engine: Engine
+
+
+@contextmanager
+def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
+    """Prepare a run; leaving the context closes input and engine.
+
+    Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`.
+    """
+    memory_limit = options.memory_limit
+    memory = None if memory_limit is None else parse_memory_limit(memory_limit)
+    hierarchy = parse_hierarchy(options.hierarchy)
+    pairs = options.mapping
+    if isinstance(pairs, Mapping):
+        pairs = [f"{role}={column}" for role, column in pairs.items()]
+    mapping = parse_mapping(pairs)
+    book = _rule_book(options.rules)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
+        color_input = open_input(data, stack, table=options.table, where=options.where)
+        columns = resolve_columns(color_input.schema, mapping)
+        rules, warnings = require_rules(book, columns)
+        arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
+        engine = Engine(arrivals, columns, rules, hierarchy)
+        yield PreparedRun(
+            color_input=color_input,
+            columns=columns,
+            book=book,
+            rules=rules,
+            warnings=warnings,
+            hierarchy=hierarchy,
+            mapping=mapping,
+            engine=engine,
+        )
+
+
+def _rule_book(rules: RuleBook | Mapping[str, object] | str | Path | None) -> RuleBook:
+    if rules is None:
+        return NO_RULES
+    if isinstance(rules, RuleBook):
+        return rules
+    return read_rules(Path(rules)) if isinstance(rules, str | Path) else rules_from(rules)
