@@ -26,7 +26,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals, pipes a
 
 @dataclass(frozen=True)
 class Result:
-    """What a process gave."""
+    """The exit code and the output of a process."""
 
     code: int
     out: str
@@ -81,12 +81,12 @@ class Tool:
 
 
 def summary_of(folder: Path) -> Any:
-    """The seal of a finished run."""
+    """The summary of a completed run."""
     return json.loads((folder / "run_summary.json").read_text(encoding="utf-8"))
 
 
 def names_in(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """The names in a folder, sorted."""
     return sorted(path.name for path in folder.iterdir())
 
 

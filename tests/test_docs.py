@@ -1,4 +1,4 @@
-"""The documentation: every command in it is run, every shape compared, every name looked up."""
+"""The documentation: each command runs, each JSON example matches, each name exists."""
 
 import csv
 import json
@@ -29,13 +29,13 @@ from marketpulse.settings import Settings, load_settings, parameter_path
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 GUIDES = {"QUICK_START.md", "ORACLE_EXTRACTION_INSTRUCTIONS.md"}
-SHORT = ["sample", "COLORS_TABLE", "--zip"]  # the README's
+README_SAMPLE = ["sample", "COLORS_TABLE", "--zip"]
 EXIT_CODES = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page: its language, the words after it, its text."""
+    """A fenced block of a page: its language, the arguments after the language, its text."""
 
     page: Path
     language: str
@@ -44,7 +44,7 @@ class Block:
 
 
 def blocks(*languages: str) -> Iterator[Block]:
-    """All fenced blocks in one of the languages."""
+    """All fenced blocks in these languages."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for found in re.finditer(r"^```(\w+)([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
@@ -53,7 +53,7 @@ def blocks(*languages: str) -> Iterator[Block]:
 
 
 def lines_of(block: Block) -> Iterator[tuple[str, int, str]]:
-    """Each command of a block with the exit code and the output that the page promises."""
+    """Each command of a block with the exit code and the output that the page shows."""
     if block.language == "sh":
         for line in block.text.splitlines():
             yield line, 0, ""
@@ -65,7 +65,7 @@ def lines_of(block: Block) -> Iterator[tuple[str, int, str]]:
         yield command, int(code or 0), found[2]
 
 
-# What two pages show alike is run once.
+# A command on several pages runs once.
 SHOWN = dict.fromkeys(
     (block.page.name in GUIDES, command, code, output)
     for block in blocks("sh", "console")
@@ -75,7 +75,7 @@ SHOWN = dict.fromkeys(
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every file that the pages speak of."""
+    """A folder with every file that the pages mention."""
     folder = tmp_path_factory.mktemp("desk")
     text = (DAY / "colors_day.csv").read_text(encoding="utf-8")
     for name in ("colors_day.csv", "monday.csv", "tuesday.csv", "days/one.csv", "days/two.csv"):
@@ -107,11 +107,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[dict[str, str]]:
-    """The environment in which AWS is a server of our own, with what the pages speak of."""
+    """The environment variables of a local AWS with the bucket and parameters of the pages."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    # All of moto in a process has one memory, and this module may begin again in the same one.
+    # All moto servers of a process share their state: an earlier test may have filled it.
     for method, path in (("POST", "/moto-api/reset"), ("PUT", "/desk-colors")):
         connection = HTTPConnection(host, port)
         connection.request(method, path)
@@ -133,7 +133,7 @@ def store() -> Iterator[dict[str, str]]:
 
 
 def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run marketpulse as a user's terminal would, without the user's settings."""
+    """Run marketpulse as in a terminal, without the settings of this machine."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ}
     given = None
     if words[-2:-1] == ["<"]:
@@ -152,7 +152,7 @@ def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[dict[str, str]]:
-    """The settings of a database that the pages speak of."""
+    """The settings of a database with the tables of the pages."""
     with OracleServer(DuckEngine(market(rows=50)), users={"ANALYST": "not-shown-88"}) as server:
         yield {
             "ORACLE_HOST": server.host,
@@ -169,7 +169,7 @@ def database() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory, database: dict[str, str]) -> Path:
-    """An analyst's folder, with a bundle in it."""
+    """The folder of an analyst, with a bundle in it."""
     folder = tmp_path_factory.mktemp("office")
     words = ["sample", "COLORS_TABLE", "--zip", "--taken-at", "2026-03-13T18:00:00Z"]
     assert run(words, folder, **database).returncode == 0
@@ -190,14 +190,14 @@ def test_every_command_works(
     store: dict[str, str],
     database: dict[str, str],
 ) -> None:
-    """A command of the pages does what the page shows, word for word."""
+    """A command prints what the page shows, word for word."""
     program, *words = shlex.split(command)
     if program == "./setup_extraction.sh":
         assert words in (["demo"], ["test"])
         assert (ROOT / program).is_file()
         return
     assert program == "marketpulse"
-    about_oracle = in_a_guide or words[0] == "doctor" or words[-3:] == SHORT
+    about_oracle = in_a_guide or words[0] == "doctor" or words[-3:] == README_SAMPLE
     there = {"AWS_ENDPOINT_URL_SSM": store["AWS_ENDPOINT_URL_S3"]} if words[0] == "ssm" else {}
     done = run(words, office if about_oracle else desk, **(store | database | there))
     assert done.returncode == code, done.stderr
@@ -208,7 +208,7 @@ def test_every_command_works(
 
 @pytest.mark.parametrize("block", list(blocks("json")), ids=lambda block: block.words[:40])
 def test_every_shape_is_as_shown(block: Block, desk: Path, store: dict[str, str]) -> None:
-    """JSON that a page shows has the keys, the order and the types of what is printed."""
+    """The JSON on a page has the keys, the order and the types of the real output."""
     shown = json.loads(block.text)
     if not block.words:
         assert set(shown) == {"rules"}
@@ -231,7 +231,7 @@ def test_every_shape_is_as_shown(block: Block, desk: Path, store: dict[str, str]
 
 
 def assert_same_shape(shown: Any, printed: Any) -> None:
-    """Compare what a page shows with what is printed; a page may show fewer of a kind."""
+    """Compare JSON of a page with the real output; the page may show fewer items of a list."""
     assert type(shown) is type(printed)
     if isinstance(shown, list):
         for element in shown:
@@ -240,7 +240,7 @@ def assert_same_shape(shown: Any, printed: Any) -> None:
         values = (*shown.values(), *printed.values())
         counted = all(isinstance(value, int | str | None) for value in values)
         if set(shown) <= set(printed) and counted:
-            return  # counts or cells by name: as many as there are
+            return  # counts by name: the page may show some
         assert list(shown) == list(printed)
         for name, value in shown.items():
             assert_same_shape(value, printed[name])
@@ -257,15 +257,15 @@ def _same(shown: Any, printed: Any) -> bool:
 
 
 def _free(shown: Any) -> bool:
-    """Values that differ from run to run, or from release to release."""
+    """Whether a value differs between runs or releases."""
     if isinstance(shown, float):  # seconds
         return True
     return isinstance(shown, str) and bool(re.fullmatch(r"…|[0-9a-f]{16}|\d+\.\d+\.\d+", shown))
 
 
-@pytest.mark.parametrize(("page", "told"), [("README.md", "read=2003"), ("formats.md", "int64")])
-def test_the_python_of_the_pages_runs(page: str, told: str, desk: Path) -> None:
-    """The Python examples print what they are about."""
+@pytest.mark.parametrize(("page", "output"), [("README.md", "read=2003"), ("formats.md", "int64")])
+def test_the_python_of_the_pages_runs(page: str, output: str, desk: Path) -> None:
+    """The Python examples run and print their result."""
     (example,) = (block.text for block in blocks("python") if block.page.name == page)
     done = subprocess.run(
         [sys.executable, "-c", example],
@@ -277,7 +277,7 @@ def test_the_python_of_the_pages_runs(page: str, told: str, desk: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert told in done.stdout
+    assert output in done.stdout
 
 
 def command_names() -> list[str]:
@@ -299,7 +299,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
 
 
 def test_every_documented_option_exists() -> None:
-    """commands.md speaks of no option that is not there."""
+    """commands.md mentions no option that does not exist."""
     helped = "".join(run([*name.split(), "--help"], ROOT).stdout for name in command_names())
     helped += run(["--help"], ROOT).stdout
     for option in re.findall(r"--[a-z][a-z-]+", COMMANDS):
@@ -307,28 +307,30 @@ def test_every_documented_option_exists() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    """The table has the code of each class of errors, and no other but those kept for later."""
-    classes = [it for it in vars(errors).values() if isinstance(it, type)]
-    used = {it.exit_code for it in classes if issubclass(it, errors.MarketPulseError)}
+    """The table has the exit code of each error class, and no others."""
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    used = {error.exit_code for error in classes if issubclass(error, errors.MarketPulseError)}
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", EXIT_CODES, re.MULTILINE)}
     assert rows == used | {0, 9, 130}
 
 
 def test_every_check_is_documented() -> None:
-    """The table of checks has each id that the code uses, once, and no other."""
+    """The table of checks has each id of the code once, and no others."""
     sources = (ROOT / "marketpulse").rglob("*.py")
-    used = {it for path in sources for it in re.findall(r"MP-[A-Z]+-\d+", path.read_text("utf-8"))}
+    used = {
+        check for path in sources for check in re.findall(r"MP-[A-Z]+-\d+", path.read_text("utf-8"))
+    }
     listed = re.findall(r"^\| (MP-[A-Z]+-\d+) \|", EXIT_CODES, re.MULTILINE)
     assert sorted(listed) == sorted(used)
 
 
 def test_every_setting_is_documented() -> None:
-    """commands.md has each setting, and the file to fill in has those of the database."""
-    known = {str(it.validation_alias) for it in Settings.model_fields.values()}
-    assert {it for it in known if f"`{it}`" not in COMMANDS} == set()
+    """commands.md has each setting; .env.example has those of the database."""
+    names = {str(info.validation_alias) for info in Settings.model_fields.values()}
+    assert {name for name in names if f"`{name}`" not in COMMANDS} == set()
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     offered = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
-    assert offered == {it for it in known if it.startswith(("ORACLE_", "TNS_"))}
+    assert offered == {name for name in names if name.startswith(("ORACLE_", "TNS_"))}
 
 
 def test_every_link_leads_somewhere() -> None:
@@ -339,13 +341,13 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_batch_file_is_named_for_windows() -> None:
-    """The README gives Windows users the line of their own."""
+    """The README has the set-up command for Windows."""
     assert "`setup_extraction.bat demo`" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / "setup_extraction.bat").is_file()
 
 
 def test_the_columns_of_processed_colors_are_documented(desk: Path) -> None:
-    """formats.md names each column that a run adds, in its order."""
+    """formats.md lists the columns that a run adds, in their order."""
     done = run(["run-colors", "colors_day.csv", "--output", "columns"], desk)
     assert done.returncode == 0
     with (desk / "columns" / "processed_colors.csv").open(encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""What is built and installed: everything the package needs, and nothing that is not its own."""
+"""The distribution: everything that the package needs, and nothing else."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ def test_the_installed_version_is_the_packages() -> None:
 
 
 def test_the_package_is_typed() -> None:
-    """Type checkers of those who use it find the annotations."""
+    """The package has py.typed, so that type checkers read its annotations."""
     assert (Path(marketpulse.__file__).parent / "py.typed").is_file()
 
 
 def test_the_extras_are_there() -> None:
-    """The optional parts can be asked for by the names that the documentation uses."""
+    """The extras have the names of the documentation."""
     extras = metadata("marketpulse").get_all("Provides-Extra") or []
     assert set(extras) == {"spark", "lambda"}
 
@@ -36,14 +36,14 @@ def test_the_public_names_are_there() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    """`import marketpulse` loads nothing but itself; what it offers is loaded when asked for."""
+    """`import marketpulse` loads no other module; public names load on first use."""
     code = "import sys, marketpulse; print(sorted(m for m in sys.modules if 'marketpulse' in m))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['marketpulse', 'marketpulse.version']"
 
 
 def test_the_constraints_fit_the_ranges() -> None:
-    """Every dependency is pinned for the set-up, and no pin carries an address or a hash."""
+    """Every dependency is pinned for the set-up scripts, without addresses or hashes."""
     pins = (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
     names = {line.partition("==")[0].lower().replace("_", "-") for line in pins.splitlines()}
     for dependency in PROJECT["project"]["dependencies"]:
@@ -53,7 +53,7 @@ def test_the_constraints_fit_the_ranges() -> None:
 
 
 def test_the_top_level_holds_what_it_should() -> None:
-    """The repository's top level is fixed; everything else has its place inside it."""
+    """The top level of the repository holds only these names."""
     command = ["git", "ls-files"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     tops = {line.split("/")[0] for line in listed.stdout.splitlines()}

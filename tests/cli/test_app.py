@@ -12,7 +12,7 @@ from marketpulse.cli.app import app
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
-    """The words of every command and group of commands."""
+    """The path of every command and of every group of commands."""
     yield path
     for name, command in getattr(group, "commands", {}).items():
         yield from commands(command, *path, name)
@@ -20,7 +20,7 @@ def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("path", list(commands(typer.main.get_command(app))), ids=" ".join)
 def test_every_command_has_help(tool: Tool, path: tuple[str, ...]) -> None:
-    """--help and -h of every command exit 0, with its usage on stdout and nothing beside it."""
+    """--help and -h of every command exit with 0 and print the usage to stdout only."""
     long, short = tool.run(*path, "--help"), tool.run(*path, "-h")
 
     assert (long.code, long.err) == (0, "")
@@ -29,13 +29,13 @@ def test_every_command_has_help(tool: Tool, path: tuple[str, ...]) -> None:
 
 
 def test_version(tool: Tool) -> None:
-    """--version prints the version and exits 0."""
+    """--version prints the version."""
     assert tool.run("--version") == Result(0, f"marketpulse {marketpulse.__version__}\n", "")
 
 
 @posix
 def test_completion(tool: Tool) -> None:
-    """The shell completes commands; where the shell is unknown, one line says so."""
+    """The shell completes commands; for an unknown shell there is a message of one line."""
     shown = tool.run("--show-completion", "bash")
     completed = tool.run(
         env={

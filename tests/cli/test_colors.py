@@ -24,19 +24,19 @@ from support import (
 
 
 def without_run_columns(path: Path) -> str:
-    """A processed file without the three columns that name its run."""
-    left = ("RUN_ID", "PROCESSED_AT", "PROCESSING_TYPE")
+    """The text of a processed file without the three columns that identify its run."""
+    run_columns = ("RUN_ID", "PROCESSED_AT", "PROCESSING_TYPE")
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    places = [place for place, name in enumerate(header) if name not in left]
+    places = [place for place, name in enumerate(header) if name not in run_columns]
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerows([row[place] for place in places] for row in [header, *rows])
     return text.getvalue()
 
 
-def test_a_day_comes_out_as_the_desk_expects(tool: Tool) -> None:
-    """run-colors ranks the day, exits 0, counts on stdout and warns on stderr."""
+def test_a_day_gives_the_expected_files(tool: Tool) -> None:
+    """A run prints the counts to stdout, warnings to stderr, and writes the expected files."""
     result = tool.run_colors("--rules", RULES)
 
     assert result.code == 0
@@ -60,8 +60,8 @@ def test_a_day_comes_out_as_the_desk_expects(tool: Tool) -> None:
         assert written == (expected / f"rank_date_price_rules.{name}.csv").read_bytes()
 
 
-def test_json_on_stdout_is_the_summary_and_nothing_else(tool: Tool) -> None:
-    """--format json prints one document: what run_summary.json says, and the folder."""
+def test_json_is_the_summary(tool: Tool) -> None:
+    """--format json prints one document: run_summary.json with the output folder."""
     result = tool.run_colors("--rules", RULES, "--format", "json")
 
     assert result.code == 0
@@ -70,8 +70,8 @@ def test_json_on_stdout_is_the_summary_and_nothing_else(tool: Tool) -> None:
     assert "19 rows were rejected" in result.err
 
 
-def test_the_summary_names_every_file_with_its_digest(tool: Tool) -> None:
-    """run_summary.json lists each file with its bytes and SHA-256."""
+def test_the_summary_lists_every_file(tool: Tool) -> None:
+    """run_summary.json lists each file with its size and SHA-256."""
     assert tool.run_colors("--formats", "csv,ndjson,json,parquet,xlsx").code == 0
 
     files = {file["name"]: file for file in summary_of(tool.out)["files"]}
@@ -83,7 +83,7 @@ def test_the_summary_names_every_file_with_its_digest(tool: Tool) -> None:
 
 
 def test_the_same_rows_give_the_same_bytes(tool: Tool) -> None:
-    """Shuffled rows, with the time given, come out byte for byte the same."""
+    """Shuffled rows give the same bytes if --processed-at is given."""
     with COLORS.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     random.Random(1).shuffle(rows)
@@ -98,7 +98,7 @@ def test_the_same_rows_give_the_same_bytes(tool: Tool) -> None:
 
 
 def test_a_header_alone_is_an_empty_day(tool: Tool) -> None:
-    """An input without rows gives empty outputs and exit 0."""
+    """A header without rows gives empty outputs and exit code 0."""
     header = COLORS.read_text(encoding="utf-8").splitlines()[0]
     (tool.folder / "colors.csv").write_text(header + "\n", encoding="utf-8")
     result = tool.run("run-colors", "colors.csv", "--output", "out")
@@ -109,8 +109,8 @@ def test_a_header_alone_is_an_empty_day(tool: Tool) -> None:
         assert len((tool.out / f"{name}.csv").read_text(encoding="utf-8").splitlines()) == 1
 
 
-def test_explain_tells_why_and_writes_nothing(tool: Tool) -> None:
-    """--explain shows a security's rows in their order, in words, and makes no folder."""
+def test_explain_writes_nothing(tool: Tool) -> None:
+    """--explain prints the rows of a security in their order and creates no folder."""
     result = tool.run_colors("--rules", RULES, "--explain", " 1tekh3ir5 ")
 
     assert (result.code, result.err) == (0, "")
@@ -120,8 +120,8 @@ def test_explain_tells_why_and_writes_nothing(tool: Tool) -> None:
     assert not tool.out.exists()
 
 
-def test_explain_agrees_with_what_is_written(tool: Tool) -> None:
-    """--explain as JSON has the same parent, children and exclusions as the outputs."""
+def test_explain_agrees_with_the_output(tool: Tool) -> None:
+    """--explain as JSON has the same parent, children and exclusions as the files."""
     assert tool.run_colors("--rules", RULES).code == 0
     with (tool.out / "processed_colors.csv").open(encoding="utf-8", newline="") as file:
         processed = [row for row in csv.DictReader(file) if row["CUSIP"] == "00GC0UY95"]
@@ -146,8 +146,8 @@ def test_explain_agrees_with_what_is_written(tool: Tool) -> None:
     assert not tool.out.exists()
 
 
-def test_rules_check_passes_sound_rules(tool: Tool) -> None:
-    """Rules check exits 0 and counts the rules; as JSON it says the same."""
+def test_rules_check_accepts_valid_rules(tool: Tool) -> None:
+    """`rules check` exits with 0 and counts the rules, as text and as JSON."""
     text = tool.run("rules", "check", RULES)
     as_json = tool.run("rules", "check", RULES, "--format", "json")
 
@@ -157,8 +157,8 @@ def test_rules_check_passes_sound_rules(tool: Tool) -> None:
     assert (checked["active"], checked["inactive"], checked["errors"]) == (4, 1, 0)
 
 
-def test_rules_check_lists_every_fault(tool: Tool) -> None:
-    """Rules check exits 7 and lists all faults, not the first alone."""
+def test_rules_check_lists_every_error(tool: Tool) -> None:
+    """`rules check` exits with 7 and lists all errors, not only the first."""
     wrong = RULES.read_text(encoding="utf-8")
     wrong = wrong.replace("is equal to", "is eqal to").replace('"between"', '"betwen"')
     (tool.folder / "rules.json").write_text(wrong, encoding="utf-8")
@@ -176,7 +176,7 @@ def test_rules_check_lists_every_fault(tool: Tool) -> None:
 
 
 def test_the_funnel_adds_up(tool: Tool) -> None:
-    """Rules test shows, rule by rule, rows that sum to what a run excludes."""
+    """`rules test` counts for each rule what a run excludes by it."""
     text = tool.run("rules", "test", COLORS, "--rules", RULES)
     as_json = tool.run("rules", "test", COLORS, "--rules", RULES, "--format", "json")
 
@@ -194,7 +194,7 @@ def test_the_funnel_adds_up(tool: Tool) -> None:
 
 
 def test_a_second_run_replaces_the_first(tool: Tool) -> None:
-    """A new run's set replaces the old one's, other formats and leftover parts too."""
+    """A run removes the files of the previous run, also other formats and leftover parts."""
     assert tool.run_colors("--formats", "csv,json").code == 0
     first = summary_of(tool.out)
     foreign = {
@@ -207,7 +207,7 @@ def test_a_second_run_replaces_the_first(tool: Tool) -> None:
         (tool.out / name).write_bytes(content)
     for name in ("processed_colors.csv.0a1b2c3d.part", "run_summary.json.0a1b2c3d.part"):
         (tool.out / name).write_bytes(b"half")
-    (tool.out / "excluded_colors.parquet").mkdir()  # a folder is no file of ours
+    (tool.out / "excluded_colors.parquet").mkdir()  # a folder, not a file of a run
     assert tool.run_colors("--formats", "ndjson,csv", "--rules", RULES).code == 0
 
     second = summary_of(tool.out)
@@ -219,8 +219,8 @@ def test_a_second_run_replaces_the_first(tool: Tool) -> None:
         assert (tool.out / name).read_bytes() == content
 
 
-def test_no_file_of_anybody_else_is_replaced(tool: Tool) -> None:
-    """A file with a name of ours that no run has written, the input above all, stays as it is."""
+def test_foreign_files_are_not_replaced(tool: Tool) -> None:
+    """A run overwrites no file that a run did not write, least of all its own input."""
     tool.out.mkdir()
     shutil.copy(COLORS, tool.out / "processed_colors.csv")
     (tool.out / "rejected_colors.parquet").write_bytes(b"mine")
@@ -239,8 +239,8 @@ def test_no_file_of_anybody_else_is_replaced(tool: Tool) -> None:
     assert (tool.out / "rejected_colors.parquet").read_bytes() == b"mine"
 
 
-def test_a_summary_of_other_files_is_another_programs(tool: Tool) -> None:
-    """Whatever a file of that name lists, nothing but a run's own results is ever removed."""
+def test_a_foreign_summary_is_not_replaced(tool: Tool) -> None:
+    """A run_summary.json that lists other files than results is not trusted."""
     tool.out.mkdir()
     shutil.copy(COLORS, tool.out / "colors.csv")
     said = {"run_id": "0" * 16, "files": [{"name": "notes.txt"}, {"name": "colors.csv"}]}
@@ -253,8 +253,8 @@ def test_a_summary_of_other_files_is_another_programs(tool: Tool) -> None:
     assert names_in(tool.out) == before
 
 
-def test_an_address_is_no_folder(tool: Tool) -> None:
-    """--output with an address of S3 writes nowhere, and says what would."""
+def test_an_s3_address_is_not_a_folder(tool: Tool) -> None:
+    """--output with an S3 address writes nothing; the hint names --push."""
     for words in (("run-colors", COLORS), ("list-tables", "--source", "demo")):
         refused = tool.run(*words, "--output", "s3://bucket/prefix")
         assert refused.code == 2
@@ -262,8 +262,8 @@ def test_an_address_is_no_folder(tool: Tool) -> None:
     assert names_in(tool.folder) == ["tmp"]
 
 
-def test_a_failing_run_leaves_the_finished_one(tool: Tool) -> None:
-    """A run that fails before it writes leaves an earlier run's files as they are."""
+def test_a_failed_run_keeps_the_previous_one(tool: Tool) -> None:
+    """A run that fails leaves the files of the previous run unchanged."""
     assert tool.run_colors().code == 0
     before = {name: (tool.out / name).read_bytes() for name in names_in(tool.out)}
     assert tool.run_colors("--max-rejected", "1").code == 7

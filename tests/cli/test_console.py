@@ -10,8 +10,8 @@ import pytest
 from support import COLORS, RULES, Tool, one_message, posix, summary_of
 
 
-def test_quiet_says_nothing_but_errors(tool: Tool) -> None:
-    """-q silences warnings and keeps the counts on stdout."""
+def test_quiet_prints_errors_only(tool: Tool) -> None:
+    """-q hides warnings; results and errors are still printed."""
     result = tool.run("-q", "run-colors", COLORS, "--output", "out", "--rules", RULES)
     assert (result.code, result.err) == (0, "")
     assert "2003" in result.out
@@ -22,7 +22,7 @@ def test_quiet_says_nothing_but_errors(tool: Tool) -> None:
 
 
 def test_no_escape_codes_off_a_terminal(tool: Tool) -> None:
-    """A pipe gets no colour, no matter what the terminal could do."""
+    """A pipe gets no colour, whatever TERM says."""
     tool.env = {**tool.env, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     del tool.env["NO_COLOR"]
     for words in (
@@ -38,7 +38,7 @@ def test_no_escape_codes_off_a_terminal(tool: Tool) -> None:
 
 
 def test_cells_cannot_command_the_terminal(tool: Tool) -> None:
-    """A cell with escape codes is shown, never obeyed."""
+    """Escape codes in a cell are printed as text."""
     lines = COLORS.read_text(encoding="utf-8").splitlines()[:3]
     lines[1] = lines[1].replace("99.22,SANTANDER", "\x1b]0;owned\x07\x9b31m,SANTANDER\x1b[2J")
     (tool.folder / "colors.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -66,8 +66,8 @@ def test_cells_cannot_command_the_terminal(tool: Tool) -> None:
     ],
     ids=lambda words: " ".join(str(word).rpartition("/")[2] for word in words),
 )
-def test_a_reader_that_leaves(tool: Tool, words: tuple[object, ...]) -> None:
-    """A closed pipe (`| head -1`) ends the command without a word."""
+def test_a_closed_pipe(tool: Tool, words: tuple[object, ...]) -> None:
+    """A reader that closes the pipe (`| head -1`) ends the command silently."""
     reader, writer = os.pipe()
     os.close(reader)
     process = tool.start(*words, stdout=writer)
@@ -82,8 +82,8 @@ def test_a_reader_that_leaves(tool: Tool, words: tuple[object, ...]) -> None:
     ("code", "words"),
     [(0, ("list-tables", "--source", "demo", "--output", "o")), (6, ("run-colors", "no.csv"))],
 )
-def test_nobody_listens_to_the_words(tool: Tool, code: int, words: tuple[str, ...]) -> None:
-    """Standard error may be closed: the result and the exit code are the same."""
+def test_a_closed_standard_error(tool: Tool, code: int, words: tuple[str, ...]) -> None:
+    """A closed standard error changes neither the result nor the exit code."""
     reader, writer = os.pipe()
     os.close(reader)
     process = tool.start(*words, stderr=writer)
@@ -96,7 +96,7 @@ def test_nobody_listens_to_the_words(tool: Tool, code: int, words: tuple[str, ..
 
 @posix
 def test_head_gets_its_line(tool: Tool) -> None:
-    """The first line of a long explanation can be taken with head, in quiet."""
+    """`| head -1` gets the first line of a long explanation, without an error."""
     process = tool.start("run-colors", COLORS, "--explain", "00GC0UY95")
     head = subprocess.run(["head", "-1"], stdin=process.stdout, capture_output=True, check=True)
     assert process.stdout is not None
@@ -112,8 +112,8 @@ def test_head_gets_its_line(tool: Tool) -> None:
 @posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("config",)], ids=" ".join)
-def test_an_output_that_takes_nothing(tool: Tool, words: tuple[str, ...]) -> None:
-    """Where standard output is a full disk, one message says so, exit 2."""
+def test_a_full_standard_output(tool: Tool, words: tuple[str, ...]) -> None:
+    """Standard output on a full disk gives one message and exit code 2."""
     with Path("/dev/full").open("wb") as full:
         result = tool.start(*words, stdout=full)
         _, err = result.communicate(timeout=60)
@@ -124,7 +124,7 @@ def test_an_output_that_takes_nothing(tool: Tool, words: tuple[str, ...]) -> Non
 
 @posix
 def test_no_console_at_all(tool: Tool) -> None:
-    """Without standard output and error, as some schedulers run it, the tool does its work."""
+    """A run works with standard output and error closed, as under some schedulers."""
     closed = "exec {} -m marketpulse run-colors {} --output out >&- 2>&-"
     command = closed.format(sys.executable, COLORS)
     process = subprocess.run(["sh", "-c", command], cwd=tool.folder, env=tool.env, check=False)
@@ -135,7 +135,7 @@ def test_no_console_at_all(tool: Tool) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_console_of_another_encoding(tool: Tool, encoding: str) -> None:
-    """A console that lacks a character gets it spelled; JSON stays the same JSON."""
+    """A character that the console cannot show is escaped; JSON keeps its value."""
     tool.env |= {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     words = ("run-colors", COLORS, "--explain", "1TEKH3IR5")
     text = tool.start(*words).communicate(timeout=60)

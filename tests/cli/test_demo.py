@@ -3,8 +3,8 @@
 from support import Tool, one_message, summary_of
 
 
-def test_the_tour_takes_no_file_of_anybody_else(tool: Tool) -> None:
-    """Rules that were changed after a tour are tried by the next; other colors are refused."""
+def test_the_tour_overwrites_no_foreign_file(tool: Tool) -> None:
+    """The next tour uses changed rules. Colors that no tour wrote are not overwritten."""
     assert tool.run("demo", "tour", "--rows", "50").code == 0
     rules = tool.folder / "tour/rules.json"
     rules.write_text('{"rules": []}', encoding="utf-8")

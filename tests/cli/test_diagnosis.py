@@ -9,15 +9,15 @@ from support import (
 )
 
 
-def test_config_shows_the_winner_and_the_losers(tool: Tool) -> None:
-    """Config names each setting's place, and the places that have it too."""
+def test_config_shows_origins_and_overridden_places(tool: Tool) -> None:
+    """`config` names the place of each setting, and the places that it overrides."""
     (tool.folder / ".env").write_text("ORACLE_HOST=from-file\nORACLE_PORT=1522\n", encoding="utf-8")
     tool.env |= {"ORACLE_HOST": "from-environment"}
     text = tool.run("config")
     as_json = tool.run("config", "--format", "json")
 
     assert (text.code, as_json.code, text.err, as_json.err) == (0, 0, "", "")
-    settings = {it["name"]: it for it in json.loads(as_json.out)}
+    settings = {setting["name"]: setting for setting in json.loads(as_json.out)}
     assert settings["ORACLE_HOST"] == {
         "name": "ORACLE_HOST",
         "value": "from-environment",
@@ -30,13 +30,15 @@ def test_config_shows_the_winner_and_the_losers(tool: Tool) -> None:
     assert line.split() == ["ORACLE_HOST", "from-environment", "environment", ".env"]
 
 
-def test_secrets_are_printed_and_written_nowhere(tool: Tool) -> None:
-    """No user name and no password shows up in any output, message or file."""
+def test_secrets_are_never_printed_or_written(tool: Tool) -> None:
+    """No user name and no password appears in any output, message or file."""
     secrets = {"ORACLE_PASSWORD": "0pen-Sesame-11", "ORACLE_USERNAME": "ALI_BABA_40"}
     in_file = {"ORACLE_PASSWORD": "0pen-Barley-22", "ORACLE_USERNAME": "KASSIM_41"}
     tool.env |= secrets
     dotenv = tool.folder / ".env"
-    dotenv.write_text("\n".join(f"{name}={it}" for name, it in in_file.items()), encoding="utf-8")
+    dotenv.write_text(
+        "\n".join(f"{name}={value}" for name, value in in_file.items()), encoding="utf-8"
+    )
     wrong_port = {**tool.env, "ORACLE_PORT": "0pen-Sesame-11"}
     results = [
         tool.run("config"),
@@ -49,8 +51,8 @@ def test_secrets_are_printed_and_written_nowhere(tool: Tool) -> None:
         tool.run("-v", "rules", "test", "nowhere.csv", "--rules", RULES),
     ]
 
-    assert [it.code for it in results] == [0, 0, 3, 3, 3, 0, 3, 6]
-    printed = "".join(it.out + it.err for it in results)
+    assert [result.code for result in results] == [0, 0, 3, 3, 3, 0, 3, 6]
+    printed = "".join(result.out + result.err for result in results)
     files = [path for path in tool.folder.rglob("*") if path.is_file() and path != dotenv]
     written = "".join(path.read_text(encoding="utf-8") for path in files)
     assert "run_summary.json" in {path.name for path in files}

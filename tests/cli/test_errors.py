@@ -25,7 +25,7 @@ from marketpulse.cli.app import app
 
 
 def colors_text(*, drop: str = "", rename: dict[str, str] | None = None) -> str:
-    """Three rows of the day as CSV, a column dropped or renamed."""
+    """Three rows of the day as CSV, with a column dropped or renamed."""
     with COLORS.open(encoding="utf-8", newline="") as file:
         header, *rows = [row for row, _ in zip(csv.reader(file), range(4), strict=False)]
     places = [place for place, name in enumerate(header) if name != drop]
@@ -37,7 +37,7 @@ def colors_text(*, drop: str = "", rename: dict[str, str] | None = None) -> str:
 
 
 def rules_text(**changes: Any) -> str:
-    """The day's rules, with the first condition changed."""
+    """The rules of the day with the first condition changed."""
     rules = json.loads(RULES.read_text(encoding="utf-8"))
     rules["rules"][0]["conditions"][0].update(changes)
     return json.dumps(rules)
@@ -77,124 +77,120 @@ WRONG_FILES: dict[str, str | bytes] = {
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """A command that cannot be done, its exit code, and what its message has to name."""
+class Case:
+    """A command that fails, its exit code, and texts that its message contains."""
 
     code: int
     words: str
-    says: Sequence[str]
+    texts: Sequence[str]
 
 
 WRONG = {
-    "a column is missing": Wrong(7, "no_price.csv", ["no column PX", "--map price="]),
-    "a column has another name": Wrong(
+    "a column is missing": Case(7, "no_price.csv", ["no column PX", "--map price="]),
+    "a column has another name": Case(
         7, "renamed.csv", ["no column PX", "--map price=", "MID_PRICE"]
     ),
-    "unknown operator": Wrong(
+    "unknown operator": Case(
         7,
         "colors.csv --rules operator.json",
         ["operator.json: rule 1 ('No Stonex'), condition 1: 'eqals'", "did you mean 'equals'?"],
     ),
-    "unknown column in a rule": Wrong(
+    "unknown column in a rule": Case(
         7,
         "colors.csv --rules column.json",
         ["column.json: rule 1 ('No Stonex'), condition 1:", "'SOURC', did you mean SOURCE?"],
     ),
-    "an operator that the column's type has not": Wrong(
+    "an operator that the column's type has not": Case(
         7,
         "colors.csv --rules unfit.json",
         ["unfit.json: rule 1 ('No Stonex'), condition 1:", "SOURCE is a text", "'less_than'"],
     ),
-    "a value of the wrong type": Wrong(
+    "a value of the wrong type": Case(
         7,
         "colors.csv --rules value.json",
         ["value.json: rule 1 ('No Stonex'), condition 1: 'two' is not a number", "PX"],
     ),
-    "a value is missing": Wrong(
+    "a value is missing": Case(
         7, "colors.csv --rules no_value.json", ["rule 1 ('No Stonex'), condition 1", '"value"']
     ),
-    "unknown key": Wrong(
+    "unknown key": Case(
         2, "colors.csv --hierarchy rank,date,prize", ["'prize'", "did you mean price?"]
     ),
-    "the same key twice": Wrong(2, "colors.csv --hierarchy rank,rank,date", ["rank,rank,date"]),
-    "a key left out": Wrong(2, "colors.csv --hierarchy rank,date", ["--hierarchy", "rank,date"]),
-    "unknown name to map": Wrong(
+    "the same key twice": Case(2, "colors.csv --hierarchy rank,rank,date", ["rank,rank,date"]),
+    "a key left out": Case(2, "colors.csv --hierarchy rank,date", ["--hierarchy", "rank,date"]),
+    "unknown name to map": Case(
         2, "colors.csv --map prise=PX", ["--map", "'prise'", "did you mean price?"]
     ),
-    "half a mapping": Wrong(2, "colors.csv --map price", ["--map", "'price'"]),
-    "mapped twice": Wrong(2, "colors.csv --map price=PX --map px=BID", ["--map", "PX"]),
-    "mapped to a column that is not there": Wrong(
+    "half a mapping": Case(2, "colors.csv --map price", ["--map", "'price'"]),
+    "mapped twice": Case(2, "colors.csv --map price=PX --map px=BID", ["--map", "PX"]),
+    "mapped to a column that is not there": Case(
         7, "colors.csv --map price=PRICE_LEVL", ["'PRICE_LEVL'", "did you mean PRICE_LEVEL?"]
     ),
-    "empty file": Wrong(7, "empty.csv", ["empty.csv: the file is empty"]),
-    "blank file": Wrong(7, "blank.csv", ["blank.csv: the file is empty"]),
-    "UTF-16": Wrong(7, "utf16.csv", ["utf16.csv: line 1: ", "UTF-16", "UTF-8"]),
-    "Latin-1": Wrong(7, "latin1.csv", ["latin1.csv: line 2: byte 0xE9", "UTF-8"]),
-    "a quote never closed": Wrong(7, "open_quote.csv", ["open_quote.csv: line 3: a quote"]),
-    "text after a closing quote": Wrong(7, "after_quote.csv", ["after_quote.csv: line 2: a quote"]),
-    "two columns of one name": Wrong(7, "two_of_one_name.csv", ["two_of_one_name.csv", "'PX'"]),
-    "two columns of one name but for case": Wrong(
+    "empty file": Case(7, "empty.csv", ["empty.csv: the file is empty"]),
+    "blank file": Case(7, "blank.csv", ["blank.csv: the file is empty"]),
+    "UTF-16": Case(7, "utf16.csv", ["utf16.csv: line 1: ", "UTF-16", "UTF-8"]),
+    "Latin-1": Case(7, "latin1.csv", ["latin1.csv: line 2: byte 0xE9", "UTF-8"]),
+    "a quote never closed": Case(7, "open_quote.csv", ["open_quote.csv: line 3: a quote"]),
+    "text after a closing quote": Case(7, "after_quote.csv", ["after_quote.csv: line 2: a quote"]),
+    "two columns of one name": Case(7, "two_of_one_name.csv", ["two_of_one_name.csv", "'PX'"]),
+    "two columns of one name but for case": Case(
         7, "two_by_case.csv", ["two_by_case.csv", "' px '", "'PX'"]
     ),
-    "a name that the output adds": Wrong(7, "reserved.csv", ["'is_parent'"]),
-    "semicolons": Wrong(7, "semicolons.csv", ["semicolons.csv", "';'"]),
-    "a folder without files": Wrong(6, "nothing", ["nothing: the folder holds no .csv"]),
-    "a missing file": Wrong(
-        6, "colrs.csv", ["colrs.csv: no such file", "did you mean: colors.csv"]
-    ),
-    "a table and no file": Wrong(6, "COLORS", ["no such file", "--table COLORS"]),
-    "a missing folder": Wrong(6, "far/colors.csv", ["no such file", "no folder far"]),
-    "a glob without files": Wrong(6, "x*.csv", ["x*.csv: no such file"]),
-    "a folder with a file's name": Wrong(6, "folder.csv", ["folder.csv: the folder holds no .csv"]),
-    "a file of no format": Wrong(6, "odd.txt", ["odd.txt: the name ends in none of .csv"]),
-    "a workbook that is text": Wrong(7, "text.xlsx", ["text.xlsx: this is not an XLSX workbook"]),
-    "Parquet that is none": Wrong(7, "garbage.parquet", ["garbage.parquet: this is not Parquet"]),
-    "broken JSON": Wrong(7, "broken.json", ["broken.json: broken JSON"]),
-    "JSON without objects": Wrong(7, "no_objects.json", ["no_objects.json: value 2"]),
-    "two places for the input": Wrong(2, "colors.csv --source colors.csv", ["INPUT and --source"]),
-    "no input at all": Wrong(3, "", ["ORACLE_HOST", "are not set", "name a file"]),
-    "no such rules": Wrong(6, "colors.csv --rules rulez.json", ["rulez.json: the rules cannot"]),
-    "rules that are a folder": Wrong(
-        6, "colors.csv --rules nothing", ["nothing: the rules cannot"]
-    ),
-    "rules that are no JSON": Wrong(
+    "a name that the output adds": Case(7, "reserved.csv", ["'is_parent'"]),
+    "semicolons": Case(7, "semicolons.csv", ["semicolons.csv", "';'"]),
+    "a folder without files": Case(6, "nothing", ["nothing: the folder holds no .csv"]),
+    "a missing file": Case(6, "colrs.csv", ["colrs.csv: no such file", "did you mean: colors.csv"]),
+    "a table and no file": Case(6, "COLORS", ["no such file", "--table COLORS"]),
+    "a missing folder": Case(6, "far/colors.csv", ["no such file", "no folder far"]),
+    "a glob without files": Case(6, "x*.csv", ["x*.csv: no such file"]),
+    "a folder with a file's name": Case(6, "folder.csv", ["folder.csv: the folder holds no .csv"]),
+    "a file of no format": Case(6, "odd.txt", ["odd.txt: the name ends in none of .csv"]),
+    "a workbook that is text": Case(7, "text.xlsx", ["text.xlsx: this is not an XLSX workbook"]),
+    "Parquet that is none": Case(7, "garbage.parquet", ["garbage.parquet: this is not Parquet"]),
+    "broken JSON": Case(7, "broken.json", ["broken.json: broken JSON"]),
+    "JSON without objects": Case(7, "no_objects.json", ["no_objects.json: value 2"]),
+    "two places for the input": Case(2, "colors.csv --source colors.csv", ["INPUT and --source"]),
+    "no input at all": Case(3, "", ["ORACLE_HOST", "are not set", "name a file"]),
+    "no such rules": Case(6, "colors.csv --rules rulez.json", ["rulez.json: the rules cannot"]),
+    "rules that are a folder": Case(6, "colors.csv --rules nothing", ["nothing: the rules cannot"]),
+    "rules that are no JSON": Case(
         7, "colors.csv --rules not.json", ["not.json: line 3, column 1: invalid JSON"]
     ),
-    "rules in Latin-1": Wrong(
+    "rules in Latin-1": Case(
         7, "colors.csv --rules latin1.json", ["latin1.json: byte 12 is not UTF-8"]
     ),
-    "rules that are no TOML": Wrong(
+    "rules that are no TOML": Case(
         7, "colors.csv --rules broken.toml", ["broken.toml: invalid TOML", "line 3"]
     ),
-    "a key twice in the rules": Wrong(
+    "a key twice in the rules": Case(
         7, "colors.csv --rules twice.json", ["twice.json: the key 'rules' appears twice"]
     ),
-    "NaN in the rules": Wrong(7, "colors.csv --rules nan.json", ["nan.json: NaN is not JSON"]),
-    "unknown format": Wrong(2, "colors.csv --formats csv,doc", ["--formats: 'doc'", "csv, ndjson"]),
-    "an empty format": Wrong(2, "colors.csv --formats ''", ["--formats: nothing"]),
-    "no format": Wrong(2, "colors.csv --formats ,", ["--formats: nothing"]),
-    "no time": Wrong(2, "colors.csv --processed-at noon", ["--processed-at: 'noon'"]),
-    "a time before time": Wrong(
+    "NaN in the rules": Case(7, "colors.csv --rules nan.json", ["nan.json: NaN is not JSON"]),
+    "unknown format": Case(2, "colors.csv --formats csv,doc", ["--formats: 'doc'", "csv, ndjson"]),
+    "an empty format": Case(2, "colors.csv --formats ''", ["--formats: nothing"]),
+    "no format": Case(2, "colors.csv --formats ,", ["--formats: nothing"]),
+    "no time": Case(2, "colors.csv --processed-at noon", ["--processed-at: 'noon'"]),
+    "a time before time": Case(
         2, "colors.csv --processed-at 0001-01-01T00:00+05:00", ["--processed-at: '0001-01-01"]
     ),
-    "no size": Wrong(2, "colors.csv --memory-limit lots", ["--memory-limit: 'lots'", "2GB"]),
-    "a size without unit": Wrong(2, "colors.csv --memory-limit=-5", ["--memory-limit: '-5'"]),
-    "more rejected than allowed": Wrong(
+    "no size": Case(2, "colors.csv --memory-limit lots", ["--memory-limit: 'lots'", "2GB"]),
+    "a size without unit": Case(2, "colors.csv --memory-limit=-5", ["--memory-limit: '-5'"]),
+    "more rejected than allowed": Case(
         7,
         f"{COLORS} --max-rejected 18",
         ["19 of 2003 rows", "--max-rejected 18", "'n/a' is not a number"],
     ),
-    "no name": Wrong(6, "''", ["the input's name is empty"]),
-    "a name longer than names can be": Wrong(2, f"{'x' * 300}.csv", ["File name too long"]),
-    "unknown option": Wrong(2, "colors.csv --bogus", ["--bogus"]),
-    "unknown choice": Wrong(2, "colors.csv --processing-type X", ["--processing-type", "'X'"]),
-    "no number": Wrong(2, "colors.csv --max-rejected few", ["--max-rejected: 'few'", "5%"]),
+    "no name": Case(6, "''", ["the input's name is empty"]),
+    "a name longer than names can be": Case(2, f"{'x' * 300}.csv", ["File name too long"]),
+    "unknown option": Case(2, "colors.csv --bogus", ["--bogus"]),
+    "unknown choice": Case(2, "colors.csv --processing-type X", ["--processing-type", "'X'"]),
+    "no number": Case(2, "colors.csv --max-rejected few", ["--max-rejected: 'few'", "5%"]),
 }
 
 
 @pytest.fixture(scope="session")
 def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every kind of file that cannot be used."""
+    """A folder with every kind of invalid file."""
     folder = tmp_path_factory.mktemp("wrong")
     (folder / "nothing").mkdir()
     (folder / "folder.csv").mkdir()
@@ -204,8 +200,8 @@ def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
-def test_wrong_input_is_one_clear_message(wrong: Wrong, wrong_files: Path, tmp_path: Path) -> None:
-    """What cannot be done says what and where, on stderr alone, and writes nothing."""
+def test_wrong_input_is_one_clear_message(wrong: Case, wrong_files: Path, tmp_path: Path) -> None:
+    """Wrong input gives one message on stderr that says what and where, and writes nothing."""
     tool = Tool(tmp_path / "home")
     output = tmp_path / "out"
     before = names_in(wrong_files)
@@ -213,8 +209,8 @@ def test_wrong_input_is_one_clear_message(wrong: Wrong, wrong_files: Path, tmp_p
 
     assert (result.code, result.out) == (wrong.code, "")
     message = one_message(result.err)
-    for words in wrong.says:
-        assert words in message
+    for text in wrong.texts:
+        assert text in message
     assert not output.exists()
     assert names_in(wrong_files) == before
     assert names_in(tool.temporary) == []
@@ -222,13 +218,20 @@ def test_wrong_input_is_one_clear_message(wrong: Wrong, wrong_files: Path, tmp_p
 
 @pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
 def test_wrong_input_as_json(
-    wrong: Wrong, wrong_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wrong: Case, wrong_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --format json the message on stderr is one JSON object that says the same."""
+    """With --format json the message on stderr is one JSON object."""
     monkeypatch.chdir(wrong_files)
     monkeypatch.delenv("MARKETPULSE_SOURCE", raising=False)
     output = tmp_path / "out"
-    words = ["run-colors", *shlex.split(wrong.words), "--output", str(output), "--format", "json"]
+    words = [
+        "run-colors",
+        *shlex.split(wrong.words),
+        "--output",
+        str(output),
+        "--format",
+        "json",
+    ]
     result = CliRunner().invoke(app, words)
 
     assert (result.exit_code, result.stdout) == (wrong.code, "")
@@ -237,8 +240,8 @@ def test_wrong_input_as_json(
     assert list(error) == ["check", "message", "hint", "exit_code"]
     assert error["exit_code"] == wrong.code
     assert error["check"] != "MP-BUG-001"
-    for words_said in wrong.says:
-        assert words_said in f"{error['message']} {error['hint']}"
+    for text in wrong.texts:
+        assert text in f"{error['message']} {error['hint']}"
     assert not output.exists()
 
 
@@ -257,8 +260,8 @@ def test_wrong_input_as_json(
     ],
     ids=" ".join,
 )
-def test_errors_are_json_where_json_is_asked_for(tool: Tool, words: tuple[str, ...]) -> None:
-    """A process that is asked for JSON answers wrong usage and missing files in JSON too."""
+def test_errors_are_json_with_format_json(tool: Tool, words: tuple[str, ...]) -> None:
+    """With --format json, wrong usage and missing files are reported as JSON."""
     result = tool.run(*words)
 
     assert result.out == ""
@@ -270,7 +273,7 @@ def test_errors_are_json_where_json_is_asked_for(tool: Tool, words: tuple[str, .
 
 @posix
 def test_an_unreadable_file(tool: Tool) -> None:
-    """A file that may not be read is named, and why."""
+    """The message names a file without read permission, and the reason."""
     for words, unreadable in (
         (("colors.csv",), "colors.csv"),
         ((COLORS, "--rules", "rules.json"), "rules.json"),
@@ -286,7 +289,7 @@ def test_an_unreadable_file(tool: Tool) -> None:
 
 
 def test_an_output_folder_that_is_a_file(tool: Tool) -> None:
-    """A file where the output folder should be stays, and is named."""
+    """A file in place of the output folder stays, and the message names it."""
     (tool.folder / "out").write_text("mine", encoding="utf-8")
     for output in ("out", "out/inner"):
         result = tool.run("run-colors", COLORS, "--output", output)
@@ -297,7 +300,7 @@ def test_an_output_folder_that_is_a_file(tool: Tool) -> None:
 
 @posix
 def test_a_read_only_output_folder(tool: Tool) -> None:
-    """A folder that may not be written is named, and nothing is left in it."""
+    """The message names a read-only folder, and nothing is left in it."""
     tool.out.mkdir(mode=0o555)
     if os.access(tool.out, os.W_OK):
         pytest.skip("this user may write anywhere")

@@ -25,7 +25,7 @@ from support import (
 
 @pytest.fixture(scope="session")
 def big_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some 60,000 rows, made of the day's."""
+    """The rows of the day thirty times: about 60,000."""
     header, *rows = COLORS.read_text(encoding="utf-8").splitlines(keepends=True)
     path = tmp_path_factory.mktemp("big") / "big_day.csv"
     path.write_text(header + "".join(rows) * 30, encoding="utf-8")
@@ -34,23 +34,23 @@ def big_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Runs:
-    """An earlier run that a folder holds, and commands that replace it, with what they give."""
+    """The results of an earlier run, and commands that replace them, with their results."""
 
     earlier: Path
     later: tuple[Path, ...]
     day: tuple[object, ...]
     big_day: tuple[object, ...]
-    seconds: float  # that the big day takes
+    seconds: float  # the duration of the big day
 
     def check(self, folder: Path) -> str:
-        """Assert that the folder is in order, whatever happened; whose seal it has."""
+        """Assert that every file is complete. Returns whose summary is in the folder."""
         names = [name for name in names_in(folder) if not name.endswith(".part")]
         for name in names:
             content = (folder / name).read_bytes()
             whole = [run / name for run in (self.earlier, *self.later) if (run / name).exists()]
             assert content in [path.read_bytes() for path in whole], f"{name} is not complete"
         if "run_summary.json" not in names:
-            return "nobody"
+            return "none"
         summary = summary_of(folder)
         assert sorted([*(file["name"] for file in summary["files"]), "run_summary.json"]) == names
         for file in summary["files"]:
@@ -61,7 +61,7 @@ class Runs:
 
 @pytest.fixture(scope="session")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run."""
+    """The folder of a completed run."""
     tool = Tool(tmp_path_factory.mktemp("earlier") / "desk")
     assert tool.run_colors("--formats", "csv,parquet").code == 0
     return tool.out
@@ -69,7 +69,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, earlier: Path, big_day: Path) -> Runs:
-    """The runs that a killed one stands between."""
+    """The results before and after the run that is killed."""
     tool = Tool(tmp_path_factory.mktemp("runs") / "desk")
     day = ("run-colors", COLORS, *MOMENT, "--rules", RULES, "--formats", "csv,ndjson")
     assert tool.run(*day, "--output", "day").code == 0
@@ -81,14 +81,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory, earlier: Path, big_day: Path)
 
 
 def wait_for(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
-    """Wait until something has happened, or the process is at its end."""
+    """Wait until a condition is true or the process has ended."""
     while process.poll() is None and not happened():
         time.sleep(0.001)
 
 
 @posix
 def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
-    """Killed at any moment, a run leaves a whole set under its seal, or no seal at all."""
+    """A killed run leaves complete results with their summary, or no summary."""
     moments = random.Random(1)
     seal = tool.out / "run_summary.json"
     for number in range(36):
@@ -101,7 +101,7 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
             process = tool.start(*runs.big_day, "--output", "out")
             wait_for(process, lambda: any(tool.out.glob("*.part")))
             time.sleep(moments.uniform(0, runs.seconds / 4))
-        else:  # while the new files take the places of the old
+        else:  # while new files replace the old
             process = tool.start(*runs.day, "--output", "out")
             wait_for(process, lambda: not seal.exists())
             time.sleep(moments.uniform(0, 0.01))
@@ -113,19 +113,19 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     assert not any(tool.out.glob("*.part"))
 
 
-# Interrupted in an import, Python dies of the signal in the end; to a shell both are 130.
+# If the interrupt hits an import, Python ends by the signal itself; a shell reports both as 130.
 INTERRUPTED = {130, -signal.SIGINT}
 
 
 @posix
 @pytest.mark.parametrize("moment", ["it reads", "it writes"])
 def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
-    """Ctrl-C ends a run with exit 130, one word, and nothing left behind."""
+    """Ctrl-C ends a run with exit code 130, one word, and no files left behind."""
     shutil.copytree(earlier, tool.out)
     process = tool.start("run-colors", big_day, "--output", "out")
     if moment == "it reads":
         wait_for(process, lambda: any(tool.temporary.glob("marketpulse-*")))
-        time.sleep(0.02)  # the folder is there a moment before Python knows that it has to go
+        time.sleep(0.02)  # the folder exists a moment before Python registers its removal
     else:
         wait_for(process, lambda: any(tool.out.glob("*.part")))
     process.send_signal(signal.SIGINT)
@@ -140,7 +140,7 @@ def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
 
 @posix
 def test_ctrl_c_on_a_new_folder(tool: Tool, big_day: Path) -> None:
-    """A run that is interrupted takes back the folders that it has made."""
+    """An interrupted run removes the folders that it created."""
     process = tool.start("run-colors", big_day, "--output", "out/of/runs")
     wait_for(process, lambda: any(tool.out.rglob("*.part")))
     process.send_signal(signal.SIGINT)
@@ -152,7 +152,7 @@ def test_ctrl_c_on_a_new_folder(tool: Tool, big_day: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk with room for 400 kB, where this machine lets us have one."""
+    """A disk of 400 kB. Skips the test if this user may not mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = (
@@ -164,7 +164,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ).returncode
     )
     if not mounted:
-        pytest.skip("no disk can be mounted here")
+        pytest.skip("this user may not mount a disk")
     yield disk
     subprocess.run(["umount", disk], check=True)
 
@@ -172,7 +172,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @posix
 @pytest.mark.parametrize("formats", ["csv", "parquet,json"])
 def test_a_full_disk(tool: Tool, small_disk: Path, formats: str) -> None:
-    """A full disk is one message, and nothing that looks complete."""
+    """A full disk gives one message, and leaves nothing that looks complete."""
     (small_disk / "mine.txt").write_text("mine", encoding="utf-8")
     output = small_disk if formats == "csv" else small_disk / "new"
     result = tool.run("run-colors", COLORS, "--formats", formats, "--output", output)
@@ -184,7 +184,7 @@ def test_a_full_disk(tool: Tool, small_disk: Path, formats: str) -> None:
 
 @posix
 def test_a_full_disk_for_temporary_files(tool: Tool, small_disk: Path) -> None:
-    """Where temporary files find no room, one message says so, and nothing is written."""
+    """If temporary files fill the disk, one message says so, and nothing is written."""
     assert tool.run_colors("--formats", "ndjson").code == 0
     ndjson = tool.out.rename(tool.folder / "input") / "rejected_colors.ndjson"
     ndjson.write_bytes(ndjson.read_bytes() * 200)
@@ -200,7 +200,7 @@ def test_a_full_disk_for_temporary_files(tool: Tool, small_disk: Path) -> None:
 
 @posix
 def test_files_that_may_not_grow(tool: Tool) -> None:
-    """A limit on the size of files is one message, and nothing is written."""
+    """A limit on file sizes gives one message, and nothing is written."""
     import resource  # noqa: PLC0415 - not on Windows
 
     def limit() -> None:

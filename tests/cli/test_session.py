@@ -1,25 +1,25 @@
-"""Which source a command reads."""
+"""Which source a command reads: INPUT, --source or the settings."""
 
 import shutil
 
 from support import COLORS, MOMENT, Tool
 
 
-def test_source_stands_before_or_after_the_command(tool: Tool) -> None:
-    """--source before the command, after it, and MARKETPULSE_SOURCE all name the input."""
+def test_source_before_or_after_the_command(tool: Tool) -> None:
+    """--source before or after the command and MARKETPULSE_SOURCE all name the input."""
     shutil.copy(COLORS, tool.folder / "colors.csv")
-    asked = ("--format", "json", *MOMENT, "--output", "out")
-    before = tool.run("--source", "colors.csv", "run-colors", *asked)
-    after = tool.run("run-colors", "--source", "colors.csv", *asked)
+    arguments = ("--format", "json", *MOMENT, "--output", "out")
+    before = tool.run("--source", "colors.csv", "run-colors", *arguments)
+    after = tool.run("run-colors", "--source", "colors.csv", *arguments)
     tool.env |= {"MARKETPULSE_SOURCE": "colors.csv"}
-    environment = tool.run("run-colors", *asked)
+    environment = tool.run("run-colors", *arguments)
 
-    assert [it.code for it in (before, after, environment)] == [0, 0, 0]
+    assert [result.code for result in (before, after, environment)] == [0, 0, 0]
     assert before.out == after.out == environment.out
 
 
 def test_the_nearest_source_wins(tool: Tool) -> None:
-    """--source after the command beats the one before it, both beat the environment and .env."""
+    """--source after the command overrides the one before it, then the environment, then .env."""
     tool.env |= {"MARKETPULSE_SOURCE": "environment.csv"}
     both = tool.run("--source", "before.csv", "run-colors", "--source", "after.csv")
     before = tool.run("--source", "before.csv", "run-colors")
@@ -28,7 +28,7 @@ def test_the_nearest_source_wins(tool: Tool) -> None:
     del tool.env["MARKETPULSE_SOURCE"]
     file = tool.run("--env-file", "desk.env", "run-colors")
 
-    assert [it.code for it in (both, before, environment, file)] == [6, 6, 6, 6]
+    assert [result.code for result in (both, before, environment, file)] == [6, 6, 6, 6]
     assert both.err.startswith("error: after.csv: ")
     assert before.err.startswith("error: before.csv: ")
     assert environment.err.startswith("error: environment.csv: ")

@@ -1,4 +1,4 @@
-"""What a command imports: help is quick."""
+"""What a command imports: --help stays fast."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def imported(tool: Tool, *words: object) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "spared"),
+    ("words", "unused"),
     [
         (("--help",), HEAVY),
         (("--version",), HEAVY),
@@ -41,10 +41,10 @@ def imported(tool: Tool, *words: object) -> set[str]:
     ids=lambda value: " ".join(sorted(map(str, value))).replace(f"{DAY}/", ""),
 )
 def test_no_command_imports_what_it_does_not_need(
-    tool: Tool, words: tuple[object, ...], spared: set[str]
+    tool: Tool, words: tuple[object, ...], unused: set[str]
 ) -> None:
-    """Help is quick, for it loads nothing heavy; a job loads what it needs."""
+    """--help loads no heavy package; a command loads only what it needs."""
     packages = imported(tool, *words)
 
     assert "marketpulse" in packages
-    assert packages & spared == set()
+    assert packages & unused == set()
