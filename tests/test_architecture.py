@@ -23,6 +23,7 @@ LAYERS = (
     ("cli.render", "function.http"),
     ("cli.console",),
     ("function.service",),
+    ("function.database", "function.published"),
     (
         "colors.run",
         "colors.explain",
@@ -37,7 +38,7 @@ LAYERS = (
     ("settings",),
     ("aws", "bundle"),
     ("formats", "artifacts", "atomic", "timestamps"),
-    ("model", "checksums", "documents", "names", "errors", "version"),
+    ("model", "documents", "log", "names", "errors", "version"),
 )
 # The modules that may import a library; others ask them.
 DOORS = {

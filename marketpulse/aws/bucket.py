@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from botocore import exceptions as botocore_errors
 
 from marketpulse.aws import s3_client, session
-from marketpulse.checksums import Checksums
+from marketpulse.aws.checksums import Checksums
 
 _PAGE_SIZE = 1000  # keys; S3's limit for one listing
 _CHUNK_SIZE = 1 << 20  # bytes

@@ -20,7 +20,7 @@ from botocore.parsers import ResponseParserError
 from botocore.utils import determine_content_length
 
 from marketpulse.aws import session
-from marketpulse.checksums import Checksums, part_size
+from marketpulse.aws.checksums import Checksums, part_size
 from marketpulse.errors import AwsError, MarketPulseError, SettingsError
 from marketpulse.version import __version__
 

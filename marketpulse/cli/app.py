@@ -22,6 +22,7 @@ from marketpulse.cli.options import (
     Verbosity,
 )
 from marketpulse.cli.session import Session
+from marketpulse.log import configure_logging
 from marketpulse.version import __version__
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def root(
     )
     if verbose:
         level = logging.DEBUG if verbose > 1 else logging.INFO
-        console.log(level, as_json=log_format is LogFormat.JSON)
+        configure_logging(level, as_json=log_format is LogFormat.JSON)
 
 
 # --help lists the commands in this order.

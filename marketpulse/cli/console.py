@@ -8,15 +8,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import zip_longest
-from pathlib import Path
 from typing import TextIO
 
 from marketpulse.errors import MarketPulseError, OutputError
@@ -239,28 +235,3 @@ def _put(text: str) -> None:
             f"standard output cannot be written: {error.strerror or error}",
             hint="free some disk space, or write to another place",
         ) from error
-
-
-def log(level: int, *, as_json: bool, replace: bool = False) -> None:
-    """Write the log to standard error, one line of text or of JSON for each entry.
-
-    `replace` removes other handlers, such as the one that AWS Lambda installs.
-    """
-    text = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    handler = logging.StreamHandler()
-    handler.setFormatter(_JsonLines() if as_json else logging.Formatter(text))
-    logging.basicConfig(level=level, handlers=[handler], force=replace)
-
-
-class _JsonLines(logging.Formatter):
-    """A JSON object for each entry; the keys of `extra={"fields": ...}` are added to it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        entry = {"time": moment, "level": record.levelname, "logger": record.name}
-        entry |= {"message": record.getMessage()} | getattr(record, "fields", {})
-        if record.exc_info and record.exc_info[0]:  # its message may contain values
-            last = traceback.extract_tb(record.exc_info[2])[-1]
-            entry["error"] = record.exc_info[0].__name__
-            entry["at"] = f"{Path(last.filename).name}:{last.lineno}"
-        return json.dumps(entry, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The function in AWS Lambda, and its HTTP face."""
+"""The function in AWS Lambda: it runs on a schedule, and answers HTTP."""
 
 from marketpulse.function.events import application, handler
 

@@ -1,10 +1,11 @@
-"""The front door in AWS Lambda: the event of a schedule, or a question by HTTP.
+"""The entry point in AWS Lambda: scheduled events, and HTTP requests.
 
-The same application answers on a desk: `uvicorn --factory marketpulse.function:application`.
+The HTTP application also runs on a desk: `uvicorn --factory marketpulse.function:application`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -14,93 +15,127 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marketpulse.cli import console
 from marketpulse.colors.options import RunOptions
 from marketpulse.errors import MarketPulseError, UsageError
 from marketpulse.function.service import Service
+from marketpulse.log import configure_logging
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from mangum import Mangum
 
 _log = logging.getLogger(__name__)
-ASKED = {"table", "where", "hierarchy", "mapping", "time", "max_rejected"}
-_OF_EVENTBRIDGE = {
+EVENT_KEYS = {"table", "where", "hierarchy", "mapping", "time", "max_rejected"}
+_TEXT_KEYS = {  # and their names in RunOptions
+    "table": "table",
+    "where": "where",
+    "hierarchy": "hierarchy",
+    "time": "processed_at",
+}
+# EventBridge adds these to an event. They carry nothing that a run needs.
+_EVENTBRIDGE_KEYS = {
     *("version", "id", "detail-type", "source", "account", "region", "resources", "detail"),
     "replay-name",
 }
 
 
-def handler(event: Mapping[str, Any], context: Any) -> Any:
-    """Rank and publish at a scheduled time, or answer a question of HTTP.
+def handler(event: Mapping[str, object], context: Any) -> object:
+    """Handle an event of Lambda: rank and publish, or answer an HTTP request.
 
-    An event may name `table`, `where`, `hierarchy`, `mapping`, `time` and `max_rejected`. What goes
-    wrong is raised, so that AWS tries again and alarms ring.
+    An event may have `table`, `where`, `hierarchy`, `mapping`, `time` and `max_rejected`. Raises
+    every error, so that Lambda retries and alarms ring.
     """
-    console.log(logging.INFO, as_json=True, replace=True)
+    configure_logging(logging.INFO, as_json=True, replace_handlers=True)
     if "requestContext" in event:
-        return _http()(dict(event), context)
-    request = getattr(context, "aws_request_id", "")
+        return _answer_http(event, context)
+    request_id = getattr(context, "aws_request_id", "")
     try:
-        published = service().run(_wanted(event), request)
-    except MarketPulseError as fault:
-        _log.error("failed", extra={"fields": {"request_id": request, **fault.as_json()}})
+        published = service().run(_parse_event(event), request_id)
+    except MarketPulseError as error:
+        _log.error("failed", extra={"fields": {"request_id": request_id, **error.as_json()}})
         raise
     run = published.run
-    told = {"request_id": request, "run_id": run.run_id, **run.summary()["rows"]}
-    _log.info("done", extra={"fields": told})
+    fields = {"request_id": request_id, "run_id": run.run_id, **run.summary()["rows"]}
+    _log.info("done", extra={"fields": fields})
     return published.as_json()
 
 
 def application() -> FastAPI:
-    """The application for HTTP."""
-    from marketpulse.function import http as api  # noqa: PLC0415 - a schedule needs no HTTP
+    """Create the HTTP application."""
+    from marketpulse.function import http  # noqa: PLC0415 - scheduled events need no FastAPI
 
-    service()  # before the first questions: they come in several threads, and one logs in
-    return api.application(service)
+    # Now, in one thread: requests come in several, and two services would log in twice.
+    service()
+    return http.create_application(service)
 
 
 @cache
 def service() -> Service:
-    """What this process works with, as long as it lives."""
+    """The service of this process. It keeps connections and settings between calls."""
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        # One that was ended in the middle has left its files, and the next has the same disk.
-        for left in Path(tempfile.gettempdir()).glob("marketpulse-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        # A call that Lambda ended leaves its files on the disk, which the next call inherits.
+        for folder in Path(tempfile.gettempdir()).glob("marketpulse-*"):
+            shutil.rmtree(folder, ignore_errors=True)
     return Service(os.environ)
 
 
+def _answer_http(event: Mapping[str, object], context: Any) -> object:
+    """Answer an HTTP event in an event loop of its own.
+
+    Mangum uses the current event loop of the thread. Since Python 3.12 there is none by default.
+    """
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        return _adapter()(dict(event), context)
+
+
 @cache
-def _http() -> Any:
-    from mangum import Mangum  # noqa: PLC0415 - so too
+def _adapter() -> Mangum:
+    from mangum import Mangum  # noqa: PLC0415 - scheduled events need no HTTP
 
     return Mangum(application(), lifespan="off")
 
 
-def _wanted(event: Mapping[str, Any]) -> RunOptions:
-    """What an event asks for. EventBridge's own keys, but `time`, mean nothing here."""
-    if odd := sorted(event.keys() - ASKED - _OF_EVENTBRIDGE):
+def _parse_event(event: Mapping[str, object]) -> RunOptions:
+    """Read what an event asks for. Raises `UsageError` for unknown keys and wrong types."""
+    unknown = sorted(event.keys() - EVENT_KEYS - _EVENTBRIDGE_KEYS)
+    if unknown:
         raise UsageError(
-            f"the event has {', '.join(map(repr, odd))}, which means nothing",
-            hint=f"it may have {', '.join(sorted(ASKED))}",
+            f"the event has unknown keys: {', '.join(map(repr, unknown))}",
+            hint=f"it may have {', '.join(sorted(EVENT_KEYS))}",
         )
-    texts = {name: event.get(name) for name in ("table", "where", "hierarchy", "time")}
-    mapping = event.get("mapping") or []
-    words = [it for it in texts.values() if it is not None]
-    words += mapping if isinstance(mapping, list) else [mapping]
-    if isinstance(mapping, str) or not all(isinstance(it, str) for it in words):
+    values = {option: _parse_text(event, key) for key, option in _TEXT_KEYS.items()}
+    values["max_rejected"] = _parse_limit(event)
+    # Empty text means the default, as an empty variable of Terraform gives it.
+    given = {option: text for option, text in values.items() if text}
+    return RunOptions(**given, mapping=_parse_mapping(event), processing_type="AUTOMATED")
+
+
+def _parse_text(event: Mapping[str, object], name: str) -> str | None:
+    value = event.get(name)
+    if not isinstance(value, str | None):
         raise UsageError(
-            "the event's table, where, hierarchy and time are texts, its mapping is a list of them",
-            hint='for instance {"time": "2026-03-13T08:00:00Z", "mapping": ["price=MID_PRICE"]}',
+            f"{name} of the event is not text",
+            hint='for example {"time": "2026-03-13T08:00:00Z", "table": "COLORS"}',
         )
+    return value
+
+
+def _parse_limit(event: Mapping[str, object]) -> str | None:
     limit = event.get("max_rejected")
     if isinstance(limit, bool) or not isinstance(limit, int | str | None):
         raise UsageError(
-            "the event's max_rejected is neither a number nor a text",
-            hint='for instance {"max_rejected": 50} or {"max_rejected": "5%"}',
+            "max_rejected of the event is neither a number nor text",
+            hint='for example {"max_rejected": 50} or {"max_rejected": "5%"}',
         )
-    if limit is not None:
-        texts["max_rejected"] = str(limit)
-    chosen: dict[str, Any] = {name: text for name, text in texts.items() if text}
-    if "time" in chosen:
-        chosen["processed_at"] = chosen.pop("time")
-    return RunOptions(**chosen, mapping=tuple(mapping), processing_type="AUTOMATED")
+    return None if limit is None else str(limit)
+
+
+def _parse_mapping(event: Mapping[str, object]) -> tuple[str, ...]:
+    mapping = event.get("mapping") or []
+    if not isinstance(mapping, list) or not all(isinstance(entry, str) for entry in mapping):
+        raise UsageError(
+            "mapping of the event is not a list of text",
+            hint='for example {"mapping": ["price=MID_PRICE"]}',
+        )
+    return tuple(mapping)

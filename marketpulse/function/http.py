@@ -1,14 +1,15 @@
-"""HTTP: the same jobs for programs of the company, with an OpenAPI document that describes them."""
+"""The HTTP application: the jobs of the function, and the OpenAPI document that describes them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -19,14 +20,17 @@ from marketpulse.errors import MarketPulseError, UsageError
 from marketpulse.function.service import Service
 from marketpulse.version import __version__
 
+JsonObject: TypeAlias = dict[str, Any]  # for examples, and for FastAPI to describe
+
 _log = logging.getLogger(__name__)
-# By exit code; a fault of ours stays a 500.
+# HTTP status by exit code; an internal error stays a 500.
 _STATUS = {2: 400, 3: 503, 4: 503, 5: 503, 6: 404, 7: 422, 8: 502}
-_FILTERS = {"cusip", "sector", "dealer", "date", "parents", "run", "limit", "offset"}
-_MOST_BYTES = 4_500_000  # of an answer: as a text in JSON it becomes more, and Lambda takes 6 MB
-_HOW_TO_ASK = "/docs shows what is asked for, with examples"
+_COLOR_PARAMETERS = {"cusip", "sector", "dealer", "date", "parents", "run", "limit", "offset"}
+# Of an answer, in bytes: Lambda takes 6 MB, and escapes the body as text in JSON.
+_MAX_ANSWER_SIZE = 4_500_000
+_DOCS_HINT = "see /docs for parameters and examples"
 _RUN_ID = "c168926d4ecff396"
-_SUMMARY: dict[str, Any] = {
+_SUMMARY: JsonObject = {
     "run_id": _RUN_ID,
     "processed_at": "2026-03-13T18:00:00Z",
     "processing_type": "AUTOMATED",
@@ -50,7 +54,7 @@ _COLORS = {
         }
     ],
 }
-_FAULT: dict[str, Any] = {
+_ERROR: JsonObject = {
     "error": {
         "check": "MP-SRC-001",
         "message": "there is no table 'COLOR'",
@@ -60,8 +64,8 @@ _FAULT: dict[str, Any] = {
 }
 
 
-class Fault(BaseModel):
-    """What went wrong, and what to do."""
+class ErrorBody(BaseModel):
+    """What happened, and what to do."""
 
     check: str
     message: str
@@ -69,33 +73,33 @@ class Fault(BaseModel):
     exit_code: int
 
 
-class Failed(BaseModel):
-    """The answer in place of a result."""
+class ErrorAnswer(BaseModel):
+    """The answer to a request that failed."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_FAULT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_ERROR]})
 
-    error: Fault
+    error: ErrorBody
 
 
 class Health(BaseModel):
-    """That the service answers, and in which version."""
+    """The service answers, and its version."""
 
     status: str = Field(examples=["ok"])
     version: str = Field(examples=[__version__])
 
 
-class RunAsked(BaseModel):
-    """A run to be made now. Everything may be left out."""
+class RunBody(BaseModel):
+    """A run to make now. Every field is optional."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"hierarchy": "date,rank,price"}]},
     )
 
-    table: str | None = Field(None, description="Else ORACLE_TABLE_NAME.", max_length=261)
+    table: str | None = Field(None, description="Default: ORACLE_TABLE_NAME.", max_length=261)
     where: str | None = Field(
         None,
-        description="Only rows of which this condition is true, in Oracle's words.",
+        description="Only rows that match this condition, in Oracle's SQL.",
         max_length=4000,
     )
     hierarchy: Literal[
@@ -105,114 +109,123 @@ class RunAsked(BaseModel):
         "date,price,rank",
         "price,rank,date",
         "price,date,rank",
-    ] = Field("rank,date,price", description="Which key comes first.")
+    ] = Field("rank,date,price", description="The order of the ranking keys.")
     mapping: list[str] = Field(
-        default=[], description="Which column is which: price=MID_PRICE.", max_length=50
+        default=[], description="Names of columns: price=MID_PRICE.", max_length=50
     )
-    time: datetime | None = Field(None, description="What PROCESSED_AT says; else now.")
+    time: datetime | None = Field(None, description="PROCESSED_AT. Default: now.")
     max_rejected: str | None = Field(
         None,
-        description="Fail where more rows are rejected: 50, or a share: 5%. Else 10%.",
+        description="Fail if more rows are rejected: a number, or a share: 5%. Default: 10%.",
         pattern="^[0-9]{1,18}$|^[0-9]{1,2}([.][0-9]{1,9})?%$|^100%$",
     )
 
+    def as_options(self) -> RunOptions:
+        """The body as options of a run."""
+        return RunOptions(
+            table=self.table,
+            where=self.where,
+            hierarchy=self.hierarchy,
+            mapping=tuple(self.mapping),
+            processed_at=self.time,
+            max_rejected=self.max_rejected,
+        )
 
-_faults: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failed, "description": said}
-    for status, said in {
-        400: "The question does not fit together.",
-        404: "There is no such thing.",
-        422: "The data or the words of the question are not what they should be.",
-        502: "AWS does not do it.",
-        503: "The database cannot be reached or refuses the login, or a setting is missing.",
+
+_ERROR_RESPONSES: dict[int | str, JsonObject] = {
+    status: {"model": ErrorAnswer, "description": description}
+    for status, description in {
+        400: "Parameters do not fit together.",
+        404: "There is no such table, run or path.",
+        422: "Parameters or data are invalid.",
+        502: "AWS refused or did not answer.",
+        503: "The database is not reachable or refuses the login, or a setting is missing.",
     }.items()
 }
 
 
-def application(service: Callable[[], Service]) -> FastAPI:
-    """The application; what it works with is asked for when a question comes."""
+def create_application(service: Callable[[], Service]) -> FastAPI:
+    """Create the application. It calls `service` for each request."""
     app = FastAPI(
         title="MarketPulse",
         version=__version__,
-        summary="Bond market colors: tables, runs, and the colors that are published.",
-        responses=_faults,
+        summary="Bond market colors: tables, runs, and published colors.",
+        responses=_ERROR_RESPONSES,
     )
-    app.add_exception_handler(MarketPulseError, _failed)
-    app.add_exception_handler(RequestValidationError, _misasked)
-    app.add_exception_handler(HTTPException, _unknown)
-    _add_database(app, service)
-    _add_published(app, service)
+    app.add_exception_handler(MarketPulseError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    _add_database_routes(app, service)
+    _add_published_routes(app, service)
     return app
 
 
-def _add_database(app: FastAPI, service: Callable[[], Service]) -> None:
-    @app.get("/health", response_model=Health, tags=["service"])
-    async def health() -> Any:  # beside all threads, which may wait for a database
-        """Whether the service answers. Asks nobody else."""
-        return {"status": "ok", "version": __version__}
+def _add_database_routes(app: FastAPI, service: Callable[[], Service]) -> None:
+    # `async` keeps it out of the thread pool: all its threads may wait for the database.
+    @app.get("/health", tags=["service"])
+    async def health() -> Health:
+        """Check that the service answers. It asks no other system."""
+        return Health(status="ok", version=__version__)
 
     @app.get("/tables", tags=["database"])
-    def tables() -> list[dict[str, Any]]:
-        """The tables that the database shows us."""
+    def tables() -> list[JsonObject]:
+        """List the tables of the database."""
         return service().tables()
 
-    @app.get("/tables/{table:path}/schema", tags=["database"])  # there are slashes in names
+    # `:path` because names of tables may have slashes.
+    @app.get("/tables/{table:path}/schema", tags=["database"])
     def schema(
         table: Annotated[
-            str, Path(min_length=1, max_length=261, openapi_examples=_named("COLORS_TABLE"))
+            str, Path(min_length=1, max_length=261, openapi_examples=_example("COLORS_TABLE"))
         ],
-    ) -> dict[str, Any]:
-        """A table's columns, keys and comments."""
+    ) -> JsonObject:
+        """Describe a table: columns, keys and comments."""
         return service().schema(table)
 
-    @app.post("/runs", status_code=201, responses={201: _example(_SUMMARY)}, tags=["runs"])
-    def run(request: Request, asked: RunAsked | None = None) -> dict[str, Any]:
+    @app.post("/runs", status_code=201, responses={201: _example_answer(_SUMMARY)}, tags=["runs"])
+    def run(request: Request, body: RunBody | None = None) -> JsonObject:
         """Rank the colors now and publish them. The same rows again change nothing."""
-        asked = asked or RunAsked.model_validate({})
-        options = RunOptions(
-            table=asked.table,
-            where=asked.where,
-            hierarchy=asked.hierarchy,
-            mapping=tuple(asked.mapping),
-            processed_at=asked.time,
-            max_rejected=asked.max_rejected,
-        )
-        return service().run(options, _request_id(request)).as_json()
+        body = body or RunBody.model_validate({})
+        return service().run(body.as_options(), _request_id(request)).as_json()
 
 
-def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
-    @app.get("/runs/{run_id}", responses={200: _example(_SUMMARY)}, tags=["runs"])
-    def found(
+def _add_published_routes(app: FastAPI, service: Callable[[], Service]) -> None:
+    @app.get("/runs/{run_id}", responses={200: _example_answer(_SUMMARY)}, tags=["runs"])
+    def summary(
         run_id: Annotated[
             str,
             Path(
                 pattern="^([0-9a-f]{16}|latest)$",
-                description="A run's id, or latest.",
-                openapi_examples=_named("latest"),
+                description="The id of a run, or latest.",
+                openapi_examples=_example("latest"),
             ),
         ],
-    ) -> dict[str, Any]:
-        """The summary of a published run."""
-        return service().latest() if run_id == "latest" else service().find(run_id)
+    ) -> JsonObject:
+        """Show the summary of a published run."""
+        return service().summary(None if run_id == "latest" else run_id)
 
-    @app.get("/colors", responses={200: _example(_COLORS)}, tags=["runs"])
+    @app.get("/colors", responses={200: _example_answer(_COLORS)}, tags=["runs"])
     def colors(
         request: Request,
         cusip: Annotated[str | None, Query(max_length=100)] = None,
         sector: Annotated[str | None, Query(max_length=400)] = None,
         dealer: Annotated[str | None, Query(max_length=400, description="SOURCE.")] = None,
-        on: Annotated[date | None, Query(alias="date", description="The color's day, UTC.")] = None,
-        parents: Annotated[bool, Query(description="Parents alone.")] = False,
+        on: Annotated[
+            date | None, Query(alias="date", description="Day of the color, UTC.")
+        ] = None,
+        parents: Annotated[bool, Query(description="Parents only.")] = False,
         run_id: Annotated[
-            str | None, Query(alias="run", pattern="^[0-9a-f]{16}$", description="Else the latest.")
+            str | None,
+            Query(alias="run", pattern="^[0-9a-f]{16}$", description="Default: the latest run."),
         ] = None,
         limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> Response:
-        """Published colors in their order: CUSIP by CUSIP, each parent before its children."""
-        if odd := sorted(set(request.query_params) - _FILTERS):
-            raise UsageError(f"there is no filter {', '.join(map(repr, odd))}", hint=_HOW_TO_ASK)
-        chosen = Filter(
+        """Show published colors in order: by CUSIP, each parent before its children."""
+        unknown = sorted(set(request.query_params) - _COLOR_PARAMETERS)
+        if unknown:  # ignored, a misspelt filter would return all colors
+            raise UsageError(f"there is no filter {', '.join(map(repr, unknown))}", hint=_DOCS_HINT)
+        selection = Filter(
             cusip=cusip,
             sector=sector,
             dealer=dealer,
@@ -221,45 +234,47 @@ def _add_published(app: FastAPI, service: Callable[[], Service]) -> None:
             limit=limit,
             offset=offset,
         )
-        found_in, rows = service().colors(run_id, chosen)
-        content = b'{"run_id": "%b", "colors": %b}' % (found_in.encode(), rows.strip())
-        if len(content) > _MOST_BYTES:
+        found_run, rows = service().colors(run_id, selection)
+        # Bytes, not objects: JSON of DuckDB keeps digits that a float would lose.
+        content = b'{"run_id": "%b", "colors": %b}' % (found_run.encode(), rows.strip())
+        if len(content) > _MAX_ANSWER_SIZE:
             raise UsageError(
-                f"the answer would have {len(content):,} bytes of {_MOST_BYTES:,}",
-                hint=f"ask for less at once: a limit below {limit}",
+                f"the answer would have {len(content):,} bytes; the limit is {_MAX_ANSWER_SIZE:,}",
+                hint=f"request fewer colors: a limit below {limit}",
             )
         return Response(content, media_type="application/json")
 
 
-def _failed(request: Request, fault: Exception) -> Response:
-    assert isinstance(fault, MarketPulseError)  # noqa: S101 - it is what this is registered for
-    told = {"request_id": _request_id(request), **fault.as_json()}
-    _log.error("failed", extra={"fields": told})
-    return JSONResponse({"error": fault.as_json()}, _STATUS.get(fault.exit_code, 500))
+def _answer_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MarketPulseError)  # noqa: S101 - registered for this class
+    fields = {"request_id": _request_id(request), **error.as_json()}
+    _log.error("failed", extra={"fields": fields})
+    return JSONResponse({"error": error.as_json()}, _STATUS.get(error.exit_code, 500))
+
+
+def _answer_invalid_request(_request: Request, error: Exception) -> Response:
+    """Answer a request with invalid parameters. The message does not repeat their values."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    reasons = [f"{' '.join(map(str, reason['loc']))}: {reason['msg']}" for reason in error.errors()]
+    usage = UsageError("; ".join(reasons), hint=_DOCS_HINT)
+    return JSONResponse({"error": usage.as_json()}, 422)
+
+
+def _answer_http_error(_request: Request, error: Exception) -> Response:
+    """Answer a request for an unknown path or method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    usage = UsageError(str(error.detail), hint=_DOCS_HINT)
+    return JSONResponse({"error": usage.as_json()}, error.status_code, error.headers)
 
 
 def _request_id(request: Request) -> str:
+    """The id of the request in Lambda, empty elsewhere."""
     return str(getattr(request.scope.get("aws.context"), "aws_request_id", ""))
 
 
-def _misasked(_request: Request, fault: Exception) -> Response:
-    """What is wrong with the words of a question; what was sent is not repeated."""
-    assert isinstance(fault, RequestValidationError)  # noqa: S101 - so too
-    wrong = [f"{' '.join(map(str, it['loc']))}: {it['msg']}" for it in fault.errors()]
-    told = UsageError("; ".join(wrong), hint=_HOW_TO_ASK)
-    return JSONResponse({"error": told.as_json()}, 422)
-
-
-def _unknown(_request: Request, fault: Exception) -> Response:
-    """A path or a method that is none."""
-    assert isinstance(fault, HTTPException)  # noqa: S101 - so too
-    told = UsageError(str(fault.detail), hint=_HOW_TO_ASK)
-    return JSONResponse({"error": told.as_json()}, fault.status_code, fault.headers)
-
-
-def _example(content: Any) -> dict[str, Any]:
+def _example_answer(content: JsonObject) -> JsonObject:
     return {"content": {"application/json": {"example": content}}}
 
 
-def _named(value: str) -> Any:
+def _example(value: str) -> dict[str, Example]:
     return {value: {"value": value}}

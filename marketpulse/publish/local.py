@@ -17,9 +17,9 @@ from marketpulse.artifacts import (
     parse_run_summary,
 )
 from marketpulse.atomic import FileRecord
-from marketpulse.checksums import Checksums, compute_checksums
+from marketpulse.aws.checksums import Checksums, compute_checksums
 from marketpulse.errors import NotFoundError, UsageError
-from marketpulse.publish.plan import FileSet, PlannedObject, open_file, set_error
+from marketpulse.publish.plan import PlannedObject, PlannedSet, open_file, set_error
 from marketpulse.publish.uri import S3Location, is_key_part
 from marketpulse.timestamps import to_utc
 
@@ -28,7 +28,7 @@ _FIELD = re.compile(r"{([^{}]*)}")
 _MAX_KEY_LENGTH = 1024  # bytes; S3's limit
 
 
-def read_set(path: Path, location: S3Location, template: str | None) -> FileSet:
+def read_set(path: Path, location: S3Location, template: str | None) -> PlannedSet:
     """Read a PATH and compute the checksums of its files.
 
     Raises `NotFoundError`, `UsageError` for links and names that S3 does not take, and `DataError`
@@ -49,18 +49,18 @@ def read_set(path: Path, location: S3Location, template: str | None) -> FileSet:
             hint="write the prefix into the address: s3://bucket/prefix/",
         )
     if not path.is_dir():
-        return FileSet((_plan_file(path, location.key(path.name), standalone=True),))
+        return PlannedSet((_plan_file(path, location.key(path.name), standalone=True),))
     entries = (path / name for name in sorted(names) if not name.startswith("."))
     # Folders inside are left out. Links are not: `_plan_file` refuses them.
     files = [entry for entry in entries if entry.is_symlink() or not entry.is_dir()]
     if not files:
         raise NotFoundError(f"{path}: the folder has no files", check="MP-SRC-002")
-    return FileSet(
+    return PlannedSet(
         tuple(_plan_file(file, location.key(file.name), standalone=True) for file in files)
     )
 
 
-def _read_sealed_set(folder: Path, name: str, location: S3Location, template: str) -> FileSet:
+def _read_sealed_set(folder: Path, name: str, location: S3Location, template: str) -> PlannedSet:
     """Read a run or a bundle, and compare every file with what the seal lists."""
     seal = folder / name
     _refuse_links(seal)
@@ -83,7 +83,7 @@ def _read_sealed_set(folder: Path, name: str, location: S3Location, template: st
     planned_seal = PlannedObject(
         location.key(*parts, name), seal, compute_checksums(io.BytesIO(text))
     )
-    return FileSet(tuple(files), planned_seal, fields.get("run_id"), complete)
+    return PlannedSet(tuple(files), planned_seal, fields.get("run_id"), complete)
 
 
 def _parse_seal(name: str, text: bytes) -> tuple[tuple[FileRecord, ...], dict[str, str], bool]:

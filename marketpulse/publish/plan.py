@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketpulse.artifacts import POINTER, Pointer, PublishedFile
-from marketpulse.checksums import Checksums, compute_checksums
+from marketpulse.aws.checksums import Checksums, compute_checksums
 from marketpulse.errors import DataError, NotFoundError, UsageError
 from marketpulse.publish.receipt import PushedObject
 from marketpulse.publish.uri import S3Location
@@ -68,7 +68,7 @@ class PlannedObject:
 
 
 @dataclass(frozen=True)
-class FileSet:
+class PlannedSet:
     """The files of one PATH. The `seal` is the file that lists the others, if there is one."""
 
     files: tuple[PlannedObject, ...]
@@ -112,7 +112,7 @@ class PushPlan:
         return (*self.files, *self.seals, *([self.pointer] if self.pointer else []))
 
 
-def make_plan(sets: Sequence[FileSet], location: S3Location) -> PushPlan:
+def make_plan(sets: Sequence[PlannedSet], location: S3Location) -> PushPlan:
     """Plan the push of these sets. Raises `UsageError` if two files would get the same key."""
     files = tuple(planned for file_set in sets for planned in file_set.files)
     seals = tuple(file_set.seal for file_set in sets if file_set.seal)
@@ -135,7 +135,7 @@ def make_plan(sets: Sequence[FileSet], location: S3Location) -> PushPlan:
     )
 
 
-def _plan_pointer(file_set: FileSet, key: str) -> PlannedObject:
+def _plan_pointer(file_set: PlannedSet, key: str) -> PlannedObject:
     """Plan `latest.json`. Its SHA-256s let a reader notice that the set was replaced meanwhile."""
     pointer = Pointer(
         run_id=file_set.run_id,

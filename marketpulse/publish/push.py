@@ -25,7 +25,7 @@ from marketpulse.errors import AwsError, UsageError
 from marketpulse.model import Progress
 from marketpulse.publish.local import read_set
 from marketpulse.publish.options import PushOptions
-from marketpulse.publish.plan import FileSet, PlannedObject, PushPlan, make_plan
+from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_plan
 from marketpulse.publish.receipt import Receipt
 from marketpulse.publish.remote import (
     MAX_PUSH_DURATION,
@@ -120,7 +120,7 @@ def _open_bucket(location: S3Location, options: PushOptions) -> Bucket:
 def _push_sets(
     bucket: Bucket,
     location: S3Location,
-    sets: Sequence[FileSet],
+    sets: Sequence[PlannedSet],
     options: PushOptions,
     progress: Progress | None,
 ) -> tuple[PushPlan, list[str]]:
@@ -184,7 +184,7 @@ class _Sender:
         self._force = force
 
     def send_all(
-        self, sets: Sequence[FileSet], pool: Executor, progress: _ByteProgress
+        self, sets: Sequence[PlannedSet], pool: Executor, progress: _ByteProgress
     ) -> list[str]:
         """Send everything in order and return the action of each object.
 

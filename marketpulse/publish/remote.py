@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, RunSummary, parse_pointer, parse_run_summary
-from marketpulse.checksums import Checksums
-from marketpulse.publish.plan import FileSet, PlannedObject, PushPlan, make_plan
+from marketpulse.aws.checksums import Checksums
+from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_plan
 from marketpulse.publish.uri import S3Location
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Inspector:
         self._listed: Objects = {}
         self._unfinished: set[str] = set()
 
-    def inspect(self, sets: Sequence[FileSet], pool: Executor) -> Inspection:
+    def inspect(self, sets: Sequence[PlannedSet], pool: Executor) -> Inspection:
         """Compare these sets with the bucket. Raises `AwsError` if the store fails."""
         keys = {key for file_set in sets for key in file_set.keys}
         pointer_key = self._location.key(POINTER)
@@ -84,7 +84,7 @@ class Inspector:
             pointer_exists=pointer_key in self._listed,
         )
 
-    def _prefer_published(self, file_set: FileSet) -> FileSet:
+    def _prefer_published(self, file_set: PlannedSet) -> PlannedSet:
         """Return the run as it was published before, if it was: its first PROCESSED_AT stays.
 
         The same RUN_ID means the same rows, rules and hierarchy. The published formats stay, too.

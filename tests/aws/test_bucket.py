@@ -10,7 +10,7 @@ from s3_server import Object, Store, StoreFault, s3_server
 from support import AWS_KEYS
 
 from marketpulse.aws.bucket import Bucket, ObjectSettings
-from marketpulse.checksums import compute_checksums, part_size
+from marketpulse.aws.checksums import compute_checksums, part_size
 from marketpulse.errors import AwsError, SettingsError
 
 

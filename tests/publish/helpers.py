@@ -16,7 +16,7 @@ from typing import Any
 from s3_server import Store
 from support import Result, Tool
 
-from marketpulse.checksums import part_size
+from marketpulse.aws.checksums import part_size
 from marketpulse.publish import PushOptions, Receipt, push
 
 SECRETS = {

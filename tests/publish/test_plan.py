@@ -13,10 +13,10 @@ from publish.helpers import (
 )
 from support import ROOT, Tool
 
-from marketpulse.checksums import compute_checksums
+from marketpulse.aws.checksums import compute_checksums
 from marketpulse.errors import UsageError
 from marketpulse.publish import S3Location
-from marketpulse.publish.plan import FileSet, PlannedObject, make_plan
+from marketpulse.publish.plan import PlannedObject, PlannedSet, make_plan
 
 
 def test_a_dry_run_needs_nothing_of_aws(tool: Tool) -> None:
@@ -53,9 +53,9 @@ def test_the_order_of_a_plan() -> None:
     """All files come before all seals; the pointer comes last and names the last set."""
     location = S3Location("bucket", "p")
     sets = [
-        FileSet((planned("p/1/a"),), planned("p/1/run_summary.json"), "1"),
-        FileSet((planned("p/2/a"),), planned("p/2/run_summary.json"), "2", complete=False),
-        FileSet((planned("p/c"),)),
+        PlannedSet((planned("p/1/a"),), planned("p/1/run_summary.json"), "1"),
+        PlannedSet((planned("p/2/a"),), planned("p/2/run_summary.json"), "2", complete=False),
+        PlannedSet((planned("p/c"),)),
     ]
     plan = make_plan(sets, location)
 
@@ -75,11 +75,11 @@ def test_the_order_of_a_plan() -> None:
 def test_exclusive_keys() -> None:
     """Only a folder that bears the run's id belongs to the run."""
     seal = planned("p/run=1234/run_summary.json")
-    own = FileSet((planned("p/run=1234/a"),), seal, "1234")
-    shared = FileSet((planned("p/a"),), planned("p/run_summary.json"), "1234")
+    own = PlannedSet((planned("p/run=1234/a"),), seal, "1234")
+    shared = PlannedSet((planned("p/a"),), planned("p/run_summary.json"), "1234")
 
     assert own.exclusive_keys == {"p/run=1234/a", "p/run=1234/run_summary.json"}
-    assert shared.exclusive_keys == FileSet((planned("p/a"),)).exclusive_keys == set()
+    assert shared.exclusive_keys == PlannedSet((planned("p/a"),)).exclusive_keys == set()
 
 
 def test_one_key_for_two_files() -> None:
@@ -87,4 +87,4 @@ def test_one_key_for_two_files() -> None:
     location = S3Location("bucket", "p")
     for key in ("p/a", "p/latest.json"):
         with pytest.raises(UsageError, match=f"would become the object s3://bucket/{key}"):
-            make_plan([FileSet((planned("p/a"),)), FileSet((planned(key),))], location)
+            make_plan([PlannedSet((planned("p/a"),)), PlannedSet((planned(key),))], location)

@@ -116,7 +116,7 @@ def test_the_schedule_is_productions() -> None:
 def test_a_schedule_may_ask_what_an_event_may() -> None:
     """The words of the variable `run`, and the scheduled time, are those of an event."""
     (words,) = re.findall(r"keys\(var\.run\), \[(.*)\]", TEXT["variables.tf"])
-    assert {*re.findall('"(.*?)"', words), "time"} == aws_lambda.ASKED
+    assert {*re.findall('"(.*?)"', words), "time"} == aws_lambda.EVENT_KEYS
 
 
 def test_no_star_that_need_not_be() -> None:

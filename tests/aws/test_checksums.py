@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from marketpulse.checksums import Checksums, compute_checksums, part_size
+from marketpulse.aws.checksums import Checksums, compute_checksums, part_size
 
 PART = part_size(0)
 

@@ -1,0 +1,72 @@
+"""The database of the function: credentials are read again, and no account is locked."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from function.helpers import AT, FIRST, SECOND, Cloud, call
+
+from marketpulse.errors import LoginError, SettingsError
+from marketpulse.function import events
+from marketpulse.function.service import Service
+
+
+def test_a_rotated_password_is_read_again(cloud: Cloud) -> None:
+    """After a refused login the new password is read, and the run goes on."""
+    call({"time": AT})
+    cloud.database.users["ANALYST"] = SECOND
+    cloud.put(password=SECOND)
+
+    assert call({"time": "2026-03-14T08:00:00Z"})["rows"]["read"] > 100
+
+
+def test_parameters_are_kept_for_a_time(cloud: Cloud) -> None:
+    """SSM is asked again after some seconds only."""
+    patient, eager = Service(os.environ), Service(os.environ, seconds=0)
+    assert patient.tables() == eager.tables()
+    cloud.put(host="PLACEHOLDER")
+
+    assert patient.tables()
+    with pytest.raises(SettingsError):
+        eager.tables()
+
+
+def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
+    """Without a new password there is one login, however often Lambda retries.
+
+    A new password is used at once; after some seconds the old one is tried again.
+    """
+    call({"time": AT})
+    cloud.database.users["ANALYST"] = SECOND
+    logins = len(cloud.database.seen.logins)
+    for _ in range(3):  # AWS tries an event twice more
+        with pytest.raises(LoginError, match="ORA-01017") as refused:
+            call({"time": AT})
+    with pytest.raises(LoginError):
+        events.service().tables()
+    assert refused.value.check == "MP-LOG-001"
+    assert len(cloud.database.seen.logins) - logins == 1
+
+    cloud.put(password=SECOND)
+    assert call({"time": AT})["rows"]["read"] > 100
+    cloud.put(password=FIRST)
+    eager = Service(os.environ, seconds=0)
+    logins = len(cloud.database.seen.logins)
+    for _ in range(2):
+        with pytest.raises(LoginError):
+            eager.tables()
+    assert len(cloud.database.seen.logins) - logins == 2
+
+
+def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:
+    """Of many requests at the same time one is refused, and all are answered."""
+    service = events.service()
+    tables = service.tables()
+    cloud.database.users["ANALYST"] = SECOND
+    cloud.put(password=SECOND)
+    logins = len(cloud.database.seen.logins)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: service.tables(), range(8)))
+
+    assert answers == [tables] * 8
+    assert len(cloud.database.seen.logins) - logins == 8 + 1

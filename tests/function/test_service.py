@@ -1,0 +1,104 @@
+"""The jobs of the function: runs that change nothing, rules from the bucket, runs that fail."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from function.helpers import AT, Cloud, ask, call
+from support import ROOT, Tool
+
+from marketpulse.errors import DataError, MarketPulseError
+
+
+def test_the_same_rows_again_change_nothing(cloud: Cloud) -> None:
+    """The same event again, or later with the same rows, writes nothing."""
+    call({"time": AT})
+    writes, objects = cloud.writes(), cloud.objects()
+    again = call({"time": AT})
+    later = call({"time": "2026-03-13T10:00:00Z"})
+
+    assert {pushed["action"] for pushed in again["push"]["objects"]} == {"skipped"}
+    assert {pushed["action"] for pushed in later["push"]["objects"]} == {"kept", "skipped"}
+    assert (later["processed_at"], later["files"]) == (again["processed_at"], again["files"])
+    assert (cloud.writes(), cloud.objects()) == (writes, objects)
+
+
+def test_rules_from_the_bucket_and_a_condition(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules may be an object; `where` goes to the database."""
+    rule = {"type": "where", "column": "RANK", "operator": "equals", "value": 6}
+    rules = {"rules": [{"id": 1, "name": "x", "is_active": True, "conditions": [rule]}]}
+    monkeypatch.setenv("MARKETPULSE_RULES", "s3://colors/desk/rules.json")
+    with pytest.raises(MarketPulseError, match="there are no such rules"):
+        call({"time": AT})
+    cloud.s3.put_object(Bucket="colors", Key="desk/rules.json", Body=json.dumps(rules).encode())
+    everything = call({"time": AT})
+    some = call({"time": AT, "where": "RANK < 6"})
+
+    assert everything["excluded_by_rule"]["1"] == everything["rows"]["read"] - some["rows"]["read"]
+    assert some["rows"]["excluded"] == 0
+    assert everything["rules"] == some["rules"] == "s3://colors/desk/rules.json"
+    again = call({"time": AT, "where": "RANK < 6"})
+    assert {pushed["action"] for pushed in again["push"]["objects"]} == {"skipped"}
+
+
+def test_an_empty_set_never_replaces_a_good_one(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run without usable rows, or with too many rejected ones, publishes nothing."""
+    day = tmp_path / "day.csv"
+    monkeypatch.setenv("MARKETPULSE_SOURCE", str(day))
+
+    def rank(good: int, bad: int, **event: Any) -> Any:
+        rows = [
+            f"{number},037833100,1,2026-03-13,{'1' if number < good else 'x'}"
+            for number in range(good + bad)
+        ]
+        day.write_text("\n".join(["MESSAGE_ID,CUSIP,RANK,DATE,PX", *rows]), encoding="utf-8")
+        return call({"time": AT, **event})
+
+    assert rank(9, 1)["rows"]["rejected"] == 1
+    before = cloud.writes()
+    with pytest.raises(DataError, match="none of the 5 rows can be used: PX: 'x'"):
+        rank(0, 5)
+    with pytest.raises(DataError, match=r"11 of 100 rows .* --max-rejected 10%"):
+        rank(89, 11)
+    with pytest.raises(DataError, match="--max-rejected 5%"):
+        rank(9, 1, max_rejected="5%")
+    assert ask("/runs", method="POST")[0] == 201  # the tenth is within the limit
+    body = json.dumps({"max_rejected": "5%"})
+    assert ask("/runs", method="POST", body=body)[0] == 422
+    assert cloud.writes() == before
+    assert rank(89, 11, max_rejected=11)["rows"]["rejected"] == 11
+
+
+def test_the_condition_of_the_guide(cloud: Cloud) -> None:
+    """The condition in docs/devops.md selects the rows of today."""
+    guide = (ROOT / "docs/devops.md").read_text(encoding="utf-8")
+    (where,) = re.findall(r'where = "(.*)" }', guide)
+    none = call({"time": AT, "where": where.replace('\\"', '"')})
+    every = call({"time": AT, "where": where.replace('\\"', '"').replace(">=", "<")})
+
+    assert none["rows"]["read"] == 0
+    assert every["rows"]["read"] > 100
+    assert any("SYSDATE" in statement.sql for statement in cloud.database.seen.statements)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "message"),
+    [
+        ("colors", "s3://colors/ answers"),
+        ("s3://colors/processed_colors/", "s3://colors/processed_colors answers"),
+        ("colors/processed_colors", "s3://colors/processed_colors answers"),
+        ("no-such-bucket", "there is no bucket no-such-bucket"),
+    ],
+)
+def test_doctor_reads_from_the_bucket(tool: Tool, bucket: str, message: str) -> None:
+    """`doctor --bucket` asks as a push does: below the prefix."""
+    done = tool.run("doctor", "--bucket", bucket)
+
+    assert message in done.out
+    assert done.code == (0 if "answers" in message else 8), done.out
