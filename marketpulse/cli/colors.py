@@ -64,10 +64,8 @@ def run_colors(
     check_push_target(push, writes=explain is None)
     with session.open_source(inputs, source) as data:
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
-        from marketpulse.colors.rejections import PUBLISHED_LIMIT  # noqa: PLC0415 - the same
         from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
 
-        usual = "csv,parquet" if push else "csv"
         options = RunOptions(
             table=table,
             where=where,
@@ -75,11 +73,12 @@ def run_colors(
             hierarchy=hierarchy,
             mapping=mapping or (),
             output=output,
-            formats=(usual if formats is None else formats).split(","),
+            formats=None if formats is None else formats.split(","),
             processing_type=processing_type.value,
             processed_at=processed_at,
-            max_rejected=PUBLISHED_LIMIT if push and max_rejected is None else max_rejected,
+            max_rejected=max_rejected,
             memory_limit=memory_limit,
+            publish=push is not None,
         )
         if explain is not None:
             from marketpulse.colors import explain as explanations  # noqa: PLC0415 - the same

@@ -8,7 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from marketpulse.colors.columns import HIERARCHY
+from marketpulse.colors.rejections import (
+    PUBLISHED_LIMIT,
+    RejectionLimit,
+    parse_rejection_limit,
+)
 from marketpulse.colors.rules import RuleBook
+from marketpulse.formats import parse_formats
 
 PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
 
@@ -24,11 +30,14 @@ class RunOptions:
     mapping          names of the contract to columns of the input: `{"price": "MID_PRICE"}` or
                      `["price=MID_PRICE"]`
     output           the folder for the results; without it they are tables of the returned run
-    formats          the formats of the results in `output`
+    formats          the formats of the results in `output`; None is csv, or csv and parquet to
+                     publish
     processing_type  AUTOMATED or MANUAL
     processed_at     the time in PROCESSED_AT, ISO 8601; None is now
-    max_rejected     fail if more rows are rejected: a number, or a share such as `5%`
+    max_rejected     fail if more rows are rejected: a number, or a share such as `5%`; None is no
+                     limit, or 10% to publish
     memory_limit     a size such as `2GB`; beyond it the engine sorts on disk
+    publish          the results are for other readers, which changes two defaults
     """
 
     table: str | None = None
@@ -37,8 +46,22 @@ class RunOptions:
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()
     output: str | Path | None = None
-    formats: Sequence[str] = ("csv",)
+    formats: Sequence[str] | None = None
     processing_type: str = "MANUAL"
     processed_at: str | datetime | None = None
     max_rejected: int | str | None = None
     memory_limit: str | None = None
+    publish: bool = False
+
+    def output_formats(self) -> tuple[str, ...]:
+        """The formats to write. Raises `UsageError` for an unknown one."""
+        if self.formats is not None:
+            return parse_formats(self.formats)
+        # The function answers questions about published colors from the Parquet file.
+        return ("csv", "parquet") if self.publish else ("csv",)
+
+    def rejection_limit(self) -> RejectionLimit | None:
+        """The limit of rejected rows. Raises `UsageError` if it is not a number or a share."""
+        # An empty day must not replace a good one because a feed changed its columns.
+        default = PUBLISHED_LIMIT if self.publish else None
+        return parse_rejection_limit(default if self.max_rejected is None else self.max_rejected)

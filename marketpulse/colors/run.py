@@ -34,11 +34,10 @@ from marketpulse.colors.options import PROCESSING_TYPES, RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
 from marketpulse.colors.rejections import (
     RejectionLimit,
-    parse_rejection_limit,
     rejection_error,
 )
 from marketpulse.errors import DataError, OutputError, UsageError
-from marketpulse.formats import FORMATS, XlsxOptions, open_writer, parse_formats, write_behind
+from marketpulse.formats import FORMATS, XlsxOptions, open_writer, write_behind
 from marketpulse.formats.encode import untag
 from marketpulse.version import __version__
 
@@ -116,14 +115,14 @@ def run(data: object, options: RunOptions) -> ColorsRun:
     Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`; then nothing is written.
     It is a `DataError`, too, if rows were read and none of them can be used.
     """
-    formats = parse_formats(options.formats)
+    formats = options.output_formats()
     if options.processing_type not in PROCESSING_TYPES:
         raise UsageError(
             f"the processing type is {options.processing_type!r}, "
             f"expected {' or '.join(PROCESSING_TYPES)}"
         )
     processed_at = timestamps.parse_timestamp(options.processed_at, "--processed-at")
-    limit = parse_rejection_limit(options.max_rejected)
+    limit = options.rejection_limit()
     with prepare(data, options) as prepared:
         profile = prepared.engine.profile()
         _check_rejected(prepared, profile, limit)

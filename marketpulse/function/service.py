@@ -14,7 +14,6 @@ from marketpulse.artifacts import RUN_SUMMARY
 from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
-from marketpulse.colors.rejections import PUBLISHED_LIMIT
 from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import ColorsRun
 from marketpulse.colors.run import run as run_colors
@@ -26,7 +25,6 @@ from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
 from marketpulse.settings import Settings, load_settings
 from marketpulse.sources import Source, open_source
 
-_FORMATS = ("csv", "parquet")
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -104,8 +102,6 @@ class Service:
         return self._published.read_colors(run_id, selection)
 
     def _rank(self, options: RunOptions, rules: RuleBook | str | None, output: Path) -> ColorsRun:
-        limit = PUBLISHED_LIMIT if options.max_rejected is None else options.max_rejected
-
         def rank(source: Source) -> ColorsRun:
             table = self._default_table() if options.table is None else options.table
             complete = replace(
@@ -113,8 +109,7 @@ class Service:
                 table=table,
                 rules=rules,
                 output=output,
-                formats=_FORMATS,
-                max_rejected=limit,
+                publish=True,
             )
             return run_colors(source, complete)
 

@@ -232,7 +232,7 @@ def test_foreign_files_are_not_replaced(tool: Tool) -> None:
         words = ("out/processed_colors.csv", "--formats", formats, "--output", "out")
         refused = tool.run("run-colors", *words)
         assert refused.code == 2
-        assert "would replace what they are made of" in one_message(refused.err)
+        assert "would replace an input" in one_message(refused.err)
     assert tool.run_colors("--formats", "ndjson").code == 0
     assert tool.run_colors("--formats", "ndjson,json").code == 0
     assert (tool.out / "processed_colors.csv").read_bytes() == day

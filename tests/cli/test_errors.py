@@ -166,9 +166,11 @@ WRONG = {
         7, "colors.csv --rules twice.json", ["twice.json: the key 'rules' appears twice"]
     ),
     "NaN in the rules": Case(7, "colors.csv --rules nan.json", ["nan.json: NaN is not JSON"]),
-    "unknown format": Case(2, "colors.csv --formats csv,doc", ["--formats: 'doc'", "csv, ndjson"]),
-    "an empty format": Case(2, "colors.csv --formats ''", ["--formats: nothing"]),
-    "no format": Case(2, "colors.csv --formats ,", ["--formats: nothing"]),
+    "unknown format": Case(
+        2, "colors.csv --formats csv,doc", ["--formats: unknown format", "'doc'", "csv, ndjson"]
+    ),
+    "an empty format": Case(2, "colors.csv --formats ''", ["--formats: no format"]),
+    "no format": Case(2, "colors.csv --formats ,", ["--formats: no format"]),
     "no time": Case(2, "colors.csv --processed-at noon", ["--processed-at: 'noon'"]),
     "a time before time": Case(
         2, "colors.csv --processed-at 0001-01-01T00:00+05:00", ["--processed-at: '0001-01-01"]
