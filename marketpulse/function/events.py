@@ -108,7 +108,8 @@ def _parse_event(event: Mapping[str, object]) -> RunOptions:
     values["max_rejected"] = _parse_limit(event)
     # Empty text means the default, as an empty variable of Terraform gives it.
     given = {option: text for option, text in values.items() if text}
-    return RunOptions(**given, mapping=_parse_mapping(event), processing_type="AUTOMATED")
+    mapping = _parse_mapping(event)
+    return RunOptions(**given, mapping=mapping, processing_type="AUTOMATED", publish=True)
 
 
 def _parse_text(event: Mapping[str, object], name: str) -> str | None:
