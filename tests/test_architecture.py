@@ -53,7 +53,7 @@ DOORS = {
         "cli.options",
         "cli.publishing",
     },
-    "pydantic": {"settings", "colors.memory", "bundle", "sources.bundle", "function.http"},
+    "pydantic": {"settings", "colors.memory", "bundle.manifest", "function.http"},
     "fastapi": {"function.http", "function.events"},  # there for a type alone
     "mangum": {"function.events"},
     "pydantic_settings": {"settings"},

@@ -57,9 +57,9 @@ def list_tables(
     """List the tables of the database or of another source, with row counts and comments."""
     session: Session = ctx.obj
     with session.open_source(source=source, system=system) as data:
-        from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
+        from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
-        listing = catalog.list_tables(data, like, schema=schema, exact=exact)
+        listing = extraction.list_tables(data, like, schema=schema, exact=exact)
     if output is not None:
         session.say(f"{output}: {', '.join(listing.write(output))}")
     if result_format is ListFormat.JSON:
@@ -84,21 +84,17 @@ def schema(
         raise UsageError("--ddl prints SQL, not JSON", hint="leave out --ddl or --format")
     session: Session = ctx.obj
     with session.open_source(source=source) as data:
-        from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
+        from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
-        schemas = catalog.describe(data, tables or ())
+        schemas = extraction.describe(data, tables or ())
         source_info = data.info()
     if output is not None:
         session.say(f"{output}: {', '.join(schemas.write(output))}")
     if models is not None:
-        from marketpulse.extraction.pydantic_models import write_models  # noqa: PLC0415 - rare
-
-        write_models(models, source_info, schemas.tables)
+        extraction.write_models(models, source_info, schemas.tables)
         session.say(f"{models}: models of {len(schemas.tables)} tables")
     if ddl:
-        from marketpulse.extraction.ddl import as_ddl  # noqa: PLC0415 - rare
-
-        console.show_code(as_ddl(schemas.tables))
+        console.show_code(extraction.format_ddl(schemas.tables))
     else:
         render.show_schemas(schemas, as_json=result_format is OutputFormat.JSON)
 
@@ -129,49 +125,47 @@ def sample(
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
     with session.open_source(source=source, max_lob=max_lob) as data:
-        from marketpulse import timestamps  # noqa: PLC0415 - not for --help
-        from marketpulse.extraction import catalog  # noqa: PLC0415 - loads Arrow
-        from marketpulse.extraction import sample as job  # noqa: PLC0415 - the same
+        from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
 
         usual = "csv,json,xlsx" if profile is Profile.EXCEL else "csv,json"
-        wanted = job.Wanted(
+        options = extraction.SampleOptions(
             limit=None if all_rows else limit,
             where=where,
             order=order,
-            columns=None if columns is None else job.listed(columns),
+            columns=None if columns is None else extraction.parse_column_names(columns),
             formats=tuple((usual if formats is None else formats).split(",")),
             profile=profile.value,
-            json_rows=job.rows(json_rows),
+            json_rows=extraction.parse_row_count(json_rows),
         )
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
-            planned = job.plan(catalog.describe(data, tables or ()), wanted, timestamp)
-            render.show_plan(planned, as_json=as_json)
+            schemas = extraction.describe(data, tables or ())
+            render.show_plan(extraction.plan_sample(schemas, options, timestamp), as_json=as_json)
             return
-        taken = job.sample(
+        written = extraction.write_sample(
             data,
             tables or (),
-            wanted,
+            options,
             output=output,
             taken_at=timestamp,
             progress=session.progress(),
-            zipped=zipped,
-            anew=replace,
+            with_zip=zipped,
+            replace=replace,
             secrets=session.secrets(),
         )
     receipt = push_to_target(session, output, push)
-    render.show_sample(taken, receipt, as_json=as_json, say=session.say)
-    if taken.manifest.missing:
+    render.show_sample(written, receipt, as_json=as_json, say=session.say)
+    if written.manifest.missing:
         raise typer.Exit(9)
 
 
 def verify(bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE) -> None:
     """Check that a bundle is complete and unchanged. Reads every row."""
-    from marketpulse.extraction.verify import verify as verify_bundle  # noqa: PLC0415 - loads Arrow
+    from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
-    verified = verify_bundle(bundle)
-    render.show_verification(verified, as_json=result_format is OutputFormat.JSON)
-    if verified.faults:
+    verification = extraction.verify_bundle(bundle)
+    render.show_verification(verification, as_json=result_format is OutputFormat.JSON)
+    if verification.faults:
         raise typer.Exit(7)
-    if not verified.manifest.complete:
+    if not verification.manifest.complete:
         raise typer.Exit(9)

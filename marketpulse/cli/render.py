@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from marketpulse.colors.rules import CheckedRules
     from marketpulse.colors.run import ColorsRun
     from marketpulse.doctor import Step
-    from marketpulse.extraction.catalog import Listing, Schemas
-    from marketpulse.extraction.sample import Planned, Sample
-    from marketpulse.extraction.verify import Verified
+    from marketpulse.extraction import (
+        PlannedTable,
+        Sample,
+        Schemas,
+        TableListing,
+        Verification,
+    )
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
     from marketpulse.settings import SettingsReport
@@ -134,7 +138,7 @@ def show_funnel(funnel: Funnel, *, as_json: bool, say: Say) -> None:
 # -- extraction ------------------------------------------------------------------------------------
 
 
-def show_listing(listing: Listing) -> None:
+def show_listing(listing: TableListing) -> None:
     """Show the tables with their row counts and comments."""
     estimated = any(table.rows_as_of for table in listing.tables)
     rows = []
@@ -146,7 +150,7 @@ def show_listing(listing: Listing) -> None:
     console.show_table(headers, rows)
 
 
-def show_listing_as_csv(listing: Listing) -> None:
+def show_listing_as_csv(listing: TableListing) -> None:
     """Show the tables as CSV, with all that is known of each."""
     _, *names = (field.name for field in fields(Table))
     console.show_csv(("table", *names), [[*table.values()] for table in listing.as_json()])
@@ -185,7 +189,7 @@ def _show_schema(schema: TableSchema) -> None:
         console.show_text(f"check: {check}")
 
 
-def show_plan(planned: Sequence[Planned], *, as_json: bool) -> None:
+def show_plan(planned: Sequence[PlannedTable], *, as_json: bool) -> None:
     """Show what a sample would read and write."""
     if as_json:
         console.show_json([asdict(table) for table in planned])
@@ -207,16 +211,16 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
         ]
         console.show_table(("table", "rows", "files"), rows)
         console.show_text(
-            f"in {sample.folder}" + (f" and {sample.zipped}" if sample.zipped else "")
+            f"in {sample.folder}" + (f" and {sample.zip_file}" if sample.zip_file else "")
         )
     if receipt and not as_json:
         show_receipt(receipt, as_json=False, say=say)
-    if sample.kept:
-        say(f"{sample.folder} still holds {', '.join(sample.kept)} of an earlier sample")
-    if sample.replaced:
-        say(f"the earlier rows of {', '.join(sample.replaced)} are replaced")
-    if sample.old_zip:
-        say(f"warning: {sample.old_zip} holds an earlier sample; --zip replaces it")
+    if sample.kept_tables:
+        say(f"{sample.folder} still holds {', '.join(sample.kept_tables)} of an earlier sample")
+    if sample.replaced_tables:
+        say(f"the earlier rows of {', '.join(sample.replaced_tables)} are replaced")
+    if sample.outdated_zip:
+        say(f"warning: {sample.outdated_zip} holds an earlier sample; --zip replaces it")
     for table in manifest.tables:
         for note in table.notes:
             say(f"warning: {table.name}: {note}")
@@ -224,23 +228,23 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
         console.say(f"error: {gap.table} is missing: {gap.why}")
 
 
-def show_verification(verified: Verified, *, as_json: bool) -> None:
+def show_verification(verification: Verification, *, as_json: bool) -> None:
     """Show the tables of a bundle, and the files that are not as they were written."""
     if as_json:
-        console.show_json(verified.as_json())
+        console.show_json(verification.as_json())
         return
     rows = [
         (table.name, table.rows, ", ".join(file.format for file in table.files))
-        for table in _with_files(verified.manifest.tables)
+        for table in _with_files(verification.manifest.tables)
     ]
     console.show_table(("table", "rows", "as"), rows)
-    for fault in verified.faults:
+    for fault in verification.faults:
         console.show_text(f"{fault.file}: {fault.what}")
-    for gap in verified.manifest.missing:
+    for gap in verification.manifest.missing:
         console.show_text(f"missing: {gap.table}: {gap.why}")
-    faults = len(verified.faults)
+    faults = len(verification.faults)
     verdict = f"{faults} errors" if faults else "every file is unchanged"
-    console.show_text(f"{verified.bundle}: {verdict}")
+    console.show_text(f"{verification.bundle}: {verdict}")
 
 
 def _with_files(tables: Iterable[BundleTable]) -> list[BundleTable]:

@@ -1,4 +1,4 @@
-"""What a source holds: its tables and their columns, to be shown or sent."""
+"""What a source holds: its tables and their columns, to show them or to write them to a bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from marketpulse.artifacts import DATABASE_INFO, TABLE_LIST, schema_file
 from marketpulse.bundle import BundleTable, bundle_folder
@@ -20,134 +19,112 @@ from marketpulse.version import __version__
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The tables of a source, those that were asked for."""
+class TableListing:
+    """Tables of a source."""
 
     source: SourceInfo
     tables: tuple[Table, ...]
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """The tables as `accessible_tables.json` and `--format json` show them."""
+    def as_json(self) -> list[dict[str, object]]:
+        """Return the tables as in `accessible_tables.json` and `--format json`."""
         return [asdict(table) for table in self.tables]
 
-    def write(self, folder: Path) -> list[str]:
-        """Write `accessible_tables.json` and `database_info.json`; gives their names.
-
-        Raises `OutputError` where that cannot be.
-        """
-        texts = self.texts()
-        with bundle_folder(folder, self.source, keep=True) as bundle:
-            bundle.seal(texts, (), taken_at=_now())
-        return [*texts]
-
-    def texts(self) -> dict[str, Any]:
-        """The two files, by their names."""
+    def documents(self) -> dict[str, object]:
+        """Return the content of `database_info.json` and `accessible_tables.json`, by name."""
         database = {**asdict(self.source), "marketpulse": __version__}
         return {DATABASE_INFO: database, TABLE_LIST: self.as_json()}
 
+    def write(self, folder: Path) -> list[str]:
+        """Add the two documents to a bundle's folder; return their names.
 
-def list_tables(
-    source: Source, like: str | None = None, *, schema: str | None = None, exact: bool = False
-) -> Listing:
-    """The source's tables by name, or those like a pattern, or of a schema.
-
-    `%` and `*` in the pattern stand for any text; without either it is looked for anywhere in the
-    name. Case makes no difference. `exact` counts the rows of each, where they may be read. Raises
-    `NotFoundError` where there is no such table.
-    """
-    tables = tuple(source.tables())
-    if schema is not None:
-        owners = sorted({table.schema for table in tables})
-        tables = tuple(it for it in tables if it.schema.casefold() == schema.casefold())
-        if not tables:
-            raise NotFoundError(
-                f"no table of {source.info().name} is of the schema {schema!r}",
-                hint=f"there is: {', '.join(owners[:10])}",
-                check="MP-SRC-007",
-            )
-    found = _like(source, tables, like)
-    return Listing(source.info(), tuple(_counted(source, it) for it in found) if exact else found)
-
-
-def _counted(source: Source, table: Table) -> Table:
-    """The table with the number of its rows; without one where they may not be read."""
-    try:
-        rows = source.count(table.name)
-    except (LoginError, NotFoundError):
-        return replace(table, rows=None, rows_as_of="")
-    return replace(table, rows=rows, rows_as_of="")
-
-
-def _like(source: Source, tables: tuple[Table, ...], like: str | None) -> tuple[Table, ...]:
-    if like is None:
-        return tables
-    parts = [re.escape(part) for part in re.split("[%*]", like)]
-    pattern = re.compile(
-        ".*".join(parts if len(parts) > 1 else ["", *parts, ""]), re.IGNORECASE | re.DOTALL
-    )
-    found = tuple(table for table in tables if pattern.fullmatch(table.name))
-    if not found:
-        raise NotFoundError(
-            f"no table of {source.info().name} is like {like!r}",
-            hint=f"it has {len(tables)}; without --like they are listed",
-            check="MP-SRC-007",
-        )
-    return found
+        Raises `OutputError` if the folder cannot be written.
+        """
+        documents = self.documents()
+        with bundle_folder(folder, self.source, keep_rows=True) as bundle:
+            bundle.publish(documents, (), taken_at=_now())
+        return [*documents]
 
 
 @dataclass(frozen=True)
 class Schemas:
-    """What some tables are made of."""
+    """The schemas of some tables of a source."""
 
     source: SourceInfo
     tables: tuple[TableSchema, ...]
-    stems: Mapping[str, str]  # the begin of each table's file names
+    stems: Mapping[str, str]  # how the names of each table's files begin, see `file_stems`
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """Each table as its `TABLE_schema.json` shows it."""
+    def as_json(self) -> list[dict[str, object]]:
+        """Return each table as in its `TABLE_schema.json`."""
         return [_as_json(schema) for schema in self.tables]
 
+    def documents(self) -> dict[str, object]:
+        """Return the content of each table's `TABLE_schema.json`, by the name of the file."""
+        return {self.schema_file(schema.table.name): _as_json(schema) for schema in self.tables}
+
     def write(self, folder: Path) -> list[str]:
-        """Write each table's `TABLE_schema.json`; gives their names.
+        """Add the documents to a bundle's folder; return their names.
 
-        Raises `OutputError` where that cannot be.
+        Raises `OutputError` if the folder cannot be written.
         """
-        texts = self.texts()
-        tables = [BundleTable(it.table.name, self.file(it.table.name)) for it in self.tables]
-        with bundle_folder(folder, self.source, keep=True) as bundle:
-            bundle.seal(texts, tables, taken_at=_now())
-        return [*texts]
+        documents = self.documents()
+        names = [schema.table.name for schema in self.tables]
+        tables = [BundleTable(name=name, schema_file=self.schema_file(name)) for name in names]
+        with bundle_folder(folder, self.source, keep_rows=True) as bundle:
+            bundle.publish(documents, tables, taken_at=_now())
+        return [*documents]
 
-    def texts(self) -> dict[str, Any]:
-        """Each table's `TABLE_schema.json` by its name."""
-        return {self.file(it.table.name): _as_json(it) for it in self.tables}
-
-    def file(self, table: str) -> str:
-        """The name of a table's schema file."""
+    def schema_file(self, table: str) -> str:
+        """Return the name of a table's schema file."""
         return schema_file(self.stems[table])
 
 
-def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
-    """The schemas of these tables, or of the only one there is.
+def list_tables(
+    source: Source, like: str | None = None, *, schema: str | None = None, exact: bool = False
+) -> TableListing:
+    """List the source's tables: all, those whose name is like a pattern, or those of a schema.
 
-    Raises `NotFoundError`, which names the nearest tables.
+    In the pattern, `%` and `*` stand for any text; without either, the name may contain it
+    anywhere. Upper and lower case are the same. `exact` counts the rows of each table that can be
+    read. Raises `NotFoundError` if no table is left.
+    """
+    tables = tuple(source.tables())
+    if schema is not None:
+        owners = sorted({table.schema for table in tables})
+        tables = tuple(table for table in tables if table.schema.casefold() == schema.casefold())
+        if not tables:
+            raise NotFoundError(
+                f"{source.info().name} has no table in the schema {schema!r}",
+                hint=f"the schemas are {', '.join(owners[:10])}",
+                check="MP-SRC-007",
+            )
+    if like is not None:
+        tables = _filter_by_name(source, tables, like)
+    if exact:
+        tables = tuple(_with_exact_rows(source, table) for table in tables)
+    return TableListing(source.info(), tables)
+
+
+def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
+    """Return the schemas of the tables that a user names, or of the only one.
+
+    Raises `NotFoundError`, which suggests similar names.
     """
     return describe_listed(source, [source.find_table(name) for name in names or (None,)])
 
 
 def describe_listed(source: Source, tables: Sequence[str]) -> Schemas:
-    """The schemas of tables that are named as the source lists them."""
-    found = dict.fromkeys(tables)
+    """Return the schemas of tables, named as the source lists them."""
     stems = file_stems([table.name for table in source.tables()])
-    return Schemas(source.info(), tuple(source.describe_all(list(found))), stems)
+    schemas = source.describe_all([*dict.fromkeys(tables)])
+    return Schemas(source.info(), tuple(schemas), stems)
 
 
 def file_stems(tables: Sequence[str]) -> dict[str, str]:
-    """For each table the begin of its files' names, its own on every platform.
+    """Return for each table how the names of its files begin, distinct on every platform.
 
-    The table's name, where no file system could take offence at it or take it for another's;
-    what had to be changed ends in eight digits of the name's SHA-256. Of names that differ in case
-    only the first keeps its own: capitals come first.
+    That is the table's name, if it suits every file system. Otherwise it is changed and ends in
+    eight digits of the name's SHA-256. Of names that differ only in case, the first in the order
+    of characters stays as it is, which is the one with capitals.
     """
     stems: dict[str, str] = {}
     folded: set[str] = set()
@@ -160,9 +137,33 @@ def file_stems(tables: Sequence[str]) -> dict[str, str]:
     return stems
 
 
-def _as_json(schema: TableSchema) -> dict[str, Any]:
-    parts = asdict(schema)
-    return {**parts.pop("table"), **parts}
+def _filter_by_name(source: Source, tables: tuple[Table, ...], like: str) -> tuple[Table, ...]:
+    parts = [re.escape(part) for part in re.split("[%*]", like)]
+    if len(parts) == 1:
+        parts = ["", *parts, ""]
+    pattern = re.compile(".*".join(parts), re.IGNORECASE | re.DOTALL)
+    matches = tuple(table for table in tables if pattern.fullmatch(table.name))
+    if not matches:
+        raise NotFoundError(
+            f"no table of {source.info().name} is like {like!r}",
+            hint=f"list all {len(tables)} tables without --like",
+            check="MP-SRC-007",
+        )
+    return matches
+
+
+def _with_exact_rows(source: Source, table: Table) -> Table:
+    """Return the table with its counted rows, or with None if it cannot be read."""
+    try:
+        rows = source.count(table.name)
+    except (LoginError, NotFoundError):
+        return replace(table, rows=None, rows_as_of="")
+    return replace(table, rows=rows, rows_as_of="")
+
+
+def _as_json(schema: TableSchema) -> dict[str, object]:
+    content = asdict(schema)
+    return {**content.pop("table"), **content}
 
 
 def _now() -> str:

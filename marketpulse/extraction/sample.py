@@ -1,4 +1,7 @@
-"""Rows of tables with all that describes them, as a bundle: read once, written while they come."""
+"""Writes rows of tables, and all that describes them, into a bundle.
+
+Each table is read once. Every batch goes to all files at the same time, so memory stays flat.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,11 +21,11 @@ from marketpulse.bundle import (
     BundleTable,
     DataFile,
     Manifest,
-    Missing,
+    MissingTable,
     SecretFoundError,
     bundle_folder,
     write_zip,
-    zip_beside,
+    zip_path,
 )
 from marketpulse.errors import ConnectionLostError, MarketPulseError, OutputError, UsageError
 from marketpulse.extraction.catalog import Schemas, describe, list_tables
@@ -43,12 +45,15 @@ from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
 
 PROFILES = ("lossless", "excel")
-_TRIES = 3  # of a table whose connection is lost
+_ATTEMPTS = 3  # to read a table whose connection is lost
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What to take of each table, and how to write it. Raises `UsageError` for what cannot be."""
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Which rows of each table to read, and how to write them.
+
+    `limit` and `json_rows` are None for all rows. Raises `UsageError` for invalid options.
+    """
 
     limit: int | None = 1000
     where: str | None = None
@@ -63,47 +68,47 @@ class Wanted:
         object.__setattr__(self, "formats", parse_formats(self.formats))
         if self.profile not in PROFILES:
             raise UsageError(
-                f"--profile: {self.profile!r} is no profile",
+                f"--profile: unknown profile {self.profile!r}",
                 hint=f"the profiles are {', '.join(PROFILES)}",
             )
         if self.profile == "excel" and not {"csv", "xlsx"} & {*self.formats}:
             raise UsageError(
                 f"--profile excel changes nothing in {', '.join(self.formats)}",
-                hint="add csv or xlsx to --formats, or leave the profile out",
+                hint="add csv or xlsx to --formats, or leave out --profile",
             )
 
     def statement(self, table: str) -> str:
-        """What is taken, in words of SQL."""
-        words = f"SELECT {', '.join(self.columns or '*')} FROM {table}"  # noqa: S608 - to be read
-        words += f" WHERE {self.where}" if self.where else ""
-        words += f" ORDER BY {self.order}" if self.order else ""
-        return words if self.limit is None else f"{words} FETCH FIRST {self.limit} ROWS ONLY"
+        """Return what is read as SQL, for the manifest."""
+        sql = f"SELECT {', '.join(self.columns or '*')} FROM {table}"  # noqa: S608 - never executed
+        sql += f" WHERE {self.where}" if self.where else ""
+        sql += f" ORDER BY {self.order}" if self.order else ""
+        return sql if self.limit is None else f"{sql} FETCH FIRST {self.limit} ROWS ONLY"
 
-    def rows_of(self, table: Table) -> int | None:
-        """How many rows that will be, where it is known."""
+    def expected_rows(self, table: Table) -> int | None:
+        """Return how many rows will be read; None if that is not known."""
         if self.where or table.rows is None:
             return None
         return table.rows if self.limit is None else min(table.rows, self.limit)
 
 
-def listed(text: str) -> tuple[str, ...]:
-    """The words of a list with commas, each once; a name in double quotes may hold a comma."""
-    words = next(csv.reader([text], skipinitialspace=True), [])
-    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+def parse_column_names(text: str) -> tuple[str, ...]:
+    """Split names at commas, without duplicates; a name in double quotes may hold a comma."""
+    names = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def rows(text: str) -> int | None:
-    """How many rows; None for all. Raises `UsageError`."""
+def parse_row_count(text: str) -> int | None:
+    """Parse the value of --json-rows; `all` is None. Raises `UsageError`."""
     if text.lower() == "all":
         return None
     if not text.isdecimal():
-        raise UsageError(f"--json-rows: {text!r} is no number of rows", hint="100, or all")
+        raise UsageError(f"--json-rows: {text!r} is not a number of rows", hint="give 100, or all")
     return int(text)
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A table that would be sampled, and the files that would be written."""
+@dataclass(frozen=True, kw_only=True)
+class PlannedTable:
+    """A table that a sample will read, and the files that it will write."""
 
     table: str
     rows: int | None
@@ -111,124 +116,113 @@ class Planned:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What a sample wrote."""
+    """A sample that was written.
+
+    `kept_tables` are those of an earlier sample whose rows are still there, `replaced_tables`
+    those whose earlier rows are gone.
+    """
 
     folder: Path
     manifest: Manifest
-    zipped: Path | None
-    kept: tuple[str, ...] = ()  # tables of an earlier sample that stay
-    replaced: tuple[str, ...] = ()  # tables whose earlier rows are gone
+    zip_file: Path | None
+    kept_tables: tuple[str, ...] = ()
+    replaced_tables: tuple[str, ...] = ()
 
     @property
-    def old_zip(self) -> Path | None:
-        """A zip beside the folder that does not hold what the folder does."""
-        beside = zip_beside(self.folder)
-        return beside if self.zipped is None and beside.exists() else None
+    def outdated_zip(self) -> Path | None:
+        """The zip of an earlier sample beside the folder, if there is one."""
+        path = zip_path(self.folder)
+        return path if self.zip_file is None and path.exists() else None
 
-    def as_json(self) -> dict[str, Any]:
-        """The manifest, the folder, and the zip."""
-        zipped = None if self.zipped is None else str(self.zipped)
-        return {**self.manifest.as_json(), "output": str(self.folder), "zip": zipped}
+    def as_json(self) -> dict[str, object]:
+        """Return the manifest, the folder and the zip."""
+        path = None if self.zip_file is None else str(self.zip_file)
+        return {**self.manifest.as_json(), "output": str(self.folder), "zip": path}
 
 
-def plan(schemas: Schemas, wanted: Wanted, taken_at: datetime) -> list[Planned]:
-    """What a sample would take and write, without reading a row."""
+def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) -> list[PlannedTable]:
+    """Return what a sample will read and write. Reads no row."""
     return [
-        Planned(
-            schema.table.name,
-            wanted.rows_of(schema.table),
-            wanted.statement(schema.table.name),
-            tuple(
+        PlannedTable(
+            table=schema.table.name,
+            rows=options.expected_rows(schema.table),
+            statement=options.statement(schema.table.name),
+            files=tuple(
                 sample_file(schemas.stems[schema.table.name], taken_at, suffix)
-                for suffix in wanted.formats
+                for suffix in options.formats
             ),
         )
         for schema in schemas.tables
     ]
 
 
-def sample(
+def write_sample(
     source: Source,
     names: Sequence[str],
-    wanted: Wanted,
+    options: SampleOptions,
     *,
     output: Path,
     taken_at: datetime,
     progress: Progress,
-    zipped: bool = False,
-    anew: bool = False,
+    with_zip: bool = False,
+    replace: bool = False,
     secrets: Sequence[str] = (),
 ) -> Sample:
-    """Write rows of these tables, or of the only one, and all that describes them, as a bundle.
+    """Write rows of the named tables, or of the only one, into the bundle in the folder `output`.
 
-    Tables of an earlier sample of the same source stay in the folder, unless it is made `anew`.
-    A table that cannot be read to its end is left out; the manifest then says what is missing.
-    Where there is none left, its fault is raised. Raises `DataError` where one of the `secrets`
-    would be written, `OutputError` where the folder cannot be written or, unless `anew`, holds
-    another source's bundle, and what `describe` raises.
+    Other tables of an earlier sample of the same source stay, unless `replace` is true. A table
+    that cannot be read to its end is left out, and the manifest lists it as missing. If no table
+    is left, the error of the last one is raised.
+
+    Raises `DataError` if one of the `secrets` would be written, and `OutputError` if the folder
+    cannot be written or, without `replace`, holds the bundle of another source. Raises what
+    `describe` raises.
     """
-    _refuse_itself(source, output)
+    _refuse_to_replace_source(source, output)
     schemas = describe(source, names)
     tables: list[BundleTable] = []
-    missing: list[Missing] = []
-    with bundle_folder(output, source.info(), keep=not anew) as bundle:
-        for planned, schema in zip(plan(schemas, wanted, taken_at), schemas.tables, strict=True):
+    missing: list[MissingTable] = []
+    with bundle_folder(output, source.info(), keep_rows=not replace) as bundle:
+        planned_tables = plan_sample(schemas, options, taken_at)
+        for planned, schema in zip(planned_tables, schemas.tables, strict=True):
             parts = {name: bundle.part(name) for name in planned.files}
             try:
-                taken = _taken(source, schema, wanted, planned, parts, progress, secrets)
+                sampler = TableSampler(source, schema, options, planned=planned, secrets=secrets)
+                sampler.write(parts, progress)
             except (OutputError, SecretFoundError):
                 raise
             except MarketPulseError as error:
-                missing.append(Missing(planned.table, error.message))
-                bundle.forget(planned.files)
+                missing.append(MissingTable(planned.table, error.message))
+                bundle.remove(planned.files)
                 if len(missing) == len(schemas.tables):
                     raise
             else:
-                tables.append(taken.account(schemas.file(planned.table), taken_at))
-        texts = list_tables(source).texts() | schemas.texts()
-        manifest = bundle.seal(
-            texts, tables, taken_at=format_timestamp(taken_at), missing=missing, secrets=secrets
+                tables.append(sampler.describe(schemas.schema_file(planned.table), taken_at))
+        manifest = bundle.publish(
+            list_tables(source).documents() | schemas.documents(),
+            tables,
+            taken_at=format_timestamp(taken_at),
+            missing=missing,
+            secrets=secrets,
         )
-    stay = {it.name for it in manifest.tables if it.files} - {it.name for it in tables}
+        previous = bundle.previous_tables
+    kept = {table.name for table in manifest.tables if table.files}
+    kept -= {table.name for table in tables}
     return Sample(
-        output,
-        manifest,
-        write_zip(output, manifest) if zipped else None,
-        tuple(it for it in bundle.earlier if it in stay),
-        tuple(it for it in bundle.earlier if it not in stay),
+        folder=output,
+        manifest=manifest,
+        zip_file=write_zip(output, manifest) if with_zip else None,
+        kept_tables=tuple(name for name in previous if name in kept),
+        replaced_tables=tuple(name for name in previous if name not in kept),
     )
 
 
-def _taken(
-    source: Source,
-    schema: TableSchema,
-    wanted: Wanted,
-    planned: Planned,
-    parts: Mapping[str, Path],
-    progress: Progress,
-    secrets: Sequence[str],
-) -> TableSampler:
-    """A table, written; from its first row again where the connection to the source was lost."""
-    lost = ""
-    for tries in range(_TRIES):
-        taken = TableSampler(schema, wanted, planned, secrets, lost)
-        try:
-            taken.write(source, parts, progress)
-        except ConnectionLostError as fault:
-            lost = fault.message
-            if tries == _TRIES - 1:
-                raise
-        else:
-            break
-    return taken
-
-
-def _refuse_itself(source: Source, output: Path) -> None:
-    """A sample of a bundle must not replace the bundle while it is read."""
+def _refuse_to_replace_source(source: Source, output: Path) -> None:
+    """Raise `OutputError` if the sample would overwrite the bundle that it is read from."""
     name = source.info().name
-    targets = {output.resolve(), zip_beside(output).resolve()}
+    targets = {output.resolve(), zip_path(output).resolve()}
     if source.info().kind == "bundle" and Path(name).resolve() in targets:
         raise OutputError(
             f"{output}: the sample would replace the bundle that it is taken from",
@@ -237,124 +231,160 @@ def _refuse_itself(source: Source, output: Path) -> None:
 
 
 class TableSampler:
-    """A table on its way into all of its files, in one pass."""
+    """Reads a table and writes its rows to all of its files in one pass."""
 
     def __init__(
         self,
+        source: Source,
         schema: TableSchema,
-        wanted: Wanted,
-        planned: Planned,
+        options: SampleOptions,
+        *,
+        planned: PlannedTable,
         secrets: Sequence[str],
-        lost: str,  # why it was begun anew
     ) -> None:
-        self._wanted = wanted
+        self._source = source
+        self._options = options
         self._planned = planned
         self._secrets = secrets
-        self._columns = _chosen(schema, wanted.columns)
-        self._lost = lost
+        self._columns = _select_columns(schema, options.columns)
+        self._unreadable = (
+            [] if options.columns else [column for column in schema.columns if column.unreadable]
+        )
         self._remarks: Sequence[str] = ()
-        self._unreadable = () if wanted.columns else [it for it in schema.columns if it.unreadable]
+        self._lost_connection = ""
+        self._reset()
+
+    def _reset(self) -> None:
         self._rows = 0
         self._malformed_lines = 0
-        self._nameless: Counter[str] = Counter()  # values that JSON has no name for
-        self._formulas: Counter[str] = Counter()  # that nobody has worked out
-        self._long: Counter[str] = Counter()  # floats among text that have lost digits
+        # Values that not every format can hold, by column.
+        self._nonfinite: Counter[str] = Counter()
+        self._formulas: Counter[str] = Counter()
+        self._rounded: Counter[str] = Counter()
 
-    def write(self, source: Source, parts: Mapping[str, Path], progress: Progress) -> None:
-        """Write the rows into these files."""
-        wanted, table = self._wanted, self._planned.table
+    def write(self, parts: Mapping[str, Path], progress: Progress) -> None:
+        """Write the rows to these files, by their names.
+
+        If the connection is lost, it reads the table from the first row again, up to two times.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._reset()
+            try:
+                self._write_once(parts, progress)
+            except ConnectionLostError as error:
+                self._lost_connection = error.message
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _write_once(self, parts: Mapping[str, Path], progress: Progress) -> None:
+        options, table = self._options, self._planned.table
         names = [column.name for column in self._columns]
-        reader = source.scan(table, names, wanted.limit, self._skip, wanted.where, wanted.order)
+        reader = self._source.scan(
+            table,
+            names,
+            limit=options.limit,
+            on_malformed_line=self._count_malformed_line,
+            where=options.where,
+            order=options.order,
+        )
         progress.begin(table, self._planned.rows)
         with ExitStack() as stack:
             stack.callback(progress.end)
-            writers = {}
+            writers: dict[str, Writer] = {}
             for name, part in parts.items():
-                writers[_format(name)] = self._writer(_format(name), part, reader.schema)
-                stack.callback(writers[_format(name)].close)
+                suffix = _suffix(name)
+                writers[suffix] = self._open_writer(suffix, part, reader.schema)
+                stack.callback(writers[suffix].close)
 
             def write(batch: pa.RecordBatch) -> None:
                 self._refuse_secrets(batch)
-                self._count_kinds(batch)
-                shown = self._cut(batch)
-                for kind, writer in writers.items():
-                    writer.write(shown if kind == "json" else batch)
-                if "json" in writers or "ndjson" in writers:
-                    self._count_nameless(batch if "ndjson" in writers else shown)
-                self._rows += len(batch)
+                self._write_batch(batch, writers)
                 progress.advance(len(batch))
 
             write_behind(write, reader)
-        self._remarks = source.remarks(table)
+        self._remarks = self._source.remarks(table)
 
-    def account(self, schema_file: str, taken_at: datetime) -> BundleTable:
-        """What was written, for the manifest."""
-        most = self._wanted.json_rows
-        shown = self._rows if most is None else min(self._rows, most)
+    def _write_batch(self, batch: pa.RecordBatch, writers: Mapping[str, Writer]) -> None:
+        self._count_untyped_cells(batch)
+        json_batch = self._first_json_rows(batch)
+        for suffix, writer in writers.items():
+            writer.write(json_batch if suffix == "json" else batch)
+        if "json" in writers or "ndjson" in writers:
+            self._count_nonfinite(batch if "ndjson" in writers else json_batch)
+        self._rows += len(batch)
+
+    def describe(self, schema_file: str, taken_at: datetime) -> BundleTable:
+        """Return what was written, for the manifest."""
+        limit = self._options.json_rows
+        json_rows = self._rows if limit is None else min(self._rows, limit)
         return BundleTable(
-            self._planned.table,
-            schema_file,
-            format_timestamp(taken_at),
-            self._rows,
-            self._planned.statement,
-            tuple(self._columns),
-            tuple(self._notes()),
-            tuple(
+            name=self._planned.table,
+            schema_file=schema_file,
+            taken_at=format_timestamp(taken_at),
+            rows=self._rows,
+            statement=self._planned.statement,
+            columns=tuple(self._columns),
+            notes=tuple(self._notes()),
+            files=tuple(
                 DataFile(
-                    name,
-                    _format(name),
-                    shown if _format(name) == "json" else self._rows,
-                    self._wanted.profile if _format(name) == "csv" else "lossless",
+                    name=name,
+                    format=_suffix(name),
+                    rows=json_rows if _suffix(name) == "json" else self._rows,
+                    profile=self._options.profile if _suffix(name) == "csv" else "lossless",
                 )
                 for name in self._planned.files
             ),
         )
 
-    def _writer(self, kind: str, part: Path, schema: pa.Schema) -> Writer:
+    def _open_writer(self, suffix: str, part: Path, schema: pa.Schema) -> Writer:
         numbers = frozenset(field.name for field in schema if is_number(field))
         options: dict[str, WriterOptions] = {
-            "csv": CsvOptions(excel=self._wanted.profile == "excel"),
+            "csv": CsvOptions(excel=self._options.profile == "excel"),
             "json": JsonOptions(pretty=True),
             "xlsx": XlsxOptions(number_columns=numbers),
         }
-        return open_writer(kind, part, schema, options.get(kind))
+        return open_writer(suffix, part, schema, options.get(suffix))
 
-    def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows that belong in the JSON file."""
-        most = self._wanted.json_rows
-        return batch if most is None else batch[: max(most - self._rows, 0)]
+    def _first_json_rows(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows that belong in the JSON file, which may have fewer than the others."""
+        limit = self._options.json_rows
+        return batch if limit is None else batch[: max(limit - self._rows, 0)]
 
-    def _count_nameless(self, batch: pa.RecordBatch) -> None:
-        """Count the numbers that are null in JSON, and were not."""
+    def _count_nonfinite(self, batch: pa.RecordBatch) -> None:
+        """Count the numbers that JSON writes as null."""
         for field, column in zip(batch.schema, batch.columns, strict=True):
             if pa.types.is_floating(field.type):
                 finite = pc.sum(pc.is_finite(column)).as_py() or 0
-                self._nameless[field.name] += len(column) - column.null_count - finite
+                self._nonfinite[field.name] += len(column) - column.null_count - finite
 
-    def _count_kinds(self, batch: pa.RecordBatch) -> None:
-        """Count the cells of mixed columns that are plain text in the files, and were not."""
+    def _count_untyped_cells(self, batch: pa.RecordBatch) -> None:
+        """Count cells of mixed columns that the files show as text, but that were not text."""
         for field, column in zip(batch.schema, batch.columns, strict=True):
             if logical_type(field) is LogicalType.MIXED:
-                for counts, pattern in ((self._formulas, "^u"), (self._long, r"^f[+-]?\d{16}")):
-                    found = pc.match_substring_regex(column, pattern)
-                    counts[field.name] += pc.sum(found).as_py() or 0
+                # A cell is its tag and its text: "u" is a formula, "f" a float of a spreadsheet.
+                for counts, pattern in ((self._formulas, "^u"), (self._rounded, r"^f[+-]?\d{16}")):
+                    matches = pc.match_substring_regex(column, pattern)
+                    counts[field.name] += pc.sum(matches).as_py() or 0
 
-    def _skip(self, _malformed_line: MalformedLine) -> None:
+    def _count_malformed_line(self, _: MalformedLine) -> None:
         self._malformed_lines += 1
 
     def _notes(self) -> Iterator[str]:
-        if self._lost:
-            yield f"{self._lost}: the table was taken anew, later than the others"
+        if self._lost_connection:
+            yield f"{self._lost_connection}: the table was read again, later than the others"
         for column in self._unreadable:
             yield f"{column.name} was skipped: {column.unreadable}"
         yield from self._remarks
         if self._malformed_lines:
             yield f"{self._malformed_lines} lines with too few or too many fields were skipped"
+        # The plus drops the columns with a count of 0.
         for name, count in (+self._formulas).items():
             yield f"{name}: {count} formulas without a result are written as their text"
-        for name, count in (+self._long).items():
+        for name, count in (+self._rounded).items():
             yield f"{name}: {count} numbers have more digits than a spreadsheet keeps"
-        for name, count in (+self._nameless).items():
+        for name, count in (+self._nonfinite).items():
             yield f"{name}: {count} values that are NaN or infinite are null in JSON"
 
     def _refuse_secrets(self, batch: pa.RecordBatch) -> None:
@@ -364,22 +394,24 @@ class TableSampler:
                     raise SecretFoundError(f"{self._planned.table}: {field.name}")
 
 
-def _chosen(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
-    """The columns of these names, without regard to case.
+def _select_columns(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
+    """Return the readable columns, or those of these names; case makes no difference.
 
-    Raises `NotFoundError` for an unknown one.
+    Raises `NotFoundError` for an unknown name.
     """
     readable = [column for column in schema.columns if not column.unreadable]
     if names is None:
         return readable
-    known = {column.name: column for column in readable}
+    exact = {column.name: column for column in readable}
     folded = {column.name.casefold(): column for column in readable}
-    chosen = [known.get(name) or folded.get(name.casefold()) for name in names]
-    for name, column in zip(names, chosen, strict=True):
+    selected: dict[str, Column] = {}
+    for name in names:
+        column = exact.get(name) or folded.get(name.casefold())
         if column is None:
-            raise unknown_name_error("column", name, list(known))
-    return [column for column in dict.fromkeys(chosen) if column is not None]
+            raise unknown_name_error("column", name, list(exact))
+        selected[column.name] = column
+    return [*selected.values()]
 
 
-def _format(name: str) -> str:
+def _suffix(name: str) -> str:
     return name.rpartition(".")[2]

@@ -1,10 +1,9 @@
-"""Whether a bundle is whole: every file as it was written, every row still there."""
+"""Verifies a bundle: every file is as it was written, and every row can be read."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from marketpulse.bundle import Manifest
 from marketpulse.errors import DataError
@@ -12,71 +11,76 @@ from marketpulse.sources.bundle import BundleSource, readable
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A file of a bundle, and what is wrong with it."""
+class FileFault:
+    """A file of a bundle, and what is wrong with it. `file` is empty if it is no single file."""
 
     file: str
     what: str
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What was found in a bundle; without faults each of its rows has been read."""
+class Verification:
+    """The result of `verify_bundle`. Without faults, every row of the bundle was read."""
 
     bundle: str
     manifest: Manifest
-    faults: tuple[Fault, ...]
+    faults: tuple[FileFault, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """The tables with their rows, what is missing, and the faults."""
+    def as_json(self) -> dict[str, object]:
+        """Return the tables with their rows, what is missing, and the faults."""
         return {
             "bundle": self.bundle,
             "taken_at": self.manifest.taken_at,
             "source": asdict(self.manifest.source),
             "complete": self.manifest.complete,
-            "missing": [asdict(it) for it in self.manifest.missing],
+            "missing": [asdict(gap) for gap in self.manifest.missing],
             "tables": [
-                {"name": it.name, "rows": it.rows, "files": [file.name for file in it.files]}
-                for it in self.manifest.tables
+                {
+                    "name": table.name,
+                    "rows": table.rows,
+                    "files": [file.name for file in table.files],
+                }
+                for table in self.manifest.tables
             ],
-            "faults": [asdict(it) for it in self.faults],
+            "faults": [asdict(fault) for fault in self.faults],
         }
 
 
-def verify(path: Path) -> Verified:
+def verify_bundle(path: Path) -> Verification:
     """Compare every file with the manifest, then read every row of every table in every format.
 
-    Raises `NotFoundError` where there is no bundle, `DataError` where it has no manifest, leads
-    out of itself, holds links, or would unpack to far more than it says.
+    Raises `NotFoundError` if the path does not exist, and `DataError` if the bundle is not complete
+    or not safe, see `Bundle`.
     """
     with BundleSource(path) as source:
         bundle = source.bundle
         faults = [
-            Fault(file.name, what)
+            FileFault(file.name, damage)
             for file in bundle.manifest.files
-            if (what := bundle.fault(file.name))
+            if (damage := bundle.find_damage(file.name))
         ]
         faults += [
-            Fault(name, "it is not in the manifest: somebody added it")
-            for name in bundle.strangers()
+            FileFault(name, "the manifest does not list it: it was added later")
+            for name in bundle.find_unlisted()
         ]
+        # Rows of a damaged file would only repeat that it is damaged.
         if not faults:
-            faults = _unreadable(source)
-        return Verified(str(path), bundle.manifest, tuple(faults))
+            faults = _read_all_rows(source)
+        return Verification(str(path), bundle.manifest, tuple(faults))
 
 
-def _unreadable(source: BundleSource) -> list[Fault]:
-    """The files whose rows are not those that were taken, though their bytes are."""
-    faults = []
+def _read_all_rows(source: BundleSource) -> list[FileFault]:
+    """Return the files whose rows are not those of the manifest, although their digests are."""
     try:
-        tables = source.tables()
+        source.tables()  # reads the schema files
     except DataError as error:
-        return [Fault("", error.message)]
-    for table, taken in zip(tables, source.bundle.manifest.tables, strict=True):
-        for file in readable(taken):
+        return [FileFault("", error.message)]
+    faults = []
+    for table in source.bundle.manifest.tables:
+        for file in readable(table):
             try:
-                for _ in source.read(taken, file):
+                for _ in source.read(table, file):
                     pass
             except DataError as error:
-                faults.append(Fault(file.name, f"{table.name}: {error.message}"))
+                faults.append(FileFault(file.name, f"{table.name}: {error.message}"))
     return faults

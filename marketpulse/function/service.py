@@ -18,7 +18,7 @@ from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import ColorsRun
 from marketpulse.colors.run import run as run_colors
 from marketpulse.errors import NotFoundError, SettingsError
-from marketpulse.extraction.catalog import describe_listed, list_tables
+from marketpulse.extraction import describe_listed, list_tables
 from marketpulse.function.database import Database
 from marketpulse.function.published import PublishedRuns
 from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push

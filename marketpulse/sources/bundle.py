@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import TypeAdapter
 
-from marketpulse.bundle import Bundle, BundleTable, DataFile
+from marketpulse.bundle import Bundle, BundleTable, DataFile, parse_table_schema
 from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
@@ -95,7 +93,8 @@ class BundleSource(Source):
     def _schemas(self) -> dict[str, TableSchema]:
         schemas = {}
         for name, table in self._tables.items():
-            schema = _read_schema(self.bundle.file(table.schema_file))
+            path = self.bundle.file(table.schema_file)
+            schema = parse_table_schema(path.read_bytes(), str(path))
             schemas[name] = replace(
                 schema,
                 table=replace(schema.table, rows=table.rows),
@@ -113,20 +112,6 @@ class BundleSource(Source):
         traceback: TracebackType | None,
     ) -> None:
         self.bundle.close()
-
-
-def _read_schema(path: Path) -> TableSchema:
-    """Read a `TABLE_schema.json`. Raises `DataError` if it is invalid."""
-    try:
-        parts = json.loads(path.read_bytes())
-        table = {name: parts.pop(name) for name in ("name", "kind", "rows", "comment")}
-        return TypeAdapter(TableSchema).validate_python({"table": table, **parts})
-    except (ValueError, KeyError, AttributeError) as error:  # pydantic raises a ValueError
-        raise DataError(
-            f"{path}: this is not a valid description of a table",
-            hint="ask for the bundle again",
-            check="MP-BND-002",
-        ) from error
 
 
 def readable(table: BundleTable) -> list[DataFile]:

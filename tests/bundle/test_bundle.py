@@ -303,7 +303,7 @@ def test_a_zip_that_was_packed_by_hand(bundle: Path, tmp_path: Path) -> None:
             packed.write(path, f"sample_data/{path.name}")
         packed.writestr("sample_data/.DS_Store", "x")
         packed.writestr("__MACOSX/sample_data/._manifest.json", "x")
-    assert "as it was written" in run("verify", tmp_path / "hand.zip", folder=tmp_path)
+    assert "every file is unchanged" in run("verify", tmp_path / "hand.zip", folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_where_there_is_no_bundle(tmp_path: Path) -> None:
     run("list-tables", "--source", "nowhere.zip", folder=tmp_path, code=6)
     (tmp_path / "A_schema.json").touch()
     for words in (("verify", "."), ("list-tables", "--source", ".")):
-        assert "not whole" in run(*words, folder=tmp_path, code=7)
+        assert "not complete" in run(*words, folder=tmp_path, code=7)
 
 
 # -- what goes wrong -------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from pydantic import BaseModel
 from support import ROOT
 
 from marketpulse.errors import OutputError
-from marketpulse.extraction.ddl import as_ddl
-from marketpulse.extraction.pydantic_models import as_models, write_models
+from marketpulse.extraction.ddl import format_ddl
+from marketpulse.extraction.pydantic_models import format_models, write_models
 from marketpulse.formats import open_writer
 from marketpulse.formats.decode import column_of
 from marketpulse.model import Column, ForeignKey, SourceInfo, Table, TableSchema
@@ -182,7 +182,7 @@ def written(*columns: Column, table: str = "T", comment: str = "", **keys: Any) 
 def loaded(*schemas: TableSchema, source: SourceInfo = DEMO) -> dict[str, Any]:
     """The names of a file of models, which this process runs."""
     names: dict[str, Any] = {"__name__": "models"}
-    exec(compile(as_models(source, schemas), "models.py", "exec"), names)
+    exec(compile(format_models(source, schemas), "models.py", "exec"), names)
     return names
 
 
@@ -293,7 +293,7 @@ def test_names_and_comments_stay_text(tables: list[str], names: list[str], words
     source = SourceInfo("files", words)
     made = loaded(*schemas, source=source)
 
-    assert as_models(source, schemas) == as_models(source, schemas)
+    assert format_models(source, schemas) == format_models(source, schemas)
     models = [it for it in made.values() if isinstance(it, type(made["Row"]))]
     found: list[Any] = [it for it in models if aliases(it) == names]
     assert len(found) == len(tables)
@@ -306,7 +306,7 @@ def test_names_and_comments_stay_text(tables: list[str], names: list[str], words
 
 def test_the_names_that_are_taken_are_known() -> None:
     """No field has the name of something that the file or pydantic's models have already."""
-    text = as_models(DEMO, [])
+    text = format_models(DEMO, [])
     bound = {it.id for it in ast.walk(ast.parse(text)) if isinstance(it, ast.Name)}
     bound |= {it.asname or it.name for it in ast.walk(ast.parse(text)) if isinstance(it, ast.alias)}
     inherited = {*dir(BaseModel), *dir(type(BaseModel))}
@@ -380,8 +380,8 @@ def created(statements: str) -> duckdb.DuckDBPyConnection:
 def test_the_statements_make_tables_for_the_rows(tables: list[str], market: Any) -> None:
     """DuckDB runs them as they are, and the tables give back each value that is put into them."""
     schemas = [market.describe(it) for it in tables]
-    statements = as_ddl(schemas)
-    assert statements == as_ddl(schemas)
+    statements = format_ddl(schemas)
+    assert statements == format_ddl(schemas)
     with created(statements) as database:
         made = dict(database.execute(TABLES_MADE).fetchall())
         assert list(made.values()) == [it.table.comment or None for it in schemas]
@@ -397,14 +397,14 @@ def test_the_statements_make_tables_for_the_rows(tables: list[str], market: Any)
 
 def test_the_statements_know_the_keys(market: Any) -> None:
     """Keys are the tables' own; what points to other tables and what the source checks is told."""
-    statements = as_ddl([market.describe("SECURITIES")])
+    statements = format_ddl([market.describe("SECURITIES")])
     with created(statements) as database:
         keys = database.execute(
             "SELECT constraint_type, constraint_column_names FROM duckdb_constraints() "
             "WHERE constraint_type <> 'NOT NULL'"
         ).fetchall()
     assert sorted(keys) == [("PRIMARY KEY", ["CUSIP"]), ("UNIQUE", ["SECURITY_ID"])]
-    assert '-- "LEAD" points to "DEALERS": "CODE"' in statements
+    assert '-- foreign key "LEAD" references "DEALERS": "CODE"' in statements
     assert "-- check: (MATURES > ISSUED)" in statements
 
 
@@ -414,9 +414,9 @@ def test_what_duckdb_cannot_hold_is_text_and_said_to_be() -> None:
     kinds += [pa.struct([("a", pa.int8()), ("A", pa.int8())]), pa.decimal128(5, -2)]
     columns = [column_of(pa.field(f"c{place}", kind)) for place, kind in enumerate(kinds)]
     columns.append(Column("n", "", "string", logical_type="number"))
-    statements = as_ddl([written(*columns)])
-    assert statements.count(", which DuckDB cannot hold") == len(kinds)
-    assert '"n" VARCHAR  -- text that stands for: number' in statements
+    statements = format_ddl([written(*columns)])
+    assert statements.count(" as text: DuckDB has no such type") == len(kinds)
+    assert '"n" VARCHAR  -- text, logical type number' in statements
     created(statements).close()
 
 
@@ -428,7 +428,7 @@ def test_statements_keep_names_and_comments(
     """Names that DuckDB has are kept to the letter; others get a number."""
     columns = [Column(it, "", "int8", comment=words) for it in names]
     keys = {"primary_key": (names[0],), "foreign_keys": (ForeignKey((words,), words, (words,)),)}
-    statements = as_ddl(
+    statements = format_ddl(
         [written(*columns, table=it, comment=words, checks=(words,), **keys) for it in tables]
     )
     with created(statements) as database:

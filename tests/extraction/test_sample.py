@@ -6,7 +6,7 @@ from pathlib import Path
 from format_files import Formula, write_sheet
 
 from marketpulse.cli import console
-from marketpulse.extraction.sample import Wanted, sample
+from marketpulse.extraction import SampleOptions, write_sample
 from marketpulse.sources import open_files
 
 
@@ -18,15 +18,15 @@ def test_a_bundle_says_what_it_makes_text_of(tmp_path: Path) -> None:
         [17700000000000001, "A", 1, "2026-03-13", 98.5, Formula("=NOTE", "")],
     )
     with open_files([sheet]) as source:
-        taken = sample(
+        sample = write_sample(
             source,
             [],
-            Wanted(),
+            SampleOptions(),
             output=tmp_path / "bundle",
             taken_at=datetime(2026, 3, 13, tzinfo=UTC),
             progress=console.progress(quiet=True),
         )
-    assert taken.manifest.tables[0].notes == (
+    assert sample.manifest.tables[0].notes == (
         "NOTE: 1 formulas without a result are written as their text",
         "MESSAGE_ID: 1 numbers have more digits than a spreadsheet keeps",
     )

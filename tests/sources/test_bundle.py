@@ -11,7 +11,7 @@ import pytest
 import marketpulse
 from marketpulse.cli.console import progress
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.extraction.sample import Wanted, sample
+from marketpulse.extraction import SampleOptions, write_sample
 from marketpulse.sources import open_source
 from marketpulse.sources.demo import DemoSource
 
@@ -20,8 +20,8 @@ def build(folder: Path, formats: tuple[str, ...], json_rows: int | None = None) 
     """Create a bundle of COLORS and ALL_TYPES with thirty colors."""
     tables = ["COLORS"] if "json" in formats else ["ALL_TYPES", "COLORS"]
     with DemoSource(30) as market:
-        sample(
-            *(market, tables, Wanted(limit=None, formats=formats, json_rows=json_rows)),
+        write_sample(
+            *(market, tables, SampleOptions(limit=None, formats=formats, json_rows=json_rows)),
             output=folder,
             taken_at=datetime.datetime(2026, 3, 13, tzinfo=datetime.UTC),
             progress=progress(quiet=True),

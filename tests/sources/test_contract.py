@@ -15,7 +15,7 @@ from samples import batch_texts, names, row_texts, write_table
 
 from marketpulse.cli.console import progress
 from marketpulse.errors import NotFoundError, UsageError
-from marketpulse.extraction.sample import Wanted, sample
+from marketpulse.extraction import SampleOptions, write_sample
 from marketpulse.formats import FORMATS
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
@@ -38,19 +38,19 @@ def build_bundle(formats: str, *, zipped: bool = False) -> Builder:
     """Return a builder of a bundle with all tables of a small demo in these formats."""
 
     def build(folder: Path) -> Opener:
-        wanted = Wanted(limit=None, formats=tuple(formats.split(",")), json_rows=None)
+        options = SampleOptions(limit=None, formats=tuple(formats.split(",")), json_rows=None)
         with DemoSource(30) as market:
             tables = names(market.tables())
             if "json" in formats:
                 tables.remove("ALL_TYPES")  # JSON has neither NaN nor infinity
-            taken = sample(
-                *(market, tables, wanted),
+            sample = write_sample(
+                *(market, tables, options),
                 output=folder / formats,
                 taken_at=datetime.datetime(2026, 3, 13, tzinfo=datetime.UTC),
                 progress=progress(quiet=True),
-                zipped=zipped,
+                with_zip=zipped,
             )
-        return lambda: open_source(str(taken.zipped or taken.folder))
+        return lambda: open_source(str(sample.zip_file or sample.folder))
 
     return build
 

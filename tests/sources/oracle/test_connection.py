@@ -15,8 +15,7 @@ from oracle_server.server import OracleServer
 from support import ROOT, Tool
 
 from marketpulse.errors import ConnectionLostError, LoginError, UnreachableError
-from marketpulse.extraction.sample import Wanted, sample
-from marketpulse.extraction.verify import verify
+from marketpulse.extraction import SampleOptions, verify_bundle, write_sample
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 
 
@@ -97,17 +96,17 @@ def test_the_deadline_ends_a_stalled_command(
 
 def extract(source: OracleSource, folder: Path) -> str:
     """Extract COLORS_TABLE; return `whole`, `again` if it was read twice, or `refused`."""
-    wanted = Wanted(1000, None, None, None, ("csv",), "lossless", 100)
+    options = SampleOptions(formats=("csv",))
     try:
         with source:
-            sample(
-                source, ["COLORS_TABLE"], wanted, output=folder,
+            write_sample(
+                source, ["COLORS_TABLE"], options, output=folder,
                 taken_at=datetime(2026, 3, 13, 18, tzinfo=UTC), progress=NoProgress(),
             )  # fmt: skip
     except (UnreachableError, ConnectionLostError):
         assert not (folder / "manifest.json").exists()
         return "refused"
-    verification = verify(folder)
+    verification = verify_bundle(folder)
     assert verification.faults == ()
     (table,) = verification.manifest.tables
     assert table.rows == 200

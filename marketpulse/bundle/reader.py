@@ -1,0 +1,228 @@
+"""Reads a bundle: a folder, or a zip that may come from anybody."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol, Self
+
+from marketpulse.artifacts import MANIFEST
+from marketpulse.bundle.manifest import Manifest, parse_manifest
+from marketpulse.errors import DataError, NotFoundError
+
+# Files that operating systems add to folders and zips.
+_SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"}
+_MAX_MANIFEST_SIZE = 1 << 26  # bytes
+_UNREADABLE = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+# A zip entry is a bomb if it is larger than this, and shrank by more than this factor.
+_BOMB_SIZE, _BOMB_RATIO = 100_000_000, 200
+
+
+class Bundle:
+    """A complete bundle, a folder or a zip, to read from. Use it as a context manager.
+
+    Raises `NotFoundError` if the path does not exist. Raises `DataError` if the bundle is not
+    complete, names files outside of it, holds links, or would unpack to far more than its size.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            raise NotFoundError(
+                f"{path}: no such file or folder", hint="name the bundle's folder or zip"
+            )
+        if path.is_dir() and not (path / MANIFEST).exists():
+            raise _incomplete(path)
+        self._verified: dict[str, Path] = {}
+        self._container: _Container = _Zip(path) if path.is_file() else _Folder(path)
+        with ExitStack() as stack:
+            stack.callback(self._container.close)
+            self.manifest = self._read_manifest()
+            workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
+            self.workspace = Path(stack.enter_context(workspace))
+            self._resources = stack.pop_all()
+
+    def close(self) -> None:
+        """Close the zip and remove what was unpacked."""
+        self._resources.close()
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the bundle, unpacked if it is in a zip.
+
+        Raises `DataError` if its content is not what the manifest says.
+        """
+        if name not in self._verified:
+            if damage := self.find_damage(name):
+                raise DataError(
+                    f"{self.path}: {name}: {damage}",
+                    hint="`marketpulse verify` lists everything that changed; ask for the bundle "
+                    "again",
+                    check="MP-BND-006",
+                )
+            self._verified[name] = self._container.local_path(name, self.workspace)
+        return self._verified[name]
+
+    def find_damage(self, name: str) -> str:
+        """Compare a file with the manifest; return what is wrong with it, or an empty string."""
+        (record,) = (file for file in self.manifest.files if file.name == name)
+        size = self._container.sizes.get(name)
+        if size is None:
+            return "it is missing"
+        if size != record.bytes:
+            return f"it has {size} bytes instead of {record.bytes}"
+        try:
+            with self._container.open(name) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # IO[bytes] has readinto
+        except _UNREADABLE as error:
+            return f"it cannot be read: {error}"
+        return "" if digest == record.sha256 else "its content was changed"
+
+    def find_unlisted(self) -> list[str]:
+        """Return files that the manifest does not list, except those of systems and dead runs."""
+        listed = {MANIFEST, *(file.name for file in self.manifest.files)}
+        return [
+            name
+            for name in sorted(self._container.sizes)
+            if name not in listed
+            and not name.endswith(".part")
+            and _SYSTEM_FILES.isdisjoint(name.split("/"))
+        ]
+
+    def _read_manifest(self) -> Manifest:
+        if MANIFEST not in self._container.sizes:
+            raise _incomplete(self.path)
+        try:
+            with self._container.open(MANIFEST) as file:
+                text = file.read(_MAX_MANIFEST_SIZE)
+        except _UNREADABLE as error:
+            raise _unsafe(self.path, f"{MANIFEST} cannot be read: {error}") from error
+        return parse_manifest(text, f"{self.path}: {MANIFEST}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Container(Protocol):
+    """A folder or a zip: its files by their names, relative to the manifest."""
+
+    sizes: dict[str, int]
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file."""
+
+    def local_path(self, name: str, workspace: Path) -> Path:
+        """Return the path of a file, which may be unpacked into the workspace."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.sizes: dict[str, int] = {}
+        for entry in path.rglob("*"):
+            name = entry.relative_to(path).as_posix()
+            if entry.is_symlink():
+                raise _link(path, name)
+            if entry.is_file():
+                self.sizes[name] = entry.stat().st_size
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self._path / name).open("rb")
+
+    def local_path(self, name: str, workspace: Path) -> Path:  # noqa: ARG002 - nothing is unpacked
+        return self._path / name
+
+    def close(self) -> None:
+        return
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self._archive = _open_archive(path)
+        entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        for entry in entries:
+            _check_entry(path, entry)
+        # Whoever packs by hand may pack the folder itself: the manifest says where it is.
+        manifests = [
+            entry.filename for entry in entries if PurePosixPath(entry.filename).name == MANIFEST
+        ]
+        nearest = min(manifests, key=lambda name: name.count("/"), default=MANIFEST)
+        self._base = nearest.removesuffix(MANIFEST)
+        inside = [entry for entry in entries if entry.filename.startswith(self._base)]
+        self.sizes = {entry.filename.removeprefix(self._base): entry.file_size for entry in inside}
+        if len(self.sizes) < len(inside):
+            raise _unsafe(path, "two files have the same name")
+
+    def open(self, name: str) -> IO[bytes]:
+        return self._archive.open(self._base + name)
+
+    def local_path(self, name: str, workspace: Path) -> Path:
+        target = workspace / name
+        with self.open(name) as packed, target.open("xb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+        return target
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise DataError(
+            f"{path}: this is not a zip, or it is damaged: {error}",
+            hint="ask for it again",
+            check="MP-DAT-006",
+        ) from error
+
+
+def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
+    """Raise `DataError` for an unsafe entry: paths outside the zip, links, passwords, bombs."""
+    name, parts = entry.filename, PurePosixPath(entry.filename).parts
+    if name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
+        raise _unsafe(path, f"{name!r} is outside the bundle")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise _link(path, name)
+    if entry.flag_bits & 1:
+        raise _unsafe(path, f"{name} needs a password")
+    if entry.file_size > max(_BOMB_SIZE, _BOMB_RATIO * entry.compress_size):
+        raise DataError(
+            f"{path}: {name} would unpack from {entry.compress_size:,} to {entry.file_size:,} "
+            "bytes: this may be a zip bomb",
+            hint="if you trust it, unpack it yourself and name the folder",
+            check="MP-BND-005",
+        )
+
+
+def _unsafe(path: Path, message: str) -> DataError:
+    return DataError(
+        f"{path}: {message}", hint="pack the bundle's folder again", check="MP-BND-003"
+    )
+
+
+def _incomplete(path: Path) -> DataError:
+    return DataError(
+        f"{path}: the bundle is not complete: it has no {MANIFEST}",
+        hint="extract it again, or ask for the whole folder",
+        check="MP-BND-001",
+    )
+
+
+def _link(path: Path, name: str) -> DataError:
+    return DataError(
+        f"{path}: {name} is a symbolic link",
+        hint="a bundle holds only files: replace the link by the file",
+        check="MP-BND-004",
+    )
