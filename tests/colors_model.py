@@ -524,14 +524,14 @@ def first_rule(
 # -------------------------------------------------------------------------------- Group and order
 
 
-def compare_values(one: Value, other: Value, descending: bool) -> int:
+def compare_values(left: Value, right: Value, descending: bool) -> int:
     """Order: -1, 0 or 1 for two values of one column. Nulls come last, descending or not."""
-    if one is None or other is None:
-        return (one is None) - (other is None)
-    if one == other:
+    if left is None or right is None:
+        return (left is None) - (right is None)
+    if left == right:
         return 0
     # Both have their column's one type, so that less-than is defined.
-    ascending = -1 if one < other else 1  # type: ignore[operator] # see above
+    ascending = -1 if left < right else 1  # type: ignore[operator] # see above
     return -ascending if descending else ascending
 
 
@@ -544,7 +544,7 @@ def order_columns(columns: Sequence[Column], hierarchy: Sequence[str]) -> list[C
     return ordered + [column for column in columns if column.name not in first]
 
 
-def compare_rows(one: Row, other: Row, ordered: Sequence[Column]) -> int:
+def compare_rows(left: Row, right: Row, ordered: Sequence[Column]) -> int:
     """Order: which of two rows of a group comes first, -1, 0 or 1.
 
     By value: rank ascending, date newest first, price highest first, in the hierarchy's order;
@@ -556,13 +556,13 @@ def compare_rows(one: Row, other: Row, ordered: Sequence[Column]) -> int:
     """
     for column in ordered:
         descending = column.name in ("DATE", "PX", "MESSAGE_ID")
-        mine, theirs = one.values[column.place], other.values[column.place]
-        result = compare_values(mine, theirs, descending)
+        value, other = left.values[column.place], right.values[column.place]
+        result = compare_values(value, other, descending)
         if result != 0:
             return result
     message_id = next(column.place for column in ordered if column.name == "MESSAGE_ID")
-    for place in (message_id, *range(len(one.cells))):
-        my_text, their_text = one.cells[place], other.cells[place]
+    for place in (message_id, *range(len(left.cells))):
+        my_text, their_text = left.cells[place], right.cells[place]
         if my_text != their_text:
             return -1 if my_text < their_text else 1
     return 0
@@ -575,8 +575,8 @@ def group_rows(
     place = next(column.place for column in columns if column.name == "CUSIP")
     ordered = order_columns(columns, hierarchy)
 
-    def in_order(one: Row, other: Row) -> int:
-        return compare_rows(one, other, ordered)
+    def in_order(left: Row, right: Row) -> int:
+        return compare_rows(left, right, ordered)
 
     groups: dict[str, list[Row]] = {}
     for row in rows:
@@ -616,7 +616,7 @@ def run(
     """
     columns = columns_of(header, mapping)
     order_columns(columns, hierarchy)  # a wrong hierarchy is an error without any row, too
-    kept: list[Row] = []
+    ranked: list[Row] = []
     excluded: list[list[Cell]] = []
     rejected: list[list[Cell]] = []
     for record in records:
@@ -633,11 +633,11 @@ def run(
             continue
         rule_id = first_rule(rules, row, columns)
         if rule_id is None:
-            kept.append(row)
+            ranked.append(row)
         else:
             excluded.append([*row.cells, rule_id])
     processed: list[list[Cell]] = []
-    for group in group_rows(kept, columns, hierarchy):
+    for group in group_rows(ranked, columns, hierarchy):
         processed.extend(processed_group(group, columns))
     return Outcome(processed, excluded, rejected)
 

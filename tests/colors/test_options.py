@@ -1,9 +1,48 @@
-"""The options of a run: the defaults that depend on what becomes of the results."""
+"""RunOptions: one object for all callers, and the keywords of `run_colors`."""
+
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import pytest
+from color_tables import AT, three_colors, where
 
+from marketpulse import run_colors
 from marketpulse.colors.options import RunOptions
+from marketpulse.colors.run import run
 from marketpulse.errors import UsageError
+
+
+def test_options_and_keywords_are_the_same() -> None:
+    """`run_colors` takes the fields of RunOptions as keywords."""
+    keywords: dict[str, Any] = {
+        "rules": where("PX", "gt", 98.7),
+        "hierarchy": ["price", "rank", "date"],
+        "processed_at": AT,
+        "processing_type": "AUTOMATED",
+        "mapping": {"date": "DAY"},
+    }
+    table = three_colors(PX=[98.5, 98.6, 99.0]).rename_columns({"DATE": "DAY"})
+    by_keywords, by_options = run_colors(table, **keywords), run(table, RunOptions(**keywords))
+    assert by_keywords.summary() == by_options.summary()
+    assert by_keywords.processed == by_options.processed
+    assert by_keywords.counts.excluded == 1
+
+
+def test_options_do_not_change() -> None:
+    """Options are keyword-only and frozen; `dataclasses.replace` makes others."""
+    options = RunOptions(table="COLORS")
+    with pytest.raises(FrozenInstanceError):
+        options.table = "OTHER"  # type: ignore[misc] # wrong on purpose
+    with pytest.raises(TypeError):
+        RunOptions("COLORS")  # type: ignore[call-arg] # wrong on purpose
+    assert replace(options, table=None) == RunOptions()
+
+
+def test_an_unknown_keyword_is_an_error() -> None:
+    """A misspelled option is a TypeError that names it."""
+    wrong: dict[str, Any] = {"rule": "rules.json"}
+    with pytest.raises(TypeError, match="'rule'"):
+        run_colors(three_colors(), **wrong)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""Cells of typed columns: which are valid, and what their values are."""
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import colors_model as model
+import pyarrow as pa
+import pytest
+from color_tables import column, reasons, three_colors, where, write_colors
+
+from marketpulse import run_colors
+from marketpulse.errors import DataError
+
+
+def test_typed_columns_keep_their_types() -> None:
+    """The columns of the result have the types of the input."""
+    table = three_colors(NOTE=pa.array([b"\xff", None, b"a"]), SEEN=pa.array([True, None, False]))
+    run = run_colors(table)
+    assert run.processed is not None
+    assert run.excluded is not None
+    fields = [field for field in run.processed.schema if field.name in table.column_names]
+    assert [(field.name, field.type) for field in fields] == [
+        (field.name, field.type) for field in table.schema
+    ]
+    assert run.processed.schema.field("IS_PARENT").type == pa.bool_()
+    assert run.processed.schema.field("PARENT_MESSAGE_ID").type == pa.int64()
+    assert run.excluded.schema.names == [*table.column_names, "RULE_ID"]
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ([2.0**53, 2.0**53 - 1, -(2.0**53)], ["9007199254740992", "-9007199254740992"]),
+        ([1.0, 2.5, math.inf], ["2.5", "inf"]),
+        ([1.0, 2.0, 3.0], []),
+    ],
+)
+def test_a_float_is_an_identifier_below_2_to_the_53rd(
+    values: list[float], wrong: list[str]
+) -> None:
+    """A float that is not whole, or may have lost digits, is not an integer."""
+    run = run_colors(three_colors(MESSAGE_ID=pa.array(values)))
+    assert reasons(run) == [f"MESSAGE_ID: '{cell}' is not an integer" for cell in wrong]
+
+
+def test_a_null_in_a_pandas_column_of_integers_costs_the_identifiers() -> None:
+    """A null turns a pandas column of integers into floats, which lose the 17th digit."""
+    frame = three_colors().to_pandas()
+    assert not reasons(run_colors(frame))
+    frame["MESSAGE_ID"] = [17700000000000001, None, 3]
+    run = run_colors(frame)
+    assert reasons(run) == [
+        "MESSAGE_ID: '17700000000000000' is not an integer",
+        "MESSAGE_ID: missing",
+    ]
+
+
+def test_nan_is_null_in_a_typed_column() -> None:
+    """NaN comes last in every key and satisfies only is_null, in a rank too."""
+    table = three_colors(
+        RANK=pa.array([math.nan, 2.0, 1.0]), PX=pa.array([99.0, math.nan, 98.0]), NOTE=[1.5, 2, 3]
+    )
+    run = run_colors(table, hierarchy="price,rank,date")
+    assert column(run.processed, "MESSAGE_ID")[0] == 17700000000000001
+    assert math.isnan(column(run.processed, "PX")[-1])
+    assert column(run_colors(table).processed, "MESSAGE_ID")[-1] == 17700000000000001
+    for name, lost in (("RANK", 17700000000000001), ("PX", 17700000000000002)):
+        run = run_colors(table, rules=where(name, "is_null"))
+        assert column(run.excluded, "MESSAGE_ID") == [lost]
+        run = run_colors(table, rules=where(name, "not_equals", 1000))
+        assert lost not in column(run.excluded, "MESSAGE_ID")
+
+
+@pytest.mark.parametrize("name", ["RANK", "PX", "DATE", "MESSAGE_ID", "BID"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([True, False, None]),
+        pa.array([b"1", b"2", None]),
+        pa.array([[1], [2], None]),
+        pa.array([{"a": 1}, {"a": 2}, None]),
+        pa.array([datetime(2026, 3, 13, tzinfo=UTC), datetime(2026, 3, 12, tzinfo=UTC), None]),
+        pa.array([1, 2, None]),
+    ],
+    ids=lambda values: str(values.type).split("[", maxsplit=1)[0],
+)
+def test_a_column_of_a_type_that_does_not_fit_rejects_its_rows(name: str, values: pa.Array) -> None:
+    """Every value of a wrong type rejects its row, also in a column of a rule. Null is null."""
+    kind = model.kind_of(name)
+    if pa.types.is_timestamp(values.type) == (kind == "date"):
+        values = values if kind != "date" else values.cast(pa.int64())
+    if pa.types.is_integer(values.type) and kind != "date":
+        values = values.cast(pa.string_view()).cast(pa.binary())
+    asked = "2026-03-13" if kind == "date" else 1
+    columns: dict[str, Any] = {name: values}
+    if name == "MESSAGE_ID":  # a null is wrong there, too
+        with pytest.raises(
+            DataError, match=r"none of the 3 rows .*: MESSAGE_ID: '.*' is not .* \(2\)"
+        ):
+            run_colors(three_colors(**columns), rules=where(name, "greater_than", asked))
+        return
+    run = run_colors(three_colors(**columns), rules=where(name, "greater_than", asked))
+    wrong = [reason for reason in reasons(run) if " is not a" in reason]
+    assert len(wrong) == 2
+    assert all(reason.startswith(f"{name}: '") for reason in wrong)
+    assert run.counts.parents == 1
+
+
+def test_an_infinite_price_is_rejected_and_elsewhere_it_is_a_value() -> None:
+    """Infinity is not a number in a column of the contract, but a value in any other."""
+    table = three_colors(
+        PX=pa.array([math.inf, 1.0, 2.0]), NOTE=pa.array([1.0, math.inf, -math.inf])
+    )
+    run = run_colors(table)
+    assert reasons(run) == ["PX: 'inf' is not a number"]
+    assert run.counts.parents + run.counts.children == 2
+
+
+def test_of_several_faults_the_first_column_is_named(tmp_path: Path) -> None:
+    """The number of fields comes first, then the first faulty column in the input's order."""
+    header = "PX,RANK,MESSAGE_ID,CUSIP,DATE"
+    path = write_colors(
+        tmp_path / "in.csv",
+        *("n/a,2.5,,,x", "1,2.5,,,x", "1,2,,,x", "n/a,2.5,,", "1,2,3,A,"),
+        header=header,
+    )
+    assert reasons(run_colors(path)) == [
+        "PX: 'n/a' is not a number",
+        "RANK: '2.5' is not an integer",
+        "MESSAGE_ID: missing",
+        "4 fields instead of 5",
+    ]

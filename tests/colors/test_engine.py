@@ -1,0 +1,73 @@
+"""The engine: profile first, then one stream of rows for each output."""
+
+import pyarrow as pa
+import pytest
+from color_tables import book, rule, three_colors
+
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import prepare
+
+TABLE = three_colors(
+    CUSIP=["037833100", " 037833100", "594918104"], PX=["98.5", "n/a", "99"], NOTE=["a", "b", "c"]
+)
+
+
+def digest(table: pa.Table) -> str:
+    """The digest of a table's rows."""
+    with prepare(table, RunOptions()) as prepared:
+        return prepared.engine.profile().digest
+
+
+def test_the_profile_counts_rows_and_rejected_rows() -> None:
+    """The profile has the numbers before any output is streamed."""
+    with prepare(TABLE, RunOptions()) as prepared:
+        profile = prepared.engine.profile()
+        assert (profile.rows, profile.rejected) == (3, 1)
+
+
+def test_the_digest_depends_on_the_rows_and_not_on_their_order() -> None:
+    """Sorted rows have the same digest; one row more, or another cell, has another."""
+    reverse = TABLE.take([2, 1, 0])
+    other = TABLE.set_column(5, "NOTE", pa.array(["a", "b", "d"]))
+    assert digest(TABLE) == digest(reverse)
+    assert len({digest(TABLE), digest(TABLE[:2]), digest(other)}) == 3
+
+
+def test_outputs_can_be_streamed_in_any_order_and_again() -> None:
+    """A reader may be asked for after another, and a second time, with the same rows."""
+    options = RunOptions(rules=book(rule({"column": "NOTE", "operator": "equals", "value": "c"})))
+    with prepare(TABLE, options) as prepared:
+        engine = prepared.engine
+        engine.profile()
+        first = [engine.rejected().read_all(), engine.excluded().read_all()]
+        processed = engine.processed([]).read_all()
+        assert [engine.rejected().read_all(), engine.excluded().read_all()] == first
+        assert engine.funnel() == [(1, 1)]
+    assert processed["MESSAGE_ID"].to_pylist() == [17700000000000001]
+    assert processed["CUSIP"].to_pylist() == ["037833100"]
+    assert first[0]["REASON"].to_pylist() == ["PX: 'n/a' is not a number"]
+    assert first[1]["RULE_ID"].to_pylist() == ["1"]
+
+
+@pytest.mark.parametrize("rank", [0, 7])
+def test_warnings_are_counted_as_rows_are_streamed(rank: int) -> None:
+    """Odd ranks and invalid CUSIPs of processed rows count; before streaming there are none."""
+    table = three_colors(CUSIP=["037833100", "037833101", "037833101"], RANK=[1, 6, rank])
+    with prepare(table, RunOptions()) as prepared:
+        prepared.engine.profile()
+        assert prepared.engine.warnings() == {"cusip": 0, "rank": 0}
+        prepared.engine.processed([]).read_all()
+        assert prepared.engine.warnings() == {"cusip": 2, "rank": 1}
+
+
+def test_constants_stand_between_the_columns_and_the_marks() -> None:
+    """A constant column has the same value in every row."""
+    field = pa.field("RUN_ID", pa.string())
+    with prepare(TABLE, RunOptions()) as prepared:
+        prepared.engine.profile()
+        table = prepared.engine.processed([(field, pa.scalar("x"))]).read_all()
+    assert table.column_names == [
+        *TABLE.column_names,
+        *("RUN_ID", "IS_PARENT", "PARENT_MESSAGE_ID", "CHILDREN_COUNT", "GROUP_POSITION"),
+    ]
+    assert table["RUN_ID"].to_pylist() == ["x", "x"]

@@ -1,0 +1,91 @@
+"""Rejected rows: how many a run allows, and what its error says."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from color_tables import column, reasons, where, write_colors
+
+from marketpulse import run_colors
+from marketpulse.errors import DataError, UsageError
+
+
+def test_where_no_row_can_be_used_the_run_fails(tmp_path: Path) -> None:
+    """The message has the commonest reasons, the hint a remedy for each; nothing is written."""
+    lines = ("1,A,1,3/13/2026,1,x", "2,A,1,3/12/2026,1,x", "3,A,1", "x,A,,,,", "5,,1,,1,x")
+    path = write_colors(tmp_path / "in.csv", *lines)
+    with pytest.raises(DataError) as raised:
+        run_colors(path, output=tmp_path / "out", max_rejected=5)
+    assert raised.value.check == "MP-DAT-020"
+    assert raised.value.message == (
+        "none of the 5 rows can be used: DATE: '3/13/2026' is not a date (2); "
+        "3 fields instead of 6 (1); MESSAGE_ID: 'x' is not an integer (1); CUSIP: missing (1)"
+    )
+    for words in (
+        "DATE: write dates as 2026-03-13",
+        "MESSAGE_ID: export",
+        "--map CUSIP=",
+        "quotes",
+    ):
+        assert words in raised.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_excluded_row_can_be_used(tmp_path: Path) -> None:
+    """Rules may take every row that is not rejected: that is a run."""
+    path = write_colors(tmp_path / "in.csv", "1,A,1,2026-03-13,1,x", "1,A,1,2026-03-13,n/a,x")
+    run = run_colors(path, rules=where("NOTE", "equals", "x"), output=tmp_path / "out")
+    assert (run.counts.read, run.counts.excluded, run.counts.rejected) == (2, 1, 1)
+
+
+def test_rejected_rows_come_back(tmp_path: Path) -> None:
+    """A row that cannot be used comes back as it arrived, with its reason."""
+    lines = ("1,,1,2026-03-13,1,x", "1,A,1,2026-03-13,1", "x,A,,,,", "1,A,1,2026-03-13,1,x")
+    run = run_colors(write_colors(tmp_path / "in.csv", *lines))
+    assert reasons(run) == [
+        "CUSIP: missing",
+        "5 fields instead of 6",
+        "MESSAGE_ID: 'x' is not an integer",
+    ]
+    assert column(run.rejected, "RAW_LINE") == [None, "1,A,1,2026-03-13,1", None]
+    assert column(run.rejected, "MESSAGE_ID") == ["1", None, "x"]
+
+
+def test_more_rejected_rows_than_allowed_end_the_run(tmp_path: Path) -> None:
+    """Beyond max_rejected nothing is written, and the commonest reasons are told."""
+    lines = ("1,A,1,2026-03-13,n/a,x", "2,A,1,2026-03-13,n/a,x", "3,A,1", "4,A,1,2026-03-13,1,x")
+    path = write_colors(tmp_path / "in.csv", *lines)
+    assert run_colors(path, max_rejected=3).counts.rejected == 3
+    with pytest.raises(DataError, match=r"3 of 4 rows .* PX: 'n/a' is not a number \(2\)"):
+        run_colors(path, max_rejected=2, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "fails"),
+    [
+        ("75%", False),
+        ("75.0 %", False),
+        ("74.99%", True),
+        ("0%", True),
+        ("100%", False),
+        ("3", False),
+    ],
+)
+def test_a_share_of_the_rows_may_be_rejected(limit: str, fails: bool, tmp_path: Path) -> None:
+    """A limit of rejected rows may be a share of the rows read, counted exactly."""
+    lines = ("1,A,1,2026-03-13,n/a,x", "2,A,1,2026-03-13,n/a,x", "3,A,1", "4,A,1,2026-03-13,1,x")
+    path = write_colors(tmp_path / "in.csv", *lines)
+    if fails:
+        with pytest.raises(DataError, match=re.escape(f"more than --max-rejected {limit}:")):
+            run_colors(path, max_rejected=limit)
+    else:
+        assert run_colors(path, max_rejected=limit).counts.rejected == 3
+
+
+@pytest.mark.parametrize("limit", ["few", "-1", "101%", "%", "1/2", "", "5.5", -1])
+def test_an_invalid_limit_is_an_error(limit: Any) -> None:
+    """What is neither a number of rows nor a share of them is told before anything is read."""
+    with pytest.raises(UsageError, match="--max-rejected"):
+        run_colors("no such file", max_rejected=limit)
