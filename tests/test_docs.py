@@ -1,5 +1,6 @@
 """The documentation: each command runs, each JSON example matches, each name exists."""
 
+import ast
 import csv
 import json
 import os
@@ -322,6 +323,34 @@ def test_every_check_is_documented() -> None:
     }
     listed = re.findall(r"^\| (MP-[A-Z]+-\d+) \|", EXIT_CODES, re.MULTILINE)
     assert sorted(listed) == sorted(used)
+
+
+def texts_of_the_code() -> list[str]:
+    """Every string of the package; a value that is filled in is an ellipsis."""
+    texts = []
+    for path in (ROOT / "marketpulse").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (
+                    part.value if isinstance(part, ast.Constant) else "..." for part in node.values
+                )
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return texts
+
+
+def test_every_quoted_message_exists() -> None:
+    """The table of the extraction guide quotes messages as the code has them."""
+    guide = (ROOT / "docs" / "ORACLE_EXTRACTION_INSTRUCTIONS.md").read_text(encoding="utf-8")
+    rows = [line for line in guide.splitlines() if line.startswith("| ") and "(MP-" in line]
+    assert len(rows) > 10
+    texts = texts_of_the_code()
+    for row in rows:
+        for message in re.findall("`([^`]+)`", row.split(" | ")[0]):
+            parts = [part.strip() for part in message.split("...") if part.strip()]
+            for part in parts:
+                assert any(part in text for text in texts), message
 
 
 def test_every_setting_is_documented() -> None:

@@ -136,11 +136,17 @@ InputNames = Annotated[
 ]
 TableNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TABLE", help="Tables to read (default: the only one of the source)."),
+    typer.Argument(
+        metavar="TABLE", help="Tables to read (default: ORACLE_TABLE_NAME, or the only table)."
+    ),
 ]
 TableName = Annotated[
     str | None,
-    typer.Option("--table", metavar="NAME", help="Table to read, if the source has several."),
+    typer.Option(
+        "--table",
+        metavar="NAME",
+        help="Table to read (default: ORACLE_TABLE_NAME, or the only table).",
+    ),
 ]
 WhereCondition = Annotated[
     str | None,
@@ -376,6 +382,8 @@ DoctorBucket = Annotated[
     ),
 ]
 DemoFolder = Annotated[
-    Path, typer.Argument(metavar="[FOLDER]", help="Write the files of the tour to FOLDER.")
+    Path, typer.Argument(metavar="FOLDER", help="Write the files of the tour to FOLDER.")
 ]
-DemoRows = Annotated[int, typer.Option("--rows", min=1, help="Number of colors to make.")]
+DemoRows = Annotated[
+    int, typer.Option("--rows", min=1, metavar="N", help="Number of colors to make.")
+]
