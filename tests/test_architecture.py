@@ -32,7 +32,7 @@ DOORS = {
     "typer": {"cli"},
     "xlsxwriter": {"formats.xlsx"},
 }
-LONGEST_BODY = 45  # lines
+LONGEST_BODY = 55  # lines: the routes of the HTTP API stand in one function
 SCRIPTS = {"install.py", "terraform/build_function.py"}  # run by their path, never imported
 
 
@@ -40,7 +40,7 @@ def layers() -> list[list[str]]:
     """The layers as docs/architecture.md draws them, from the top: what imports, then what is."""
     drawing = re.search(r"```text\n(.*?)```", DRAWING, re.DOTALL)
     assert drawing, "docs/architecture.md draws no layers"
-    # A line is a label of two words at most, a gap, then names between dots.
+    # A line is a label, a gap, and the names between dots.
     rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in drawing[1].splitlines()]
     return [re.split(r" · ", names) for _, names in rows]
 

@@ -25,7 +25,7 @@ _WAITS = (0.0, 0.0)  # a new session is opened at once: connecting has its own w
 T = TypeVar("T")
 
 
-class Session(Protocol):
+class CatalogSession(Protocol):
     """The part of a database session that the catalog needs."""
 
     @property
@@ -47,7 +47,7 @@ class Catalog:
     lost meanwhile.
     """
 
-    def __init__(self, session: Session, *, system: bool = False) -> None:
+    def __init__(self, session: CatalogSession, *, system: bool = False) -> None:
         self._session = session
         self._system = system  # whether to list Oracle's own schemas
         self._relations: dict[str, Relation] = {}

@@ -30,7 +30,7 @@ from marketpulse.sources.oracle.errors import is_network_error, translate_error
 from marketpulse.sources.oracle.identifiers import fold_identifier
 from marketpulse.sources.oracle.retries import retry
 from marketpulse.sources.oracle.timeouts import call_within
-from marketpulse.sources.oracle.tns import Address, Service, probe
+from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
 
 if TYPE_CHECKING:
     from marketpulse.settings import OracleSettings
@@ -204,7 +204,7 @@ class OracleDatabase:
                 self.close()
             raise translated from error
 
-    def probe(self, seconds: float) -> Service:
+    def probe(self, seconds: float) -> ServiceAnswer:
         """Probe the listener for the service, without logging in. Raises what it finds wrong."""
         return probe(self.address, seconds, self.tls_context())
 

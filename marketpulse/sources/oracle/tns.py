@@ -53,13 +53,15 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceAnswer:
     """A listener's answer about a service: whether it requires native network encryption."""
 
     encryption_required: bool
 
 
-def probe(address: Address, seconds: float, tls_context: ssl.SSLContext | None = None) -> Service:
+def probe(
+    address: Address, seconds: float, tls_context: ssl.SSLContext | None = None
+) -> ServiceAnswer:
     """Run all steps against each endpoint in turn; return the first service found.
 
     Raises the first endpoint's error, see the steps, if no endpoint has the service.
@@ -172,7 +174,9 @@ def start_tls(
         ) from error
 
 
-def request_service(connection: socket.socket, endpoint: Endpoint, descriptor: str) -> Service:
+def request_service(
+    connection: socket.socket, endpoint: Endpoint, descriptor: str
+) -> ServiceAnswer:
     """Send a CONNECT packet with this descriptor, and read the answer. This does not log in.
 
     Raises `UnreachableError` if nothing answers or it is not a listener, `NotFoundError` if the
@@ -196,7 +200,7 @@ def request_service(connection: socket.socket, endpoint: Endpoint, descriptor: s
         code = re.search(rb"\(ERR=(\d+)\)", packet)
         raise refusal_error(int(code[1]) if code else 0, endpoint, descriptor)
     flags = packet[_FLAGS_OFFSET] if kind == _ACCEPT and len(packet) > _FLAGS_OFFSET else 0
-    return Service(encryption_required=bool(flags & _ENCRYPTION_REQUIRED))
+    return ServiceAnswer(encryption_required=bool(flags & _ENCRYPTION_REQUIRED))
 
 
 def refusal_error(code: int, endpoint: object, descriptor: str) -> NotFoundError | UnreachableError:
