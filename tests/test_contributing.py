@@ -76,14 +76,14 @@ def test_the_paths_exist() -> None:
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("LAYERS", "tests/test_architecture.py"),
+        ("DOORS", "tests/test_architecture.py"),
         ("FORMATS", "marketpulse/formats/__init__.py"),
         ("BY_SUFFIX", "marketpulse/formats/__init__.py"),
         ("prepare_scan", "marketpulse/formats/parquet.py"),
         ("read_back", "marketpulse/formats/parquet.py"),
         ("Source", "marketpulse/sources/base.py"),
         ("open_source", "marketpulse/sources/__init__.py"),
-        ("SOURCES", "tests/sources/test_sources.py"),
+        ("SOURCES", "tests/sources/test_contract.py"),
         ("Operator", "marketpulse/colors/rules/model.py"),
         ("_ARROW_TYPES", "marketpulse/sources/oracle/columns.py"),
         ("_CONVERSIONS", "marketpulse/sources/oracle/columns.py"),
