@@ -62,7 +62,7 @@ def test_all_layers_in_their_order(server: OracleServer) -> None:
     assert set(states.values()) == {"ok", "skipped"}
     details = {step.layer: step.detail for step in steps}
     assert details["privileges"].endswith("COLORS_TABLE can be read")
-    assert len(server.seen.logins) == 1
+    assert len(server.record.logins) == 1
 
 
 def test_the_first_failure_ends_the_test(server: OracleServer) -> None:
@@ -74,7 +74,7 @@ def test_the_first_failure_ends_the_test(server: OracleServer) -> None:
     last = steps[-1]
     assert (last.state, last.check, last.exit_code) == ("failed", "MP-LOG-001", 5)
     assert last.hint
-    assert len(server.seen.logins) == 1
+    assert len(server.record.logins) == 1
 
 
 def test_missing_settings_fail_the_first_step() -> None:
@@ -103,7 +103,7 @@ def test_steps_arrive_one_by_one(server: OracleServer) -> None:
             DoctorOptions(settings=lambda: server_settings(server), region="us-east-1")
         )
         assert next(steps).layer == "settings"
-        assert server.seen.logins == []
+        assert server.record.logins == []
 
 
 def test_an_invalid_bucket_is_refused_before_the_first_step() -> None:

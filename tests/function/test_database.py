@@ -38,24 +38,24 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
     """
     call({"time": AT})
     cloud.database.users["ANALYST"] = SECOND
-    logins = len(cloud.database.seen.logins)
+    logins = len(cloud.database.record.logins)
     for _ in range(3):  # AWS tries an event twice more
         with pytest.raises(LoginError, match="ORA-01017") as refused:
             call({"time": AT})
     with pytest.raises(LoginError):
         events.service().tables()
     assert refused.value.check == "MP-LOG-001"
-    assert len(cloud.database.seen.logins) - logins == 1
+    assert len(cloud.database.record.logins) - logins == 1
 
     cloud.put(password=SECOND)
     assert call({"time": AT})["rows"]["read"] > 100
     cloud.put(password=FIRST)
     eager = Service(os.environ, seconds=0)
-    logins = len(cloud.database.seen.logins)
+    logins = len(cloud.database.record.logins)
     for _ in range(2):
         with pytest.raises(LoginError):
             eager.tables()
-    assert len(cloud.database.seen.logins) - logins == 2
+    assert len(cloud.database.record.logins) - logins == 2
 
 
 def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:
@@ -64,9 +64,9 @@ def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:
     tables = service.tables()
     cloud.database.users["ANALYST"] = SECOND
     cloud.put(password=SECOND)
-    logins = len(cloud.database.seen.logins)
+    logins = len(cloud.database.record.logins)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: service.tables(), range(8)))
 
     assert answers == [tables] * 8
-    assert len(cloud.database.seen.logins) - logins == 8 + 1
+    assert len(cloud.database.record.logins) - logins == 8 + 1

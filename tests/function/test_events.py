@@ -48,14 +48,14 @@ def test_invalid_events(cloud: Cloud, event: dict[str, Any]) -> None:
     """An unknown key or a wrong type fails before a login."""
     with pytest.raises(UsageError):
         call(event)
-    assert cloud.database.seen.connections == 0
+    assert cloud.database.record.connections == 0
 
 
 def test_the_application_creates_the_service_at_once(cloud: Cloud) -> None:
     """Requests in several threads would each create a service and log in."""
     events.application()
 
-    assert cloud.database.seen.logins == []
+    assert cloud.database.record.logins == []
     assert events.service.cache_info().currsize == 1
 
 

@@ -84,7 +84,7 @@ def test_the_condition_of_the_guide(cloud: Cloud) -> None:
 
     assert none["rows"]["read"] == 0
     assert every["rows"]["read"] > 100
-    assert any("SYSDATE" in statement.sql for statement in cloud.database.seen.statements)
+    assert any("SYSDATE" in statement.sql for statement in cloud.database.record.statements)
 
 
 @pytest.mark.parametrize(

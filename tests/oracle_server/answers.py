@@ -1,6 +1,6 @@
-"""What the engine says to the session: described columns and rows, or an error as Oracle words it.
+"""The interface between the protocol and the engine: values, columns, answers, errors.
 
-The protocol's layers know nothing of SQL, the engine nothing of bytes; both know this.
+The protocol's layers do not know SQL, the engine does not know bytes. Both use this module.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A DATE or TIMESTAMP, wider than Python's: years before 1, nanoseconds, an offset.
+class Timestamp:
+    """A DATE or TIMESTAMP with a wider range than Python's: years BC, nanoseconds, an offset.
 
-    The fields are local to `offset_minutes`, where there is one. Year 0 does not exist; -44 is
-    44 BC.
+    The fields are local to `offset_minutes`, if there is one. Year -44 is 44 BC, there is no 0.
     """
 
     year: int
@@ -31,7 +30,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class DayInterval:
-    """INTERVAL DAY TO SECOND; all parts carry the one sign."""
+    """INTERVAL DAY TO SECOND; all parts have the same sign."""
 
     days: int
     seconds: int
@@ -47,18 +46,18 @@ class MonthInterval:
 
 # NUMBER: Decimal or int. BINARY_*: float. Character types, LOBs of them, LONG, ROWID: str.
 # RAW, LONG RAW, BLOB: bytes. BOOLEAN: bool. None is NULL.
-# In str, U+10FF80 to U+10FFFF stand for the single bytes 0x80 to 0xFF sent as they are: text that
-# is broken in the database's character set.
-Value = None | bool | int | Decimal | float | str | bytes | Moment | DayInterval | MonthInterval
+# In str, U+10FF80 to U+10FFFF stand for the single bytes 0x80 to 0xFF: text that is invalid in the
+# database's character set.
+Value = None | bool | int | Decimal | float | str | bytes | Timestamp | DayInterval | MonthInterval
 
 
 @dataclass(frozen=True)
 class OracleType:
-    """A column's type; `name` is the dictionary's word without its figures.
+    """A column's type; `name` is the dictionary's name without arguments.
 
-    So NUMBER, TIMESTAMP, TIMESTAMP WITH LOCAL TIME ZONE, INTERVAL DAY TO SECOND, VARCHAR2.
-    `precision` and `scale` None are unconstrained; a TIMESTAMP's fraction is its `scale`; `length`
-    counts characters where `by_character`, else bytes.
+    For example NUMBER, VARCHAR2, TIMESTAMP WITH LOCAL TIME ZONE, INTERVAL DAY TO SECOND. None as
+    `precision` or `scale` means no limit; `scale` is also the fraction of a TIMESTAMP. `length`
+    counts characters if `by_character`, else bytes.
     """
 
     name: str
@@ -69,8 +68,8 @@ class OracleType:
 
 
 @dataclass(frozen=True)
-class Described:
-    """A column of an answer."""
+class ColumnInfo:
+    """A column of a result."""
 
     name: str
     type: OracleType
@@ -79,14 +78,14 @@ class Described:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement gives; no columns where it is no query."""
+    """The result of a statement; without columns if it is not a query."""
 
-    columns: Sequence[Described] = ()
+    columns: Sequence[ColumnInfo] = ()
     rows: Iterable[Sequence[Value]] = ()
 
 
 class OracleError(Exception):
-    """An error as Oracle gives it: `text` begins with `ORA-nnnnn: `, `position` is in the SQL."""
+    """An error of Oracle: `text` begins with `ORA-nnnnn: `, `position` is an offset in the SQL."""
 
     def __init__(self, code: int, text: str, position: int = 0) -> None:
         super().__init__(text)
@@ -95,21 +94,18 @@ class OracleError(Exception):
         self.position = position
 
 
-class Conversation(Protocol):
+class EngineSession(Protocol):
     """The engine's side of one session."""
 
     def execute(self, sql: str, binds: Sequence[Value]) -> Answer:
-        """Run a statement; binds by position, one per occurrence of a placeholder.
-
-        Raises `OracleError`.
-        """
+        """Run a statement with binds by position, one per placeholder. Raises `OracleError`."""
 
     def close(self) -> None:
-        """End it."""
+        """End the session."""
 
 
 class Engine(Protocol):
-    """What runs SQL."""
+    """Runs SQL."""
 
-    def converse(self, user: str, time_zone_minutes: int = 0) -> Conversation:
-        """Begin a session of this user, named as the dictionary spells it."""
+    def open_session(self, user: str, time_zone_minutes: int = 0) -> EngineSession:
+        """Open a session of this user; the name is as the dictionary spells it."""

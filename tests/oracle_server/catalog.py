@@ -1,4 +1,4 @@
-"""What a database holds: tables and their rows, and the dictionary's views of them."""
+"""The content of a database: tables with rows, and the rows of the dictionary's views."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sqlalchemy.dialects.oracle.types import LONG, NUMBER, RAW
 from sqlalchemy.types import DateTime
 
 from oracle_server.answers import OracleType, Value
-from oracle_server.values import type_of
+from oracle_server.values import parse_type
 
 _CREATED = datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001 - a DATE has no zone
 _NATIONAL = {"NVARCHAR2", "NCHAR"}
-# Views beside those that SQLAlchemy declares, with their columns.
+# Views that SQLAlchemy does not declare, with their columns.
 OTHERS: Mapping[str, Sequence[str]] = {
     "dual": ("dummy",),
     "nls_database_parameters": ("parameter", "value"),
@@ -27,36 +27,36 @@ OTHERS: Mapping[str, Sequence[str]] = {
     "v$session_connect_info": ("sid", "network_service_banner"),
 }
 PRIVILEGED = {name for name in OTHERS if name.startswith("v$")}
-_ALIASED = [it.element for it in vars(dictionary).values() if isinstance(it, Alias)]
-_DECLARED = [it for it in _ALIASED if isinstance(it, TableClause)]
-LONGS = {it.name for table in _DECLARED for it in table.columns if isinstance(it.type, LONG)}
+_ALIASES = [item.element for item in vars(dictionary).values() if isinstance(item, Alias)]
+_VIEWS = [view for view in _ALIASES if isinstance(view, TableClause)]
+LONGS = {column.name for view in _VIEWS for column in view.columns if isinstance(column.type, LONG)}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column; its type as DDL has it."""
+    """A column with its type as in DDL."""
 
     name: str
-    words: str
+    ddl_type: str
     nullable: bool = True
     comment: str = ""
     default: str = ""
     hidden: bool = False
     virtual: bool = False
-    made_by: str = ""  # the owner of a user's type
+    type_owner: str = ""  # of a user-defined type
 
     @property
     def type(self) -> OracleType:
-        """The type in parts."""
-        return type_of(self.words)
+        """The parsed type."""
+        return parse_type(self.ddl_type)
 
 
 @dataclass(frozen=True)
 class Table:
     """A table or a view, and its rows.
 
-    `visible_to` and `readable_by` are the users who see it in the dictionary, and who may read it;
-    None is everybody.
+    `visible_to` are the users who see it in the dictionary, `readable_by` those who may read it;
+    None means all users.
     """
 
     name: str
@@ -75,14 +75,14 @@ class Table:
     visible_to: Iterable[str] | None = None
     readable_by: Iterable[str] | None = None
 
-    def seen_by(self, user: str) -> bool:
-        """Whether the dictionary shows it to this user."""
+    def is_visible_to(self, user: str) -> bool:
+        """Return whether the dictionary shows the table to this user."""
         return self.visible_to is None or user == self.schema or user in self.visible_to
 
 
 @dataclass(frozen=True)
 class Synonym:
-    """Another name for a table, here or behind a database link."""
+    """Another name for a table, here or in another database."""
 
     name: str
     target: str
@@ -93,7 +93,7 @@ class Synonym:
 
 @dataclass(frozen=True)
 class Catalog:
-    """A database. `may_see_v` is whether users may read the V$ views."""
+    """A database; `may_see_v` allows users to read the V$ views."""
 
     tables: Sequence[Table]
     synonyms: Sequence[Synonym] = ()
@@ -102,13 +102,13 @@ class Catalog:
     scn: int = 8_765_432
 
     def views(self, user: str) -> dict[str, list[dict[str, Any]]]:
-        """The rows of each dictionary view as this user sees it; what is not told is null."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for view, row in self._lines(user):
-            found.setdefault(view, []).append(row)
-        return found
+        """Return the rows of each dictionary view for this user; missing columns are null."""
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for view, row in self._view_rows(user):
+            rows.setdefault(view, []).append(row)
+        return rows
 
-    def _lines(self, user: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _view_rows(self, user: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "dual", {"dummy": "X"}
         yield "v$database", {"current_scn": self.scn, "name": "MARKETDB"}
         for name, value in (
@@ -117,7 +117,7 @@ class Catalog:
         ):
             yield "nls_database_parameters", {"parameter": name, "value": value}
         yield "session_privs", {"privilege": "CREATE SESSION"}
-        users = {*self.system_users, *(it.schema for it in self.tables), user}
+        users = {*self.system_users, *(table.schema for table in self.tables), user}
         for number, name in enumerate(sorted(users)):
             maintained = "Y" if name in self.system_users else "N"
             yield "all_users", {
@@ -131,12 +131,12 @@ class Catalog:
                 "db_link": synonym.link,
             }  # fmt: skip
         for number, table in enumerate(self.tables):
-            if table.seen_by(user):
-                yield from _lines_of(table, number + 100)
+            if table.is_visible_to(user):
+                yield from _table_rows(table, number + 100)
 
 
-def _lines_of(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    place = {"owner": table.schema, "table_name": table.name}
+def _table_rows(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    table_columns = {"owner": table.schema, "table_name": table.name}
     yield "all_objects", {
         "owner": table.schema, "object_name": table.name, "object_id": number,
         "object_type": "VIEW" if table.kind == "VIEW" else "TABLE", "created": _CREATED,
@@ -144,7 +144,7 @@ def _lines_of(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]
         "secondary": "N",
     }  # fmt: skip
     yield "all_tab_comments", {
-        **place, "table_type": table.kind, "comments": table.comment or None,
+        **table_columns, "table_type": table.kind, "comments": table.comment or None,
     }  # fmt: skip
     if table.kind == "VIEW":
         yield "all_views", {
@@ -152,7 +152,7 @@ def _lines_of(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]
         }  # fmt: skip
     else:
         yield "all_tables", {
-            **place, "num_rows": table.num_rows, "last_analyzed": table.analyzed,
+            **table_columns, "num_rows": table.num_rows, "last_analyzed": table.analyzed,
             "avg_row_len": None if table.num_rows is None else 100, "partitioned": "NO",
             "temporary": "N", "nested": "NO", "dropped": "NO", "secondary": "N",
             "status": "VALID", "compression": "DISABLED", "tablespace_name": "USERS",
@@ -165,11 +165,11 @@ def _lines_of(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]
             "owner": table.schema, "mview_name": table.name, "comments": table.comment or None,
         }  # fmt: skip
     for position, column in enumerate(table.columns, 1):
-        yield "all_tab_cols", {**place, **_column(column, position)}
+        yield "all_tab_cols", {**table_columns, **_column(column, position)}
         yield "all_col_comments", {
-            **place, "column_name": column.name, "comments": column.comment or None,
+            **table_columns, "column_name": column.name, "comments": column.comment or None,
         }  # fmt: skip
-    yield from _constraints(table, place)
+    yield from _constraints(table, table_columns)
 
 
 def _column(column: Column, position: int) -> dict[str, Any]:
@@ -197,39 +197,48 @@ def _column(column: Column, position: int) -> dict[str, Any]:
         "data_default": column.default or None, "column_id": None if column.hidden else position,
         "internal_column_id": position, "hidden_column": "YES" if column.hidden else "NO",
         "virtual_column": "YES" if column.virtual else "NO", "default_on_null": "NO",
-        "data_type_owner": column.made_by or ("PUBLIC" if kind.name == "XMLTYPE" else None),
+        "data_type_owner": column.type_owner or ("PUBLIC" if kind.name == "XMLTYPE" else None),
     }  # fmt: skip
 
 
-def _constraints(table: Table, place: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _constraints(
+    table: Table, table_columns: dict[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     keys = [("P", f"{table.name}_PK"[:128], table.primary_key)] if table.primary_key else []
-    keys += [("U", f"{table.name}_U{n}"[:128], it) for n, it in enumerate(table.unique)]
+    keys += [
+        ("U", f"{table.name}_U{number}"[:128], columns)
+        for number, columns in enumerate(table.unique)
+    ]
     for kind, name, columns in keys:
-        yield from _constraint(place, kind, name, columns, {"index_name": name})
+        yield from _constraint(table_columns, kind, name, columns, {"index_name": name})
         yield from _index(table, name, columns, unique=True)
     for number, (columns, target, _) in enumerate(table.foreign_keys):
         owner, _, other = target.partition(".")
-        told = {"r_owner": owner, "r_constraint_name": f"{other}_PK", "delete_rule": "NO ACTION"}
-        yield from _constraint(place, "R", f"{table.name}_R{number}", columns, told)
-    checks = [f'"{it.name}" IS NOT NULL' for it in table.columns if not it.nullable]
+        details = {"r_owner": owner, "r_constraint_name": f"{other}_PK", "delete_rule": "NO ACTION"}
+        yield from _constraint(table_columns, "R", f"{table.name}_R{number}", columns, details)
+    checks = [f'"{column.name}" IS NOT NULL' for column in table.columns if not column.nullable]
     for number, check in enumerate([*checks, *table.checks]):
-        told = {"search_condition": check, "search_condition_vc": check}
+        details = {"search_condition": check, "search_condition_vc": check}
         yield from _constraint(
-            place, "C", f"{table.name}_C{number}", (table.columns[0].name,), told
+            table_columns, "C", f"{table.name}_C{number}", (table.columns[0].name,), details
         )
     for name, columns in table.indexes.items():
         yield from _index(table, name, columns, unique=False)
 
 
 def _constraint(
-    place: Mapping[str, str], kind: str, name: str, columns: Sequence[str], told: Mapping[str, Any]
+    table_columns: Mapping[str, str],
+    kind: str,
+    name: str,
+    columns: Sequence[str],
+    details: Mapping[str, Any],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "all_constraints", {
-        **place, "constraint_name": name, "constraint_type": kind, "status": "ENABLED", **told,
+        **table_columns, "constraint_name": name, "constraint_type": kind, "status": "ENABLED", **details,
     }  # fmt: skip
     for position, column in enumerate(columns, 1):
         yield "all_cons_columns", {
-            **place, "constraint_name": name, "column_name": column,
+            **table_columns, "constraint_name": name, "column_name": column,
             "position": None if kind == "C" else position,
         }  # fmt: skip
 
@@ -237,40 +246,43 @@ def _constraint(
 def _index(
     table: Table, name: str, columns: Sequence[str], *, unique: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    known = {it.name for it in table.columns}
-    functional = any(it not in known for it in columns)
-    place = {"table_owner": table.schema, "table_name": table.name, "index_name": name}
+    known = {column.name for column in table.columns}
+    functional = any(column not in known for column in columns)
+    table_columns = {"table_owner": table.schema, "table_name": table.name, "index_name": name}
     yield "all_indexes", {
-        **place, "owner": table.schema, "table_type": "TABLE", "status": "VALID",
+        **table_columns, "owner": table.schema, "table_type": "TABLE", "status": "VALID",
         "index_type": "FUNCTION-BASED NORMAL" if functional else "NORMAL",
         "uniqueness": "UNIQUE" if unique else "NONUNIQUE", "compression": "DISABLED",
     }  # fmt: skip
     for position, column in enumerate(columns, 1):
-        whole = column in known
+        is_column = column in known
         yield "all_ind_columns", {
-            **place, "index_owner": table.schema, "column_position": position, "descend": "ASC",
-            "column_name": column if whole else f"SYS_NC{position:05}$", "column_length": 22,
+            **table_columns, "index_owner": table.schema, "column_position": position, "descend": "ASC",
+            "column_name": column if is_column else f"SYS_NC{position:05}$", "column_length": 22,
         }  # fmt: skip
-        if not whole:
+        if not is_column:
             yield "all_ind_expressions", {
-                **place, "index_owner": table.schema, "column_position": position,
+                **table_columns, "index_owner": table.schema, "column_position": position,
                 "column_expression": column,
             }  # fmt: skip
 
 
 def view_columns() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Each dictionary view with its columns, and the type of each for DuckDB."""
-    for table in _DECLARED:
-        name = table.name.removesuffix(dictionary.DB_LINK_PLACEHOLDER)
-        yield name, [(it.name, _stored(it.type)) for it in table.columns]
+    """Yield each dictionary view, its columns and their types in DuckDB."""
+    for view in _VIEWS:
+        name = view.name.removesuffix(dictionary.DB_LINK_PLACEHOLDER)
+        yield name, [(column.name, _duckdb_type(column.type)) for column in view.columns]
     for name, columns in OTHERS.items():
         yield (
             name,
-            [(it, "BIGINT" if it in {"current_scn", "sid"} else "VARCHAR") for it in columns],
+            [
+                (column, "BIGINT" if column in {"current_scn", "sid"} else "VARCHAR")
+                for column in columns
+            ],
         )
 
 
-def _stored(kind: object) -> str:
+def _duckdb_type(kind: object) -> str:
     if isinstance(kind, NUMBER):
         return "BIGINT"
     if isinstance(kind, RAW):

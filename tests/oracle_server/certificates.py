@@ -1,4 +1,4 @@
-"""Certificates for servers of the tests."""
+"""TLS certificates for test servers."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS for 127.0.0.1, and a wallet that trusts it."""
+    """Create a certificate for 127.0.0.1; return the server's context and a wallet's folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
-    made = (
+    certified = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -29,7 +29,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    public = made.public_bytes(serialization.Encoding.PEM)
+    public = certified.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

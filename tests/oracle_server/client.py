@@ -51,7 +51,7 @@ def oracle_environment(server: OracleServer) -> dict[str, str]:
 
 def assert_read_only(server: OracleServer) -> None:
     """Assert that all statements only read, and that an independent grammar of Oracle has them."""
-    statements = {statement.sql for statement in server.seen.statements}
+    statements = {statement.sql for statement in server.record.statements}
     assert statements
     linter = Linter(dialect="oracle")
     for sql in statements:

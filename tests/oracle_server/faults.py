@@ -1,10 +1,10 @@
-"""What may go wrong with the server: on purpose, and as often as it is told."""
+"""Faults that a test makes the server have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# As Oracle words them.
+# Oracle's own texts.
 TEXTS = {
     28: "your session has been killed",
     942: "table or view does not exist",
@@ -20,23 +20,23 @@ TEXTS = {
 }
 
 
-def words(code: int) -> str:
-    """An error's text."""
+def error_text(code: int) -> str:
+    """Return the text of an error."""
     return f"ORA-{code:05}: {TEXTS.get(code, 'an error')}"
 
 
 @dataclass
 class Faults:
-    """All well, unless something else is said. Bytes are counted from the login on.
+    """The faults of the next connections; none by default.
 
-    `connections` is to how many more connections the faults apply; None for all.
+    They apply to the next `connections` connections; None means all.
     """
 
-    refuse: int = 0  # by the listener, with this code
-    silent: bool = False  # takes the connection and says nothing
-    garbage: bytes = b""  # says this instead
+    refuse: int = 0  # the listener refuses each connection with this code
+    silent: bool = False  # accepts connections and sends nothing
+    garbage: bytes = b""  # sent instead of an answer
     demand_encryption: bool = False
-    login: int = 0  # refuse every login with this code
+    login: int = 0  # each login fails with this code
     cut_after: int | None = None  # bytes sent after the login
     cut_from_start: int | None = None  # bytes sent from the very start
     stall_after: int | None = None  # bytes sent after the login
@@ -46,8 +46,8 @@ class Faults:
     delay: float = 0.0  # seconds, for each round trip
     connections: int | None = None
 
-    def taken(self) -> Faults:
-        """What applies to a connection that begins now."""
+    def for_next_connection(self) -> Faults:
+        """Return the faults of a connection that begins now, and count it."""
         if self.connections is None:
             return self
         self.connections -= 1

@@ -1,4 +1,4 @@
-"""Logging in by password: the 12c verifier's challenge, and what proves that both know it."""
+"""Login by password: the challenge of the 12c verifier, and the check of the answer."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _SPEEDY = b"AUTH_PBKDF2_SPEEDY_KEY"
 
 
 class Login:
-    """One login: a challenge for a user, then whether the answer shows the password."""
+    """One login: the challenge for a user, then the check whether the client knows the password."""
 
     def __init__(self, password: str | None) -> None:
-        # For a user that is not there a password is made up: so both cases look alike.
+        # An unknown user gets a random password, so that a client cannot tell the two cases apart.
         self._password = password
-        self._salt, self._own = secrets.token_bytes(16), secrets.token_bytes(32)
-        self._mixed = secrets.token_bytes(16)
+        self._salt, self._server_key = secrets.token_bytes(16), secrets.token_bytes(32)
+        self._session_salt = secrets.token_bytes(16)
         known = (password or secrets.token_hex(8)).encode()
         key = hashlib.pbkdf2_hmac("sha512", known, self._salt + _SPEEDY, _ROUNDS, 64)
         self._verifier = hashlib.sha512(key + self._salt).digest()[:32]
 
     def challenge(self) -> bytes:
-        """What the client has to work on."""
+        """Return the challenge for the client."""
         return (
             pairs(
                 [
-                    ("AUTH_SESSKEY", _encrypted(self._verifier, self._own), 0),
+                    ("AUTH_SESSKEY", _encrypt(self._verifier, self._server_key), 0),
                     ("AUTH_VFR_DATA", self._salt.hex().upper(), VERIFIER),
-                    ("AUTH_PBKDF2_CSK_SALT", self._mixed.hex().upper(), 0),
+                    ("AUTH_PBKDF2_CSK_SALT", self._session_salt.hex().upper(), 0),
                     ("AUTH_PBKDF2_VGEN_COUNT", str(_ROUNDS), 0),
                     ("AUTH_PBKDF2_SDER_COUNT", str(_SESSION_ROUNDS), 0),
                 ]
@@ -44,18 +44,18 @@ class Login:
             + error()
         )
 
-    def answer(self, told: Mapping[str, bytes], session: int, service: str) -> bytes | None:
-        """The end of the login; None where the password is wrong."""
-        theirs = _decrypted(self._verifier, told["AUTH_SESSKEY"][:64])
-        both = (theirs + self._own).hex().upper().encode()
-        key = hashlib.pbkdf2_hmac("sha512", both, self._mixed, _SESSION_ROUNDS, 32)
-        padded = _decrypted(key, told["AUTH_PASSWORD"])
+    def check(self, answer: Mapping[str, bytes], session: int, service: str) -> bytes | None:
+        """Return the message that ends the login; None if the password is wrong."""
+        client_key = _decrypt(self._verifier, answer["AUTH_SESSKEY"][:64])
+        combined = (client_key + self._server_key).hex().upper().encode()
+        key = hashlib.pbkdf2_hmac("sha512", combined, self._session_salt, _SESSION_ROUNDS, 32)
+        padded = _decrypt(key, answer["AUTH_PASSWORD"])
         padding = PKCS7(_BLOCK * 8).unpadder()
         try:
-            shown = (padding.update(padded) + padding.finalize())[16:].decode()
+            password = (padding.update(padded) + padding.finalize())[16:].decode()
         except ValueError:
             return None
-        if self._password is None or shown != self._password:
+        if self._password is None or password != self._password:
             return None
         padder = PKCS7(_BLOCK * 8).padder()
         proof = padder.update(secrets.token_bytes(16) + b"SERVER_TO_CLIENT") + padder.finalize()
@@ -66,7 +66,7 @@ class Login:
                     ("AUTH_VERSION_STRING", "- Production", 0),
                     ("AUTH_SESSION_ID", str(session), 0),
                     ("AUTH_SERIAL_NUM", "1", 0),
-                    ("AUTH_SVR_RESPONSE", _encrypted(key, proof), 0),
+                    ("AUTH_SVR_RESPONSE", _encrypt(key, proof), 0),
                     ("AUTH_SC_SERVICE_NAME", service, 0),
                     ("AUTH_SC_DBUNIQUE_NAME", "MARKETDB", 0),
                     ("AUTH_INSTANCENAME", "market1", 0),
@@ -83,11 +83,11 @@ def _cipher(key: bytes) -> Cipher[modes.CBC]:
     return Cipher(algorithms.AES(key), modes.CBC(bytes(_BLOCK)))
 
 
-def _encrypted(key: bytes, data: bytes) -> str:
-    worker = _cipher(key).encryptor()
-    return (worker.update(data) + worker.finalize()).hex().upper()
+def _encrypt(key: bytes, data: bytes) -> str:
+    cipher = _cipher(key).encryptor()
+    return (cipher.update(data) + cipher.finalize()).hex().upper()
 
 
-def _decrypted(key: bytes, shown: bytes) -> bytes:
-    worker = _cipher(key).decryptor()
-    return worker.update(bytes.fromhex(shown.decode())) + worker.finalize()
+def _decrypt(key: bytes, text: bytes) -> bytes:
+    cipher = _cipher(key).decryptor()
+    return cipher.update(bytes.fromhex(text.decode())) + cipher.finalize()

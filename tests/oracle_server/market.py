@@ -1,4 +1,4 @@
-"""A market for the tests: colors, securities, dealers, every type, and names that are hard."""
+"""A market for tests: colors, securities, every type, and difficult names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from datetime import datetime
 from decimal import Decimal
 
-from oracle_server.answers import DayInterval, Moment, MonthInterval, Value
+from oracle_server.answers import DayInterval, MonthInterval, Timestamp, Value
 from oracle_server.catalog import Catalog, Column, Synonym, Table
 
 OWNER, READER = "MARKET", "ANALYST"
@@ -38,7 +38,7 @@ _COLORS = (
     Column("CHANGED", "TIMESTAMP(9) WITH TIME ZONE"),
 )
 
-# A column of each type: its name, its type, values that get lost easily.
+# For each type a column: its name, its type, values that are easily lost.
 ALL_TYPES: tuple[tuple[str, str, tuple[Value, ...]], ...] = (
     ("ID", "NUMBER(9,0)", ()),
     ("N_17", "NUMBER(17,0)", (17_700_000_000_000_001, -(10**17) + 1)),
@@ -58,16 +58,18 @@ ALL_TYPES: tuple[tuple[str, str, tuple[Value, ...]], ...] = (
     ("A_FLOAT", "FLOAT(126)", (Decimal("0.1"), Decimal("1E-100"), Decimal("-1.5E+100"))),
     ("A_BINARY_FLOAT", "BINARY_FLOAT", (0.5, float("nan"), float("inf"), -0.0)),
     ("A_BINARY_DOUBLE", "BINARY_DOUBLE", (0.1, float("nan"), float("-inf"), 5e-324, 1.7e308)),
-    ("A_DATE", "DATE", (Moment(1, 1, 1), Moment(9999, 12, 31, 23, 59, 59), Moment(1582, 10, 4),
-                        Moment(2024, 2, 29, 12, 0, 1), Moment(-44, 3, 15, 8, 30, 0))),
-    ("T_0", "TIMESTAMP(0)", (Moment(1, 1, 1), Moment(9999, 12, 31, 23, 59, 59))),
-    ("T_3", "TIMESTAMP(3)", (Moment(2026, 3, 13, 16, 0, 0, 123_000_000),)),
-    ("T_6", "TIMESTAMP(6)", (Moment(9999, 12, 31, 23, 59, 59, 999_999_000), Moment(1, 1, 1),
-                              Moment(-4712, 1, 1, 0, 0, 0, 1000))),
-    ("T_9", "TIMESTAMP(9)", (Moment(2026, 3, 13, 16, 0, 0, 123_456_789), Moment(1, 1, 1))),
+    ("A_DATE", "DATE", (Timestamp(1, 1, 1), Timestamp(9999, 12, 31, 23, 59, 59),
+                        Timestamp(1582, 10, 4), Timestamp(2024, 2, 29, 12, 0, 1),
+                        Timestamp(-44, 3, 15, 8, 30, 0))),
+    ("T_0", "TIMESTAMP(0)", (Timestamp(1, 1, 1), Timestamp(9999, 12, 31, 23, 59, 59))),
+    ("T_3", "TIMESTAMP(3)", (Timestamp(2026, 3, 13, 16, 0, 0, 123_000_000),)),
+    ("T_6", "TIMESTAMP(6)", (Timestamp(9999, 12, 31, 23, 59, 59, 999_999_000), Timestamp(1, 1, 1),
+                              Timestamp(-4712, 1, 1, 0, 0, 0, 1000))),
+    ("T_9", "TIMESTAMP(9)", (Timestamp(2026, 3, 13, 16, 0, 0, 123_456_789), Timestamp(1, 1, 1))),
     ("T_TZ", "TIMESTAMP(9) WITH TIME ZONE",
-     (Moment(2026, 3, 29, 2, 30, 0, 1, 60), Moment(2026, 3, 13, 23, 59, 59, 5, -690))),
-    ("T_LTZ", "TIMESTAMP(6) WITH LOCAL TIME ZONE", (Moment(2026, 3, 13, 16, 0, 0, 123_456_000),)),
+     (Timestamp(2026, 3, 29, 2, 30, 0, 1, 60), Timestamp(2026, 3, 13, 23, 59, 59, 5, -690))),
+    ("T_LTZ", "TIMESTAMP(6) WITH LOCAL TIME ZONE",
+     (Timestamp(2026, 3, 13, 16, 0, 0, 123_456_000),)),
     ("I_DS", "INTERVAL DAY TO SECOND", (DayInterval(2, 11_045, 6000), DayInterval(0, -3600))),
     ("I_YM", "INTERVAL YEAR TO MONTH", (MonthInterval(14), MonthInterval(-1))),
     ("V", "VARCHAR2(4000)", ("x" * 4000, "é ü", 'said "firm"', "two\nlines", "NULL", " ", "=1+1")),
@@ -91,21 +93,21 @@ ALL_TYPES: tuple[tuple[str, str, tuple[Value, ...]], ...] = (
 
 
 def market(*, rows: int = 200) -> Catalog:
-    """The whole database, the same every time."""
-    hard = [
+    """Return the database, the same each time."""
+    difficult = [
         Table(name, (Column("select", "NUMBER(3,0)"), Column("a b", "VARCHAR2(10)")), [(1, "one")])
         for name in ("A/B", "CON", "x y", "Colors", "é" * 64, "select", "a.b")
     ]
-    broken = (Column("ID", "NUMBER(3,0)"), Column("WORDS", "VARCHAR2(10)"))
+    invalid = (Column("ID", "NUMBER(3,0)"), Column("WORDS", "VARCHAR2(10)"))
     single = (Column("ID", "NUMBER(3,0)"),)
     return Catalog(
         [
             _colors(rows),
             _securities(),
             _all_types(),
-            *hard,
+            *difficult,
             Table("EMPTY", _COLORS),
-            Table("BROKEN", broken, [(1, "caf\U0010ffe9"), (2, "fine")]),
+            Table("BROKEN", invalid, [(1, "caf\U0010ffe9"), (2, "fine")]),
             Table("CHAPTERS", (Column("ID", "NUMBER(3,0)"), Column("BODY", "LONG")),
                   [(1, "long " * 2000), (2, None), (3, "short")]),
             Table("SECURITY_COLORS", single, [(1,)], kind="VIEW", comment="Colors by security"),
@@ -126,21 +128,21 @@ def market(*, rows: int = 200) -> Catalog:
 
 def _colors(rows: int) -> Table:
     draw = random.Random(7)
-    made: list[tuple[Value, ...]] = []
+    colors: list[tuple[Value, ...]] = []
     for number in range(rows):
         price = Decimal(draw.randrange(950_000, 1_050_000)).scaleb(-4)
         security = draw.randrange(len(_CUSIPS))
-        made.append((
+        colors.append((
             17_700_000_000_000_001 + number // 4 * 1009, f"ABCLO 2022-{security}A ER",
-            "2.0_Mezz", _CUSIPS[security], Moment(2026, 3, 13, 8 + number % 9, number % 60),
+            "2.0_Mezz", _CUSIPS[security], Timestamp(2026, 3, 13, 8 + number % 9, number % 60),
             price, 0 if number % 3 else price, price, price.normalize() if number % 11 else None,
             _DEALERS[number % 6], _KINDS[number % 6], number % 6 + 1,
-            None if number % 5 else price, None, None, number % 11, Moment(2026, 3, 12),
+            None if number % 5 else price, None, None, number % 11, Timestamp(2026, 3, 12),
             "Small Difference" if number % 2 else None, None if number % 4 else f"note {number}\n",
-            Moment(2026, 3, 13, 17, 0, 0, number, -300),
+            Timestamp(2026, 3, 13, 17, 0, 0, number, -300),
         ))  # fmt: skip
     return Table(
-        "COLORS_TABLE", _COLORS, made, comment="What dealers said about prices",
+        "COLORS_TABLE", _COLORS, colors, comment="What dealers said about prices",
         foreign_keys=[(("CUSIP",), "MARKET.SECURITIES", ("CUSIP",))],
         checks=['"RANK" BETWEEN 1 AND 6'], num_rows=rows, analyzed=_ANALYZED,
         indexes={"COLORS_CUSIP": ("CUSIP", "DATE"), "COLORS_UPPER": ("UPPER(TICKER)",)},
@@ -153,7 +155,7 @@ def _securities() -> Table:
         Column("TICKER", "VARCHAR2(40)", nullable=False),
         Column("FACE", "NUMBER(18,2)"),
     )
-    rows = [(cusip, f"T{place}", Decimal(place * 250_000)) for place, cusip in enumerate(_CUSIPS)]
+    rows = [(cusip, f"T{index}", Decimal(index * 250_000)) for index, cusip in enumerate(_CUSIPS)]
     return Table(
         "SECURITIES", columns, rows, primary_key=("CUSIP",), unique=[("TICKER",)],
         num_rows=6, analyzed=_ANALYZED,
@@ -162,12 +164,12 @@ def _securities() -> Table:
 
 def _all_types() -> Table:
     columns = tuple(
-        Column(name, words, made_by="MARKET" if words == "OBJECT" else "")
-        for name, words, _ in ALL_TYPES
+        Column(name, ddl_type, type_owner="MARKET" if ddl_type == "OBJECT" else "")
+        for name, ddl_type, _ in ALL_TYPES
     )
     most = max(len(values) for _, _, values in ALL_TYPES)
     rows = [
-        (place, *(values[place] if place < len(values) else None for _, _, values in ALL_TYPES[1:]))
-        for place in range(most + 1)
+        (index, *(values[index] if index < len(values) else None for _, _, values in ALL_TYPES[1:]))
+        for index in range(most + 1)
     ]
-    return Table("ALL_TYPES", columns, rows, comment="Every type, and the values that get lost")
+    return Table("ALL_TYPES", columns, rows, comment="Every type, with values that are easily lost")

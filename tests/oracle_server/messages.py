@@ -1,4 +1,4 @@
-"""TTC: numbers and text as messages have them, and the messages that a server sends."""
+"""TTC, the protocol in DATA packets: numbers and text, and the messages of a server."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ _CHUNK = 32767
 
 
 class ShortError(Exception):
-    """The message goes on in another packet."""
+    """The message continues in another packet."""
 
 
 class Reader:
-    """Reads a message from its beginning. Raises `ShortError` where it is not all there."""
+    """Reads a message from its beginning. Raises `ShortError` at the end of the data."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.place = 0
+        self.offset = 0
 
     @property
     def left(self) -> int:
-        """How many bytes are still unread."""
-        return len(self.data) - self.place
+        """The number of unread bytes."""
+        return len(self.data) - self.offset
 
     def raw(self, count: int) -> bytes:
-        """So many bytes as they are."""
+        """Read raw bytes."""
         if count > self.left:
             raise ShortError
-        start, self.place = self.place, self.place + count
-        return self.data[start : self.place]
+        start, self.offset = self.offset, self.offset + count
+        return self.data[start : self.offset]
 
     def u8(self) -> int:
-        """One raw byte."""
+        """Read one raw byte."""
         return self.raw(1)[0]
 
     def number(self) -> int:
-        """A number of variable length, ub2 to ub8, and with its sign sb2 to sb8."""
+        """Read a number of variable length: ub2 to ub8, or with a sign sb2 to sb8."""
         length = self.u8()
         if length & 0x7F > 8:
             raise ValueError(f"a number of {length} bytes")
@@ -62,11 +62,11 @@ class Reader:
         return -value if length & 0x80 else value
 
     def numbers(self, count: int) -> list[int]:
-        """So many numbers."""
+        """Read several numbers."""
         return [self.number() for _ in range(count)]
 
     def counted(self) -> bytes | None:
-        """A clr: bytes after their length, or in chunks; None for NULL."""
+        """Read a clr: bytes after their length, or in chunks; None for NULL."""
         length = self.u8()
         if length in {0, 255}:
             return None
@@ -78,80 +78,81 @@ class Reader:
         return b"".join(parts)
 
     def text(self) -> bytes:
-        """A dlc: a length, and where it is not zero a clr."""
+        """Read a dlc: a length, then a clr unless it is zero."""
         return (self.counted() or b"") if self.number() else b""
 
     def pair(self) -> tuple[str, bytes]:
-        """A key and its value; the flags are read over."""
+        """Read a key and its value; skip the flags."""
         key, value = self.text(), self.text()
         self.number()
         return key.decode(), value
 
 
 def number(value: int) -> bytes:
-    """A number of variable length."""
+    """Encode a number of variable length."""
     if not value:
         return b"\0"
     size = (abs(value).bit_length() + 7) // 8
-    size = next(it for it in (1, 2, 4, 8) if it >= size)
+    size = next(width for width in (1, 2, 4, 8) if width >= size)
     return bytes([size | (0x80 if value < 0 else 0)]) + abs(value).to_bytes(size, "big")
 
 
 def numbers(*values: int) -> bytes:
-    """Several numbers."""
+    """Encode several numbers."""
     return b"".join(map(number, values))
 
 
 def counted(value: bytes | None) -> bytes:
-    """A clr."""
+    """Encode a clr."""
     if not value:
         return b"\0"
     if len(value) <= 252:
         return bytes([len(value)]) + value
     chunks = (value[start : start + _CHUNK] for start in range(0, len(value), _CHUNK))
-    return b"\xfe" + b"".join(number(len(it)) + it for it in chunks) + b"\0"
+    return b"\xfe" + b"".join(number(len(chunk)) + chunk for chunk in chunks) + b"\0"
 
 
 def text(value: bytes) -> bytes:
-    """A dlc."""
+    """Encode a dlc."""
     return number(len(value)) + counted(value) if value else b"\0"
 
 
 def pair(key: str, value: str, flags: int = 0) -> bytes:
-    """A key, its value and flags."""
+    """Encode a key, its value and flags."""
     return text(key.encode()) + text(value.encode()) + number(flags)
 
 
-def pairs(told: Sequence[tuple[str, str, int]]) -> bytes:
-    """A PARAMETER message of keys and values."""
-    return bytes([Message.PARAMETER]) + number(len(told)) + b"".join(pair(*it) for it in told)
+def pairs(entries: Sequence[tuple[str, str, int]]) -> bytes:
+    """Return PARAMETER with keys, values and flags."""
+    body = b"".join(pair(key, value, flags) for key, value, flags in entries)
+    return bytes([Message.PARAMETER]) + number(len(entries)) + body
 
 
 def status() -> bytes:
-    """STATUS: done."""
+    """Return STATUS: success."""
     return bytes([Message.STATUS]) + numbers(0, 0)
 
 
 def parameter() -> bytes:
-    """PARAMETER of an execute or a fetch: nothing to say, in the form that all clients read."""
+    """Return an empty PARAMETER of an execute or a fetch, in the form that all clients read."""
     return bytes([Message.PARAMETER]) + numbers(2, 0, 0, 0, 0, 0)
 
 
 def error(
     code: int = 0, message: str = "", *, cursor: int = 0, rows: int = 0, at: int = 0
 ) -> bytes:
-    """ERROR; code 0 is success, and 1403 the end of the rows."""
-    told = numbers(0, 0, 0, code, 0, 0, cursor, at)
-    told += bytes(6)  # SQL type, fatal, flags, cursor options, UPI parameter, warnings
-    told += numbers(0, 0) + b"\0" + numbers(0, 0)  # a rowid
-    told += number(0) + b"\0\0" + numbers(0, 0) + b"\0"  # OS error; no logical rowid
-    told += numbers(0, 0, 0)  # no batch errors
-    told += numbers(code, rows)
+    """Return ERROR; code 0 means success, 1403 the end of the rows."""
+    body = numbers(0, 0, 0, code, 0, 0, cursor, at)
+    body += bytes(6)  # SQL type, fatal, flags, cursor options, UPI parameter, warnings
+    body += numbers(0, 0) + b"\0" + numbers(0, 0)  # a rowid
+    body += number(0) + b"\0\0" + numbers(0, 0) + b"\0"  # OS error; no logical rowid
+    body += numbers(0, 0, 0)  # no batch errors
+    body += numbers(code, rows)
     if code:
-        told += counted(message.encode())
-    return bytes([Message.ERROR]) + told
+        body += counted(message.encode())
+    return bytes([Message.ERROR]) + body
 
 
 def row_header() -> bytes:
-    """ROW HEADER: once before the rows of an answer."""
+    """Return ROW HEADER, which comes once before the rows of an answer."""
     return bytes([Message.ROW_HEADER, 0]) + numbers(0, 0, 0, 0, 0) + b"\0"

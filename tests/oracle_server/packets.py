@@ -1,4 +1,4 @@
-"""TNS: the packets that everything else travels in."""
+"""TNS, the transport protocol: packets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 HEADER = 8
-LARGEST = 1 << 21  # bytes of a packet: the most that an SDU may be
+LARGEST = 1 << 21  # bytes of a packet, the largest SDU
 
 
 class Kind(IntEnum):
-    """What a packet is."""
+    """The type of a packet."""
 
     CONNECT = 1
     ACCEPT = 2
@@ -23,7 +23,7 @@ class Kind(IntEnum):
 
 
 class Mark(IntEnum):
-    """What a MARKER says."""
+    """The kind of a MARKER."""
 
     BREAK = 1
     RESET = 2
@@ -31,11 +31,11 @@ class Mark(IntEnum):
 
 
 class ClosedError(Exception):
-    """The peer is gone, or sends what is no packet."""
+    """The peer closed the connection, or sent something that is not a packet."""
 
 
 class CutError(ClosedError):
-    """The connection was cut on purpose."""
+    """A fault cut the connection."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Packet:
 
 
 class Wire:
-    """A connection as packets. Lengths have two bytes until ACCEPT, four from then on.
+    """A connection that sends and receives packets.
 
-    `cut_after` is how many bytes more may be sent before the connection is cut, `stall_after`
-    before nothing more is sent; None for no limit.
+    Lengths have two bytes before ACCEPT, four after it. The connection is cut after `cut_after`
+    bytes, and sends nothing more after `stall_after` bytes; None means never.
     """
 
-    def __init__(self, connection: socket.socket, patience: float) -> None:
-        connection.settimeout(patience)
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        connection.settimeout(timeout)
         self.wide = False
         self.cut_after: int | None = None
         self.stall_after: int | None = None
@@ -62,47 +62,47 @@ class Wire:
         self._socket = connection
 
     def read(self) -> Packet:
-        """The next packet. Raises `ClosedError`."""
-        header = self._exactly(HEADER)
+        """Read the next packet. Raises `ClosedError`."""
+        header = self._receive(HEADER)
         length = struct.unpack(">I" if self.wide else ">H", header[: 4 if self.wide else 2])[0]
         if not HEADER <= length <= LARGEST:
             raise ClosedError(f"a packet of {length} bytes")
-        return Packet(header[4], self._exactly(length - HEADER))
+        return Packet(header[4], self._receive(length - HEADER))
 
     def send(self, kind: Kind, body: bytes) -> None:
         """Send a packet."""
         self.send_all([frame(kind, body, wide=self.wide)])
 
     def send_all(self, packets: list[bytes]) -> None:
-        """Send finished packets. Raises `CutError` where the connection is to be cut."""
+        """Send encoded packets. Raises `CutError` if a fault cuts the connection."""
         data = b"".join(packets)
         if self.stall_after is not None and self.sent + len(data) > self.stall_after:
             self._push(data[: max(self.stall_after - self.sent, 0)])
-            self.wait_for_the_end()
+            self.wait_until_closed()
         if self.cut_after is not None and self.sent + len(data) > self.cut_after:
             self._push(data[: max(self.cut_after - self.sent, 0)])
             self.cut()
         self._push(data)
 
     def send_raw(self, data: bytes) -> None:
-        """Send bytes that are no packet."""
+        """Send bytes that are not a packet."""
         self._push(data)
 
     def cut(self) -> None:
-        """Break the connection off, so that the peer notices at once. Raises `CutError`."""
+        """Reset the connection, which the peer notices at once. Raises `CutError`."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
         raise CutError
 
     def has_input(self, seconds: float) -> bool:
-        """Wait so long for something to read."""
+        """Wait for input; return whether there is some."""
         readable, _, _ = select.select([self._socket], [], [], seconds)
         return bool(readable)
 
-    def wait_for_the_end(self) -> None:
-        """Say nothing until the peer goes. Raises `ClosedError`."""
+    def wait_until_closed(self) -> None:
+        """Send nothing until the peer closes the connection. Raises `ClosedError`."""
         while True:
-            self._exactly(1)
+            self._receive(1)
 
     def _push(self, data: bytes) -> None:
         try:
@@ -111,7 +111,7 @@ class Wire:
             raise ClosedError(str(error)) from error
         self.sent += len(data)
 
-    def _exactly(self, count: int) -> bytes:
+    def _receive(self, count: int) -> bytes:
         parts = []
         while count:
             try:
@@ -119,29 +119,29 @@ class Wire:
             except OSError as error:
                 raise ClosedError(str(error)) from error
             if not part:
-                raise ClosedError("the end")
+                raise ClosedError("end of stream")
             parts.append(part)
             count -= len(part)
         return b"".join(parts)
 
 
 def frame(kind: int, body: bytes, *, wide: bool) -> bytes:
-    """A packet with its header."""
+    """Encode a packet with its header."""
     length = struct.pack(">I" if wide else ">HH", *([len(body) + HEADER] + [0] * (not wide)))
     return length + bytes([kind, 0, 0, 0]) + body
 
 
 def data_packets(payload: bytes, sdu: int) -> list[bytes]:
-    """A message in as many DATA packets as it needs."""
-    room = sdu - HEADER - 2
-    starts = range(0, max(len(payload), 1), room)
+    """Split a message into DATA packets."""
+    capacity = sdu - HEADER - 2
+    starts = range(0, max(len(payload), 1), capacity)
     return [
-        frame(Kind.DATA, b"\0\0" + payload[start : start + room], wide=True) for start in starts
+        frame(Kind.DATA, b"\0\0" + payload[start : start + capacity], wide=True) for start in starts
     ]
 
 
 def accept(version: int, sdu: int, *, demand_encryption: bool) -> bytes:
-    """The body of ACCEPT: no encryption to talk about, or encryption demanded."""
+    """Return the body of ACCEPT, without encryption or requiring it."""
     flags = 0x10 if demand_encryption else 0x04
     return struct.pack(
         ">HHHHHHH2B8xII5x",
@@ -151,7 +151,7 @@ def accept(version: int, sdu: int, *, demand_encryption: bool) -> bytes:
 
 
 def refuse(code: int) -> bytes:
-    """The body of REFUSE."""
+    """Return the body of REFUSE."""
     stack = f"(ERROR_STACK=(ERROR=(CODE={code})(EMFI=4)))"
     text = f"(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR={code}){stack})".encode()
     return bytes([34, 0]) + struct.pack(">H", len(text)) + text

@@ -1,13 +1,13 @@
-"""A listener on the loopback, with sessions behind it. It stops when it is left."""
+"""The server: a listener on the loopback interface, with a thread for each session."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import threading
-import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from traceback import format_exception
 from types import TracebackType
 from typing import Self
 
@@ -16,13 +16,13 @@ from oracle_server.faults import Faults
 from oracle_server.packets import ClosedError, Wire
 from oracle_server.session import Session
 
-_PATIENCE = 60.0  # seconds that a session waits for its client
-_LEAVING = 10.0
+_CLIENT_TIMEOUT = 60.0  # seconds that a session waits for its client
+_STOP_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement that arrived."""
+    """A statement that a client sent."""
 
     sql: str
     binds: Sequence[Value] = ()
@@ -31,18 +31,18 @@ class Statement:
 
 @dataclass
 class Record:
-    """What the server has seen."""
+    """All that clients did."""
 
     statements: list[Statement] = field(default_factory=list)
     round_trips: int = 0  # after the login
     logins: list[tuple[str, int]] = field(default_factory=list)  # the user, and 0 or the error
     connections: int = 0
     tags: list[dict[str, str]] = field(default_factory=list)  # of each session
-    oddities: list[str] = field(default_factory=list)  # requests that were not understood
+    oddities: list[str] = field(default_factory=list)  # requests that the server cannot read
 
 
 class OracleServer:
-    """A database that unmodified drivers log in to and query. A context manager."""
+    """A database for unmodified drivers. A context manager: leaving it stops the server."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class OracleServer:
         self.users = dict(users or {"SCOTT": "tiger"})
         self.service, self.sids = service, set(sids)
         self.faults = Faults()
-        self.seen = Record()
+        self.record = Record()
         self.sdu = 8192
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -69,12 +69,12 @@ class OracleServer:
 
     @property
     def dsn(self) -> str:
-        """Where it is, for a driver."""
+        """The connect string."""
         return f"{'tcps://' if self._tls else ''}{self.host}:{self.port}/{self.service}"
 
     def reset(self) -> None:
-        """Forget what was seen."""
-        self.seen = Record()
+        """Start a new record."""
+        self.record = Record()
 
     def __enter__(self) -> Self:
         self._start(self._listen)
@@ -84,21 +84,21 @@ class OracleServer:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        where: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._stopping.set()
         for connection in list(self._sockets):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # it is gone
+                continue  # the client closed it
         for thread in self._threads:
-            thread.join(_LEAVING)
-            assert not thread.is_alive(), "a session does not end"
+            thread.join(_STOP_TIMEOUT)
+            assert not thread.is_alive(), "a session did not end"
         self._listener.close()
 
     def _start(self, function: object, *args: object) -> None:
-        thread = threading.Thread(target=function, args=args, daemon=True)  # type: ignore[arg-type]  # any function of ours
+        thread = threading.Thread(target=function, args=args, daemon=True)  # type: ignore[arg-type]  # any function
         self._threads.append(thread)
         thread.start()
 
@@ -108,21 +108,23 @@ class OracleServer:
                 connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            self.seen.connections += 1
+            self.record.connections += 1
             self._sockets.add(connection)
-            self._start(self._serve, connection, self.seen.connections)
+            self._start(self._serve, connection, self.record.connections)
 
     def _serve(self, connection: socket.socket, session: int) -> None:
         plain = connection
         try:
             if self._tls is not None:
-                connection.settimeout(_PATIENCE)
+                connection.settimeout(_CLIENT_TIMEOUT)
                 connection = self._tls.wrap_socket(connection, server_side=True)
                 self._sockets.add(connection)
-            Session(self, Wire(connection, _PATIENCE), session, self.faults.taken()).run()
-        except (ClosedError, OSError) as gone:
-            if gone.__cause__ is not None:
-                self.seen.oddities.append("".join(traceback.format_exception(gone)))
+            Session(
+                self, Wire(connection, _CLIENT_TIMEOUT), session, self.faults.for_next_connection()
+            ).run()
+        except (ClosedError, OSError) as closed:
+            if closed.__cause__ is not None:
+                self.record.oddities.append("".join(format_exception(closed)))
         finally:
             connection.close()
             self._sockets -= {connection, plain}

@@ -1,4 +1,4 @@
-"""One session: what a client asks, message by message, and what it is answered."""
+"""One session: a client's requests, message by message, and the answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from oracle_server.answers import Answer, Conversation, Described, OracleError, Value
-from oracle_server.faults import Faults, words
+from oracle_server.answers import Answer, ColumnInfo, EngineSession, OracleError, Value
+from oracle_server.faults import Faults, error_text
 from oracle_server.login import Login
 from oracle_server.messages import (
     NO_MORE_ROWS,
@@ -41,35 +41,35 @@ if TYPE_CHECKING:
     from oracle_server.server import OracleServer
 
 _VERSION, _SDU = 318, 8192
-_TOO_LONG = 32767  # bytes of a bind; what is longer comes last
+_LONG_BIND = 32767  # bytes; longer binds come last
 _PARSE, _BIND, _DEFINE, _EXECUTE, _FETCH = 0x01, 0x08, 0x10, 0x20, 0x40
-_REQUEST_BYTES = 1 << 24  # the most that one request may have
+_REQUEST_BYTES = 1 << 24  # of the largest request
 _COMPILE = bytearray(45)
-for _place, _value in {
+for _offset, _value in {
     0: 6, 4: 0xEA, 7: 12, 8: 1, 9: 1, 15: 0x09, 16: 0x11, 17: 3, 18: 3, 19: 3, 21: 1,
     23: 0xCF, 26: 4, 27: 1, 37: 0x20, 42: 5,
 }.items():  # fmt: skip
-    _COMPILE[_place] = _value
+    _COMPILE[_offset] = _value
 _RUNTIME = bytes([2, 0, 0, 0, 0, 0, 4])
 
 
 @dataclass
 class Cursor:
-    """A statement that was parsed, and where its answer is."""
+    """A parsed statement, and the state of its result."""
 
     number: int
     sql: str
-    columns: Sequence[Described] = ()
+    columns: Sequence[ColumnInfo] = ()
     binds: list[tuple[int, int, int]] = field(default_factory=list)  # type, form, size
-    defined: list[int] = field(default_factory=list)  # what the client takes the columns for
+    defined: list[int] = field(default_factory=list)  # the types that the client chose
     rows: Iterator[Sequence[Value]] = field(default_factory=lambda: iter(()))
     sent: int = 0
     done: bool = True
 
     @property
     def has_lobs(self) -> bool:
-        """Whether rows must wait until the client has said how it takes LOBs."""
-        return any(it.type.name in {"CLOB", "NCLOB", "BLOB"} for it in self.columns)
+        """Whether the client must first choose the types of LOBs."""
+        return any(info.type.name in {"CLOB", "NCLOB", "BLOB"} for info in self.columns)
 
 
 class Session:
@@ -77,7 +77,7 @@ class Session:
 
     def __init__(self, server: OracleServer, wire: Wire, number: int, faults: Faults) -> None:
         self._server, self._wire, self._number, self._faults = server, wire, number, faults
-        self._conversation: Conversation | None = None
+        self._engine_session: EngineSession | None = None
         self._cursors: dict[int, Cursor] = {}
         self._numbers = itertools.count(1)
         self._lobs: dict[int, bytes] = {}
@@ -90,22 +90,22 @@ class Session:
         self._user = ""
 
     def run(self) -> None:
-        """Talk until the client goes. Raises `ClosedError`."""
+        """Answer requests until the client closes the session. Raises `ClosedError`."""
         self._wire.cut_after = self._faults.cut_from_start
         try:
             self._connect()
             while self._request():
                 pass
-        except (ValueError, IndexError, KeyError, struct.error) as odd:
-            raise ClosedError(f"a request that is none: {odd}") from odd
+        except (ValueError, IndexError, KeyError, struct.error) as invalid:
+            raise ClosedError(f"an invalid request: {invalid}") from invalid
         finally:
-            if self._conversation is not None:
-                self._conversation.close()
+            if self._engine_session is not None:
+                self._engine_session.close()
 
     def _connect(self) -> None:
         faults = self._faults
         if faults.silent:
-            self._wire.wait_for_the_end()
+            self._wire.wait_until_closed()
         packet = self._wire.read()
         if faults.garbage:
             self._wire.send_raw(faults.garbage)
@@ -114,11 +114,11 @@ class Session:
             raise ClosedError
         body = packet.body
         version, _, _, sdu = struct.unpack(">HHHH", body[:8])
-        length, place = struct.unpack(">HH", body[16:20])
-        descriptor = body[place - 8 : place - 8 + length]
+        length, offset = struct.unpack(">HH", body[16:20])
+        descriptor = body[offset - 8 : offset - 8 + length]
         while len(descriptor) < length:
             descriptor += self._wire.read().body[2:]
-        code = faults.refuse or self._unknown(descriptor.decode())
+        code = faults.refuse or self._refusal(descriptor.decode())
         if code:
             self._wire.send(Kind.REFUSE, refuse(code))
             raise ClosedError
@@ -129,21 +129,21 @@ class Session:
         self._wire.send(Kind.ACCEPT, answer)
         self._wire.wide = True
 
-    def _unknown(self, descriptor: str) -> int:
-        """The listener's code where it knows no such service or SID."""
+    def _refusal(self, descriptor: str) -> int:
+        """Return the listener's error code for the service or SID; 0 if it is known."""
         program = re.search(r"\(PROGRAM=([^()]*)\)", descriptor, re.IGNORECASE)
         self._tags = {"program": program[1] if program else ""}
-        self._server.seen.tags.append(self._tags)
-        asked = re.search(r"\((SERVICE_NAME|SID)=([^()]*)\)", descriptor, re.IGNORECASE)
-        if asked is None:
+        self._server.record.tags.append(self._tags)
+        target = re.search(r"\((SERVICE_NAME|SID)=([^()]*)\)", descriptor, re.IGNORECASE)
+        if target is None:
             return 12514
-        by_sid, name = asked[1].upper() == "SID", asked[2].upper()
+        by_sid, name = target[1].upper() == "SID", target[2].upper()
         if by_sid:
-            return 0 if name in {it.upper() for it in self._server.sids} else 12505
+            return 0 if name in {sid.upper() for sid in self._server.sids} else 12505
         return 0 if name == self._server.service.upper() else 12514
 
     def _request(self) -> bool:
-        """Read one request and answer it; False where it is the last."""
+        """Read and answer one request; return whether others may follow."""
         payload = b""
         answer = None
         while answer is None:
@@ -160,21 +160,21 @@ class Session:
                 answer = self._answer(Reader(payload))
             except ShortError:
                 continue
-        goes_on, message = answer
-        delay = self._faults.delay if self._conversation is not None else 0
+        has_more, message = answer
+        delay = self._faults.delay if self._engine_session is not None else 0
         if delay and self._wire.has_input(delay):
-            return True  # a break, most likely
+            return True  # the client interrupts this one
         self._wire.send_all(data_packets(message, self._sdu))
-        return goes_on
+        return has_more
 
     def _break(self, mark: int) -> None:
-        """The client wants to be rid of what it has asked."""
+        """Handle an interrupt by the client."""
         if mark == Mark.RESET:
             return
         self._wire.send(Kind.MARKER, bytes([1, 0, Mark.RESET]))
         while self._wire.read().kind != Kind.MARKER:
             pass
-        self._wire.send_all(data_packets(error(1013, words(1013)), self._sdu))
+        self._wire.send_all(data_packets(error(1013, error_text(1013)), self._sdu))
 
     def _answer(self, reader: Reader) -> tuple[bool, bytes]:
         kind = reader.u8()
@@ -192,10 +192,10 @@ class Session:
             return True, self._challenge(reader)
         if function == 115:
             return self._authenticate(reader)
-        if self._conversation is None:
+        if self._engine_session is None:
             raise ClosedError("not logged in")
         message = self._function(function, reader)
-        self._server.seen.round_trips += 1
+        self._server.record.round_trips += 1
         return function != 9, message
 
     def _function(self, function: int, reader: Reader) -> bytes:
@@ -207,7 +207,7 @@ class Session:
             return self._execute_again(reader, fetching=function == 78)
         if function == 5:
             cursor, rows = reader.numbers(2)
-            return self._fetched(self._cursors[cursor], rows)
+            return self._fetch_rows(self._cursors[cursor], rows)
         if function == 96:
             return self._lob(reader)
         if function == 105:
@@ -242,9 +242,9 @@ class Session:
     def _end_to_end(self, reader: Reader) -> None:
         reader.raw(2)
         reader.number()
-        asked = ("client_identifier", "module", "action", "", "", "client_info", "", "", "dbop")
+        names = ("client_identifier", "module", "action", "", "", "client_info", "", "", "dbop")
         lengths = []
-        for name in asked:
+        for name in names:
             reader.u8()
             lengths.append((name, reader.number()))
         for name, length in lengths:
@@ -258,15 +258,15 @@ class Session:
         return self._login.challenge()
 
     def _authenticate(self, reader: Reader) -> tuple[bool, bytes]:
-        _, told = self._credentials(reader)
+        _, credentials = self._credentials(reader)
         if self._login is None:
-            raise ClosedError("no challenge was given")
-        answer = self._login.answer(told, self._number, self._server.service)
+            raise ClosedError("no challenge was sent")
+        answer = self._login.check(credentials, self._number, self._server.service)
         code = 1017 if answer is None else self._faults.login
-        self._server.seen.logins.append((self._user, code))
+        self._server.record.logins.append((self._user, code))
         if answer is None or code:
-            return True, error(code, words(code))
-        self._conversation = self._server.engine.converse(self._user)
+            return True, error(code, error_text(code))
+        self._engine_session = self._server.engine.open_session(self._user)
         self._wire.sent = 0
         self._wire.cut_after, self._wire.stall_after = (
             self._faults.cut_after,
@@ -313,16 +313,16 @@ class Session:
         reader.u8()
         reader.number()
         sql = (reader.counted() or b"").decode() if length else ""
-        how = reader.numbers(13)
+        execute_options = reader.numbers(13)
         cursor = self._cursors.get(cursor_number)
         if options & _DEFINE:
             defined = [self._definition(reader) for _ in range(defines)]
             if cursor is None:
                 raise ClosedError("a define without a cursor")
-            cursor.defined = [it[0] for it in defined]
+            cursor.defined = [kind for kind, _, _ in defined]
             if not options & _EXECUTE:
                 if options & _FETCH:
-                    return self._fetched(cursor, how[1] or prefetch)
+                    return self._fetch_rows(cursor, execute_options[1] or prefetch)
                 return parameter() + error(cursor=cursor.number)
         declared = [self._definition(reader) for _ in range(binds)] if binds else None
         if declared is None and cursor is not None:
@@ -350,40 +350,40 @@ class Session:
     def _run(
         self, cursor: Cursor, values: list[Value], rows: int, *, parsing: bool, execute: bool
     ) -> bytes:
-        from oracle_server.server import Statement  # noqa: PLC0415 - the two need each other
+        from oracle_server.server import Statement  # noqa: PLC0415 - server imports this module
 
         self._statements += 1
-        self._server.seen.statements.append(Statement(cursor.sql, tuple(values), self._number))
+        self._server.record.statements.append(Statement(cursor.sql, tuple(values), self._number))
         faults = self._faults
         if faults.stall_at_statement == self._statements:
-            self._wire.wait_for_the_end()
+            self._wire.wait_until_closed()
         try:
-            answer = self._asked(cursor.sql, values)
-        except OracleError as fault:
+            answer = self._run_statement(cursor.sql, values)
+        except OracleError as failure:
             self._cursors.pop(cursor.number, None)
-            return error(fault.code, fault.text, at=fault.position)
+            return error(failure.code, failure.text, at=failure.position)
         changed = parsing or answer.columns != cursor.columns
         cursor.columns = answer.columns
         if not answer.columns:
             return parameter() + error(cursor=cursor.number)
         cursor.rows = iter(answer.rows) if execute else iter(())
         cursor.sent, cursor.done = 0, False
-        described = self._described(cursor) if changed else b""
+        description = self._description(cursor) if changed else b""
         if cursor.has_lobs and not cursor.defined:
-            return described + parameter() + error(cursor=cursor.number)
-        return described + self._fetched(cursor, rows)
+            return description + parameter() + error(cursor=cursor.number)
+        return description + self._fetch_rows(cursor, rows)
 
-    def _asked(self, sql: str, values: list[Value]) -> Answer:
+    def _run_statement(self, sql: str, values: list[Value]) -> Answer:
         failing = self._faults.fail_at_statement
         if failing and failing[0] == self._statements:
-            raise OracleError(failing[1], words(failing[1]))
-        assert self._conversation is not None
-        return self._conversation.execute(sql, values)
+            raise OracleError(failing[1], error_text(failing[1]))
+        assert self._engine_session is not None
+        return self._engine_session.execute(sql, values)
 
-    def _described(self, cursor: Cursor) -> bytes:
+    def _description(self, cursor: Cursor) -> bytes:
         columns = [
-            describe(it, place, short_scale=self._short_scale)
-            for place, it in enumerate(cursor.columns, 1)
+            describe(column, position, short_scale=self._short_scale)
+            for position, column in enumerate(cursor.columns, 1)
         ]
         return b"".join(
             [
@@ -398,53 +398,55 @@ class Session:
             ]
         )
 
-    def _fetched(self, cursor: Cursor, wanted: int) -> bytes:
-        """So many rows more, and whether there may be others."""
+    def _fetch_rows(self, cursor: Cursor, count: int) -> bytes:
+        """Return the next rows, and whether there may be others."""
         rows: list[bytes] = []
         failing = self._faults.fail_at_row
-        while len(rows) < wanted and not cursor.done:
+        while len(rows) < count and not cursor.done:
             if failing and failing[0] == cursor.sent + len(rows) + 1:
-                return error(failing[1], words(failing[1]), cursor=cursor.number)
+                return error(failing[1], error_text(failing[1]), cursor=cursor.number)
             try:
                 row = next(cursor.rows, None)
-            except OracleError as fault:
-                return error(fault.code, fault.text, cursor=cursor.number)
+            except OracleError as failure:
+                return error(failure.code, failure.text, cursor=cursor.number)
             if row is None:
                 cursor.done = True
             else:
                 rows.append(bytes([Message.ROW_DATA]) + self._row(cursor, row))
         cursor.sent += len(rows)
-        code, said = (NO_MORE_ROWS, "ORA-01403: no data found") if cursor.done else (0, "")
-        end = error(code, said, cursor=cursor.number, rows=cursor.sent)
+        code, message = (NO_MORE_ROWS, "ORA-01403: no data found") if cursor.done else (0, "")
+        end = error(code, message, cursor=cursor.number, rows=cursor.sent)
         header = row_header() if rows else b""
         return b"".join([header, *rows]) + parameter() + end
 
     def _row(self, cursor: Cursor, row: Sequence[Value]) -> bytes:
         defined = cursor.defined or [0] * len(row)
         cells = zip(row, cursor.columns, defined, strict=True)
-        return b"".join(self._cell(value, column, taken) for value, column, taken in cells)
+        return b"".join(
+            self._cell(value, column, client_type) for value, column, client_type in cells
+        )
 
-    def _cell(self, value: Value, column: Described, taken: int) -> bytes:
-        if column.type.name in {"LONG", "LONG RAW"} or taken in {LONG, LONG_RAW}:
+    def _cell(self, value: Value, column: ColumnInfo, client_type: int) -> bytes:
+        if column.type.name in {"LONG", "LONG RAW"} or client_type in {LONG, LONG_RAW}:
             return encode(value, column.type, as_long=True)
-        if taken in LOBS:
+        if client_type in LOBS:
             return self._locator(value)
         return encode(value, column.type)
 
     def _locator(self, value: Value) -> bytes:
         if value is None:
             return b"\0"
-        text_kind = isinstance(value, str)
+        is_text = isinstance(value, str)
         data = value.encode("utf-16-be") if isinstance(value, str) else bytes(value)  # type: ignore[arg-type]  # a BLOB's bytes
-        place = next(self._lob_numbers)
-        self._lobs[place] = data
+        lob_number = next(self._lob_numbers)
+        self._lobs[lob_number] = data
         locator = bytearray(40)
         locator[0:2] = b"\0\x26"
-        locator[4] = 0 if text_kind else 1
+        locator[4] = 0 if is_text else 1
         locator[5] = 0x08
-        locator[6] = 0x80 if text_kind else 0
-        locator[16:24] = place.to_bytes(8, "big")
-        size = len(data) // (2 if text_kind else 1)
+        locator[6] = 0x80 if is_text else 0
+        locator[16:24] = lob_number.to_bytes(8, "big")
+        size = len(data) // (2 if is_text else 1)
         return numbers(40, size, 8060) + counted(bytes(locator))
 
     def _lob(self, reader: Reader) -> bytes:
@@ -465,18 +467,18 @@ class Session:
         amount = reader.number() if with_amount else 0
         width = 2 if locator[6] & 0x80 else 1
         data = self._lobs[int.from_bytes(locator[16:24], "big")]
-        head, told = b"", len(data) // width
+        head, length = b"", len(data) // width
         if operation == 2:
             part = data[(offset - 1) * width : (offset - 1 + amount) * width]
             head = bytes([Message.LOB_DATA]) + counted(part) if part else b""
-            told = len(part) // width
+            length = len(part) // width
         elif operation == 0x4000:
-            told = 8060
-        end = number(told) if with_amount else b""
+            length = 8060  # the chunk size
+        end = number(length) if with_amount else b""
         return head + bytes([Message.PARAMETER]) + locator + end + error()
 
     def _definition(self, reader: Reader) -> tuple[int, int, int]:
-        """A bind's or define's type, its character set's form, and its size."""
+        """Read the type of a bind or define, its character set form, and its size."""
         kind = reader.u8()
         reader.raw(3)
         size = reader.number()
@@ -492,16 +494,16 @@ class Session:
     def _bind_row(self, reader: Reader, declared: Sequence[tuple[int, int, int]]) -> list[Value]:
         if reader.u8() != Message.ROW_DATA:
             raise ClosedError("no bind row")
-        order = sorted(range(len(declared)), key=lambda it: declared[it][2] > _TOO_LONG)
+        order = sorted(range(len(declared)), key=lambda index: declared[index][2] > _LONG_BIND)
         values: list[Value] = [None] * len(declared)
-        for place in order:
-            kind, form, _ = declared[place]
-            values[place] = decode(reader.counted(), kind, form)
+        for index in order:
+            kind, form, _ = declared[index]
+            values[index] = decode(reader.counted(), kind, form)
         return values
 
 
 def _protocol() -> bytes:
     fdo = bytes(9) + b"\x07\xd0"
-    told = b"\x01\x06\0x86_64/Linux 2.4.xx\0" + struct.pack("<HBH", 873, 1, 0)
-    told += struct.pack(">H", len(fdo)) + fdo
-    return told + bytes([len(_COMPILE)]) + bytes(_COMPILE) + bytes([len(_RUNTIME)]) + _RUNTIME
+    body = b"\x01\x06\0x86_64/Linux 2.4.xx\0" + struct.pack("<HBH", 873, 1, 0)
+    body += struct.pack(">H", len(fdo)) + fdo
+    return body + bytes([len(_COMPILE)]) + bytes(_COMPILE) + bytes([len(_RUNTIME)]) + _RUNTIME

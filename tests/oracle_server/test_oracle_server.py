@@ -1,4 +1,4 @@
-"""The test database itself: what it makes of odd packets, TLS, and another driver."""
+"""The test server itself: malformed packets, TLS, and another driver."""
 
 import contextlib
 import random
@@ -27,14 +27,14 @@ PASSWORD = "Planted-Barley-77"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[OracleServer]:
-    """A small market."""
+    """A server with a small market."""
     with OracleServer(DuckEngine(market(rows=20)), users={"MARKET": PASSWORD}) as started:
         yield started
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_malformed_packets_end_their_session_alone(server: OracleServer, seed: int) -> None:
-    """Noise on one connection does not keep the next one from being served."""
+def test_malformed_packets(server: OracleServer, seed: int) -> None:
+    """Random bytes on one connection do not affect the next one."""
     draw = random.Random(seed)
     noise = draw.randbytes(draw.randrange(1, 4000))
     with (
@@ -51,15 +51,15 @@ def test_malformed_packets_end_their_session_alone(server: OracleServer, seed: i
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=10))
-def test_numbers_survive_their_form(value: object) -> None:
-    """A NUMBER is what it was."""
-    number = value.normalize()  # type: ignore[attr-defined]  # a Decimal's
+def test_numbers(value: object) -> None:
+    """Decoding an encoded NUMBER gives the same number."""
+    number = value.normalize()  # type: ignore[attr-defined]  # a Decimal
     if len(number.as_tuple().digits) <= 38:
         assert decode_number(encode_number(number)) == number
 
 
 def test_tls_with_a_wallet(tmp_path: Path) -> None:
-    """tcps:// with a wallet connects, as a host, too; without it the certificate is not trusted."""
+    """tcps:// needs a wallet, in ORACLE_DSN and in ORACLE_HOST; without it TLS fails."""
     tls, wallet = certificate(tmp_path)
     users = {"MARKET": PASSWORD}
     with OracleServer(DuckEngine(market(rows=5)), users=users, tls=tls) as server:
@@ -89,7 +89,7 @@ def test_tls_with_a_wallet(tmp_path: Path) -> None:
 
 
 def test_another_driver_reads_a_table(server: OracleServer) -> None:
-    """The server is not made for one driver: an independent one logs in and reads."""
+    """An independent driver logs in and reads."""
     dbapi = pytest.importorskip("adbc_driver_oracle.dbapi")
     uri = f"oracle://market:{PASSWORD}@{server.host}:{server.port}/{server.service}"
     with dbapi.connect(uri) as session, session.cursor() as cursor:

@@ -1,27 +1,27 @@
-"""Values as bytes: NUMBER in base 100, dates with their centuries, and the rest."""
+"""The binary forms of values: NUMBER in base 100, dates, intervals, text, and others."""
 
 from __future__ import annotations
 
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
 from oracle_server.answers import (
+    ColumnInfo,
     DayInterval,
-    Described,
-    Moment,
     MonthInterval,
     OracleType,
+    Timestamp,
     Value,
 )
 from oracle_server.messages import counted, number, text
 
 _UTF8, _UTF16 = 873, 2000  # character sets
-_RAW_BYTES = 0x10FF80 - 0x80  # stands before what is sent as a single byte
+_RAW_BYTES = 0x10FF80 - 0x80  # the offset of code points that stand for single bytes
 _ROWID = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _HALF = 1 << 31
 _MOST_PAIRS = 20  # of digits in a NUMBER
@@ -33,7 +33,7 @@ LOBS = {CLOB, BLOB}
 
 @dataclass(frozen=True)
 class Form:
-    """How a type is described and sent: its number, its size, its character set's form."""
+    """The wire form of a type: its number, size, character set form, and encoder."""
 
     number: int
     size: int
@@ -42,13 +42,13 @@ class Form:
 
 
 def encode_number(value: int | Decimal) -> bytes:
-    """A NUMBER; it has up to 40 digits in pairs."""
+    """Encode a NUMBER: up to 40 digits, in pairs."""
     sign, digits, exponent = Decimal(value).normalize(_WIDE).as_tuple()
     if digits == (0,) or not isinstance(exponent, int):
         return b"\x80"
     text_digits = "".join(map(str, digits)) + "0" * (exponent % 2)
     text_digits = "0" * (len(text_digits) % 2) + text_digits
-    pairs = [int(text_digits[at : at + 2]) for at in range(0, len(text_digits), 2)]
+    pairs = [int(text_digits[start : start + 2]) for start in range(0, len(text_digits), 2)]
     power = len(pairs) - 1 + (exponent - exponent % 2) // 2
     while pairs and not pairs[-1]:
         pairs.pop()
@@ -59,22 +59,22 @@ def encode_number(value: int | Decimal) -> bytes:
 
 
 def decode_number(data: bytes) -> Decimal:
-    """The value of a NUMBER."""
+    """Decode a NUMBER."""
     if data == b"\x80":
         return Decimal(0)
     positive = bool(data[0] & 0x80)
     power = data[0] - 193 if positive else 62 - data[0]
     body = data[1:] if positive else data[1:].removesuffix(b"\x66")
-    pairs = [it - 1 if positive else 101 - it for it in body]
+    pairs = [byte - 1 if positive else 101 - byte for byte in body]
     whole = int("".join(f"{pair:02}" for pair in pairs))
     value = Decimal(whole).scaleb(2 * (power - len(pairs) + 1), _WIDE)
     return value if positive else -value
 
 
-def encode_moment(value: Moment) -> bytes:
-    """A DATE or TIMESTAMP; one with an offset is sent in UTC."""
+def encode_timestamp(value: Timestamp) -> bytes:
+    """Encode a DATE or TIMESTAMP; one with an offset is sent in UTC."""
     if value.offset_minutes is not None:
-        value = _shifted(value, -value.offset_minutes)
+        value = _add_minutes(value, -value.offset_minutes)
     century, year = divmod(abs(value.year), 100)
     sign = -1 if value.year < 0 else 1
     parts = (value.month, value.day, value.hour + 1, value.minute + 1, value.second + 1)
@@ -82,45 +82,46 @@ def encode_moment(value: Moment) -> bytes:
     return data + struct.pack(">I", value.nanosecond) if value.nanosecond else data
 
 
-def _with_fraction(value: Moment) -> bytes:
-    return encode_moment(value).ljust(11, b"\0")
+def _with_fraction(value: Timestamp) -> bytes:
+    return encode_timestamp(value).ljust(11, b"\0")
 
 
-def _with_zone(value: Moment) -> bytes:
+def _with_zone(value: Timestamp) -> bytes:
     offset = value.offset_minutes or 0
     hours, minutes = divmod(abs(offset), 60)
     sign = -1 if offset < 0 else 1
     return _with_fraction(value) + bytes([20 + sign * hours, 60 + sign * minutes])
 
 
-def _shifted(value: Moment, minutes: int) -> Moment:
-    """The moment so many minutes later, where Python can tell."""
-    at = datetime(
+def _add_minutes(value: Timestamp, minutes: int) -> Timestamp:
+    """Add minutes; only for years that Python supports."""
+    moved = datetime(
         value.year, value.month, value.day, value.hour, value.minute, value.second, tzinfo=UTC
     )
-    at += timedelta(minutes=minutes)
-    return Moment(at.year, at.month, at.day, at.hour, at.minute, at.second, value.nanosecond)
+    moved += timedelta(minutes=minutes)
+    clock = (moved.hour, moved.minute, moved.second, value.nanosecond)
+    return Timestamp(moved.year, moved.month, moved.day, *clock)
 
 
-def decode_moment(data: bytes) -> Moment:
-    """The value of a DATE or TIMESTAMP, one with a zone too."""
+def decode_timestamp(data: bytes) -> Timestamp:
+    """Decode a DATE or TIMESTAMP, with or without a time zone."""
     year = (data[0] - 100) * 100 + data[1] - 100
     nanosecond = struct.unpack(">I", data[7:11])[0] if len(data) >= 11 else 0
-    local = Moment(year, data[2], data[3], data[4] - 1, data[5] - 1, data[6] - 1, nanosecond)
+    local = Timestamp(year, data[2], data[3], data[4] - 1, data[5] - 1, data[6] - 1, nanosecond)
     if len(data) < 13:
         return local
     offset = (data[11] - 20) * 60 + data[12] - 60
-    shifted = _shifted(local, offset)
-    return Moment(**{**vars(shifted), "offset_minutes": offset})
+    return replace(_add_minutes(local, offset), offset_minutes=offset)
 
 
 def encode_text(value: str) -> bytes:
-    """UTF-8; what stands for a single byte is sent as that byte."""
+    """Encode text as UTF-8; code points that stand for single bytes become these bytes."""
     data = value.encode()
     if max(value, default="") < "\U0010ff80":
         return data
     return b"".join(
-        bytes([ord(it) - _RAW_BYTES]) if it >= "\U0010ff80" else it.encode() for it in value
+        bytes([ord(letter) - _RAW_BYTES]) if letter >= "\U0010ff80" else letter.encode()
+        for letter in value
     )
 
 
@@ -131,13 +132,14 @@ def _national(value: str) -> bytes:
 def _float(value: float, kind: str) -> bytes:
     data = struct.pack(kind, value)
     if data[0] & 0x80:
-        return bytes(255 - it for it in data)
+        return bytes(255 - byte for byte in data)
     return bytes([data[0] | 0x80]) + data[1:]
 
 
 def _decode_float(data: bytes) -> float:
-    plain = bytes([data[0] & 0x7F]) + data[1:] if data[0] & 0x80 else bytes(255 - it for it in data)
-    return float(struct.unpack(">d" if len(data) == 8 else ">f", plain)[0])
+    is_positive = data[0] & 0x80
+    raw = bytes([data[0] & 0x7F]) + data[1:] if is_positive else bytes(255 - byte for byte in data)
+    return float(struct.unpack(">d" if len(data) == 8 else ">f", raw)[0])
 
 
 def _day_interval(value: DayInterval) -> bytes:
@@ -162,7 +164,7 @@ def _boolean(value: bool) -> bytes:
     return bytes([value])
 
 
-# Sizes of None are the column's own.
+# A size of 0 means the column's own.
 FORMS: Mapping[str, Form] = {
     "VARCHAR2": Form(1, 0, 1, encode_text),
     "CHAR": Form(96, 0, 1, encode_text),
@@ -172,10 +174,10 @@ FORMS: Mapping[str, Form] = {
     "FLOAT": Form(2, 22, 0, encode_number),
     "BINARY_FLOAT": Form(100, 4, 0, lambda value: _float(value, ">f")),
     "BINARY_DOUBLE": Form(101, 8, 0, lambda value: _float(value, ">d")),
-    "DATE": Form(12, 7, 0, encode_moment),
-    "TIMESTAMP": Form(180, 11, 0, encode_moment),
+    "DATE": Form(12, 7, 0, encode_timestamp),
+    "TIMESTAMP": Form(180, 11, 0, encode_timestamp),
     "TIMESTAMP WITH TIME ZONE": Form(181, 13, 0, _with_zone),
-    "TIMESTAMP WITH LOCAL TIME ZONE": Form(231, 11, 0, encode_moment),
+    "TIMESTAMP WITH LOCAL TIME ZONE": Form(231, 11, 0, encode_timestamp),
     "INTERVAL DAY TO SECOND": Form(183, 11, 0, _day_interval),
     "INTERVAL YEAR TO MONTH": Form(182, 5, 0, _month_interval),
     "RAW": Form(23, 0, 0, _bytes),
@@ -190,12 +192,12 @@ FORMS: Mapping[str, Form] = {
 
 
 def encode_rowid(value: str | None) -> bytes:
-    """A ROWID from its eighteen characters; it is no clr."""
+    """Encode a ROWID from its eighteen characters; it is not a clr."""
     if value is None:
         return b"\0"
-    places = [_ROWID.index(it) for it in value]
-    bits = ["".join(f"{it:06b}" for it in places[a:b]) for a, b in _ROWID_PARTS]
-    numbered = [int(it, 2) for it in bits]
+    digits = [_ROWID.index(character) for character in value]
+    parts = [digits[start:end] for start, end in _ROWID_PARTS]
+    numbered = [int("".join(f"{digit:06b}" for digit in part), 2) for part in parts]
     body = number(numbered[0]) + number(numbered[1]) + b"\0" + number(numbered[2])
     body += number(numbered[3])
     return bytes([len(body)]) + body
@@ -205,7 +207,7 @@ _ROWID_PARTS = ((0, 6), (6, 9), (9, 15), (15, 18))
 
 
 def encode(value: Value, kind: OracleType, *, as_long: bool = False) -> bytes:
-    """A value in a row. `as_long` is the form of LONG, in which LOBs may be asked for, too."""
+    """Encode a value of a row; `as_long` is the form of LONG, also available for LOBs."""
     form = FORMS[kind.name]
     if kind.name == "ROWID":
         return encode_rowid(value if isinstance(value, str) else None)
@@ -216,7 +218,7 @@ def encode(value: Value, kind: OracleType, *, as_long: bool = False) -> bytes:
 
 
 def decode(data: bytes | None, type_number: int, form: int) -> Value:
-    """A bind's value, by the type that the client declares."""
+    """Decode a bind by the type that the client declares."""
     if data is None:
         return None
     if type_number in {1, 96, LONG, CLOB}:
@@ -224,7 +226,7 @@ def decode(data: bytes | None, type_number: int, form: int) -> Value:
     if type_number == 2:
         return decode_number(data)
     if type_number in {12, 180, 181, 231}:
-        return decode_moment(data)
+        return decode_timestamp(data)
     if type_number in {100, 101}:
         return _decode_float(data)
     if type_number == 252:
@@ -232,15 +234,15 @@ def decode(data: bytes | None, type_number: int, form: int) -> Value:
     return data
 
 
-def describe(column: Described, position: int, *, short_scale: bool) -> bytes:
-    """A column in a DESCRIBE message. `short_scale` where the client takes a scale as one byte."""
+def describe(column: ColumnInfo, position: int, *, short_scale: bool) -> bytes:
+    """Encode a column of DESCRIBE; with `short_scale` the scale has one byte."""
     kind, form = column.type, FORMS[column.type.name]
     characters = kind.length or 0
     size = form.size
     if form.number in {1, 23, 96}:
         size = max(characters * (4 if kind.by_character else 1), 1)
         size = max(characters, 1) * 2 if form.form == 2 else size
-    precision, scale = _shape(kind)
+    precision, scale = _precision_and_scale(kind)
     name = column.name.encode()
     charset = {1: _UTF8, 2: _UTF16}.get(form.form, 0)
     return b"".join(
@@ -266,7 +268,7 @@ def describe(column: Described, position: int, *, short_scale: bool) -> bytes:
     )
 
 
-def _shape(kind: OracleType) -> tuple[int, int]:
+def _precision_and_scale(kind: OracleType) -> tuple[int, int]:
     if kind.name == "NUMBER":
         if kind.precision is None:
             return (0, -127) if kind.scale is None else (38, kind.scale)
@@ -280,11 +282,11 @@ def _shape(kind: OracleType) -> tuple[int, int]:
     return 0, 0
 
 
-def type_of(words: str) -> OracleType:
-    """A type as DDL has it: NUMBER(12,4), VARCHAR2(20 CHAR), TIMESTAMP(9) WITH TIME ZONE."""
-    figures = re.search(r"\(([^)]*)\)", words)
-    name = re.sub(r"\([^)]*\)", "", words).strip()
-    first, _, second = (figures[1] if figures else "").partition(",")
+def parse_type(ddl: str) -> OracleType:
+    """Parse a type as in DDL: NUMBER(12,4), VARCHAR2(20 CHAR), TIMESTAMP(9) WITH TIME ZONE."""
+    arguments = re.search(r"\(([^)]*)\)", ddl)
+    name = re.sub(r"\([^)]*\)", "", ddl).strip()
+    first, _, second = (arguments[1] if arguments else "").partition(",")
     if name == "NUMBER":
         precision = None if first in {"", "*"} else int(first)
         scale = int(second) if second else None if precision is None else 0

@@ -102,10 +102,10 @@ class Catalog:
                     check="MP-SRC-008",
                 )
             target = relation.target
-            found = self._find_exactly(target.owner, target.name)
-            if found is None:
+            listed = self._find_exactly(target.owner, target.name)
+            if listed is None:
                 break
-            relation = self._listed[found]
+            relation = self._listed[listed]
         missing = self._listed_name(target.owner, target.name)
         raise NotFoundError(
             f"{name} is a synonym for {missing}, which does not exist or you may not see",

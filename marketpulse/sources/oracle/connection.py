@@ -345,10 +345,10 @@ class OracleDatabase:
         connection.call_timeout = max(1, int(seconds * 1000))
 
 
-def unreadable_value_error(place: str) -> DataError:
+def unreadable_value_error(table: str) -> DataError:
     """Return the error for a value that even the server cannot convert to readable text."""
     return DataError(
-        f"{place} holds a value that the driver cannot read",
+        f"{table} holds a value that the driver cannot read",
         hint="leave out its column: list the other columns in --columns",
         check="MP-ORA-003",
     )

@@ -26,7 +26,7 @@ def server(market_server: OracleServer) -> Iterator[OracleServer]:
     market_server.faults = Faults()
     market_server.reset()
     yield market_server
-    assert market_server.seen.oddities == []
+    assert market_server.record.oddities == []
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from oracle_server.answers import DayInterval, Moment, MonthInterval, Value
+from oracle_server.answers import DayInterval, MonthInterval, Timestamp, Value
 from oracle_server.catalog import Catalog, Column, Table
 from oracle_server.client import PASSWORD, oracle_environment
 from oracle_server.engine import DuckEngine
@@ -32,7 +32,7 @@ def expected_cell(value: Value, sql_type: str) -> str:
     """Return a value as CSV should have it, without the code under test."""
     if value is None:
         return ""
-    if isinstance(value, Moment):
+    if isinstance(value, Timestamp):
         return expected_date(value, sql_type)
     if isinstance(value, DayInterval):
         return "+02 03:04:05.000006" if value.days else "-00 01:00:00.000000"
@@ -45,7 +45,7 @@ def expected_cell(value: Value, sql_type: str) -> str:
     return str(value)
 
 
-def expected_date(value: Moment, sql_type: str) -> str:
+def expected_date(value: Timestamp, sql_type: str) -> str:
     """Return a date or a timestamp as CSV should have it."""
     clock = f"{value.hour:02}:{value.minute:02}:{value.second:02}"
     year = value.year if value.year > 0 else value.year + 1
@@ -129,7 +129,7 @@ def draw_value(sql_type: str, draw: random.Random) -> Value:
         nanosecond = draw.randrange(10**digits) * 10 ** (9 - digits)
         offset = draw.randrange(-48, 57) * 15 if "TIME ZONE" in sql_type else None
         clock = (day.hour, day.minute, day.second, nanosecond, offset)
-        return Moment(day.year, day.month, day.day, *clock)
+        return Timestamp(day.year, day.month, day.day, *clock)
     if kind in {"RAW", "BLOB"}:
         return draw.randbytes(draw.randrange(1, 30))
     alphabet = 'aZ09 ,";=+-@\t\n\r\\é東\U0001d54f\u00a0' + "'"
@@ -156,7 +156,7 @@ def test_random_rows(tmp_path: Path) -> None:
             "sample", "ANY", "--all", "--formats", "csv,json,parquet", "--json-rows", "all"
         )
         assert done.code == 0, done.err
-        assert server.seen.oddities == []
+        assert server.record.oddities == []
     folder = tool.folder / "sample_data"
     (csv_path,), (parquet_path,) = folder.glob("*.csv"), folder.glob("*.parquet")
     (json_path,) = folder.glob("*_sample_*.json")

@@ -34,8 +34,8 @@ def test_few_round_trips(server: OracleServer, tool: Tool, words: list[str], mos
     done = tool.run(*words)
 
     assert done.code == 0, done.err
-    assert server.seen.round_trips <= most
-    assert server.seen.logins == [("ANALYST", 0)]
+    assert server.record.round_trips <= most
+    assert server.record.logins == [("ANALYST", 0)]
 
 
 def test_a_described_table_costs_few_more(server: OracleServer) -> None:
@@ -43,16 +43,16 @@ def test_a_described_table_costs_few_more(server: OracleServer) -> None:
     with open_source(server) as source:
         for table, most in (("SECURITIES", 1), ("COLORS_TABLE", 3)):
             source.describe(table)
-            before = server.seen.round_trips
+            before = server.record.round_trips
             assert source.scan(table, limit=1000).read_all().num_rows > 0
-            assert server.seen.round_trips - before <= most
+            assert server.record.round_trips - before <= most
 
 
 def test_the_session_names_its_program(server: OracleServer, tool: Tool) -> None:
     """The DBA sees the program in V$SESSION."""
     tool.run("list-tables")
 
-    assert server.seen.tags[0]["program"] == "marketpulse"
+    assert server.record.tags[0]["program"] == "marketpulse"
 
 
 def test_the_password_does_not_leak(server: OracleServer, tool: Tool) -> None:
@@ -156,7 +156,7 @@ def test_a_killed_session_is_replaced(server: OracleServer, tool: Tool) -> None:
     done = tool.run("list-tables")
 
     assert done.code == 0, done.err
-    assert server.seen.logins == [("ANALYST", 0)] * 2
+    assert server.record.logins == [("ANALYST", 0)] * 2
 
 
 def test_the_python_api(server: OracleServer) -> None:
@@ -213,7 +213,7 @@ def test_a_refused_login_is_not_retried(server: OracleServer) -> None:
     server.faults = Faults(login=1017)
     with pytest.raises(LoginError), OracleDatabase(settings_for(server)):
         pass
-    assert server.seen.logins == [("ANALYST", 1017)]
+    assert server.record.logins == [("ANALYST", 1017)]
 
 
 def test_a_busy_listener_is_retried(server: OracleServer) -> None:
@@ -230,7 +230,7 @@ def test_a_passed_deadline(server: OracleServer) -> None:
     with pytest.raises(UnreachableError, match=r"the deadline of 0\.01 s has passed") as caught:
         database.ping()
     assert caught.value.check == "MP-NET-007"
-    assert server.seen.connections == 0
+    assert server.record.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -246,4 +246,4 @@ def test_a_closed_session_opens_again(server: OracleServer) -> None:
     with OracleDatabase(settings_for(server)) as database:
         database.close()
         database.ping()
-    assert len(server.seen.logins) == 2
+    assert len(server.record.logins) == 2

@@ -40,9 +40,9 @@ def test_relations(source: OracleSource) -> None:
 
 def test_one_statement_lists_all(server: OracleServer, source: OracleSource) -> None:
     """However many tables there are, one statement lists them."""
-    before = len(server.seen.statements)
+    before = len(server.record.statements)
     source.tables()
-    assert len(server.seen.statements) == before + 1
+    assert len(server.record.statements) == before + 1
 
 
 def test_columns(source: OracleSource) -> None:
@@ -72,7 +72,7 @@ def test_statements_do_not_depend_on_the_tables(server: OracleServer, source: Or
     counts = Counter[int]()
     source.tables()
     for names in (["CON"], ["COLORS_TABLE", "SECURITIES", "ALL_TYPES", "EMPTY", "BROKEN", "A/B"]):
-        before = len(server.seen.statements)
+        before = len(server.record.statements)
         source.describe_all(names)
-        counts[len(names)] = len(server.seen.statements) - before
+        counts[len(names)] = len(server.record.statements) - before
     assert counts[6] <= counts[1]

@@ -40,7 +40,7 @@ def test_faults(server: OracleServer, tool: Tool, fault: str) -> None:
     server.faults, changes, check, code = FAULTS[fault]
     started = time.monotonic()
     diagnosis = tool.run("doctor", "--format", "json", env=tool.env | changes)
-    logins = len(server.seen.logins)
+    logins = len(server.record.logins)
     sampled = tool.run("sample", "--format", "json", env=tool.env | changes)
 
     *_, last = json.loads(diagnosis.out)["steps"]
@@ -50,7 +50,7 @@ def test_faults(server: OracleServer, tool: Tool, fault: str) -> None:
     assert last["hint"]
     assert error["hint"]
     assert logins <= 1
-    assert len(server.seen.logins) <= 2
+    assert len(server.record.logins) <= 2
     assert time.monotonic() - started < 90
     assert not (tool.folder / "sample_data" / "manifest.json").exists()
 

@@ -38,10 +38,10 @@ def test_an_unknown_column(server: OracleServer) -> None:
     """The error suggests a column, and no statement is sent."""
     with open_source(server) as source:
         source.describe("COLORS_TABLE")
-        sent = len(server.seen.statements)
+        sent = len(server.record.statements)
         with pytest.raises(NotFoundError, match="there is no column 'CUSIPS'") as caught:
             source.scan("COLORS_TABLE", ["CUSIPS"])
-        assert len(server.seen.statements) == sent
+        assert len(server.record.statements) == sent
     assert caught.value.hint == "did you mean: CUSIP"
 
 
@@ -50,7 +50,9 @@ def test_a_limit_is_part_of_the_statement(server: OracleServer) -> None:
     with open_source(server) as source:
         assert source.scan("COLORS_TABLE", ["CUSIP"], limit=3).read_all().num_rows == 3
         assert source.scan("CHAPTERS", limit=2).read_all().num_rows == 2
-    scans = [statement.sql for statement in server.seen.statements if '"MARKET".' in statement.sql]
+    scans = [
+        statement.sql for statement in server.record.statements if '"MARKET".' in statement.sql
+    ]
     assert [sql.partition(" FETCH")[2] for sql in scans] == [" FIRST 3 ROWS ONLY", ""]
 
 
@@ -60,7 +62,7 @@ def test_old_dates(server: OracleServer) -> None:
         for scans in (2, 3):
             dates = source.scan("ALL_TYPES", ["A_DATE"]).read_all()["A_DATE"]
             assert "-0043-03-15 08:30:00" in dates.cast(pa.string()).to_pylist()
-            statements = [statement.sql for statement in server.seen.statements]
+            statements = [statement.sql for statement in server.record.statements]
             assert sum('FROM "MARKET"."ALL_TYPES"' in sql for sql in statements) == scans
 
 
@@ -69,7 +71,7 @@ def test_count(server: OracleServer) -> None:
     with open_source(server) as source:
         assert source.count("COLORS_TABLE") == 200
         assert source.count("QUOTES") == 200
-    assert server.seen.statements[-1].sql == 'SELECT COUNT(*) FROM "MARKET"."COLORS_TABLE"'
+    assert server.record.statements[-1].sql == 'SELECT COUNT(*) FROM "MARKET"."COLORS_TABLE"'
 
 
 def test_details(server: OracleServer) -> None:

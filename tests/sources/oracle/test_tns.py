@@ -56,7 +56,7 @@ def test_a_service(server: OracleServer) -> None:
     assert not probe(address, SECONDS).encryption_required
     server.faults = Faults(demand_encryption=True)
     assert probe(address, SECONDS).encryption_required
-    assert server.seen.logins == []
+    assert server.record.logins == []
 
 
 def test_the_second_endpoint(server: OracleServer) -> None:
