@@ -136,7 +136,7 @@ class Catalog:
 
 
 def _table_rows(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    table_columns = {"owner": table.schema, "table_name": table.name}
+    table_key = {"owner": table.schema, "table_name": table.name}
     yield "all_objects", {
         "owner": table.schema, "object_name": table.name, "object_id": number,
         "object_type": "VIEW" if table.kind == "VIEW" else "TABLE", "created": _CREATED,
@@ -144,7 +144,7 @@ def _table_rows(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]
         "secondary": "N",
     }  # fmt: skip
     yield "all_tab_comments", {
-        **table_columns, "table_type": table.kind, "comments": table.comment or None,
+        **table_key, "table_type": table.kind, "comments": table.comment or None,
     }  # fmt: skip
     if table.kind == "VIEW":
         yield "all_views", {
@@ -152,7 +152,7 @@ def _table_rows(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]
         }  # fmt: skip
     else:
         yield "all_tables", {
-            **table_columns, "num_rows": table.num_rows, "last_analyzed": table.analyzed,
+            **table_key, "num_rows": table.num_rows, "last_analyzed": table.analyzed,
             "avg_row_len": None if table.num_rows is None else 100, "partitioned": "NO",
             "temporary": "N", "nested": "NO", "dropped": "NO", "secondary": "N",
             "status": "VALID", "compression": "DISABLED", "tablespace_name": "USERS",
@@ -165,11 +165,11 @@ def _table_rows(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]
             "owner": table.schema, "mview_name": table.name, "comments": table.comment or None,
         }  # fmt: skip
     for position, column in enumerate(table.columns, 1):
-        yield "all_tab_cols", {**table_columns, **_column(column, position)}
+        yield "all_tab_cols", {**table_key, **_column(column, position)}
         yield "all_col_comments", {
-            **table_columns, "column_name": column.name, "comments": column.comment or None,
+            **table_key, "column_name": column.name, "comments": column.comment or None,
         }  # fmt: skip
-    yield from _constraints(table, table_columns)
+    yield from _constraints(table, table_key)
 
 
 def _column(column: Column, position: int) -> dict[str, Any]:
@@ -201,44 +201,43 @@ def _column(column: Column, position: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _constraints(
-    table: Table, table_columns: dict[str, str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _constraints(table: Table, table_key: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     keys = [("P", f"{table.name}_PK"[:128], table.primary_key)] if table.primary_key else []
     keys += [
         ("U", f"{table.name}_U{number}"[:128], columns)
         for number, columns in enumerate(table.unique)
     ]
     for kind, name, columns in keys:
-        yield from _constraint(table_columns, kind, name, columns, {"index_name": name})
+        yield from _constraint(table_key, kind, name, columns, {"index_name": name})
         yield from _index(table, name, columns, unique=True)
     for number, (columns, target, _) in enumerate(table.foreign_keys):
         owner, _, other = target.partition(".")
         details = {"r_owner": owner, "r_constraint_name": f"{other}_PK", "delete_rule": "NO ACTION"}
-        yield from _constraint(table_columns, "R", f"{table.name}_R{number}", columns, details)
+        yield from _constraint(table_key, "R", f"{table.name}_R{number}", columns, details)
     checks = [f'"{column.name}" IS NOT NULL' for column in table.columns if not column.nullable]
     for number, check in enumerate([*checks, *table.checks]):
         details = {"search_condition": check, "search_condition_vc": check}
         yield from _constraint(
-            table_columns, "C", f"{table.name}_C{number}", (table.columns[0].name,), details
+            table_key, "C", f"{table.name}_C{number}", (table.columns[0].name,), details
         )
     for name, columns in table.indexes.items():
         yield from _index(table, name, columns, unique=False)
 
 
 def _constraint(
-    table_columns: Mapping[str, str],
+    table_key: Mapping[str, str],
     kind: str,
     name: str,
     columns: Sequence[str],
     details: Mapping[str, Any],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "all_constraints", {
-        **table_columns, "constraint_name": name, "constraint_type": kind, "status": "ENABLED", **details,
+        **table_key, "constraint_name": name, "constraint_type": kind,
+        "status": "ENABLED", **details,
     }  # fmt: skip
     for position, column in enumerate(columns, 1):
         yield "all_cons_columns", {
-            **table_columns, "constraint_name": name, "column_name": column,
+            **table_key, "constraint_name": name, "column_name": column,
             "position": None if kind == "C" else position,
         }  # fmt: skip
 
@@ -248,21 +247,21 @@ def _index(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     known = {column.name for column in table.columns}
     functional = any(column not in known for column in columns)
-    table_columns = {"table_owner": table.schema, "table_name": table.name, "index_name": name}
+    table_key = {"table_owner": table.schema, "table_name": table.name, "index_name": name}
     yield "all_indexes", {
-        **table_columns, "owner": table.schema, "table_type": "TABLE", "status": "VALID",
+        **table_key, "owner": table.schema, "table_type": "TABLE", "status": "VALID",
         "index_type": "FUNCTION-BASED NORMAL" if functional else "NORMAL",
         "uniqueness": "UNIQUE" if unique else "NONUNIQUE", "compression": "DISABLED",
     }  # fmt: skip
     for position, column in enumerate(columns, 1):
         is_column = column in known
         yield "all_ind_columns", {
-            **table_columns, "index_owner": table.schema, "column_position": position, "descend": "ASC",
+            **table_key, "index_owner": table.schema, "column_position": position, "descend": "ASC",
             "column_name": column if is_column else f"SYS_NC{position:05}$", "column_length": 22,
         }  # fmt: skip
         if not is_column:
             yield "all_ind_expressions", {
-                **table_columns, "index_owner": table.schema, "column_position": position,
+                **table_key, "index_owner": table.schema, "column_position": position,
                 "column_expression": column,
             }  # fmt: skip
 
