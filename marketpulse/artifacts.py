@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 
 from marketpulse.atomic import FileRecord
-from marketpulse.documents import parse_json
+from marketpulse.formats.nesting import parse_json
 
 RUN_SUMMARY = "run_summary.json"
 MANIFEST = "manifest.json"

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from marketpulse.atomic import FileRecord
-from marketpulse.documents import parse_json
 from marketpulse.errors import DataError
+from marketpulse.formats.nesting import parse_json
 from marketpulse.model import Column, SourceInfo, TableSchema
 from marketpulse.version import __version__
 

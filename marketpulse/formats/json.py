@@ -14,11 +14,11 @@ from typing import TypeAlias
 import duckdb
 import pyarrow as pa
 
-from marketpulse.documents import MAX_NESTING, check_nesting
 from marketpulse.errors import DataError
 from marketpulse.formats.base import JsonOptions, Scan
 from marketpulse.formats.decode import decode_batches
 from marketpulse.formats.encode import LogicalType, to_json
+from marketpulse.formats.nesting import MAX_NESTING, check_nesting
 from marketpulse.formats.spool import Spool
 
 _LONGEST_OBJECT = 1 << 26  # bytes

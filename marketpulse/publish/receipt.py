@@ -7,8 +7,8 @@ from pathlib import Path
 
 from marketpulse.artifacts import format_json
 from marketpulse.atomic import check_file, write_file
-from marketpulse.documents import parse_json
 from marketpulse.errors import OutputError
+from marketpulse.formats.nesting import parse_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from format_files import NUMBERS, TYPED, read, read_independently, write, write_
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from marketpulse.documents import MAX_NESTING
 from marketpulse.errors import DataError
 from marketpulse.formats.encode import LogicalType
+from marketpulse.formats.nesting import MAX_NESTING
 
 
 @pytest.mark.parametrize("suffix", ["json", "ndjson"])

@@ -25,8 +25,8 @@ from marketpulse.colors.rules.model import (
     RuleFault,
 )
 from marketpulse.colors.rules.operands import parse_number
-from marketpulse.documents import check_nesting
 from marketpulse.errors import NotFoundError, RulesError
+from marketpulse.formats.nesting import check_nesting
 
 # The signs of other languages. A rules file has words, so a sign only brings a suggestion.
 _SIGNS = {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from marketpulse.documents import MAX_NESTING, check_nesting, parse_json
+from marketpulse.formats.nesting import MAX_NESTING, check_nesting, parse_json
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
