@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from marketpulse.version import __version__ as __version__
 
@@ -11,12 +11,14 @@ __all__ = [
     "Loaded",
     "MarketPulseError",
     "OracleDatabase",
+    "RunOptions",
     "__version__",
     "load",
     "run_colors",
 ]
 
 if TYPE_CHECKING:
+    from marketpulse.colors.options import RunOptions as RunOptions
     from marketpulse.colors.run import ColorsRun as ColorsRun
     from marketpulse.colors.run import run_colors as run_colors
     from marketpulse.errors import MarketPulseError as MarketPulseError
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from marketpulse.sources.bundle import load as load
     from marketpulse.sources.oracle import OracleDatabase as OracleDatabase
 
-_HOMES = {
+_MODULES = {
     "ColorsRun": "marketpulse.colors.run",
+    "RunOptions": "marketpulse.colors.options",
     "run_colors": "marketpulse.colors.run",
     "Loaded": "marketpulse.sources.bundle",
     "MarketPulseError": "marketpulse.errors",
@@ -34,10 +37,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Load what is asked for, when it is asked for: `import marketpulse` is quick."""
-    if name not in _HOMES:
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that `import marketpulse` is quick."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only where something is asked for
+    from importlib import import_module  # noqa: PLC0415 - needed for the first use of a name only
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    # The package of the function leaves this module of numpy out.
+    import numpy.typing as npt
 
 _CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"  # the value of each is its place
 _VALUES = np.zeros(256, np.int64)

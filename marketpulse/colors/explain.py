@@ -71,7 +71,7 @@ class Explanation:
     rows: tuple[ExplainedRow, ...]
     main_columns: tuple[str, ...] = ()  # by which a person recognizes a color
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The explanation as `--format json` shows it."""
         document = asdict(self)
         del document["main_columns"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import prepare
@@ -29,7 +28,7 @@ class Funnel:
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The funnel as `--format json` shows it."""
         return asdict(self)
 

@@ -11,11 +11,15 @@ The rows come sorted by CUSIP, so a group is a run of equal CUSIPs:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    # The package of the function leaves this module of numpy out.
+    import numpy.typing as npt
 
 
 def whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:

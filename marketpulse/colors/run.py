@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,7 +84,7 @@ class ColorsRun:
     excluded: pa.Table | None = field(default=None, repr=False)
     rejected: pa.Table | None = field(default=None, repr=False)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """The run as `run_summary.json` and `--format json` show it."""
         return {
             "run_id": self.run_id,

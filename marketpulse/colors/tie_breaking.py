@@ -11,10 +11,10 @@ by the columns that can tell them apart, which is mostly the first in which they
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from sqlglot import exp
 
@@ -25,7 +25,11 @@ from marketpulse.colors.profile import profile_cells
 from marketpulse.colors.ranking import SORTED, tie_breaks, with_values
 from marketpulse.formats.encode import LogicalType
 
-Places = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    # The package of the function leaves this module of numpy out.
+    import numpy.typing as npt
+
+    Places = npt.NDArray[np.int64]
 
 
 def break_ties(

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def handler(event: Mapping[str, object], context: Any) -> object:
         _log.error("failed", extra={"fields": {"request_id": request_id, **error.as_json()}})
         raise
     run = published.run
-    fields = {"request_id": request_id, "run_id": run.run_id, **run.summary()["rows"]}
+    fields = {"request_id": request_id, "run_id": run.run_id, **asdict(run.counts)}
     _log.info("done", extra={"fields": fields})
     return published.as_json()
 

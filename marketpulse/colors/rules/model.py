@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from marketpulse.colors.columns import InputColumn
 from marketpulse.colors.rules.operands import Operand
@@ -152,6 +152,6 @@ class CheckedRules:
         """How many faults would stop a run."""
         return sum(fault.fatal for fault in self.faults)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The check as `--format json` shows it."""
         return {**asdict(self), "errors": self.errors}
