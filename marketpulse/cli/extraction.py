@@ -127,13 +127,12 @@ def sample(
     with session.open_source(source=source, max_lob=max_lob) as data:
         from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
 
-        usual = "csv,json,xlsx" if profile is Profile.EXCEL else "csv,json"
         options = extraction.SampleOptions(
             limit=None if all_rows else limit,
             where=where,
             order=order,
             columns=None if columns is None else extraction.parse_column_names(columns),
-            formats=tuple((usual if formats is None else formats).split(",")),
+            formats=None if formats is None else formats.split(","),
             profile=profile.value,
             json_rows=extraction.parse_row_count(json_rows),
         )

@@ -44,7 +44,8 @@ from marketpulse.model import Column, MalformedLine, Progress, Table, TableSchem
 from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
 
-PROFILES = ("lossless", "excel")
+# Each profile with its default formats: a spreadsheet user wants a workbook, too.
+PROFILES = {"lossless": ("csv", "json"), "excel": ("csv", "json", "xlsx")}
 _ATTEMPTS = 3  # to read a table whose connection is lost
 
 
@@ -52,30 +53,34 @@ _ATTEMPTS = 3  # to read a table whose connection is lost
 class SampleOptions:
     """Which rows of each table to read, and how to write them.
 
-    `limit` and `json_rows` are None for all rows. Raises `UsageError` for invalid options.
+    `limit` and `json_rows` are None for all rows, `formats` is None for those of the profile.
+    Raises `UsageError` for invalid options.
     """
 
     limit: int | None = 1000
     where: str | None = None
     order: str | None = None
     columns: tuple[str, ...] | None = None
-    formats: tuple[str, ...] = ("csv", "json")
+    formats: Sequence[str] | None = None
     profile: str = "lossless"
     json_rows: int | None = 100
 
     def __post_init__(self) -> None:
-        # A frozen dataclass cannot set its own fields otherwise.
-        object.__setattr__(self, "formats", parse_formats(self.formats))
         if self.profile not in PROFILES:
             raise UsageError(
                 f"--profile: unknown profile {self.profile!r}",
                 hint=f"the profiles are {', '.join(PROFILES)}",
             )
-        if self.profile == "excel" and not {"csv", "xlsx"} & {*self.formats}:
+        formats = self.output_formats()
+        if self.profile == "excel" and not {"csv", "xlsx"} & {*formats}:
             raise UsageError(
-                f"--profile excel changes nothing in {', '.join(self.formats)}",
+                f"--profile excel changes nothing in {', '.join(formats)}",
                 hint="add csv or xlsx to --formats, or leave out --profile",
             )
+
+    def output_formats(self) -> tuple[str, ...]:
+        """Return the formats to write. Raises `UsageError` for an unknown one."""
+        return PROFILES[self.profile] if self.formats is None else parse_formats(self.formats)
 
     def statement(self, table: str) -> str:
         """Return what is read as SQL, for the manifest."""
@@ -151,7 +156,7 @@ def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) ->
             statement=options.statement(schema.table.name),
             files=tuple(
                 sample_file(schemas.stems[schema.table.name], taken_at, suffix)
-                for suffix in options.formats
+                for suffix in options.output_formats()
             ),
         )
         for schema in schemas.tables
