@@ -54,15 +54,15 @@ def read_csv(path: Path) -> Table:
     """The rows of a CSV file, without RUN_ID, PROCESSED_AT and PROCESSING_TYPE."""
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    kept = [place for place, name in enumerate(header) if name not in RUN_ONLY]
-    return [[row[place] for place in kept] for row in rows]
+    places = [place for place, name in enumerate(header) if name not in RUN_ONLY]
+    return [[row[place] for place in places] for row in rows]
 
 
 def rows_of(table: pa.Table | None) -> Table:
     """The rows of a result as text, without RUN_ID, PROCESSED_AT and PROCESSING_TYPE."""
     assert table is not None
-    kept = [name for name in table.column_names if name not in RUN_ONLY]
-    columns = [table.column(name).to_pylist() for name in kept]
+    names = [name for name in table.column_names if name not in RUN_ONLY]
+    columns = [table.column(name).to_pylist() for name in names]
     return [[csv_text(cell) for cell in row] for row in zip(*columns, strict=True)]
 
 
@@ -92,11 +92,11 @@ def without_malformed_lines(outcome: model.Outcome) -> model.Outcome:
 
 def rule(*conditions: dict[str, Any], number: int = 1, active: bool = True) -> dict[str, Any]:
     """A rule of a rules file; its conditions are joined by `and` unless they say otherwise."""
-    written = [
+    documents = [
         {"type": "and" if place else "where", **condition}
         for place, condition in enumerate(conditions)
     ]
-    return {"id": number, "name": f"rule {number}", "is_active": active, "conditions": written}
+    return {"id": number, "name": f"rule {number}", "is_active": active, "conditions": documents}
 
 
 def book(*rules: dict[str, Any]) -> dict[str, Any]:
@@ -151,9 +151,9 @@ def column(table: pa.Table | None, name: str) -> list[Any]:
     return values
 
 
-def matching_rows(table: pa.Table, *asked: Any) -> list[int]:
+def matching_rows(table: pa.Table, *condition: Any) -> list[int]:
     """The numbers, from 1, of the three colors that a condition matches."""
-    run = run_colors(table, rules=where(*asked))
+    run = run_colors(table, rules=where(*condition))
     return [number - 17700000000000000 for number in column(run.excluded, "MESSAGE_ID")]
 
 

@@ -102,8 +102,13 @@ def meaning(rules: tuple[BoundRule, ...]) -> list[object]:
             bound.rule.id,
             bound.rule.name,
             [
-                (asked.written.connector, asked.column.name, asked.written.operator, asked.operands)
-                for asked in bound.conditions
+                (
+                    part.written.connector,
+                    part.column.name,
+                    part.written.operator,
+                    part.operands,
+                )
+                for part in bound.conditions
             ],
         )
         for bound in rules

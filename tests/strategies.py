@@ -215,7 +215,7 @@ def texts(draw: st.DrawFn, layout: Layout, *, strange: bool = True) -> str:
     cells = [draw(alphabets(name)) for name in layout.names]
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     always = draw(st.booleans())
-    spoiled = draw(st.sampled_from([0, 0, 20]))
+    invalid = draw(st.sampled_from([0, 0, 20]))
     odd = draw(st.sampled_from([0, 20])) if strange else 0
     dice = random.Random(draw(st.integers(0, 2**32)))
     width = len(layout.names)
@@ -226,7 +226,7 @@ def texts(draw: st.DrawFn, layout: Layout, *, strange: bool = True) -> str:
             lines.append(dice.choice(no_rows))
             continue
         row = [dice.choice(good) for good, _ in cells]
-        while spoiled and dice.randrange(spoiled) == 0:
+        while invalid and dice.randrange(invalid) == 0:
             place = dice.randrange(width)
             row[place] = dice.choice(cells[place][1] or [row[place]])
         lines.append(",".join(as_field(cell, always=always) for cell in row))
@@ -293,16 +293,16 @@ def rule_books(draw: st.DrawFn, layout: Layout) -> list[dict[str, Any]]:
     """Up to three rules of up to three conditions, some switched off."""
     rules = []
     for number in range(draw(st.integers(1, 3))):
-        asked = [draw(conditions(layout, "where"))]
+        parts = [draw(conditions(layout, "where"))]
         for _ in range(draw(st.integers(0, 2))):
             connector = draw(st.sampled_from(["and", "or"]))
-            asked += [draw(conditions(layout, connector))]
+            parts += [draw(conditions(layout, connector))]
         rules.append(
             {
                 "id": draw(st.sampled_from([number, f"r{number}"])),
                 "name": "generated",
                 "is_active": draw(st.sampled_from([True, True, True, False])),
-                "conditions": asked,
+                "conditions": parts,
             }
         )
     return rules

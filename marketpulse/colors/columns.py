@@ -97,6 +97,7 @@ class Columns:
     def find(self, name: str) -> InputColumn | None:
         """The column of this role or name, ignoring case and outer blanks."""
         folded = _fold(name)
+        # The role comes first: after --map price=MID, a rule on PX means MID.
         return self._by_role.get(folded.upper()) or self._by_name.get(folded)
 
     def suggest(self, name: str) -> str:
@@ -165,6 +166,7 @@ def resolve_columns(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
         role = roles.get(folded)
         if role is None and folded.upper() in CONTRACT:
             role = folded.upper()
+        # A column takes two names: its own, and that of its role.
         for name in {folded, (role or folded).casefold()}:
             if name in names:
                 raise DataError(
@@ -228,7 +230,7 @@ def _require_roles(columns: Sequence[InputColumn]) -> None:
 
 
 def _kind_of_type(field: pa.Field) -> Kind:
-    """The kind of a column beyond the contract. An integer is a number: it need not be whole."""
+    """The kind of a column beyond the contract."""
     types = pa.types
     if logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
         return Kind.NUMBER

@@ -163,6 +163,8 @@ def _number_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
 
 def _exact_type(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
     """The type in which number and column compare exactly; None if there is none."""
+    # Beyond 15 digits a DOUBLE equals numbers that it is not; a DECIMAL rounds what has more
+    # decimals than its scale; a BIGINT ends at 18 digits.
     _, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int) or abs(exponent) > 30 or len(digits) > 30:
         return None
@@ -191,6 +193,7 @@ def _date_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
     days = [operand for operand in condition.operands if isinstance(operand, Instant)]
     data_type = condition.column.field.type
     nanoseconds = pa.types.is_timestamp(data_type) and data_type.unit == "ns"
+    # A TIMESTAMP has microseconds: anything finer is compared by its exact key.
     exact = (
         nanoseconds
         or (condition.column.logical_type is not None and cell.precision is Precision.EXACT)

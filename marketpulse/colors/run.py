@@ -166,6 +166,7 @@ def _run_id(prepared: PreparedRun, profile: InputProfile) -> str:
         for rule in prepared.rules
     ]
     columns = [[column.name, column.role] for column in prepared.columns.all]
+    # The time and the type of a run are not part of it: the same rows again are the same run.
     identity = json.dumps([profile.digest, columns, rules, prepared.hierarchy])
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
@@ -245,6 +246,7 @@ class _Run:
                 for writer in writers:
                     writer.write(batch)
 
+            # A thread writes while the engine sorts the next batch.
             write_behind(write, self._counted(name, reader))
 
     def _counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

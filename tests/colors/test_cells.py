@@ -93,15 +93,15 @@ def test_a_column_of_a_type_that_does_not_fit_rejects_its_rows(name: str, values
         values = values if kind != "date" else values.cast(pa.int64())
     if pa.types.is_integer(values.type) and kind != "date":
         values = values.cast(pa.string_view()).cast(pa.binary())
-    asked = "2026-03-13" if kind == "date" else 1
+    operand = "2026-03-13" if kind == "date" else 1
     columns: dict[str, Any] = {name: values}
     if name == "MESSAGE_ID":  # a null is wrong there, too
         with pytest.raises(
             DataError, match=r"none of the 3 rows .*: MESSAGE_ID: '.*' is not .* \(2\)"
         ):
-            run_colors(three_colors(**columns), rules=where(name, "greater_than", asked))
+            run_colors(three_colors(**columns), rules=where(name, "greater_than", operand))
         return
-    run = run_colors(three_colors(**columns), rules=where(name, "greater_than", asked))
+    run = run_colors(three_colors(**columns), rules=where(name, "greater_than", operand))
     wrong = [reason for reason in reasons(run) if " is not a" in reason]
     assert len(wrong) == 2
     assert all(reason.startswith(f"{name}: '") for reason in wrong)

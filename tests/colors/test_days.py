@@ -37,8 +37,8 @@ def test_the_model_agrees_with_the_expected_day(name: str) -> None:
     """The model gives the expected rows of the real day, too."""
     hierarchy, rules = EXPECTED[name]
     header, records = model.read_csv(day_of(name).read_text(encoding="utf-8"))
-    written = json.loads(rules.read_text())["rules"] if rules else ()
-    outcome = model.run(header, records, rules=written, hierarchy=hierarchy.split(","))
+    documents = json.loads(rules.read_text())["rules"] if rules else ()
+    outcome = model.run(header, records, rules=documents, hierarchy=hierarchy.split(","))
     model.check(len(records), outcome)
     assert outcome == expected(name)
 

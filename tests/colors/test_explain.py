@@ -53,9 +53,9 @@ def test_any_explanation_names_what_decided(case: Case, folder: Path) -> None:
     for above, here in pairwise(ranked_rows):
         key = None if here.decided is None else here.decided.key
         assert key == deciding_key(cells(above), cells(here), columns, case.hierarchy)
-    taken = sorted((row.rule or "", cells(row)) for row in rows if row.outcome == "excluded")
-    wanted = [(f"rule {line[-1]} ('generated')", line[:-1]) for line in group(outcome.excluded)]
-    assert taken == sorted(wanted)
+    excluded = sorted((row.rule or "", cells(row)) for row in rows if row.outcome == "excluded")
+    expected = [(f"rule {line[-1]} ('generated')", line[:-1]) for line in group(outcome.excluded)]
+    assert excluded == sorted(expected)
     unusable = sorted((row.reason or "", cells(row)) for row in rows if row.outcome == "rejected")
     assert unusable == sorted((line[-2], line[:-2]) for line in group(outcome.rejected))
     for row in rows:
@@ -107,11 +107,11 @@ def test_an_explanation_says_what_became_of_each_row(tmp_path: Path) -> None:
         "6,A,1,2026-03-13,n/a,x",
         "7,B,1,2026-03-13,n/a,x",
     )
-    asked = (
+    conditions = (
         {"column": "note", "operator": "equals", "value": "talk"},
         {"type": "or", "column": "PX", "operator": "between", "value": 5, "value2": 9.5},
     )
-    explanation = explain.explain(path, " a ", RunOptions(rules=book(rule(*asked))))
+    explanation = explain.explain(path, " a ", RunOptions(rules=book(rule(*conditions))))
     rows = explanation.rows
     assert explanation.cusip == "A"
     assert [row.outcome for row in rows] == ["parent", *["child"] * 5, "excluded", "rejected"]

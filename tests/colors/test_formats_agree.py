@@ -53,8 +53,8 @@ def test_a_real_day_is_the_same_from_numbers_of_json(suffix: str, tmp_path: Path
     assert outcome_in(tmp_path / "out") == without_malformed_lines(
         expected("rank_date_price_rules")
     )
-    written = (tmp_path / "out/processed_colors.ndjson").read_text(encoding="utf-8")
-    for line in written.splitlines():
+    lines = (tmp_path / "out/processed_colors.ndjson").read_text(encoding="utf-8")
+    for line in lines.splitlines():
         color = json.loads(line, parse_int=Decimal, parse_float=Decimal)
         assert isinstance(color["MESSAGE_ID"], Decimal)
         assert color["RANK"] is None or isinstance(color["RANK"], Decimal)
@@ -154,7 +154,7 @@ def test_any_text_cells_are_the_same_from_every_format(
         rows = [row for row in rows if any(cell.strip() for cell in row)]
     path = folder / f"generated.{suffix}"
     write_text(path, header, rows)
-    wanted = model.run(
+    expected_outcome = model.run(
         header, rows, rules=case.rules, hierarchy=case.hierarchy, mapping=case.layout.mapping
     )
-    assert outcome_of(run_or_reject(path, case)) == wanted
+    assert outcome_of(run_or_reject(path, case)) == expected_outcome

@@ -35,9 +35,9 @@ def test_kinds_that_meet_in_a_column_tie_by_their_text(tmp_path: Path) -> None:
         path.write_text("\n".join(f'{{{same}, "RANK": {rank}}}' for rank in ranks[::order]))
         run = run_colors(path, output=tmp_path / "out", formats=["ndjson"])
         assert run.counts.children == 5
-        written = (tmp_path / "out/processed_colors.ndjson").read_text().splitlines()
-        found = [line.partition('"RANK": ')[2].partition(", ")[0] for line in written]
-        assert found == ["1", '"1"', '" 2"', "2", '"2.0"', "2.00"]
+        lines = (tmp_path / "out/processed_colors.ndjson").read_text().splitlines()
+        ranks_in_order = [line.partition('"RANK": ')[2].partition(", ")[0] for line in lines]
+        assert ranks_in_order == ["1", '"1"', '" 2"', "2", '"2.0"', "2.00"]
 
 
 def test_one_value_of_two_kinds_leaves_the_tie_to_the_next_column(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def bind_rules(book: RuleBook, columns: Columns | None) -> BoundRules:
             conditions = [result for result in results if isinstance(result, BoundCondition)]
             bound = BoundRule(rule, tuple(conditions))
             rule_faults = lint_rule(bound, rules)
+            # A rule that is switched off is checked, but shadows no other.
             if rule.active:
                 rules.append(bound)
         faults += rule_faults if rule.active else [fault.demoted() for fault in rule_faults]
@@ -95,7 +96,7 @@ def _bind_condition(condition: Condition, columns: Columns | None) -> BoundCondi
             f"{operator.value!r}; use one of {usable}",
         )
     values = condition.values
-    if operator in LISTS:
+    if operator in LISTS:  # the only operators that take a list; it is their single value
         values = _list_items(values[0])
     operands: list[Operand] = []
     for position, value in enumerate(values, 1):

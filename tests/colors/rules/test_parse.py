@@ -157,7 +157,7 @@ def test_every_spelling_of_an_operator(spelling: str) -> None:
     """An operator is found by each of its names, in any case, with blanks or underscores."""
     column = "SOURCE" if OPERATORS[spelling] in MATCHING else "PX"
     value2 = {"value2": "2"} if OPERATORS[spelling] is Operator.BETWEEN else {}
-    for written in (
+    for spelled in (
         spelling,
         spelling.upper(),
         spelling.replace(" ", "_"),
@@ -165,7 +165,7 @@ def test_every_spelling_of_an_operator(spelling: str) -> None:
         spelling.title().replace(" ", "_"),
     ):
         ((bound,), faults) = bind_rules(
-            book(rule(condition(column, written, "1", **value2))), COLUMNS
+            book(rule(condition(column, spelled, "1", **value2))), COLUMNS
         )
         assert faults == ()
         assert bound.conditions[0].written.operator is OPERATORS[spelling]
@@ -201,7 +201,7 @@ def test_files_of_a_windows_editor(tmp_path: Path) -> None:
 def test_ids_are_text_or_whole_numbers(tmp_path: Path) -> None:
     """An id is a whole number or text, and is stored as text."""
     path = tmp_path / "rules.json"
-    for written, identity in (
+    for literal, identity in (
         ("7", "7"),
         ('"7"', "7"),
         ('" no-stonex "', "no-stonex"),
@@ -209,27 +209,27 @@ def test_ids_are_text_or_whole_numbers(tmp_path: Path) -> None:
         ("17700000042372477", "17700000042372477"),
         ("-7", "-7"),
     ):
-        text = json.dumps(rule(condition("PX", "gt", 1))).replace('"id": 7', f'"id": {written}')
+        text = json.dumps(rule(condition("PX", "gt", 1))).replace('"id": 7', f'"id": {literal}')
         path.write_text(f'{{"rules": [{text}]}}', encoding="utf-8")
         (known,) = read_rules(path).rules
         assert known.id == identity
 
 
-@pytest.mark.parametrize("written", ["null", "true", "1.5", '""', '" "', "[]", "{}", "1e99999"])
-def test_what_is_not_an_id(tmp_path: Path, written: str) -> None:
+@pytest.mark.parametrize("literal", ["null", "true", "1.5", '""', '" "', "[]", "{}", "1e99999"])
+def test_what_is_not_an_id(tmp_path: Path, literal: str) -> None:
     """Anything else is refused."""
     path = tmp_path / "rules.json"
-    text = json.dumps(rule(condition("PX", "gt", 1))).replace('"id": 7', f'"id": {written}')
+    text = json.dumps(rule(condition("PX", "gt", 1))).replace('"id": 7', f'"id": {literal}')
     path.write_text(f'{{"rules": [{text}]}}', encoding="utf-8")
 
     assert [fault.place for fault in check_rules(path).faults] == ["rule number 1"]
 
 
-@pytest.mark.parametrize("written", ["nan", "inf", "-inf", "1.5", "2026-03-13", "1e99999"])
-def test_what_is_not_an_id_in_toml(tmp_path: Path, written: str) -> None:
+@pytest.mark.parametrize("literal", ["nan", "inf", "-inf", "1.5", "2026-03-13", "1e99999"])
+def test_what_is_not_an_id_in_toml(tmp_path: Path, literal: str) -> None:
     """The numbers that only TOML has are refused, too."""
     path = tmp_path / "rules.toml"
-    path.write_text(DAY_RULES_AS_TOML.replace("id = 1", f"id = {written}", 1), encoding="utf-8")
+    path.write_text(DAY_RULES_AS_TOML.replace("id = 1", f"id = {literal}", 1), encoding="utf-8")
 
     assert [fault.place for fault in check_rules(path).faults if fault.fatal] == ["rule number 1"]
 
