@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 def distinct(
     wishes: Mapping[str, str], fold: Callable[[str], Hashable], reserved: Collection[str] = ()
 ) -> dict[str, str]:
-    """Give each key a name of its own: the name it wishes, with a number if that is taken.
+    """Give each key a unique name: the name it wishes, with a number if that is taken.
 
     Names are equal if `fold` maps them to equal values. No key gets a name in `reserved`, or a
     name that equals another key.

@@ -81,7 +81,7 @@ WITH deals AS (  -- six tranches each
     SELECT number, number % 6 + 1 AS tranche,
         draw('security', number) AS own,
         draw('deal', number // 6) AS deal,
-        -- The prime shares no factor with 1000 * 36 ** 3, so each deal has a code of its own.
+        -- The prime shares no factor with 1000 * 36 ** 3, so each deal has a unique code.
         (number // 6 * 1_000_000_007 + pick(draw('cusip', 0), 0, 46_656_000)) % 46_656_000 AS code,
     FROM range(getvariable('securities')) AS numbers(number)
 ), coded AS (
