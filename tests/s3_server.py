@@ -1,7 +1,7 @@
-"""A second S3 server, small, in memory, and able to do what a store should never do.
+"""A small S3 server in memory that can fail in chosen ways.
 
-It speaks as much of S3 as a push needs: listing, objects, conditions, parts, SHA-256 checksums. A
-fault is chosen for each request by the test.
+It has the part of S3 that a push needs: listings, objects, conditions, uploads in parts, SHA-256
+checksums. The test chooses a fault for each request.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ from xml.sax.saxutils import escape
 
 
 class StoreFault(StrEnum):
-    """What the server does to a request instead of what it should."""
+    """How the server fails a request."""
 
-    CORRUPT = "stores another byte, and says that it is what was sent"
-    CORRUPT_ETAG = "stores another byte, and its ETag and checksum tell"
-    GARBLE = "receives another byte, and refuses it where a checksum tells"
-    GARBLE_ANSWER = "answers with another byte"
-    STALL = "answers nothing"
+    CORRUPT = "stores a changed byte and reports the checksums of the original"
+    CORRUPT_ETAG = "stores a changed byte and reports its checksums"
+    GARBLE = "receives a changed byte and compares checksums"
+    GARBLE_ANSWER = "answers with a changed byte"
+    STALL = "never answers"
     ERROR = "500"
     SLOW_DOWN = "503"
     DENIED = "403"
-    CUT = "hangs up instead of answering"
-    CUT_AFTER = "does it, and hangs up"
+    CUT = "closes the connection instead of answering"
+    CUT_AFTER = "does the work and closes the connection"
     HALF = "answers with half of the content"
 
 
 @dataclass
 class Object:
-    """What is stored."""
+    """A stored object."""
 
     content: bytes
     etag: str
@@ -48,7 +48,7 @@ class Object:
 
 @dataclass
 class Part:
-    """A part of what is to be stored, and the digests that the server tells of it."""
+    """A part of an upload, and the digests that the server reports."""
 
     content: bytes
     md5: bytes
@@ -57,43 +57,45 @@ class Part:
 
 @dataclass
 class Store:
-    """A bucket of any name, as the tests see it."""
+    """A bucket of any name, for the tests to read and change."""
 
     url: str
     objects: dict[str, Object] = field(default_factory=dict)
-    begun: dict[str, dict[str, str]] = field(default_factory=dict)  # headers of uploads in parts
+    uploads: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # the headers of uploads in parts
     parts: dict[tuple[str, int], Part] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    old: bool = False  # and so knows nothing of checksums in headers
-    page: int = 1000  # keys, as many as it lists at once
-    asked_first: list[str] = field(default_factory=list)  # whether a body may come
-    away: float = 0  # seconds there and back
-    choose: Callable[[str], StoreFault | None] = lambda _: None
+    requests: list[str] = field(default_factory=list)
+    old: bool = False  # supports no checksums in headers
+    page: int = 1000  # keys in one listing
+    expect_requests: list[str] = field(default_factory=list)  # requests with Expect: 100-continue
+    round_trip: float = 0  # seconds of a round trip
+    choose_fault: Callable[[str], StoreFault | None] = lambda _: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def read(self, key: str) -> bytes | None:
-        """What a reader gets."""
+        """The content that a reader gets."""
         with self.lock:
             found = self.objects.get(key)
             return found.content if found else None
 
 
 def _garbled(content: bytes) -> bytes:
-    """The same with one byte changed, in the middle."""
+    """The content with its middle byte changed."""
     at = len(content) // 2
     return content[:at] + bytes(byte ^ 1 for byte in content[at : at + 1]) + content[at + 1 :]
 
 
 @contextmanager
 def s3_server(tls: ssl.SSLContext | None = None) -> Iterator[Store]:
-    """A server at work."""
+    """Run a server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     store = Store(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}")
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    server.store = store  # type: ignore[attr-defined]  # how a handler finds what it serves
+    server.store = store  # type: ignore[attr-defined]  # the handler finds its store here
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -106,7 +108,7 @@ def s3_server(tls: ssl.SSLContext | None = None) -> Iterator[Store]:
 
 
 class _Cut(Exception):
-    """The connection is to be closed."""
+    """Close the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -116,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def store(self) -> Store:
-        store: Store = self.server.store  # type: ignore[attr-defined]  # put there by s3_server
+        store: Store = self.server.store  # type: ignore[attr-defined]  # set in s3_server
         return store
 
     def handle_one_request(self) -> None:
@@ -137,20 +139,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self) -> None:
-        time.sleep(self.store.away)
-        asked = f"{self.command} {self.key or self.query.get('prefix', '')}" + "".join(
+        time.sleep(self.store.round_trip)
+        request = f"{self.command} {self.key or self.query.get('prefix', '')}" + "".join(
             f" {name}" for name in ("list-type", "uploads", "partNumber") if name in self.query
         )
-        asked += " complete" if self.command == "POST" and "uploadId" in self.query else ""
+        request += " complete" if self.command == "POST" and "uploadId" in self.query else ""
         with self.store.lock:
-            self.store.asked.append(asked)
-            fault = self.store.choose(asked)
+            self.store.requests.append(request)
+            fault = self.store.choose_fault(request)
         if self.headers.get("Expect") == "100-continue":
             self.send_response_only(100)
             self.end_headers()
             self.wfile.flush()
-            self.store.asked_first.append(asked)
-            time.sleep(self.store.away)
+            self.store.expect_requests.append(request)
+            time.sleep(self.store.round_trip)
         if fault is StoreFault.STALL:
             self.store.closing.wait(20)
             raise _Cut
@@ -171,29 +173,29 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault is StoreFault.GARBLE:
             body = _garbled(body)
-        said = self.headers.get("x-amz-checksum-sha256")
-        if said and b64decode(said) != hashlib.sha256(body).digest():
+        declared = self.headers.get("x-amz-checksum-sha256")
+        if declared and b64decode(declared) != hashlib.sha256(body).digest():
             self._send(400, b"<Error><Code>BadDigest</Code></Error>")
             return
-        told_of = body
+        reported = body
         if fault in {StoreFault.CORRUPT, StoreFault.CORRUPT_ETAG}:
             body = _garbled(body)
-            told_of = told_of if fault is StoreFault.CORRUPT else body
-        status, content, headers = self._do(body, told_of)
+            reported = reported if fault is StoreFault.CORRUPT else body
+        status, content, headers = self._do(body, reported)
         if fault is StoreFault.CUT_AFTER:
             raise _Cut
         content = _garbled(content) if fault is StoreFault.GARBLE_ANSWER else content
         self._send(status, content, headers, half=fault is StoreFault.HALF)
 
-    def _do(self, body: bytes, told_of: bytes) -> tuple[int, bytes, dict[str, str]]:
-        """What S3 would do."""
+    def _do(self, body: bytes, reported: bytes) -> tuple[int, bytes, dict[str, str]]:
+        """Do the work of S3."""
         with self.store.lock:
             if "list-type" in self.query:
                 return 200, self._listing(), {}
             if self.command == "POST":
                 return self._multipart()
             if self.command == "PUT":
-                return self._put(body, told_of)
+                return self._put(body, reported)
             if self.command == "DELETE":
                 if "uploadId" not in self.query:
                     self.store.objects.pop(self.key, None)
@@ -201,36 +203,36 @@ class _Handler(BaseHTTPRequestHandler):
             found = self.store.objects.get(self.key)
             if found is None:
                 return 404, b"<Error><Code>NoSuchKey</Code></Error>", {}
-            told = {"ETag": f'"{found.etag}"', **found.headers}
+            headers = {"ETag": f'"{found.etag}"', **found.headers}
             if self.headers.get("x-amz-checksum-mode") == "ENABLED" and found.checksum:
-                told["x-amz-checksum-sha256"] = found.checksum
-            return 200, found.content, told
+                headers["x-amz-checksum-sha256"] = found.checksum
+            return 200, found.content, headers
 
-    def _put(self, body: bytes, told_of: bytes) -> tuple[int, bytes, dict[str, str]]:
-        part = Part(body, hashlib.md5(told_of).digest(), hashlib.sha256(told_of).digest())
-        etag, told = part.md5.hex(), {"ETag": f'"{part.md5.hex()}"'}
+    def _put(self, body: bytes, reported: bytes) -> tuple[int, bytes, dict[str, str]]:
+        part = Part(body, hashlib.md5(reported).digest(), hashlib.sha256(reported).digest())
+        etag, headers = part.md5.hex(), {"ETag": f'"{part.md5.hex()}"'}
         if "partNumber" in self.query:
-            if self.query["uploadId"] not in self.store.begun:
+            if self.query["uploadId"] not in self.store.uploads:
                 return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
             self.store.parts[self.query["uploadId"], int(self.query["partNumber"])] = part
-            return 200, b"", told
+            return 200, b"", headers
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
             return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
         summed = b64encode(part.sha256).decode() if "x-amz-checksum-sha256" in self.headers else ""
-        self.store.objects[self.key] = Object(body, etag, self._kept(), summed)
-        return 200, b"", told
+        self.store.objects[self.key] = Object(body, etag, self._stored_headers(), summed)
+        return 200, b"", headers
 
     def _multipart(self) -> tuple[int, bytes, dict[str, str]]:
         if "uploads" in self.query:
             algorithm = self.headers.get("x-amz-checksum-algorithm", "")
             upload = f"{self.key}|{time.monotonic_ns()}|{algorithm}"
-            self.store.begun[upload] = self._kept()
+            self.store.uploads[upload] = self._stored_headers()
             text = f"<InitiateMultipartUploadResult><UploadId>{escape(upload)}</UploadId>"
             return 200, f"{text}</InitiateMultipartUploadResult>".encode(), {}
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
             return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
         upload = self.query["uploadId"]
-        if upload not in self.store.begun:
+        if upload not in self.store.uploads:
             return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
         numbers = sorted(number for name, number in self.store.parts if name == upload)
         parts = [self.store.parts[upload, number] for number in numbers]
@@ -241,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.store.objects[self.key] = Object(
             b"".join(part.content for part in parts),
             etag,
-            self.store.begun[upload],
+            self.store.uploads[upload],
             f"{checksum}-{len(parts)}" if upload.endswith("SHA256") else "",
         )
         text = f"<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"
@@ -263,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
             f"<IsTruncated>{more}</IsTruncated>{contents}</ListBucketResult>"
         ).encode()
 
-    def _kept(self) -> dict[str, str]:
+    def _stored_headers(self) -> dict[str, str]:
         return {
             name: value
             for name, value in self.headers.items()

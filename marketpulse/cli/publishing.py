@@ -114,7 +114,7 @@ def terraform(
     session: Session = ctx.obj
     written = files.write(folder, force=force)
     as_json = result_format is OutputFormat.JSON
-    render.show_terraform(folder, files.names(), written, as_json=as_json, say=session.say)
+    render.show_terraform(folder, files.file_names(), written, as_json=as_json, say=session.say)
 
 
 @ssm_app.command("put")

@@ -1,4 +1,4 @@
-"""The Terraform files of the function, its parameters and its bucket, to be written out."""
+"""The Terraform files for the function, its parameters and its bucket. `write` copies them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from pathlib import Path
 from marketpulse.errors import OutputError
 
 
-def names() -> list[str]:
-    """The files, by name."""
-    ours = (path.name for path in files(__name__).iterdir())
-    return sorted(name for name in ours if name.endswith(".tf") or name == "build_function.py")
-
-
-def _holds(path: Path, text: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == text
+def file_names() -> list[str]:
+    """The names of the files, in order."""
+    names = (path.name for path in files(__name__).iterdir())
+    return sorted(name for name in names if name.endswith(".tf") or name == "build_function.py")
 
 
 def write(folder: Path, *, force: bool = False) -> list[str]:
-    """Write the files into a folder; gives the names of those that were not there as they are.
+    """Write the files into a folder and return the names of those that changed or are new.
 
-    Raises `OutputError` where one is there with another content, unless `force` is given.
+    Raises `OutputError` if a file is there with other content, unless `force` is given.
     """
-    texts = {name: files(__name__).joinpath(name).read_bytes() for name in names()}
-    there = {name: folder / name for name in texts if lexists(folder / name)}
-    same = {name for name, path in there.items() if _holds(path, texts[name])}
-    changed = sorted(set(there) - same)
+    contents = {name: files(__name__).joinpath(name).read_bytes() for name in file_names()}
+    existing = {name for name in contents if lexists(folder / name)}
+    same = {name for name in existing if _has_content(folder / name, contents[name])}
+    changed = sorted(existing - same)
     if changed and not force:
         raise OutputError(
-            f"{folder}: {', '.join(changed)} would be overwritten: what is there is not what this "
-            "version writes",
-            hint="name another folder and compare, or overwrite with --force",
+            f"{folder}: {', '.join(changed)} would be overwritten: their content differs from this "
+            "version's",
+            hint="write into another folder and compare, or overwrite them with --force",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for name in texts.keys() - same:
-        (folder / name).write_bytes(texts[name])
-    return sorted(texts.keys() - same)
+    for name in contents.keys() - same:
+        (folder / name).write_bytes(contents[name])
+    return sorted(contents.keys() - same)
+
+
+def _has_content(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content

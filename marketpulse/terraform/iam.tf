@@ -1,8 +1,8 @@
-# The function may read these parameters, use this key, and write below this prefix. A star stands
-# where AWS knows nothing narrower, and says why.
+# The function may read these parameters, use this key, and write below this prefix. A resource is
+# "*" only if AWS supports nothing narrower; the reason stands beside it.
 data "aws_iam_policy_document" "function" {
-  # checkov:skip=CKV_AWS_356:ec2:DescribeNetworkInterfaces and its like know no resource
-  # checkov:skip=CKV_AWS_111:interfaces are made before they have a name; subnet and group bound them
+  # checkov:skip=CKV_AWS_356:ec2:DescribeNetworkInterfaces and ec2:DescribeSubnets support no resource
+  # checkov:skip=CKV_AWS_111:network interfaces have no name before they exist; subnet and group limit them
   statement {
     sid     = "ReadTheParameters"
     actions = ["ssm:GetParametersByPath"]
@@ -36,9 +36,9 @@ data "aws_iam_policy_document" "function" {
     resources = ["${aws_s3_bucket.colors.arn}/${local.prefix}/*"]
   }
 
-  # A pointer that arrived damaged is taken away; nothing else is ever deleted.
+  # A push deletes a pointer that would lead to a damaged set. It deletes nothing else.
   statement {
-    sid       = "TakeAwayThePointer"
+    sid       = "DeleteThePointer"
     actions   = ["s3:DeleteObject"]
     resources = ["${aws_s3_bucket.colors.arn}/${local.prefix}/latest.json"]
   }
@@ -66,7 +66,7 @@ data "aws_iam_policy_document" "function" {
   }
 
   statement {
-    sid     = "LiveInTheNetwork"
+    sid     = "CreateNetworkInterfaces"
     actions = ["ec2:CreateNetworkInterface"]
     resources = concat(
       [for subnet in var.subnet_ids : "${local.arn_of_ec2}:subnet/${subnet}"],
@@ -76,13 +76,13 @@ data "aws_iam_policy_document" "function" {
   }
 
   statement {
-    sid       = "LeaveTheNetwork"
+    sid       = "DeleteNetworkInterfaces"
     actions   = ["ec2:DeleteNetworkInterface"]
     resources = ["${local.arn_of_ec2}:*/*"]
   }
 
   statement {
-    sid       = "LookAtTheNetwork"
+    sid       = "DescribeTheNetwork"
     actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
     resources = ["*"]
   }
@@ -117,7 +117,7 @@ data "aws_iam_policy_document" "lambda_assumes" {
   }
 }
 
-# The schedule may call the function, keep what it could not deliver, and read its own input.
+# The schedule may call the function, queue events that it cannot deliver, and decrypt its input.
 data "aws_iam_policy_document" "schedule" {
   statement {
     actions   = ["lambda:InvokeFunction"]

@@ -1,4 +1,4 @@
-# The zip is too large to be sent with the request that makes the function: it goes by the bucket.
+# The zip is too large for the request that creates the function, so it goes through the bucket.
 resource "aws_s3_object" "function" {
   count = var.image_uri == null ? 1 : 0
 
@@ -9,13 +9,13 @@ resource "aws_s3_object" "function" {
   kms_key_id             = aws_kms_key.main.arn
   server_side_encryption = "aws:kms"
 
-  # Versioned first: the function is told which version it is.
+  # Versioning first: the function refers to a version of the object.
   depends_on = [aws_s3_bucket_versioning.colors]
 }
 
 resource "aws_lambda_function" "main" {
-  # checkov:skip=CKV_AWS_272:the zip is built and sent by those who may change the function anyway
-  # checkov:skip=CKV_AWS_50:one function has nothing to trace; its log has times, run id and request id
+  # checkov:skip=CKV_AWS_272:whoever builds the zip may change the function anyway
+  # checkov:skip=CKV_AWS_50:a single function needs no tracing; its log has times, run id and request id
   function_name = local.name
   description   = "Ranks the day's colors and publishes them"
   role          = aws_iam_role.function.arn
@@ -32,7 +32,7 @@ resource "aws_lambda_function" "main" {
   s3_key            = one(aws_s3_object.function[*].key)
   s3_object_version = one(aws_s3_object.function[*].version_id)
 
-  # A schedule needs one at a time; the others are for HTTP.
+  # One call at a time for the schedule; more only for HTTP.
   reserved_concurrent_executions = var.http ? 10 : 1
 
   environment {
@@ -42,7 +42,7 @@ resource "aws_lambda_function" "main" {
         ENV                     = var.env
         APP_NAME                = var.app_name
         MARKETPULSE_CREDENTIALS = "ssm"
-        MARKETPULSE_DEADLINE    = tostring(local.chosen.timeout - 60) # so that a fault is told, not killed
+        MARKETPULSE_DEADLINE    = tostring(local.chosen.timeout - 60) # fail with a message before Lambda ends the call
         MARKETPULSE_PUSH        = "s3://${aws_s3_bucket.colors.id}/${local.prefix}/"
         MARKETPULSE_KMS_KEY_ID  = aws_kms_key.main.arn
       },
@@ -66,7 +66,7 @@ resource "aws_lambda_function" "main" {
   depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy.function]
 }
 
-# What the same rows make is the same: trying again is safe.
+# The same rows give the same result, so retries are safe.
 resource "aws_lambda_function_event_invoke_config" "main" {
   function_name                = aws_lambda_function.main.function_name
   maximum_event_age_in_seconds = 3600
@@ -79,7 +79,7 @@ resource "aws_cloudwatch_log_group" "function" {
   kms_key_id        = aws_kms_key.main.arn
 }
 
-# Events that failed three times; empty on a good day.
+# Events that failed three times. Normally empty.
 resource "aws_sqs_queue" "failed" {
   name                      = "${local.name}-failed"
   message_retention_seconds = 1209600
@@ -101,10 +101,10 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   alarm_actions       = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }
 
-# What the function was never called for ends there, too, and is no error of the function's.
+# Undelivered events end in the queue, too. They do not count as errors of the function.
 resource "aws_cloudwatch_metric_alarm" "lost" {
   alarm_name          = "${local.name}-lost"
-  alarm_description   = "Events of MarketPulse that nobody answered are in the queue"
+  alarm_description   = "The queue has events that MarketPulse did not handle"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.failed.name }
@@ -124,10 +124,10 @@ resource "aws_lambda_function_url" "http" {
   authorization_type = "AWS_IAM"
 }
 
-# The function calls the database and the network's endpoints, and nobody calls it by the network.
+# The function connects to the database and to the endpoints. Nothing connects to it.
 resource "aws_security_group" "function" {
   name        = "${local.name}-function"
-  description = "MarketPulse: out to the database and to the endpoints of SSM and S3"
+  description = "MarketPulse: to the database and to the endpoints of SSM and S3"
   vpc_id      = var.vpc_id
 }
 
@@ -142,7 +142,7 @@ resource "aws_vpc_security_group_egress_rule" "oracle" {
 
 resource "aws_vpc_security_group_egress_rule" "endpoints" {
   security_group_id = aws_security_group.function.id
-  description       = "SSM by PrivateLink"
+  description       = "SSM through PrivateLink"
   cidr_ipv4         = var.endpoints_cidr
   ip_protocol       = "tcp"
   from_port         = 443
@@ -151,7 +151,7 @@ resource "aws_vpc_security_group_egress_rule" "endpoints" {
 
 resource "aws_vpc_security_group_egress_rule" "s3" {
   security_group_id = aws_security_group.function.id
-  description       = "S3 by its gateway endpoint"
+  description       = "S3 through its gateway endpoint"
   prefix_list_id    = data.aws_prefix_list.s3.id
   ip_protocol       = "tcp"
   from_port         = 443

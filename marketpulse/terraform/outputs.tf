@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "Where the colors are published."
+  description = "The bucket with the published colors."
   value       = aws_s3_bucket.colors.id
 }
 
@@ -14,16 +14,16 @@ output "function" {
 }
 
 output "parameter_path" {
-  description = "Where the seven parameters are; `marketpulse ssm put` gives them their values."
+  description = "The path of the seven parameters; set their values with `marketpulse ssm put`."
   value       = local.parameter_path
 }
 
 output "kms_key_id" {
-  description = "The key, for `marketpulse ssm put --kms-key-id` and `push-s3 --kms-key-id`."
+  description = "The KMS key, for `marketpulse ssm put --kms-key-id` and `push-s3 --kms-key-id`."
   value       = aws_kms_key.main.arn
 }
 
 output "http" {
-  description = "The function's address, null without http."
+  description = "The URL of the function; null without http."
   value       = one(aws_lambda_function_url.http[*].function_url)
 }

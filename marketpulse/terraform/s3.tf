@@ -1,7 +1,7 @@
 resource "aws_s3_bucket" "colors" {
-  # checkov:skip=CKV_AWS_144:results can be made again from the database; a copy elsewhere is the company's choice
-  # checkov:skip=CKV_AWS_18:who reads is in CloudTrail's data events, see docs/devops.md
-  # checkov:skip=CKV2_AWS_62:readers follow latest.json, nobody waits for events
+  # checkov:skip=CKV_AWS_144:results can be recreated from the database; replication is the company's choice
+  # checkov:skip=CKV_AWS_18:CloudTrail's data events log reads, see docs/devops.md
+  # checkov:skip=CKV2_AWS_62:readers follow latest.json and need no events
   bucket = "${local.name}-${data.aws_caller_identity.current.account_id}"
 }
 
@@ -82,7 +82,7 @@ resource "aws_s3_bucket_policy" "colors" {
 
 data "aws_iam_policy_document" "bucket" {
   statement {
-    sid       = "TlsAlone"
+    sid       = "RequireTls"
     effect    = "Deny"
     actions   = ["s3:*"]
     resources = [aws_s3_bucket.colors.arn, "${aws_s3_bucket.colors.arn}/*"]

@@ -1,4 +1,4 @@
-# 0 8,10,12,14,16,18 * * * UTC, as AWS writes it: six fields, and a ? for the day that is not said.
+# 0 8,10,12,14,16,18 * * * in UTC. AWS has a sixth field, and ? for the unused one of the two days.
 resource "aws_scheduler_schedule" "runs" {
   name                         = local.name
   description                  = "MarketPulse: rank the day's colors and publish them"
@@ -15,8 +15,8 @@ resource "aws_scheduler_schedule" "runs" {
     arn      = aws_lambda_function.main.arn
     role_arn = aws_iam_role.schedule.arn
 
-    # The time that the schedule says, not the one when it got through: a second try makes the same
-    # bytes. jsonencode spells < and > as escapes, in which the schedule would not see its word.
+    # The scheduled time, not the time of the call: a retry then produces the same bytes. jsonencode
+    # escapes < and >, and EventBridge would not recognize its keyword.
     input = replace(replace(jsonencode(merge(var.run, { time = "<aws.scheduler.scheduled-time>" })), "\\u003c", "<"), "\\u003e", ">")
 
     retry_policy {

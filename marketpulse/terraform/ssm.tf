@@ -1,6 +1,6 @@
-# The seven parameters. Terraform makes them, `marketpulse ssm put` gives them their values, and
-# Terraform then leaves the values alone. It writes value_wo and keeps none: with value instead the
-# next refresh would copy every secret into the state.
+# The seven parameters. Terraform creates them, `marketpulse ssm put` sets their values, and Terraform
+# ignores the values from then on. value_wo is write-only: with `value` the next refresh would copy
+# every secret into the state.
 locals {
   parameter_path = "/${var.app_prefix}/${var.env}/${var.app_name}/oracle"
   parameters     = ["host", "port", "service_name", "username", "password", "schema", "table_name"]
@@ -8,8 +8,8 @@ locals {
 }
 
 resource "aws_ssm_parameter" "oracle" {
-  # checkov:skip=CKV2_AWS_34:user name and password are encrypted; the other five are no secrets
-  # checkov:skip=CKV_AWS_337:those that are encrypted are so with the key below
+  # checkov:skip=CKV2_AWS_34:user name and password are encrypted; the other five are not secret
+  # checkov:skip=CKV_AWS_337:the encrypted ones use the key below
   for_each = toset(local.parameters)
 
   name        = "${local.parameter_path}/${each.key}"
@@ -21,7 +21,7 @@ resource "aws_ssm_parameter" "oracle" {
   value_wo_version = 1
 
   lifecycle {
-    # The key and the words, too: whatever of it Terraform changes, it sends a value with it.
+    # Key and description, too: with any change Terraform would send the placeholder again.
     ignore_changes = [value, value_wo, value_wo_version, key_id, description]
   }
 }
@@ -41,10 +41,10 @@ resource "aws_kms_alias" "main" {
 
 data "aws_iam_policy_document" "key" {
   # checkov:skip=CKV_AWS_109:in a key's own policy the resource * is this key
-  # checkov:skip=CKV_AWS_111:so too
-  # checkov:skip=CKV_AWS_356:so too
+  # checkov:skip=CKV_AWS_111:the same reason
+  # checkov:skip=CKV_AWS_356:the same reason
   statement {
-    sid       = "AccountDecidesByIam"
+    sid       = "AllowIamPolicies"
     actions   = ["kms:*"]
     resources = ["*"]
 
@@ -55,7 +55,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   statement {
-    sid       = "LogsAreEncrypted"
+    sid       = "EncryptLogs"
     actions   = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
     resources = ["*"]
 

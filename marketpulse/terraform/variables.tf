@@ -1,4 +1,4 @@
-# The three names that make up the path of the parameters, as in the settings of the same name.
+# These three make the path of the parameters; the settings have the same names.
 variable "app_prefix" {
   description = "APP_PREFIX: the first part of every name."
   type        = string
@@ -12,7 +12,7 @@ variable "env" {
 
   validation {
     condition     = contains(["ci", "qa", "prod"], var.env)
-    error_message = "env is ci, qa or prod."
+    error_message = "env must be ci, qa or prod."
   }
 }
 
@@ -29,29 +29,29 @@ variable "aws_region" {
 }
 
 variable "function_zip" {
-  description = "What build_function.py made. Ignored where image_uri is set."
+  description = "The file that build_function.py wrote. Ignored if image_uri is set."
   type        = string
   default     = "function.zip"
 }
 
 variable "image_uri" {
-  description = "A container image in ECR instead of the zip: where Oracle's Instant Client is needed."
+  description = "A container image in ECR instead of the zip, if you need Oracle's Instant Client."
   type        = string
   default     = null
 }
 
 variable "vpc_id" {
-  description = "The network from which the database can be reached."
+  description = "A network that reaches the database."
   type        = string
 }
 
 variable "subnet_ids" {
-  description = "Private subnets of that network, in two zones at least."
+  description = "Private subnets of that network, in at least two zones."
   type        = list(string)
 }
 
 variable "oracle_cidr" {
-  description = "Where the database is: the only addresses that the function may call on its port."
+  description = "The addresses of the database: the only ones that the function may reach on its port."
   type        = string
 }
 
@@ -62,47 +62,47 @@ variable "oracle_port" {
 }
 
 variable "endpoints_cidr" {
-  description = "Where the network's endpoint of SSM is, for port 443."
+  description = "The addresses of the network's SSM endpoint, for port 443."
   type        = string
 }
 
 variable "run" {
-  description = "What a scheduled run is asked for: table, where, hierarchy, mapping, max_rejected. May be empty."
+  description = "Options of scheduled runs: table, where, hierarchy, mapping, max_rejected. May be empty."
   type        = any
   default     = {}
 
   validation {
     condition     = length(setsubtract(keys(var.run), ["table", "where", "hierarchy", "mapping", "max_rejected"])) == 0
-    error_message = "run has table, where, hierarchy, mapping and max_rejected, each of them or none."
+    error_message = "run may have table, where, hierarchy, mapping and max_rejected."
   }
 }
 
 variable "scheduled" {
-  description = "Whether the schedule is on. Null: in qa and prod."
+  description = "Whether the schedule is on. Null: on in qa and prod."
   type        = bool
   default     = null
 }
 
 variable "rules_key" {
-  description = "The exclusion rules' key in the bucket, for instance rules/rules.json. May be null."
+  description = "The key of the exclusion rules in the bucket, for example rules/rules.json. May be null."
   type        = string
   default     = null
 }
 
 variable "http" {
-  description = "Whether the function answers by HTTP, to callers whom IAM knows."
+  description = "Whether the function answers HTTP, for callers with IAM credentials."
   type        = bool
   default     = false
 }
 
 variable "alarm_topic_arn" {
-  description = "An SNS topic that is told of failed runs. Null: nobody is told."
+  description = "An SNS topic for failed runs. Null: no notification."
   type        = string
   default     = null
 }
 
 locals {
-  # What differs between the environments.
+  # The differences between the environments.
   defaults = {
     ci   = { memory = 2048, timeout = 300, log_days = 365, keep_days = 30, scheduled = false }
     qa   = { memory = 2048, timeout = 300, log_days = 365, keep_days = 90, scheduled = true }

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.11" # the first with attributes that are written only
+  required_version = ">= 1.11" # the first version with write-only attributes
 
   required_providers {
     aws = {

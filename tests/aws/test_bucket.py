@@ -48,7 +48,7 @@ def test_many_keys_are_found_by_walking(store: Store, bucket: Bucket) -> None:
 
     assert set(listed) == set(keys) - {keys[150]}
     assert {item.size for item in listed.values()} == {1}
-    assert len(store.asked) < 160
+    assert len(store.requests) < 160
 
 
 def test_a_store_may_return_short_pages(store: Store, bucket: Bucket) -> None:
@@ -72,7 +72,7 @@ def test_small_bodies_are_sent_at_once(store: Store, bucket: Bucket, tmp_path: P
         checksums = compute_checksums(file)
     bucket.upload("p/large", large, checksums, content_type="text/plain", overwrite=False)
 
-    requests = sorted(request for request in store.asked_first if request.startswith("PUT"))
+    requests = sorted(request for request in store.expect_requests if request.startswith("PUT"))
     assert requests == ["PUT p/large partNumber", "PUT p/large partNumber", "PUT p/middling"]
     assert bucket.checksum("p/large") == checksums.s3_checksum
 
@@ -97,7 +97,7 @@ def test_a_body_that_breaks_off_is_read_again(store: Store, bucket: Bucket, time
         left[0] -= request.startswith("GET p/a")
         return StoreFault.HALF if request.startswith("GET p/a") and left[0] >= 0 else None
 
-    store.choose = break_off
+    store.choose_fault = break_off
     content = io.BytesIO()
     if times == 3:
         with pytest.raises(AwsError, match="cannot be read"):

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import boto3
 import pytest
+from support import AWS_KEYS, ROOT
 
-ROOT = Path(__file__).parents[2]
 RUNS = 5
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-IN_MEMORY = """from s3_server import s3_server; import time
-with s3_server() as s: s.away = {}; print(s.url.rpartition(':')[2], flush=True); time.sleep(3600)"""
+KEYS = {**AWS_KEYS, "AWS_REGION": "us-east-1"}
+IN_MEMORY = """
+from s3_server import s3_server; import time
+with s3_server() as s:
+    s.round_trip = {}; print(s.url.rpartition(":")[2], flush=True); time.sleep(3600)"""
 SERVERS = {
     "moto": "from moto.server import ThreadedMotoServer as S; import time\n"
     "s = S('127.0.0.1', 0, verbose=False); s.start()\n"

@@ -81,15 +81,15 @@ def test_the_store_refuses(
     tool: Tool, moto_server: str, status: int, check: str, times: int
 ) -> None:
     """Each refusal has its check id; only temporary ones are retried."""
-    asked = []
+    requests = []
 
     def refuse(method: str, path: str) -> int:
-        asked.append(f"{method} {path}")
+        requests.append(f"{method} {path}")
         return status
 
     with between(moto_server, refuse) as proxy:
         assert fault_of(push_to(tool, proxy)) == (8, check)
-    assert max(Counter(asked).values()) == times
+    assert max(Counter(requests).values()) == times
 
 
 def test_a_failed_file_leaves_seal_and_pointer_unsent(
@@ -182,13 +182,13 @@ def test_whatever_the_store_does_a_reader_sees_a_whole_run(
     send(store, runs["one"])
     left = [times]
 
-    def choose(asked: str) -> StoreFault | None:
-        if left[0] and re.fullmatch(place, asked):
+    def choose(request: str) -> StoreFault | None:
+        if left[0] and re.fullmatch(place, request):
             left[0] -= 1
             return fault
         return None
 
-    store.choose = choose
+    store.choose_fault = choose
     try:
         receipt = send(store, runs["two"])
     except AwsError:
@@ -199,7 +199,7 @@ def test_whatever_the_store_does_a_reader_sees_a_whole_run(
         assert {pushed.action for pushed in receipt.objects} <= {"sent", "skipped"}
         assert latest_of(store) == RUNS["two"]
     assert left[0] < times, "the fault did not happen"
-    store.choose = lambda _: None
+    store.choose_fault = lambda _: None
     again = send(store, runs["two"])
 
     assert latest_of(store) == again.run_id == RUNS["two"]
@@ -211,10 +211,12 @@ def test_a_corrupted_object_is_found_and_replaced(
     store: Store, runs: dict[str, Path], fault: StoreFault, name: str
 ) -> None:
     """An object with a changed byte fails the push; the next push sends it again."""
-    store.choose = lambda asked: fault if asked.startswith("PUT") and name in asked else None
+    store.choose_fault = lambda request: (
+        fault if request.startswith("PUT") and name in request else None
+    )
     with pytest.raises(AwsError, match=name) as caught:
         send(store, runs["one"])
-    store.choose = lambda _: None
+    store.choose_fault = lambda _: None
     actions = {
         pushed.key.rpartition("/")[2]: pushed.action for pushed in send(store, runs["one"]).objects
     }
@@ -231,11 +233,11 @@ def test_a_large_file_that_changes_is_named(
     """A file that shrinks or vanishes during its upload is named in the message."""
     large = runs["one"] / "large.csv"
 
-    def spoil(asked: str) -> None:
-        if "uploads" in asked and large.exists():
+    def spoil(request: str) -> None:
+        if "uploads" in request and large.exists():
             large.unlink() if change == "goes" else large.write_bytes(b"short")
 
-    store.choose = spoil
+    store.choose_fault = spoil
     with pytest.raises(
         MarketPulseError, match=r"large.csv: (the file has changed|cannot be opened)"
     ):
@@ -252,12 +254,12 @@ def test_a_file_that_changes_meanwhile_is_not_published(
     if old:
         monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
 
-    def write(asked: str) -> None:
-        if "list-type" in asked:
+    def write(request: str) -> None:
+        if "list-type" in request:
             path = runs["one"] / name
             path.write_bytes(path.read_bytes()[:-1] + b"!")
 
-    store.choose = write
+    store.choose_fault = write
     with pytest.raises(DataError, match=f"{name}: the file has changed since it was checked"):
         send(store, runs["one"])
     assert latest_of(store) is None
@@ -266,8 +268,8 @@ def test_a_file_that_changes_meanwhile_is_not_published(
 @pytest.mark.parametrize("name", ["a.csv", "large.csv"])
 def test_bytes_changed_on_the_way(store: Store, runs: dict[str, Path], name: str) -> None:
     """The store refuses bytes that do not match their checksum, whole or in parts."""
-    store.choose = lambda asked: (
-        StoreFault.GARBLE if asked.startswith("PUT") and name in asked else None
+    store.choose_fault = lambda request: (
+        StoreFault.GARBLE if request.startswith("PUT") and name in request else None
     )
     with pytest.raises(AwsError, match=f"{name}: .* received other bytes than were sent") as caught:
         send(store, runs["one"])

@@ -31,7 +31,7 @@ def test_options_that_do_not_fit(
     fill(tmp_path, a="1")
     with pytest.raises(UsageError, match=message):
         send(store, tmp_path / "a.csv", **options)
-    assert store.asked == []
+    assert store.requests == []
 
 
 @pytest.mark.parametrize(

@@ -296,8 +296,8 @@ def test_a_push_stays_below_its_prefix(store: Store, runs: dict[str, Path]) -> N
     send(store, runs["one"])
     send(store, runs["two"])
 
-    assert {request.split()[0] for request in store.asked} == {"GET", "PUT", "POST"}
-    assert all(request.split()[1].startswith("p/") for request in store.asked)
+    assert {request.split()[0] for request in store.requests} == {"GET", "PUT", "POST"}
+    assert all(request.split()[1].startswith("p/") for request in store.requests)
 
 
 def test_encryption_tags_and_content_types(store: Store, runs: dict[str, Path]) -> None:
@@ -346,11 +346,13 @@ def test_a_standalone_file_is_proven_by_its_etag(store: Store, tmp_path: Path) -
     send(store, *files)
     assert [
         request
-        for request in store.asked
+        for request in store.requests
         if request.startswith("GET") and "list-type" not in request
     ] == []
-    assert sum(request.startswith("PUT") for request in store.asked) == 3
+    assert sum(request.startswith("PUT") for request in store.requests) == 3
     store.objects.clear()
-    store.choose = lambda asked: StoreFault.CORRUPT_ETAG if asked.startswith("PUT") else None
+    store.choose_fault = lambda request: (
+        StoreFault.CORRUPT_ETAG if request.startswith("PUT") else None
+    )
     with pytest.raises(AwsError):
         send(store, *files)

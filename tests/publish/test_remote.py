@@ -25,7 +25,7 @@ def test_of_two_rankings_at_once_one_is_published(
     """The later of two pushes of the same rows waits, and finds the run published."""
     shutil.copytree(runs["one"], tmp_path / "later")
     ranked_again(tmp_path / "later")
-    store.away = 0.01
+    store.round_trip = 0.01
     for _ in range(3):
         store.objects.clear()
         with ThreadPoolExecutor(2) as pool:
@@ -76,12 +76,12 @@ def test_a_push_that_broke_off_does_not_block_the_next_ranking(
     store: Store, runs: dict[str, Path]
 ) -> None:
     """Files without a seal block a push for some minutes only; other people's objects always do."""
-    store.choose = lambda asked: (
-        StoreFault.DENIED if "PUT" in asked and "run_summary" in asked else None
+    store.choose_fault = lambda request: (
+        StoreFault.DENIED if "PUT" in request and "run_summary" in request else None
     )
     with pytest.raises(AwsError):
         send(store, runs["one"])
-    store.choose = lambda _: None
+    store.choose_fault = lambda _: None
     ranked_again(runs["one"])
     with pytest.raises(AwsError) as refused:
         send(store, runs["one"])
@@ -134,11 +134,11 @@ def test_the_pointer_of_another_push_stays(store: Store, runs: dict[str, Path]) 
     send(store, runs["one"])
     newer = store.objects.pop("p/latest.json")
 
-    def overtake(asked: str) -> None:
-        if asked == "GET p/latest.json":
+    def overtake(request: str) -> None:
+        if request == "GET p/latest.json":
             store.objects["p/latest.json"] = newer
 
-    store.choose = overtake
+    store.choose_fault = overtake
     receipt = send(store, runs["two"])
 
     assert receipt.objects[-1].action == "sent"

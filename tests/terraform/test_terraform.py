@@ -1,4 +1,4 @@
-"""The Terraform files: they parse, they say what the code says, and the function's zip fits."""
+"""The Terraform files: they parse, agree with the code, and hold no secrets."""
 
 import fnmatch
 import json
@@ -11,8 +11,7 @@ from typing import Any
 
 import hcl2
 import pytest
-from moto.server import ThreadedMotoServer
-from support import ROOT, Tool
+from support import AWS_KEYS, ROOT, Tool
 
 from marketpulse import terraform
 from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
@@ -24,7 +23,7 @@ TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glo
 
 
 def plain(node: Any) -> Any:
-    """A parsed file without the quotes that the parser leaves round names."""
+    """A parsed file without the quotes that the parser leaves around names."""
     if isinstance(node, dict):
         return {str(plain(name)): plain(value) for name, value in node.items()}
     if isinstance(node, list):
@@ -48,7 +47,7 @@ def resources(kind: str) -> dict[str, Any]:
 
 
 def statements() -> list[dict[str, Any]]:
-    """What the function and the schedule may do."""
+    """The permissions of the function and the schedule."""
     documents = {
         name: body
         for block in PARSED["iam.tf"]["data"]
@@ -66,7 +65,7 @@ def local(name: str) -> Any:
 
 
 def test_the_parameters_are_those_of_the_code() -> None:
-    """Their names, which of them are secret, and their path; Terraform leaves the values alone."""
+    """Names, secrets and path agree with the code; Terraform ignores later values."""
     parameter = resources("aws_ssm_parameter")["oracle"]
 
     assert local("parameters") == [*PARAMETERS]
@@ -86,7 +85,7 @@ def test_the_parameters_are_those_of_the_code() -> None:
 
 
 def test_the_environment_has_settings_alone() -> None:
-    """Every variable that the function gets is a setting of ours, and none is a secret."""
+    """Every environment variable of the function is a setting, and none is a secret."""
     block = TEXT["lambda.tf"].partition("environment {")[2].partition("\n  }\n")[0]
     given = set(re.findall(r"\b([A-Z][A-Z_]+)\s*=", block))
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
@@ -96,7 +95,7 @@ def test_the_environment_has_settings_alone() -> None:
 
 
 def test_the_handler_is_there() -> None:
-    """What Lambda calls exists under this name."""
+    """The handler of Lambda exists under its name."""
     name = re.search(r'"(marketpulse\.[a-z_.]+)" : null', TEXT["lambda.tf"])
     assert name is not None
     module, _, function = name[1].rpartition(".")
@@ -104,7 +103,7 @@ def test_the_handler_is_there() -> None:
 
 
 def test_the_schedule_is_productions() -> None:
-    """0 8,10,12,14,16,18 * * * UTC, and its input names the scheduled time to the letter."""
+    """0 8,10,12,14,16,18 * * * in UTC; its input has EventBridge's keyword unescaped."""
     schedule = resources("aws_scheduler_schedule")["runs"]
 
     assert schedule["schedule_expression"] == "cron(0 8,10,12,14,16,18 * * ? *)"
@@ -120,7 +119,7 @@ def test_a_schedule_may_ask_what_an_event_may() -> None:
 
 
 def test_no_star_that_need_not_be() -> None:
-    """Actions are named; a resource is a star where AWS knows nothing narrower."""
+    """Actions have no wildcard; resources only if AWS supports nothing narrower."""
     for statement in statements():
         assert not any("*" in action for action in statement["actions"])
     everywhere = [
@@ -130,14 +129,14 @@ def test_no_star_that_need_not_be() -> None:
 
 
 def test_the_function_may_do_what_it_does() -> None:
-    """Each call that a scheduled run makes to S3 and SSM is among what it may do."""
+    """The policy allows each call of a scheduled run to S3 and SSM."""
     allowed = {action for statement in statements() for action in statement["actions"]}
     needed = {"ssm:GetParametersByPath", "s3:ListBucket", "s3:GetObject", "s3:PutObject"}
     assert needed | {"kms:Decrypt", "kms:GenerateDataKey", "s3:DeleteObject"} <= allowed
 
 
 def test_plain_resources_alone() -> None:
-    """AWS's own provider, no module; every star of the settings has a description."""
+    """Only AWS's provider and no module; every variable has a description."""
     assert [name for name, file in PARSED.items() if "module" in file] == []
     kinds = {
         kind for file in PARSED.values() for block in file.get("resource", ()) for kind in block
@@ -150,7 +149,7 @@ def test_plain_resources_alone() -> None:
 
 @pytest.mark.parametrize("text", TEXT.values(), ids=[*TEXT])
 def test_layout(text: str) -> None:
-    """As `terraform fmt` leaves it, as far as a test can tell: indents, equal signs, blank ends."""
+    """Indents and line ends are those of `terraform fmt`."""
     depth = 0
     for line in text.splitlines():
         assert line == line.rstrip()
@@ -169,11 +168,11 @@ def test_layout(text: str) -> None:
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
 def test_terraform_would_format_nothing() -> None:
     """`terraform fmt -check` is clean."""
-    assert terraformed("fmt", "-check", "-diff", str(FILES)).stdout == ""
+    assert run_terraform("fmt", "-check", "-diff", str(FILES)).stdout == ""
 
 
-def terraformed(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run Terraform; what it says is in the failure."""
+def run_terraform(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run Terraform; a failure shows its output."""
     done = subprocess.run(
         ["terraform", f"-chdir={folder}", *words],
         env=os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
@@ -185,13 +184,13 @@ def terraformed(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Path:
-    """The files, and AWS's own provider for them, where Terraform can get it."""
+    """A folder with the files and AWS's provider; skips if Terraform cannot download it."""
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not installed")
     folder = tmp_path / "infra"
     terraform.write(folder)
     try:
-        terraformed("init", "-no-color", folder=folder)
+        run_terraform("init", "-no-color", folder=folder)
     except AssertionError as error:
         if "no such host" in str(error) or "Failed to query available provider" in str(error):
             pytest.skip("AWS's provider is not to be had here")
@@ -201,40 +200,32 @@ def infra(tmp_path: Path) -> Path:
 
 def test_the_provider_takes_it(infra: Path) -> None:
     """`terraform validate`: AWS's provider knows every resource and every argument."""
-    terraformed("validate", folder=infra)
+    run_terraform("validate", folder=infra)
 
 
-def test_no_secret_reaches_the_state(infra: Path) -> None:
-    """Applied, given their values by `ssm put`, refreshed: the state has none, no plan changes one.
+def test_no_secret_reaches_the_state(infra: Path, tool: Tool, moto: str) -> None:
+    """After apply, `ssm put` and refresh the state has no value, and no plan changes one.
 
-    Against moto; the parameters and their key alone.
+    Runs against moto, with the parameters and their key only.
     """
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    url = f"http://{host}:{port}"
     (infra / "moto_override.tf").write_text(
         'provider "aws" {\n  access_key = "test"\n  secret_key = "test"\n'
         "  skip_credentials_validation = true\n  skip_metadata_api_check = true\n  endpoints {\n"
-        + "".join(f'    {name} = "{url}"\n' for name in ("ssm", "kms", "iam", "sts"))
+        + "".join(f'    {name} = "{moto}"\n' for name in ("ssm", "kms", "iam", "sts"))
         + "  }\n}\n"
     )
     variables = {"vpc_id": "vpc-1", "oracle_cidr": "10.0.0.1/32", "endpoints_cidr": "10.0.0.0/16"}
     words = [f"-var={name}={value}" for name, value in variables.items()]
     words += ["-var=subnet_ids=[]", "-target=aws_ssm_parameter.oracle", "-no-color"]
     values = {name: f"planted-{name}-7" for name in PARAMETERS} | {"port": "1599"}
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    desk = Tool(infra.parent / "desk", {"AWS_ENDPOINT_URL_SSM": url, **keys})
-    lines = desk.folder / "parameters.txt"
+    tool.env |= {"AWS_ENDPOINT_URL_SSM": moto, **AWS_KEYS}
+    lines = tool.folder / "parameters.txt"
     lines.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    try:
-        terraformed("apply", "-auto-approve", *words, folder=infra)
-        with lines.open() as file:
-            put = desk.run("ssm", "put", stdin=file)
-        terraformed("apply", "-auto-approve", "-refresh-only", *words, folder=infra)
-        planned = terraformed("plan", *words, folder=infra)
-    finally:
-        moto.stop()
+    run_terraform("apply", "-auto-approve", *words, folder=infra)
+    with lines.open() as file:
+        put = tool.run("ssm", "put", stdin=file)
+    run_terraform("apply", "-auto-approve", "-refresh-only", *words, folder=infra)
+    planned = run_terraform("plan", *words, folder=infra)
 
     assert put.code == 0, put.err
     state = (infra / "terraform.tfstate").read_text()
@@ -245,7 +236,7 @@ def test_no_secret_reaches_the_state(infra: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("checkov") is None, reason="checkov is not installed")
 def test_checkov_finds_nothing(tmp_path: Path) -> None:
-    """What it finds is mended, or explained beside the line."""
+    """Each finding is fixed, or its reason stands beside the line."""
     terraform.write(tmp_path)
     words = ["checkov", "--directory", str(tmp_path), "--quiet", "--skip-download", "-o", "json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
@@ -255,7 +246,7 @@ def test_checkov_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_written_out(tool: Tool) -> None:
-    """All files are written; again nothing is; a changed one is kept unless forced."""
+    """The command writes all files once, and keeps a changed file unless forced."""
     first = tool.run("terraform", "infra")
     again = tool.run("terraform", "infra", "--format", "json")
     (tool.folder / "infra/iam.tf").write_text("mine")
@@ -268,9 +259,3 @@ def test_written_out(tool: Tool) -> None:
     assert (tool.folder / "infra/iam.tf").read_text() == "mine"
     assert tool.run("terraform", "infra", "--force").code == 0
     assert (tool.folder / "infra/iam.tf").read_text() == TEXT["iam.tf"]
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    """The command line in a folder of its own."""
-    return Tool(tmp_path / "desk", {})
