@@ -256,7 +256,7 @@ def test_push_option_of_run_colors_and_sample(tool: Tool, shop: Shop) -> None:
         (
             ["--push", "s3://no-such-bucket/x"],
             8,
-            "only: marketpulse push-s3 out s3://no-such",
+            "with: marketpulse push-s3 out s3://no-such",
         ),
     ],
 )
