@@ -5,7 +5,7 @@ import json
 import pytest
 from support import Tool, one_message
 
-from marketpulse.terraform import names
+from marketpulse.terraform import file_names
 
 
 def test_push_needs_a_path_and_a_target(tool: Tool) -> None:
@@ -39,5 +39,9 @@ def test_terraform_counts_new_files(tool: Tool) -> None:
     first, second = (tool.run("terraform", "infra", "--format", "json") for _ in range(2))
 
     assert (first.code, second.code) == (0, 0)
-    assert json.loads(first.out) == {"output": "infra", "files": names(), "written": names()}
+    assert json.loads(first.out) == {
+        "output": "infra",
+        "files": file_names(),
+        "written": file_names(),
+    }
     assert json.loads(second.out)["written"] == []
