@@ -1,5 +1,6 @@
-"""Fixtures of `bundles.py`, which the tests of bundles and of extraction share."""
+"""Fixtures that the tests of extraction share with others."""
 
 from bundles import awkward_bundle, bundle
+from schemas import market
 
-__all__ = ["awkward_bundle", "bundle"]
+__all__ = ["awkward_bundle", "bundle", "market"]

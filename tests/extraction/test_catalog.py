@@ -1,52 +1,36 @@
-"""Listing and describing what a source holds."""
+"""Listing and describing the tables of a source."""
 
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import COLORS as DAY
-from support import ROOT
+from support import COLORS, Tool
 
 from marketpulse.errors import NotFoundError, OutputError
-from marketpulse.extraction.catalog import describe, file_stems, list_tables
+from marketpulse.extraction import describe, list_tables
+from marketpulse.extraction.catalog import file_stems
 from marketpulse.sources import open_source
 
 AWKWARD = {'"Quoted"', "A/B", "CON", "x y", "é" * 60}
 
 
-def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run marketpulse in a folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "marketpulse", *map(str, words)],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-
-
 def test_a_list_is_complete() -> None:
-    """Every table of the source is listed, with the rows that it has."""
+    """Every table of the source is listed, with its number of rows."""
     with open_source("demo", rows=50) as market:
         listing = list_tables(market)
-        counted = {it.name: len(market.scan(it.name).read_all()) for it in listing.tables}
+        rows = {table.name: len(market.scan(table.name).read_all()) for table in listing.tables}
 
-    assert {it.name: it.rows for it in listing.tables} == counted
-    assert counted.keys() >= {"COLORS", "Colors", "DEALERS", *AWKWARD}
+    assert {table.name: table.rows for table in listing.tables} == rows
+    assert rows.keys() >= {"COLORS", "Colors", "DEALERS", *AWKWARD}
 
 
 @pytest.mark.parametrize(
-    ("like", "found"),
+    ("like", "names"),
     [
         ("color", ["COLORS", "Colors", "SECURITY_COLORS"]),
         ("color%", ["COLORS", "Colors"]),
@@ -55,97 +39,87 @@ def test_a_list_is_complete() -> None:
         ("S%C%", ["SECURITIES", "SECURITY_COLORS"]),
     ],
 )
-def test_like(like: str, found: list[str]) -> None:
-    """A pattern fits the whole name, a word any part of it; case makes no difference."""
+def test_a_pattern_selects_tables(like: str, names: list[str]) -> None:
+    """A pattern matches the whole name, other text any part of it; case makes no difference."""
     with open_source("demo", rows=1) as market:
-        assert [it.name for it in list_tables(market, like).tables] == found
+        assert [table.name for table in list_tables(market, like).tables] == names
 
 
 @pytest.mark.parametrize("like", ["nothing", "C_LORS", ".*", "color["])
-def test_nothing_like_it(like: str) -> None:
-    """A pattern is no regular expression, and none like it is an error, not an empty list."""
+def test_a_pattern_without_match(like: str) -> None:
+    """A pattern is not a regular expression; without a match it is an error, not an empty list."""
     with open_source("demo", rows=1) as market, pytest.raises(NotFoundError, match="is like"):
         list_tables(market, like)
 
 
-def test_the_list_on_a_command_line(tmp_path: Path) -> None:
-    """Table, JSON, CSV and the file tell the same."""
+def test_the_list_in_every_shape(tool: Tool) -> None:
+    """Table, JSON, CSV and the files have the same content."""
     words = ("list-tables", "--source", "demo")
-    as_json = run(*words, "--format", "json", "--output", "made/here", folder=tmp_path)
-    as_csv = run(*words, "--format", "csv", folder=tmp_path)
-    as_table = run(*words, folder=tmp_path)
+    as_json = tool.run(*words, "--format", "json", "--output", "new/folder")
+    as_csv = tool.run(*words, "--format", "csv")
+    as_table = tool.run(*words)
 
-    listed = json.loads(as_json.stdout)
-    assert json.loads((tmp_path / "made/here/accessible_tables.json").read_text("utf-8")) == listed
-    told = json.loads((tmp_path / "made/here/database_info.json").read_text("utf-8"))
-    assert (told["kind"], told["name"]) == ("demo", "demo")
-    assert as_json.stderr == "made/here: database_info.json, accessible_tables.json\n"
-    rows = list(csv.DictReader(io.StringIO(as_csv.stdout)))
+    tables = json.loads(as_json.out)
+    folder = tool.folder / "new/folder"
+    assert json.loads((folder / "accessible_tables.json").read_text("utf-8")) == tables
+    database = json.loads((folder / "database_info.json").read_text("utf-8"))
+    assert (database["kind"], database["name"]) == ("demo", "demo")
+    assert as_json.err == "new/folder: database_info.json, accessible_tables.json\n"
+    rows = list(csv.DictReader(io.StringIO(as_csv.out)))
     assert rows == [
-        {"table": it["name"], **{name: _as_cell(value) for name, value in [*it.items()][1:]}}
-        for it in listed
+        {
+            "table" if name == "name" else name: "" if value is None else str(value)
+            for name, value in table.items()
+        }
+        for table in tables
     ]
     for row in rows:
-        assert f"{row['table']} " in as_table.stdout
+        assert f"{row['table']} " in as_table.out
 
 
-def _as_cell(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def test_schemas_on_a_command_line(tmp_path: Path) -> None:
-    """What is printed is what is written, a file for each table."""
+def test_schemas_are_printed_as_they_are_written(tool: Tool) -> None:
+    """JSON on standard output is the content of the files, one for each table."""
     names = ["COLORS", "Colors", *sorted(AWKWARD)]
-    done = run(
-        *(
-            "schema",
-            *(f'"{it}"' for it in names),
-            "--source",
-            "demo",
-            "--format",
-            "json",
-            "--output",
-            "out",
-        ),
-        folder=tmp_path,
-    )
+    quoted = [f'"{name}"' for name in names]
+    words = ("--source", "demo", "--format", "json", "--output", "out")
+    printed = json.loads(tool.run("schema", *quoted, *words).out)
 
-    printed = json.loads(done.stdout)
-    assert [it["name"] for it in printed] == names
-    files = sorted((tmp_path / "out").glob("*_schema.json"))
+    assert [schema["name"] for schema in printed] == names
+    files = sorted((tool.folder / "out").glob("*_schema.json"))
     written = [json.loads(path.read_text("utf-8")) for path in files]
-    assert sorted(it["name"] for it in written) == sorted(names)
-    assert all(it in printed for it in written)
+    assert sorted(schema["name"] for schema in written) == sorted(names)
+    assert all(schema in printed for schema in written)
     assert {path.name for path in files} >= {"CON_schema.json", "COLORS_schema.json"}
 
 
-def test_a_schema_is_the_sources() -> None:
-    """Nothing that the source tells of a table is left out."""
+def test_a_schema_is_complete() -> None:
+    """Everything that the source knows of a table is in its JSON."""
     with open_source("demo", rows=1) as market:
         schema = market.describe("COLORS")
-        (shown,) = describe(market, ["COLORS"]).as_json()
+        (document,) = describe(market, ["COLORS"]).as_json()
 
-    told = json.loads(json.dumps(asdict(schema)))
-    assert json.loads(json.dumps(shown)) == {**told.pop("table"), **told}
+    content = json.loads(json.dumps(asdict(schema)))
+    assert json.loads(json.dumps(document)) == {**content.pop("table"), **content}
 
 
 def test_a_table_that_is_named_twice_is_described_once() -> None:
-    """A name given twice gives one schema."""
+    """A name that is given twice gives one schema."""
     with open_source("demo", rows=1) as market:
-        assert [it.table.name for it in describe(market, ["CON", "con"]).tables] == ["CON"]
+        schemas = describe(market, ["CON", "con"]).tables
+        assert [schema.table.name for schema in schemas] == ["CON"]
 
 
-def test_the_only_table_needs_no_name(tmp_path: Path) -> None:
-    """A file is described without naming it; of several tables one has to be named."""
-    done = run("schema", "--source", DAY, folder=tmp_path)
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "colors_day: file")
-    several = run("schema", "--source", "demo", folder=tmp_path)
-    assert (several.returncode, several.stdout) == (6, "")
-    assert "none was named" in several.stderr
+def test_the_only_table_needs_no_name(tool: Tool) -> None:
+    """A file is described without a name; of several tables one has to be named."""
+    only = tool.run("schema", "--source", COLORS)
+    assert (only.code, only.out.splitlines()[0]) == (0, "colors_day: file")
+    several = tool.run("schema", "--source", "demo")
+    assert (several.code, several.out) == (6, "")
+    assert "none was named" in several.err
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
-    """Where the folder cannot be written, one error says so."""
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file in the place of the folder is an error."""
     (tmp_path / "file").touch()
     with open_source("demo", rows=1) as market, pytest.raises(OutputError):
         list_tables(market).write(tmp_path / "file")
@@ -153,7 +127,7 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_file_stems(names: list[str]) -> None:
-    """Each table has file names of its own, on file systems that ignore case too."""
+    """Tables have different file names, also on file systems that ignore case."""
     stems = file_stems(names)
 
     assert set(stems) == set(names)
@@ -162,8 +136,8 @@ def test_file_stems(names: list[str]) -> None:
     assert all(stem == file_stems([name])[name] or "~" in stem for name, stem in stems.items())
 
 
-def test_plain_names_stay() -> None:
-    """A table of a usual name is found under it."""
+def test_usual_names_are_file_names() -> None:
+    """The files of a table with a usual name begin with it."""
     assert file_stems(["COLORS_TABLE", "SYS$X#1", "lower"]) == {
         name: name for name in ("COLORS_TABLE", "SYS$X#1", "lower")
     }

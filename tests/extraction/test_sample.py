@@ -172,7 +172,8 @@ def test_columns_are_chosen(tmp_path: Path) -> None:
 
 def test_options_are_checked() -> None:
     """Unknown formats and profiles, and a profile without effect, are wrong usage."""
-    assert SampleOptions(formats=(" CSV ", "csv", "xlsx")).formats == ("csv", "xlsx")
+    assert SampleOptions(formats=(" CSV ", "csv", "xlsx")).output_formats() == ("csv", "xlsx")
+    assert SampleOptions(profile="excel").output_formats() == ("csv", "json", "xlsx")
     assert SampleOptions(profile="excel", formats=("xlsx",)).profile == "excel"
     for formats, profile, message in (
         (("cvs",), "lossless", "unknown format 'cvs'"),

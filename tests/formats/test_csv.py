@@ -89,14 +89,14 @@ def test_lines_of_too_few_or_many_fields_are_told_in_their_place(tmp_path: Path)
     ]
     file = read(write_text(tmp_path / "input.csv", "\n".join(lines)))
     assert file.rows() == [["4", "5"], ["6", "7\n8"], ["9", "9"]]
-    assert [(it.after, it.fields, it.text) for it in file.malformed_lines] == [
+    assert [(line.after, line.fields, line.text) for line in file.malformed_lines] == [
         (0, 1, "1"),
         (0, 3, "1,2,3"),
         (1, 1, '"x\ny"'),
         (2, 1, '""'),
         (2, 3, '1,"2,""3""",4'),
     ]
-    assert {it.expected for it in file.malformed_lines} == {2}
+    assert {line.expected for line in file.malformed_lines} == {2}
 
 
 BROKEN_QUOTES = {
