@@ -117,6 +117,16 @@ def test_ci_runs_every_python() -> None:
             assert versions <= set(re.findall(r"3\.\d+", path.read_text(encoding="utf-8"))), name
 
 
+def test_the_quick_tests_exist() -> None:
+    """CI names folders of tests that are there."""
+    run = ROOT / ".ci" / "run"
+    if not run.exists():
+        pytest.skip("a source archive has no CI")
+    found = re.search(r'^quick="(.+)"$', run.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    assert all((ROOT / folder).is_dir() for folder in found[1].split())
+
+
 def test_the_hooks_are_the_linters_of_ci() -> None:
     """The hooks before a commit run what CI runs, apart from mending what they can."""
     hooks = ROOT / ".pre-commit-config.yaml"
