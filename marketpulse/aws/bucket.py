@@ -130,7 +130,7 @@ class Bucket:
         while pages and remaining:
             prefix = os.path.commonprefix(remaining)  # noqa: RUF071 - keys are no paths: by character
             page, truncated = self._list_page(prefix, after=remaining[0][:-1])
-            objects |= {key: listed for key, listed in page.items() if key in keys}
+            objects |= {key: item for key, item in page.items() if key in keys}
             remaining = remaining[bisect_right(remaining, max(page)) :] if truncated else []
             pages -= 1
         for key, page in zip(remaining, parallel_map(self._find_one, remaining), strict=True):
@@ -257,12 +257,12 @@ class Bucket:
             )
             now = datetime.now(UTC)  # for stores that leave the time out
             objects = {
-                listed["Key"]: ListedObject(
-                    size=listed["Size"],
-                    etag=listed.get("ETag", "").strip('"'),
-                    modified=listed.get("LastModified", now),
+                item["Key"]: ListedObject(
+                    size=item["Size"],
+                    etag=item.get("ETag", "").strip('"'),
+                    modified=item.get("LastModified", now),
                 )
-                for listed in page.get("Contents", ())
+                for item in page.get("Contents", ())
             }
             return objects, bool(page.get("IsTruncated")) and bool(objects)
 

@@ -108,9 +108,9 @@ def _parse_event(event: Mapping[str, object]) -> RunOptions:
     values = {option: _parse_text(event, key) for key, option in _TEXT_KEYS.items()}
     values["max_rejected"] = _parse_limit(event)
     # Empty text means the default, as an empty variable of Terraform gives it.
-    given = {option: text for option, text in values.items() if text}
+    chosen = {option: text for option, text in values.items() if text}
     mapping = _parse_mapping(event)
-    return RunOptions(**given, mapping=mapping, processing_type="AUTOMATED", publish=True)
+    return RunOptions(**chosen, mapping=mapping, processing_type="AUTOMATED", publish=True)
 
 
 def _parse_text(event: Mapping[str, object], name: str) -> str | None:

@@ -234,9 +234,9 @@ def _add_published_routes(app: FastAPI, service: Callable[[], Service]) -> None:
             limit=limit,
             offset=offset,
         )
-        found_run, rows = service().colors(run_id, selection)
+        actual_id, rows = service().colors(run_id, selection)
         # Bytes, not objects: JSON of DuckDB keeps digits that a float would lose.
-        content = b'{"run_id": "%b", "colors": %b}' % (found_run.encode(), rows.strip())
+        content = b'{"run_id": "%b", "colors": %b}' % (actual_id.encode(), rows.strip())
         if len(content) > _MAX_ANSWER_SIZE:
             raise UsageError(
                 f"the answer would have {len(content):,} bytes; the limit is {_MAX_ANSWER_SIZE:,}",

@@ -76,10 +76,10 @@ def _read_sealed_set(folder: Path, name: str, location: S3Location, template: st
         path = folder / record.name
         if not os.path.lexists(path):
             raise set_error(path, f"the file is missing; {name} lists it")
-        planned = _plan_file(path, location.key(*parts, record.name))
-        if planned.checksums != Checksums(size=record.bytes, sha256=record.sha256):
+        item = _plan_file(path, location.key(*parts, record.name))
+        if item.checksums != Checksums(size=record.bytes, sha256=record.sha256):
             raise set_error(path, f"the file differs from what {name} lists")
-        files.append(planned)
+        files.append(item)
     planned_seal = PlannedObject(
         location.key(*parts, name), seal, compute_checksums(io.BytesIO(text))
     )

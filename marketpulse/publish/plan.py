@@ -84,7 +84,7 @@ class PlannedSet:
     @property
     def keys(self) -> set[str]:
         """The keys of all objects."""
-        return {planned.key for planned in self.objects}
+        return {item.key for item in self.objects}
 
     @property
     def exclusive_keys(self) -> set[str]:
@@ -114,10 +114,10 @@ class PushPlan:
 
 def make_plan(sets: Sequence[PlannedSet], location: S3Location) -> PushPlan:
     """Plan the push of these sets. Raises `UsageError` if two files would get the same key."""
-    files = tuple(planned for file_set in sets for planned in file_set.files)
+    files = tuple(item for file_set in sets for item in file_set.files)
     seals = tuple(file_set.seal for file_set in sets if file_set.seal)
     pointer_key = location.key(POINTER)
-    counts = Counter([pointer_key, *(planned.key for planned in (*files, *seals))])
+    counts = Counter([pointer_key, *(item.key for item in (*files, *seals))])
     key, count = counts.most_common(1)[0]
     if count > 1:
         raise UsageError(
@@ -141,8 +141,8 @@ def _plan_pointer(file_set: PlannedSet, key: str) -> PlannedObject:
         run_id=file_set.run_id,
         seal=file_set.objects[-1].key,
         files=tuple(
-            PublishedFile(planned.key, planned.checksums.size, planned.checksums.sha256)
-            for planned in file_set.objects
+            PublishedFile(item.key, item.checksums.size, item.checksums.sha256)
+            for item in file_set.objects
         ),
     )
     text = pointer.text().encode()

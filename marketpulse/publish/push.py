@@ -90,8 +90,7 @@ def push(
         prefix=location.prefix,
         dry_run=options.dry_run,
         objects=tuple(
-            planned.with_action(action)
-            for planned, action in zip(plan.objects, actions, strict=True)
+            item.with_action(action) for item, action in zip(plan.objects, actions, strict=True)
         ),
         latest=plan.pointer.key if plan.pointer else None,
         run_id=plan.run_id,
@@ -196,19 +195,19 @@ class _Sender:
             file_set.files[0].key for file_set in sets if file_set.run_id and file_set.files
         }
         total = sum(
-            planned.checksums.size
-            for planned in self._plan.objects
-            if self._states[planned.key] is not ObjectState.SAME
+            item.checksums.size
+            for item in self._plan.objects
+            if self._states[item.key] is not ObjectState.SAME
         )
 
-        def send(planned: PlannedObject) -> str:
-            return self._send(planned, progress)
+        def send(item: PlannedObject) -> str:
+            return self._send(item, progress)
 
         with progress.shown(f"s3://{self._location.bucket}", total):
             started = time.monotonic()
             files = self._plan.files
-            first = {planned.key: send(planned) for planned in files if planned.key in first_keys}
-            actions = list(pool.map(lambda planned: first.get(planned.key) or send(planned), files))
+            first = {item.key: send(item) for item in files if item.key in first_keys}
+            actions = list(pool.map(lambda item: first.get(item.key) or send(item), files))
             # Another push may have taken a slow one for abandoned, and replaced its files.
             slow = time.monotonic() - started > MAX_PUSH_DURATION.total_seconds() / 2
             if slow or ObjectState.BROKEN in self._states.values():
@@ -229,61 +228,61 @@ class _Sender:
                 self._states[self._pointer_key] = ObjectState.MISSING
 
     def _keys_in(self, state: ObjectState, objects: Sequence[PlannedObject]) -> list[str]:
-        return [planned.key for planned in objects if self._states[planned.key] is state]
+        return [item.key for item in objects if self._states[item.key] is state]
 
-    def _check_still_there(self, planned: PlannedObject) -> None:
+    def _check_still_there(self, item: PlannedObject) -> None:
         """Raise `AwsError` if another push has replaced the object meanwhile."""
-        if not _holds(self._bucket.download(planned.key), planned):
-            raise self._damage_error(planned, "the object is gone or has been replaced")
+        if not _holds(self._bucket.download(item.key), item):
+            raise self._damage_error(item, "the object is gone or has been replaced")
 
-    def _send(self, planned: PlannedObject, progress: _ByteProgress) -> str:
+    def _send(self, item: PlannedObject, progress: _ByteProgress) -> str:
         """Send one object unless it is there, verify it, and return the action."""
-        state = self._states[planned.key]
+        state = self._states[item.key]
         if state is ObjectState.SAME:
-            return "kept" if planned.content is None else "skipped"
-        if planned.content is None:
-            raise self._damage_error(planned, "the object differs from what its run lists")
-        is_pointer = planned.key == self._pointer_key
+            return "kept" if item.content is None else "skipped"
+        if item.content is None:
+            raise self._damage_error(item, "the object differs from what its run lists")
+        is_pointer = item.key == self._pointer_key
         overwrite = self._force or state is ObjectState.BROKEN or is_pointer
-        etag = self._upload(planned, overwrite=overwrite, progress=progress)
-        if etag is not None and is_proven(self._bucket, planned, etag):
+        etag = self._upload(item, overwrite=overwrite, progress=progress)
+        if etag is not None and is_proven(self._bucket, item, etag):
             return "sent"
-        remote = self._bucket.download(planned.key)
-        if _holds(remote, planned):
+        remote = self._bucket.download(item.key)
+        if _holds(remote, item):
             # Without an ETag another push of the same content was faster.
             return "skipped" if etag is None else "sent"
         if etag is None:
-            raise self._conflict_error(planned.key)
+            raise self._conflict_error(item.key)
         if is_pointer:
             if remote and remote.intact:  # another push has sent its own pointer since
                 return "sent"
-            self._bucket.delete(planned.key)  # no pointer is better than a broken one
-        planned.check_unchanged()
-        raise self._damage_error(planned, "the object differs from what was sent")
+            self._bucket.delete(item.key)  # no pointer is better than a broken one
+        item.check_unchanged()
+        raise self._damage_error(item, "the object differs from what was sent")
 
     def _upload(
-        self, planned: PlannedObject, *, overwrite: bool, progress: _ByteProgress
+        self, item: PlannedObject, *, overwrite: bool, progress: _ByteProgress
     ) -> str | None:
         """Upload an object; returns like `Bucket.upload`."""
-        suffix = PurePath(planned.key).suffix.lower()
-        body = planned.read_body()
+        suffix = PurePath(item.key).suffix.lower()
+        body = item.read_body()
         try:
             return self._bucket.upload(
-                planned.key,
+                item.key,
                 body,
-                planned.checksums,
+                item.checksums,
                 content_type=_CONTENT_TYPES.get(suffix, "application/octet-stream"),
                 overwrite=overwrite,
                 progress=progress.advance,
             )
         except (AwsError, OSError):
             # A file that changes or vanishes meanwhile makes boto3 fail in many ways.
-            planned.check_unchanged()
+            item.check_unchanged()
             raise
 
-    def _damage_error(self, planned: PlannedObject, reason: str) -> AwsError:
+    def _damage_error(self, item: PlannedObject, reason: str) -> AwsError:
         return AwsError(
-            f"s3://{self._location.bucket}/{planned.key}: {reason}",
+            f"s3://{self._location.bucket}/{item.key}: {reason}",
             hint="check whether a proxy changes data, or somebody else writes there; push again, "
             "with --force if that does not help",
             check="MP-AWS-008",
@@ -305,8 +304,8 @@ class _Sender:
         )
 
 
-def _holds(remote: RemoteObject | None, planned: PlannedObject) -> bool:
-    return remote is not None and remote.checksums == planned.checksums
+def _holds(remote: RemoteObject | None, item: PlannedObject) -> bool:
+    return remote is not None and remote.checksums == item.checksums
 
 
 def _leads_to(pointer: bytes, keys: Sequence[str]) -> bool:

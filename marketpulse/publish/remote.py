@@ -46,13 +46,13 @@ class Inspection:
     pointer_exists: bool
 
 
-def is_proven(bucket: Bucket, planned: PlannedObject, etag: str) -> bool:
+def is_proven(bucket: Bucket, item: PlannedObject, etag: str) -> bool:
     """Whether the store's own checksum proves the content. The objects of a set are read back."""
-    if not planned.standalone:
+    if not item.standalone:
         return False
-    if planned.checksums.in_parts:
-        return bucket.checksum(planned.key) == planned.checksums.s3_checksum
-    return etag == planned.checksums.etag
+    if item.checksums.in_parts:
+        return bucket.checksum(item.key) == item.checksums.s3_checksum
+    return etag == item.checksums.etag
 
 
 class Inspector:
@@ -62,26 +62,24 @@ class Inspector:
         self._bucket = bucket
         self._location = location
         self._force = force
-        self._listed: Objects = {}
+        self._objects: Objects = {}
         self._unfinished: set[str] = set()
 
     def inspect(self, sets: Sequence[PlannedSet], pool: Executor) -> Inspection:
         """Compare these sets with the bucket. Raises `AwsError` if the store fails."""
         keys = {key for file_set in sets for key in file_set.keys}
         pointer_key = self._location.key(POINTER)
-        self._listed = self._bucket.find(keys | {pointer_key}, pool.map)
+        self._objects = self._bucket.find(keys | {pointer_key}, pool.map)
         for file_set in sets:
-            if file_set.seal and file_set.seal.key not in self._listed:
+            if file_set.seal and file_set.seal.key not in self._objects:
                 self._unfinished |= file_set.exclusive_keys
         plan = make_plan([*map(self._prefer_published, sets)], self._location)
         states = pool.map(self._state, plan.objects)
         return Inspection(
             plan=plan,
-            states={
-                planned.key: state for planned, state in zip(plan.objects, states, strict=True)
-            },
+            states={item.key: state for item, state in zip(plan.objects, states, strict=True)},
             unfinished=self._unfinished,
-            pointer_exists=pointer_key in self._listed,
+            pointer_exists=pointer_key in self._objects,
         )
 
     def _prefer_published(self, file_set: PlannedSet) -> PlannedSet:
@@ -92,7 +90,7 @@ class Inspector:
         seal = file_set.seal
         if self._force or seal is None or file_set.run_id is None:
             return file_set
-        key = seal.key if seal.key in self._listed else self._seal_of_another_day(seal.key)
+        key = seal.key if seal.key in self._objects else self._seal_of_another_day(seal.key)
         published = key and self._read_published(key, seal)
         if not key or not published or published[0].run_id != file_set.run_id:
             return file_set
@@ -105,8 +103,8 @@ class Inspector:
             for file in summary.files
         )
         earlier = replace(file_set, files=files, seal=PlannedObject(key, None, checksums))
-        self._listed |= self._bucket.find(earlier.keys - self._listed.keys())
-        if earlier.keys <= self._listed.keys():
+        self._objects |= self._bucket.find(earlier.keys - self._objects.keys())
+        if earlier.keys <= self._objects.keys():
             return earlier
         # The published run has lost a file, so its seal means nothing any more.
         if key == seal.key:
@@ -127,34 +125,34 @@ class Inspector:
     def _seal_of_another_day(self, seal_key: str) -> str | None:
         """The seal that `latest.json` names, if its key differs from this one in the date only."""
         pointer_key = self._location.key(POINTER)
-        pointer = self._bucket.read(pointer_key) if pointer_key in self._listed else None
+        pointer = self._bucket.read(pointer_key) if pointer_key in self._objects else None
         try:
             key = parse_pointer(pointer or b"").seal
         except ValueError:
             return None
         return key if _DATE.sub("", key) == _DATE.sub("", seal_key) else None
 
-    def _state(self, planned: PlannedObject) -> ObjectState:
-        listed = self._listed.get(planned.key)
-        if listed is None:
+    def _state(self, item: PlannedObject) -> ObjectState:
+        existing = self._objects.get(item.key)
+        if existing is None:
             return ObjectState.MISSING
-        same_size = listed.size == planned.checksums.size
+        same_size = existing.size == item.checksums.size
         if self._force and not same_size:
             return ObjectState.OTHER
-        if same_size and is_proven(self._bucket, planned, listed.etag):
+        if same_size and is_proven(self._bucket, item, existing.etag):
             return ObjectState.SAME
-        remote = self._bucket.download(planned.key)
+        remote = self._bucket.download(item.key)
         if remote is None:
             return ObjectState.MISSING
-        if remote.checksums == planned.checksums:
+        if remote.checksums == item.checksums:
             return ObjectState.SAME
-        if remote.metadata_sha256 == planned.checksums.sha256:  # damaged on its way
+        if remote.metadata_sha256 == item.checksums.sha256:  # damaged on its way
             return ObjectState.BROKEN
-        if remote.intact and self._is_abandoned(planned, listed):
+        if remote.intact and self._is_abandoned(item, existing):
             return ObjectState.BROKEN
         return ObjectState.OTHER
 
-    def _is_abandoned(self, planned: PlannedObject, listed: ListedObject) -> bool:
+    def _is_abandoned(self, item: PlannedObject, existing: ListedObject) -> bool:
         """Whether the object was left by a push of the same run that cannot be under way."""
-        age = datetime.now(UTC) - listed.modified
-        return planned.key in self._unfinished and age > MAX_PUSH_DURATION
+        age = datetime.now(UTC) - existing.modified
+        return item.key in self._unfinished and age > MAX_PUSH_DURATION

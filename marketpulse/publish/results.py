@@ -12,7 +12,9 @@ from marketpulse.publish.push import push
 from marketpulse.publish.receipt import Receipt
 
 
-def push_results(folder: Path, uri: str, options: PushOptions, progress: Progress) -> Receipt:
+def push_results(
+    folder: Path, uri: str, options: PushOptions, progress: Progress | None = None
+) -> Receipt:
     """Push the folder that a command just wrote. Raises what `push` raises.
 
     The results are on disk by now. If AWS fails, the hint has the command that pushes them later.

@@ -44,7 +44,7 @@ def test_a_dry_run_needs_nothing_of_aws(tool: Tool) -> None:
     assert tool.run(*words).code == 1  # so the stubs are in the way
 
 
-def planned(key: str) -> PlannedObject:
+def make_object(key: str) -> PlannedObject:
     """An object without content."""
     return PlannedObject(key, b"", compute_checksums(io.BytesIO(b"")))
 
@@ -53,9 +53,11 @@ def test_the_order_of_a_plan() -> None:
     """All files come before all seals; the pointer comes last and names the last set."""
     location = S3Location("bucket", "p")
     sets = [
-        PlannedSet((planned("p/1/a"),), planned("p/1/run_summary.json"), "1"),
-        PlannedSet((planned("p/2/a"),), planned("p/2/run_summary.json"), "2", complete=False),
-        PlannedSet((planned("p/c"),)),
+        PlannedSet((make_object("p/1/a"),), make_object("p/1/run_summary.json"), "1"),
+        PlannedSet(
+            (make_object("p/2/a"),), make_object("p/2/run_summary.json"), "2", complete=False
+        ),
+        PlannedSet((make_object("p/c"),)),
     ]
     plan = make_plan(sets, location)
 
@@ -74,12 +76,12 @@ def test_the_order_of_a_plan() -> None:
 
 def test_exclusive_keys() -> None:
     """Only a folder that bears the run's id belongs to the run."""
-    seal = planned("p/run=1234/run_summary.json")
-    own = PlannedSet((planned("p/run=1234/a"),), seal, "1234")
-    shared = PlannedSet((planned("p/a"),), planned("p/run_summary.json"), "1234")
+    seal = make_object("p/run=1234/run_summary.json")
+    own = PlannedSet((make_object("p/run=1234/a"),), seal, "1234")
+    shared = PlannedSet((make_object("p/a"),), make_object("p/run_summary.json"), "1234")
 
     assert own.exclusive_keys == {"p/run=1234/a", "p/run=1234/run_summary.json"}
-    assert shared.exclusive_keys == PlannedSet((planned("p/a"),)).exclusive_keys == set()
+    assert shared.exclusive_keys == PlannedSet((make_object("p/a"),)).exclusive_keys == set()
 
 
 def test_one_key_for_two_files() -> None:
@@ -87,4 +89,6 @@ def test_one_key_for_two_files() -> None:
     location = S3Location("bucket", "p")
     for key in ("p/a", "p/latest.json"):
         with pytest.raises(UsageError, match=f"would become the object s3://bucket/{key}"):
-            make_plan([PlannedSet((planned("p/a"),)), PlannedSet((planned(key),))], location)
+            make_plan(
+                [PlannedSet((make_object("p/a"),)), PlannedSet((make_object(key),))], location
+            )
