@@ -136,11 +136,26 @@ class Arrivals:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> DataError:
+        columns = ", ".join(f"{field.name} ({field.type})" for field in self._refused_fields())
         return DataError(
-            f"{self._input.name}: a column has a type that cannot be read: {_first_line(error)}",
+            f"{self._input.name}: a column has a type that cannot be read: "
+            f"{columns or _first_line(error)}",
             hint="remove that column from the input, or write it as text",
             check="MP-DAT-018",
         )
+
+    def _refused_fields(self) -> list[pa.Field]:
+        """The columns that do not come back from DuckDB with their type."""
+        refused = []
+        for field in self.schema:
+            schema = pa.schema([field.with_name("c")])
+            try:
+                self.connection.register("probe", schema.empty_table().to_reader())
+                column = self.connection.sql("FROM probe").to_arrow_table().column("c")
+                column.cast(field.type)
+            except (duckdb.Error, pa.ArrowException):
+                refused.append(field)
+        return refused
 
 
 def _connect(workspace: Path, memory_limit: int | None) -> duckdb.DuckDBPyConnection:

@@ -10,6 +10,7 @@ from typing import cast
 
 import pyarrow as pa
 
+from marketpulse.colors.rankable import rankable
 from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import plain_field
 from marketpulse.model import OnMalformedLine
@@ -52,11 +53,13 @@ def _source_input(source: Source, table: str | None, where: str | None) -> Color
     files = info.details.values() if info.kind == "files" else ()
 
     def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        return source.scan(name, on_malformed_line=on_malformed_line, where=where)
+        rows = source.scan(name, on_malformed_line=on_malformed_line, where=where)
+        return rankable(rows, label)
 
+    label = info.name if files else name
     return ColorInput(
-        name=info.name if files else name,
-        schema=source.scan(name, limit=0, where=where).schema,
+        name=label,
+        schema=rankable(source.scan(name, limit=0, where=where), label).schema,
         read=read,
         where=where,
         files=tuple(map(Path, files)),
@@ -70,9 +73,11 @@ def _table_input(data: object) -> ColorInput:
     schema = pa.schema([plain_field(field) for field in reader.schema])
     if schema != reader.schema:
         reader = reader.cast(schema)
+    name = "reader" if is_reader else type(data).__name__
+    reader = rankable(reader, name)
     return ColorInput(
-        name="reader" if is_reader else type(data).__name__,
-        schema=schema,
+        name=name,
+        schema=reader.schema,
         read=lambda _on_malformed_line: reader,
     )
 

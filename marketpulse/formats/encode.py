@@ -23,6 +23,8 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketpulse.errors import DataError
+
 
 class LogicalType(StrEnum):
     """What the text of a column is, or the text of a cell in a `MIXED` column."""
@@ -128,7 +130,14 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_decimal(data_type):
         return expand_exponents(column.cast(pa.string()))
     if types.is_temporal(data_type):
-        return _temporal_to_text(column)
+        text = _temporal_to_text(column)
+        if pc.any(pc.starts_with(text, "<value out of range")).as_py():
+            raise DataError(
+                f"the column {field.name!r} holds a date that lies more than 30,000 years away",
+                hint="correct the date, or leave it empty",
+                check="MP-DAT-018",
+            )
+        return text
     if types.is_nested(data_type):
         return pa.array(_nested_to_json(column), pa.string())
     if types.is_boolean(data_type) or types.is_integer(data_type) or types.is_null(data_type):

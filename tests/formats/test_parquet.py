@@ -1,10 +1,22 @@
 """Parquet: types and values are the same after writing and reading."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from format_files import TYPED, read, write
+
+from marketpulse.errors import DataError
+
+FAR = [*map(datetime.fromisoformat, ("2026-03-13T14:05", "9999-12-31")), None]
+
+
+def write_int96(path: Path, **columns: pa.Array) -> Path:
+    """Write timestamps as Hive, Impala and older Spark do."""
+    pq.write_table(pa.table(columns), path, use_deprecated_int96_timestamps=True)
+    return path
 
 
 def test_typed_values_in_parquet_keep_their_types(tmp_path: Path) -> None:
@@ -14,3 +26,37 @@ def test_typed_values_in_parquet_keep_their_types(tmp_path: Path) -> None:
     for table, wanted in ((pq.read_table(path), TYPED), (read(path).table, plain)):
         assert table.schema == wanted.schema
         assert str(table.to_pylist()) == str(wanted.to_pylist())  # as text NaN is NaN
+
+
+def test_int96_beyond_2262(tmp_path: Path) -> None:
+    """INT96 holds 9999-12-31, which 64 bits of nanoseconds turn into a day of 1816."""
+    path = write_int96(tmp_path / "spark.parquet", D=pa.array(FAR, pa.timestamp("us")))
+    table = read(path).table
+    assert table.schema.field("D").type == pa.timestamp("us")
+    assert table["D"].to_pylist() == FAR
+
+
+def test_int96_in_nested_columns(tmp_path: Path) -> None:
+    """Lists, structures and maps of such timestamps keep them, too."""
+    moment = pa.timestamp("us")
+    columns = {
+        "L": pa.array([FAR], pa.list_(moment)),
+        "S": pa.array([{"a": FAR[0], "b": FAR[1]}], pa.struct([("a", moment), ("b", moment)])),
+        "M": pa.array([[("k", FAR[1])]], pa.map_(pa.string(), moment)),
+    }
+    path = write_int96(tmp_path / "nested.parquet", **columns)
+    assert read(path).table.to_pydict() == {
+        "L": [FAR],
+        "S": [{"a": FAR[0], "b": FAR[1]}],
+        "M": [[("k", FAR[1])]],
+    }
+
+
+def test_int96_keeps_nanoseconds(tmp_path: Path) -> None:
+    """Where all dates allow it, INT96 keeps its nanoseconds; where one does not, it is refused."""
+    fine = pa.array([123_456_789, None], pa.int64()).cast(pa.timestamp("ns"))
+    path = write_int96(tmp_path / "fine.parquet", D=fine)
+    assert read(path).table["D"].combine_chunks() == fine
+    both = {"D": fine, "E": pa.array(FAR[1:], pa.timestamp("us"))}
+    with pytest.raises(DataError, match="D: some timestamps have nanoseconds"):
+        read(write_int96(tmp_path / "both.parquet", **both))
