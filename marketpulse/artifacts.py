@@ -52,6 +52,12 @@ class RunSummary:
     files: tuple[FileRecord, ...]
     content: Mapping[str, object]
 
+    @property
+    def empty(self) -> bool:
+        """Whether the summary says that the run has left no color."""
+        rows = self.content.get("rows")
+        return isinstance(rows, dict) and rows.get("parents") == 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class BundleFiles:

@@ -183,6 +183,10 @@ RESERVED = (
 )
 
 
+# Before the name of a column that has lost its role to another one.
+CARRIED = "carried along: "
+
+
 def plain_name(name: str) -> str:
     """Cells: columns are found by name, case and outer blanks ignored."""
     return name.strip().upper()
@@ -229,11 +233,15 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str]) -> list[Column
     columns = []
     for place, own in enumerate(header):
         name = mapped.get(plain_name(own), plain_name(own))
-        columns.append(Column(place, own.strip(), name, kind_of(name)))
-    names = [column.name for column in columns]
-    for name in names:
-        if names.count(name) > 1:
+        kind = kind_of(name)
+        if name in mapped.values() and plain_name(own) not in mapped:
+            name = CARRIED + name  # another column has its role
+        columns.append(Column(place, own.strip(), name, kind))
+    plain = [plain_name(own) for own in header]
+    for name in plain:
+        if plain.count(name) > 1:
             raise ValueError(f"the column {name} stands twice")
+    names = [column.name for column in columns]
     for own in header:
         if plain_name(own) in RESERVED:
             raise ValueError(f"the column {own} is reserved for the output")

@@ -102,7 +102,7 @@ ALIASES = {
     "MESSAGE_ID": (["ID"], ["message_id"]),
     "CUSIP": (["SECURITY"], ["CUSIP"]),
     "RANK": (["PRIORITY"], ["rank", " RANK "]),
-    "DATE": (["CREATED_DATE"], ["date", "Date"]),
+    "DATE": (["CREATED_DATE", "DATE_1"], ["date", "Date"]),
     "PX": (["MID_PRICE", "ASK"], ["price", "px", "Price"]),
     "BID": (["BEST"], ["bid"]),
     "SOURCE": (["DEALER"], ["Source"]),
@@ -177,18 +177,28 @@ def in_any_case(name: str) -> st.SearchStrategy[str]:
 
 @st.composite
 def layouts(draw: st.DrawFn, *, plain: bool = False) -> Layout:
-    """Columns in any order and under any name, some of them mapped."""
+    """Columns in any order and under any name, some of them mapped beside their namesakes."""
     optional = draw(st.lists(st.sampled_from(OPTIONAL), unique=True))
-    names = draw(st.permutations([*model.REQUIRED, *optional]))
+    names = [*draw(st.permutations([*model.REQUIRED, *optional]))]
+    namesakes: dict[str, str] = {}
     header: list[str] = []
     mapping: dict[str, str] = {}
     for name in names:
         own = name
         if not plain and name in ALIASES and draw(st.integers(0, 4)) == 0:
             aliases, keys = ALIASES[name]
-            own = draw(st.sampled_from(aliases))
+            own = draw(st.sampled_from([alias for alias in aliases if alias not in names]))
             mapping[draw(st.sampled_from(keys))] = draw(in_any_case(own))
+            if draw(st.booleans()):
+                namesakes[name] = own
         header.append(own if plain else draw(in_any_case(own)))
+    # A namesake comes last, so that `names` finds the column of the role first.
+    for name, own in namesakes.items():
+        header.append(draw(in_any_case(name)))
+        swaps = own in model.NUMBER_COLUMNS + model.DATE_COLUMNS and draw(st.booleans())
+        if swaps:
+            mapping[own] = name
+        names.append(own if swaps else name)
     return Layout(tuple(header), tuple(names), mapping)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from marketpulse.cli import render
 from marketpulse.cli.options import (
+    Again,
     ColumnMapping,
     ExplainCusip,
     Hierarchy,
@@ -44,6 +45,7 @@ def run_colors(
     rules: RulesFile = None,
     hierarchy: Hierarchy = "rank,date,price",
     mapping: ColumnMapping = None,
+    again: Again = False,
     output: RunFolder = Path("processed_colors"),
     formats: RunFormats = None,
     processing_type: ProcessingTypeChoice = ProcessingType.MANUAL,
@@ -72,6 +74,7 @@ def run_colors(
             rules=rules,
             hierarchy=hierarchy,
             mapping=mapping or (),
+            again=again,
             output=output,
             formats=None if formats is None else formats.split(","),
             processing_type=processing_type.value,
@@ -87,8 +90,9 @@ def run_colors(
             render.show_explanation(explanation, as_json=as_json)
             return
         result = run(data, options)
-    receipt = push_to_target(session, output, push)
-    render.show_run(result, receipt, as_json=as_json, say=session.say)
+    receipt = None if result.unpublished else push_to_target(session, output, push)
+    unpublished = result.unpublished if push is not None else None
+    render.show_run(result, receipt, unpublished, as_json=as_json, say=session.say)
 
 
 @rules_app.command("check")
@@ -110,6 +114,7 @@ def rules_test(
     source: SourceName = None,
     table: TableName = None,
     mapping: ColumnMapping = None,
+    again: Again = False,
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
     """Show how many rows each rule matches, takes and leaves. Writes nothing."""
@@ -118,6 +123,7 @@ def rules_test(
         from marketpulse.colors.funnel import test_rules as test  # noqa: PLC0415 - loads the engine
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
-        funnel = test(data, RunOptions(rules=rules, table=table, mapping=mapping or ()))
+        options = RunOptions(rules=rules, table=table, mapping=mapping or (), again=again)
+        funnel = test(data, options)
     as_json = result_format is OutputFormat.JSON
     render.show_funnel(funnel, as_json=as_json, say=session.say)

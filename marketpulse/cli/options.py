@@ -162,6 +162,10 @@ ColumnMapping = Annotated[
         help="Use this input column: price=MID_PRICE. Can be repeated.",
     ),
 ]
+Again = Annotated[
+    bool,
+    typer.Option("--again", help="Rank the processed colors of a run: leave out its columns."),
+]
 PushTarget = Annotated[
     str | None,
     typer.Option("--push", metavar="S3URI", help="Also upload the result, like push-s3 does."),

@@ -42,15 +42,30 @@ Say: TypeAlias = Callable[[str], None]
 # -- colors ----------------------------------------------------------------------------------------
 
 
-def show_run(run: ColorsRun, receipt: Receipt | None, *, as_json: bool, say: Say) -> None:
-    """Show what became of the rows of a run, and its warnings."""
+def show_run(
+    run: ColorsRun,
+    receipt: Receipt | None,
+    unpublished: str | None = None,
+    *,
+    as_json: bool,
+    say: Say,
+) -> None:
+    """Show what became of the rows of a run, and its warnings.
+
+    `unpublished` is why `--push` has published nothing.
+    """
     if as_json:
-        console.show_json({**run.summary(), "output": str(run.output), **_push_part(receipt)})
+        push_part = _push_part(receipt)
+        if unpublished:
+            push_part = {"push": None, "unpublished": unpublished}
+        console.show_json({**run.summary(), "output": str(run.output), **push_part})
     else:
         _show_counts(run)
         console.show_text(f"run {run.run_id}: " + ", ".join(file.name for file in run.files))
         console.show_text(f"in {run.output}")
     _warn_of_rows(run, say)
+    if unpublished:
+        say(f"warning: nothing is published: {unpublished}")
     if receipt and not as_json:
         show_receipt(receipt, as_json=False, say=say)
 

@@ -202,7 +202,7 @@ class Cell:
         if not self.column.logical_type:
             return self._typed_fault
         unevaluated = self._unevaluated
-        if kind is Kind.TEXT or not self.column.role:
+        if kind is Kind.TEXT or not self.column.contract_name:
             return unevaluated
         valid = f"is_{kind}({text})"
         if kind is Kind.NUMBER:
@@ -288,7 +288,7 @@ class Cell:
         if self._never_fits:
             return f"{raw} IS NOT NULL"
         match self.column.kind:
-            case Kind.NUMBER if types.is_floating(data_type) and self.column.role:
+            case Kind.NUMBER if types.is_floating(data_type) and self.column.contract_name:
                 return f"isinf({raw})"
             case Kind.INTEGER if types.is_decimal(data_type):
                 return f"{raw} <> trunc({raw})"

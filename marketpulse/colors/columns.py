@@ -59,7 +59,11 @@ RESERVED = (*RUN_COLUMNS, "RULE_ID", "REASON", "RAW_LINE")
 
 @dataclass(frozen=True, kw_only=True)
 class InputColumn:
-    """A column of the input. `place` counts from 0; `role` is its name in the contract, if any."""
+    """A column of the input. `place` counts from 0; `role` is its name in the contract, if any.
+
+    A column loses its role to another one with `--map date=DATE_1`: it stays a date, but the
+    ranking and the rules read the other one as DATE.
+    """
 
     place: int
     field: pa.Field
@@ -75,6 +79,12 @@ class InputColumn:
     def label(self) -> str:
         """The name as messages show it."""
         return self.name.strip()
+
+    @property
+    def contract_name(self) -> str | None:
+        """The column's role, or its own name if the contract has it: its cells are checked."""
+        own = _fold(self.name).upper()
+        return self.role or (own if own in CONTRACT else None)
 
     @property
     def logical_type(self) -> LogicalType | None:
@@ -156,6 +166,8 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
 def resolve_columns(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
     """Find the contract's columns in an input. Any other column has the kind of its type.
 
+    A mapped column takes its role away from the column of that name, which keeps its kind.
+
     Raises `DataError` for a missing column, two columns of the same name, or a reserved name.
     """
     roles = _mapped_roles(schema, mapping)
@@ -163,29 +175,51 @@ def resolve_columns(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
     names: dict[str, str] = {}
     for place, field in enumerate(schema):
         folded = _fold(field.name)
-        role = roles.get(folded)
-        if role is None and folded.upper() in CONTRACT:
-            role = folded.upper()
-        # A column takes two names: its own, and that of its role.
-        for name in {folded, (role or folded).casefold()}:
-            if name in names:
-                raise DataError(
-                    f"the columns {names[name]!r} and {field.name!r} have the same name",
-                    hint="names are compared without case and outer blanks, after --map",
-                    check="MP-DAT-008",
-                )
-            names[name] = field.name
-        if folded.upper() in RESERVED:
+        own_role = folded.upper() if folded.upper() in CONTRACT else None
+        role = roles.get(folded) or (own_role if own_role not in mapping else None)
+        if folded in names:
             raise DataError(
-                f"the column name {field.name!r} is reserved for the output",
-                hint="this may be the output of an earlier run: rank its input instead, "
-                "or rename the column",
-                check="MP-DAT-013",
+                f"the columns {names[folded]!r} and {field.name!r} have the same name",
+                hint="names are compared without case and outer blanks",
+                check="MP-DAT-008",
             )
-        kind = CONTRACT[role] if role else _kind_of_type(field)
+        names[folded] = field.name
+        if folded.upper() in RESERVED:
+            raise _reserved_error(field.name)
+        contract_name = role or own_role
+        kind = CONTRACT[contract_name] if contract_name else _kind_of_type(field)
         columns.append(InputColumn(place=place, field=field, role=role, kind=kind))
     _require_roles(columns)
     return Columns(columns)
+
+
+def without_run_columns(schema: pa.Schema) -> list[str]:
+    """The names of an earlier result's columns, without those that a run adds.
+
+    Raises `DataError` if it is not the processed colors of a run.
+    """
+    names: list[str] = [name for name in schema.names if _fold(name).upper() not in RUN_COLUMNS]
+    if len(names) == len(schema.names):
+        raise DataError(
+            "--again: the input has none of the columns that a run adds",
+            hint="leave out --again, or give the processed_colors of a run",
+            check="MP-DAT-014",
+        )
+    return names
+
+
+def _reserved_error(name: str) -> DataError:
+    is_processed = _fold(name).upper() in RUN_COLUMNS
+    remedy = (
+        "rank the processed colors of a run with --again"
+        if is_processed
+        else "these are the excluded or rejected rows of a run: rank its input instead"
+    )
+    return DataError(
+        f"the column name {name!r} is reserved for the output",
+        hint=f"{remedy}, or rename the column",
+        check="MP-DAT-013",
+    )
 
 
 def _fold(name: str) -> str:

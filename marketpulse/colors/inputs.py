@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -45,6 +45,17 @@ def open_input(
     if where is not None:
         raise UsageError("--where needs a file or a database", hint="filter the table yourself")
     return _table_input(data)
+
+
+def select_columns(color_input: ColorInput, names: Sequence[str]) -> ColorInput:
+    """The same input with these columns only."""
+    schema = pa.schema([color_input.schema.field(name) for name in names])
+
+    def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+        batches = color_input.read(on_malformed_line)
+        return pa.RecordBatchReader.from_batches(schema, (batch.select(names) for batch in batches))
+
+    return replace(color_input, schema=schema, read=read)
 
 
 def _source_input(source: Source, table: str | None, where: str | None) -> ColorInput:

@@ -29,6 +29,7 @@ class RunOptions:
     hierarchy        the order of rank, date and price
     mapping          names of the contract to columns of the input: `{"price": "MID_PRICE"}` or
                      `["price=MID_PRICE"]`
+    again            the input is the processed colors of a run: leave out the columns of that run
     output           the folder for the results; without it they are tables of the returned run
     formats          the formats of the results in `output`; None is csv, or csv and parquet to
                      publish
@@ -45,6 +46,7 @@ class RunOptions:
     rules: RuleBook | Mapping[str, object] | str | Path | None = None
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()
+    again: bool = False
     output: str | Path | None = None
     formats: Sequence[str] | None = None
     processing_type: str = "MANUAL"

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketpulse.colors.arrivals import Arrivals
-from marketpulse.colors.columns import Columns, parse_hierarchy, parse_mapping, resolve_columns
+from marketpulse.colors.columns import (
+    Columns,
+    parse_hierarchy,
+    parse_mapping,
+    resolve_columns,
+    without_run_columns,
+)
 from marketpulse.colors.engine import Engine
-from marketpulse.colors.inputs import ColorInput, open_input
+from marketpulse.colors.inputs import ColorInput, open_input, select_columns
 from marketpulse.colors.memory import parse_memory_limit
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.rules import (
@@ -56,6 +62,8 @@ def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
         color_input = open_input(data, stack, table=options.table, where=options.where)
+        if options.again:
+            color_input = select_columns(color_input, without_run_columns(color_input.schema))
         columns = resolve_columns(color_input.schema, mapping)
         rules, warnings = require_rules(book, columns)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))

@@ -84,6 +84,15 @@ class ColorsRun:
     excluded: pa.Table | None = field(default=None, repr=False)
     rejected: pa.Table | None = field(default=None, repr=False)
 
+    @property
+    def unpublished(self) -> str | None:
+        """Why the run must not be published; None if it may be."""
+        # A day that is empty so far, or that the rules take whole, is no failure. Yet readers of
+        # `latest.json` keep the last set that has colors.
+        if self.counts.parents:
+            return None
+        return "no color is left, and an empty set never replaces a good one"
+
     def summary(self) -> dict[str, object]:
         """The run as `run_summary.json` and `--format json` show it."""
         return {

@@ -183,10 +183,16 @@ def _add_database_routes(app: FastAPI, service: Callable[[], Service]) -> None:
         return service().schema(table)
 
     @app.post("/runs", status_code=201, responses={201: _example_answer(_SUMMARY)}, tags=["runs"])
-    def run(request: Request, body: RunBody | None = None) -> JsonObject:
-        """Rank the colors now and publish them. The same rows again change nothing."""
+    def run(request: Request, response: Response, body: RunBody | None = None) -> JsonObject:
+        """Rank the colors now and publish them. The same rows again change nothing.
+
+        The status is 200 if no color is left: then nothing is published.
+        """
         body = body or RunBody.model_validate({})
-        return service().run(body.as_options(), _request_id(request)).as_json()
+        published = service().run(body.as_options(), _request_id(request))
+        if published.receipt is None:
+            response.status_code = 200
+        return published.as_json()
 
 
 def _add_published_routes(app: FastAPI, service: Callable[[], Service]) -> None:

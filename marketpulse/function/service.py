@@ -34,15 +34,18 @@ T = TypeVar("T")
 class PublishedRun:
     """A run, its summary as the bucket has it, and the receipt of its push.
 
-    The bucket's summary is an earlier one if the same rows were published before.
+    The bucket's summary is an earlier one if the same rows were published before. The receipt is
+    None if no color is left: then nothing is published.
     """
 
     run: ColorsRun
     summary: Mapping[str, object]
-    receipt: Receipt
+    receipt: Receipt | None
 
     def as_json(self) -> dict[str, object]:
-        """The published summary, and the receipt as `push`."""
+        """The published summary, and the receipt as `push`; or why nothing is published."""
+        if self.receipt is None:
+            return {**self.summary, "push": None, "unpublished": self.run.unpublished}
         return {**self.summary, "push": self.receipt.as_json()}
 
 
@@ -84,6 +87,10 @@ class Service:
             fields = {"request_id": request_id, "run_id": run.run_id}
             level = logging.INFO if run.counts.read else logging.WARNING
             _log.log(level, "ranked", extra={"fields": {**fields, "rows": run.counts.read}})
+            if run.unpublished:
+                extra = {"fields": {**fields, "reason": run.unpublished}}
+                _log.warning("nothing is published", extra=extra)
+                return PublishedRun(run=run, summary=run.summary(), receipt=None)
             receipt = push([output], self._target, self._push_options)
         sent = sum(pushed.action == "sent" for pushed in receipt.objects)
         _log.info("published", extra={"fields": {**fields, "sent": sent}})

@@ -67,7 +67,7 @@ def _read_sealed_set(folder: Path, name: str, location: S3Location, template: st
     with open_file(seal) as file:
         text = file.read()
     try:
-        records, fields, complete = _parse_seal(name, text)
+        records, fields, complete, empty = _parse_seal(name, text)
     except ValueError as error:
         raise set_error(seal, f"not a valid list of files ({error})") from error
     parts = _fill_template(template, fields)
@@ -83,20 +83,27 @@ def _read_sealed_set(folder: Path, name: str, location: S3Location, template: st
     planned_seal = PlannedObject(
         location.key(*parts, name), seal, compute_checksums(io.BytesIO(text))
     )
-    return PlannedSet(tuple(files), planned_seal, fields.get("run_id"), complete)
+    return PlannedSet(tuple(files), planned_seal, fields.get("run_id"), complete, empty)
 
 
-def _parse_seal(name: str, text: bytes) -> tuple[tuple[FileRecord, ...], dict[str, str], bool]:
-    """Parse a seal into its files, the fields for the template, and whether it is complete.
+def _parse_seal(
+    name: str, text: bytes
+) -> tuple[tuple[FileRecord, ...], dict[str, str], bool, bool]:
+    """Parse a seal: its files, the fields for the template, whether it is complete, and empty.
 
     Raises `ValueError` if it is neither a run summary nor a manifest.
     """
     if name == RUN_SUMMARY:
         run = parse_run_summary(text)
-        return run.files, {"date": _utc_date(run.processed_at), "run_id": run.run_id}, True
+        return (
+            run.files,
+            {"date": _utc_date(run.processed_at), "run_id": run.run_id},
+            True,
+            run.empty,
+        )
     bundle = parse_bundle_files(text)
     fields = {"date": _utc_date(bundle.taken_at)} if bundle.taken_at else {}
-    return bundle.files, fields, bundle.complete
+    return bundle.files, fields, bundle.complete, False
 
 
 def _utc_date(moment: str) -> str:

@@ -75,6 +75,7 @@ class PlannedSet:
     seal: PlannedObject | None = None
     run_id: str | None = None
     complete: bool = True
+    empty: bool = False  # a run that has left no color
 
     @property
     def objects(self) -> tuple[PlannedObject, ...]:

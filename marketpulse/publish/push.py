@@ -21,7 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, parse_pointer
-from marketpulse.errors import AwsError, UsageError
+from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.model import Progress
 from marketpulse.publish.local import read_set
 from marketpulse.publish.options import PushOptions
@@ -81,6 +81,13 @@ def push(
         opening = None if options.dry_run else pool.submit(_open_bucket, location, options)
         sets = [read_set(Path(path), location, options.prefix_template) for path in paths]
         plan = make_plan(sets, location)
+    for path, file_set in zip(paths, sets, strict=True):
+        if file_set.empty and not options.force:
+            raise DataError(
+                f"{path}: this run has left no color, and an empty set never replaces a good one",
+                hint="leave it out, or publish it with --force",
+                check="MP-DAT-020",
+            )
     actions = ["would send"] * len(plan.objects)
     if opening is not None:
         with opening.result() as bucket:

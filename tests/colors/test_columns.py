@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from color_tables import HEADER, column, reasons, where, write_colors
+from color_tables import AT, HEADER, column, reasons, rows_of, where, write_colors
+from support import COLORS
 
 from marketpulse import run_colors
 from marketpulse.errors import DataError
@@ -36,7 +37,6 @@ def test_columns_are_mapped_by_role_or_name(tmp_path: Path) -> None:
         ("MESSAGE_ID,CUSIP,RANK,DATE", {}, "no column PX"),
         ("MESSAGE_ID,RANK,DATE,PX", {}, "no column CUSIP"),
         (f"{HEADER}, px ", {}, "one name|same name"),
-        (f"{HEADER},MID", {"price": "MID"}, "have the same name"),
         (f"{HEADER},run_id", {}, "reserved for the output"),
         (f"{HEADER},Rule_ID", {}, "reserved for the output"),
         (HEADER, {"price": "MID"}, "no column 'MID'"),
@@ -49,3 +49,64 @@ def test_columns_that_are_missing_double_or_reserved_are_errors(
     path = write_colors(tmp_path / "in.csv", "1,A", header=header)
     with pytest.raises(DataError, match=words):
         run_colors(path, mapping=mapping)
+
+
+def test_a_mapping_takes_the_role_from_the_namesake(tmp_path: Path) -> None:
+    """The input's DATE is carried along, and is still a date; rules on DATE mean DATE_1."""
+    path = write_colors(
+        tmp_path / "in.csv",
+        "1,A,1,2026-03-13,98,2026-03-01",
+        "2,A,1,2026-03-12,98,2026-03-02",
+        "3,A,1,x,98,2026-03-03",
+        header="MESSAGE_ID,CUSIP,RANK,DATE,PX,DATE_1",
+    )
+    run = run_colors(path, mapping={"date": "date_1"})
+    assert column(run.processed, "MESSAGE_ID") == ["2", "1"]
+    assert column(run.processed, "DATE") == ["2026-03-12", "2026-03-13"]
+    assert reasons(run) == ["DATE: 'x' is not a date"]
+    for name in ("DATE", "DATE_1"):
+        run = run_colors(path, mapping={"date": "DATE_1"}, rules=where(name, "lt", "2026-03-02"))
+        assert column(run.excluded, "MESSAGE_ID") == ["1"]
+
+
+def test_two_roles_are_swapped(tmp_path: Path) -> None:
+    """Each of the two columns has the other's role, in ranking and in rules."""
+    path = write_colors(
+        tmp_path / "in.csv",
+        "1,A,1,2026-03-13,98,2026-03-01",
+        "2,A,1,2026-03-12,98,2026-03-02",
+        header="MESSAGE_ID,CUSIP,RANK,DATE,PX,DATE_1",
+    )
+    swap = {"date": "DATE_1", "DATE_1": "DATE"}
+    assert column(run_colors(path, mapping=swap).processed, "MESSAGE_ID") == ["2", "1"]
+    run = run_colors(path, mapping=swap, rules=where("DATE_1", "equals", "2026-03-12"))
+    assert column(run.excluded, "MESSAGE_ID") == ["2"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "json", "parquet", "xlsx"])
+def test_processed_colors_are_ranked_again(suffix: str, tmp_path: Path) -> None:
+    """`again` leaves out the seven columns of the earlier run; the same rows are the same run."""
+    day = run_colors(COLORS, output=tmp_path / "one", formats=[suffix], processed_at=AT)
+    path = tmp_path / "one" / f"processed_colors.{suffix}"
+    with pytest.raises(DataError, match="'RUN_ID' is reserved") as caught:
+        run_colors(path)
+    assert "--again" in caught.value.hint
+    again = run_colors(path, again=True, processed_at=AT)
+    assert again.counts.parents == day.counts.parents
+    assert again.counts.children == day.counts.children
+    ranked, expected = rows_of(again.processed), rows_of(run_colors(COLORS).processed)
+    # A number of XLSX comes back without its trailing zeros.
+    kept = [slice(0, 1), slice(3, 4), slice(-4, None)]
+    assert [[row[part] for part in kept] for row in ranked] == [
+        [row[part] for part in kept] for row in expected
+    ]
+
+
+def test_again_is_for_processed_colors(tmp_path: Path) -> None:
+    """Rows that no run has written have nothing to leave out; excluded rows are refused."""
+    with pytest.raises(DataError, match="none of the columns that a run adds"):
+        run_colors(COLORS, again=True)
+    run_colors(COLORS, output=tmp_path, rules=where("RANK", "equals", 1))
+    for again in (False, True):
+        with pytest.raises(DataError):
+            run_colors(tmp_path / "excluded_colors.csv", again=again)

@@ -48,7 +48,7 @@ def test_rules_from_the_bucket_and_a_condition(
 def test_an_empty_set_never_replaces_a_good_one(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A run without usable rows, or with too many rejected ones, publishes nothing."""
+    """A run without usable rows, with too many rejected ones, or without rows publishes nothing."""
     day = tmp_path / "day.csv"
     monkeypatch.setenv("MARKETPULSE_SOURCE", str(day))
 
@@ -71,6 +71,10 @@ def test_an_empty_set_never_replaces_a_good_one(
     assert ask("/runs", method="POST")[0] == 201  # the tenth is within the limit
     body = json.dumps({"max_rejected": "5%"})
     assert ask("/runs", method="POST", body=body)[0] == 422
+    empty = rank(0, 0)
+    assert (empty["rows"]["read"], empty["push"]) == (0, None)
+    assert "no color is left" in empty["unpublished"]
+    assert ask("/runs", method="POST")[0] == 200
     assert cloud.writes() == before
     assert rank(89, 11, max_rejected=11)["rows"]["rejected"] == 11
 

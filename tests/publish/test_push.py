@@ -290,6 +290,32 @@ def test_a_poor_run_is_not_published(tool: Tool, shop: Shop) -> None:
     assert shop.read("colors/latest.json") != before
 
 
+def test_an_empty_run_is_not_published(tool: Tool, shop: Shop) -> None:
+    """A header alone, or rules that take every row: exit 0, a warning, and the pointer stays."""
+    target = f"s3://{shop.name}/colors/"
+    assert tool.run_colors("--push", target).code == 0
+    before, writes = shop.read("colors/latest.json"), shop.writes()
+    header = COLORS.read_text(encoding="utf-8").splitlines()[0]
+    (tool.folder / "none.csv").write_text(header, encoding="utf-8")
+    everything = {"type": "where", "column": "CUSIP", "operator": "is not null"}
+    rule = {"id": 1, "name": "all", "is_active": True, "conditions": [everything]}
+    (tool.folder / "all.json").write_text(json.dumps({"rules": [rule]}), encoding="utf-8")
+    for words in (["none.csv"], [str(COLORS), "--rules", "all.json"]):
+        command = ["run-colors", *words, "--output", "empty", "--push", target]
+        shown = tool.run(*command)
+        printed = tool.run(*command, "--format", "json")
+        assert (shown.code, printed.code) == (0, 0), shown.err
+        assert "warning: nothing is published: no color is left" in shown.err
+        assert json.loads(printed.out)["push"] is None
+        assert "no color is left" in json.loads(printed.out)["unpublished"]
+        assert (shop.read("colors/latest.json"), shop.writes()) == (before, writes)
+    refused = tool.run("push-s3", "empty", target)
+    assert (refused.code, shop.writes()) == (7, writes)
+    assert "--force" in refused.err
+    assert tool.run("push-s3", "empty", target, "--force").code == 0
+    assert shop.read("colors/latest.json") != before
+
+
 def test_a_push_stays_below_its_prefix(store: Store, runs: dict[str, Path]) -> None:
     """Credentials for the prefix alone are enough."""
     send(store, runs["one"])
