@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from marketpulse.colors.columns import HIERARCHY
 from marketpulse.colors.options import RunOptions
 from marketpulse.errors import MarketPulseError, UsageError
 from marketpulse.function.service import Service
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 EVENT_KEYS = {"table", "where", "hierarchy", "mapping", "time", "max_rejected"}
-_TEXT_KEYS = {  # and their names in RunOptions
-    "table": "table",
-    "where": "where",
-    "hierarchy": "hierarchy",
-    "time": "processed_at",
-}
+_TEXT_KEYS = ("table", "where", "hierarchy", "time")
 # EventBridge adds these to an event. They carry nothing that a run needs.
 _EVENTBRIDGE_KEYS = {
     *("version", "id", "detail-type", "source", "account", "region", "resources", "detail"),
@@ -105,12 +101,18 @@ def _parse_event(event: Mapping[str, object]) -> RunOptions:
             f"the event has unknown keys: {', '.join(map(repr, unknown))}",
             hint=f"it may have {', '.join(sorted(EVENT_KEYS))}",
         )
-    values = {option: _parse_text(event, key) for key, option in _TEXT_KEYS.items()}
-    values["max_rejected"] = _parse_limit(event)
     # Empty text means the default, as an empty variable of Terraform gives it.
-    chosen = {option: text for option, text in values.items() if text}
-    mapping = _parse_mapping(event)
-    return RunOptions(**chosen, mapping=mapping, processing_type="AUTOMATED", publish=True)
+    texts = {key: _parse_text(event, key) or None for key in _TEXT_KEYS}
+    return RunOptions(
+        table=texts["table"],
+        where=texts["where"],
+        hierarchy=texts["hierarchy"] or HIERARCHY,
+        mapping=_parse_mapping(event),
+        processed_at=texts["time"],
+        max_rejected=_parse_limit(event),
+        processing_type="AUTOMATED",
+        publish=True,
+    )
 
 
 def _parse_text(event: Mapping[str, object], name: str) -> str | None:
@@ -130,7 +132,7 @@ def _parse_limit(event: Mapping[str, object]) -> str | None:
             "max_rejected of the event is neither a number nor text",
             hint='for example {"max_rejected": 50} or {"max_rejected": "5%"}',
         )
-    return None if limit is None else str(limit)
+    return None if limit in (None, "") else str(limit)
 
 
 def _parse_mapping(event: Mapping[str, object]) -> tuple[str, ...]:
