@@ -16,14 +16,14 @@ from marketpulse.model import MalformedLine
 
 
 def test_csv_quotes_only_where_needed(tmp_path: Path) -> None:
-    r"""Null is empty, an empty string is "", lines end with \n, plain cells have no quotes."""
+    r"""Null is an empty cell, empty text is "", lines end with \n, plain cells have no quotes."""
     table = pa.table({"A": ["x y", None, "a,b", 'a"b', "a\rb"], "B": ["", "é", "1", " ", None]})
     path = write(tmp_path / "quotes.csv", table, batch_rows=2)
     assert path.read_bytes() == 'A,B\nx y,""\n,é\n"a,b",1\n"a""b", \n"a\rb",\n'.encode()
 
 
 def test_typed_values_in_csv_are_canonical(tmp_path: Path) -> None:
-    """CSV has every typed value in its one spelling."""
+    """CSV has the one spelling of every typed value."""
     lines = write(tmp_path / "typed.csv", TYPED).read_text(encoding="utf-8").splitlines()
     assert lines == [
         "K,ID,D,F,B,DAY,AT,L,T",
@@ -49,7 +49,7 @@ CSV_SHAPES = {
 
 @pytest.mark.parametrize("name", CSV_SHAPES)
 def test_csv_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
-    """Line ends, blank lines, a byte order mark and needless quotes change nothing."""
+    """Line ends, blank lines, a byte order mark and unnecessary quotes change nothing."""
     file = read(write_text(tmp_path / "input.csv", CSV_SHAPES[name]))
     assert file.table.schema.names == ["A", "B"]
     assert file.rows() == [["1", "x"]]
@@ -66,14 +66,14 @@ def test_a_header_alone_is_a_table_without_rows(end: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_header_may_have_line_ends_in_quotes(end: str, tmp_path: Path) -> None:
-    """A quoted name of a column may go on in the next line."""
+    """A quoted column name may contain a line end."""
     file = read(write_text(tmp_path / "input.csv", f'A,"B{end}C"{end}1,"x{end}y"{end}2,z{end}'))
     assert file.table.schema.names == ["A", f"B{end}C"]
     assert file.rows() == [["1", f"x{end}y"], ["2", "z"]]
 
 
-def test_lines_of_too_few_or_many_fields_are_told_in_their_place(tmp_path: Path) -> None:
-    """Each misfit comes with its text as it stands in the file and the rows before it."""
+def test_malformed_lines_are_reported_in_their_place(tmp_path: Path) -> None:
+    """Each malformed line comes with its exact text and the number of rows before it."""
     lines = [
         "A,B",
         "",
@@ -151,7 +151,7 @@ PIECES = [
     body=st.lists(st.sampled_from(PIECES), max_size=25).map("".join),
 )
 def test_any_text_is_read_as_csv_or_refused(header: str, body: str, folder: Path) -> None:
-    """Quotes that Python's strict reader refuses are refused; else the cells are the model's."""
+    """What Python's strict reader refuses is refused; other cells are those of the model."""
     text = header + body
     path = write_text(folder / "input.csv", text)
     try:
@@ -202,14 +202,14 @@ def test_text_that_is_not_utf_8_names_its_line(name: str, tmp_path: Path) -> Non
         ("A\tB\n1\tx\n", r"the columns are separated by '\\t'"),
     ],
 )
-def test_what_is_no_csv_is_refused(text: str, words: str, tmp_path: Path) -> None:
-    """An empty file, or one with other separators, is an error that says so."""
+def test_files_that_are_not_csv_are_refused(text: str, words: str, tmp_path: Path) -> None:
+    """An empty file and other separators are errors that say so."""
     with pytest.raises(DataError, match=words):
         read(write_text(tmp_path / "input.csv", text))
 
 
 def test_records_may_be_long(tmp_path: Path) -> None:
-    """Records of megabytes are read whole, beyond the size of what is read at a time too."""
+    """Records of megabytes are read completely, also across the blocks in which Arrow reads."""
     long = "x,y\n" * 400_000
     rows = [["1", long], ["2", "z"], *([str(number), "short"] for number in range(3, 2_000_000, 9))]
     rows += [[str(number), long] for number in range(12)]
@@ -219,8 +219,8 @@ def test_records_may_be_long(tmp_path: Path) -> None:
     assert read(path).rows() == rows
 
 
-def test_text_of_csv_stays_to_the_letter(tmp_path: Path) -> None:
-    """No cell is taken for a number, a null or a boolean; only what is empty is null."""
+def test_cells_of_csv_stay_exact_text(tmp_path: Path) -> None:
+    """No cell becomes a number, a null or a boolean; only an empty cell is null."""
     cells = [text for text in TEXTS if text]
     text = "".join(
         f'"{cell.replace(chr(34), chr(34) * 2)}",{place}\n' for place, cell in enumerate(cells)

@@ -17,7 +17,7 @@ from marketpulse.formats.encode import LogicalType, logical_field, to_text
 
 
 def spelled(values: Sequence[Any], data_type: pa.DataType) -> list[str | None]:
-    """How values of a type are written where there is only text."""
+    """Return values of a type as text."""
     array = pa.array(values, data_type)
     texts: list[str | None] = to_text(array, pa.field("x", data_type)).to_pylist()
     return texts
@@ -70,14 +70,14 @@ CANONICAL: dict[str, tuple[pa.DataType, list[Any], list[str | None]]] = {
         ["2026-03-13", "0001-01-01", None],
     ),
     "days of 64 bits": (pa.date64(), [date(2026, 3, 13)], ["2026-03-13"]),
-    "instants": (
+    "timestamps": (
         pa.timestamp("us"),
         list(
             map(datetime.fromisoformat, ("2026-03-13", "2026-03-13T01:02:03.000040", "0001-01-01"))
         ),
         ["2026-03-13 00:00:00", "2026-03-13 01:02:03.00004", "0001-01-01 00:00:00"],
     ),
-    "instants with a zone": (
+    "timestamps with a zone": (
         pa.timestamp("ms", "America/New_York"),
         [datetime(2026, 3, 13, 1, 2, 3, 400000, tzinfo=UTC)],
         ["2026-03-13 01:02:03.4"],
@@ -100,7 +100,7 @@ def test_values_are_spelled_canonically(name: str) -> None:
 
 @given(values=st.lists(st.floats()))
 def test_any_float_is_spelled_in_its_shortest_digits(values: list[float]) -> None:
-    """A float's text reads back as the same float, has a point and no digit too many."""
+    """The text of a float gives back the float, and has a point and no unnecessary digit."""
     for value, text in zip(values, spelled(values, pa.float64()), strict=True):
         assert text is not None
         if math.isfinite(value):
@@ -112,7 +112,7 @@ def test_any_float_is_spelled_in_its_shortest_digits(values: list[float]) -> Non
 
 @given(values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_any_float_of_32_bits_is_spelled_in_its_own_digits(values: list[float]) -> None:
-    """A float of 32 bits has no digits of 64."""
+    """A float of 32 bits does not get the digits of 64 bits."""
     for value, text in zip(values, spelled(values, pa.float32()), strict=True):
         assert text is not None
         assert np.float32(text) == np.float32(value)
@@ -142,8 +142,8 @@ BEGIN, END = -62135596800, 253402300800  # of the years 1 to 9999, in seconds si
     zone=st.sampled_from([None, "UTC", "Asia/Tokyo"]),
     data=st.data(),
 )
-def test_any_instant_is_spelled_in_utc(unit: str, zone: str | None, data: st.DataObject) -> None:
-    """An instant of any unit keeps every digit of its fraction but the zeros at the end."""
+def test_any_timestamp_is_spelled_in_utc(unit: str, zone: str | None, data: st.DataObject) -> None:
+    """A timestamp of any unit keeps its fraction without the zeros at the end."""
     ticks = UNITS[unit]
     low, high = max(BEGIN * ticks, -(2**63)), min(END * ticks, 2**63) - 1
     counts = data.draw(st.lists(st.integers(low + 1, high)))
@@ -151,12 +151,12 @@ def test_any_instant_is_spelled_in_utc(unit: str, zone: str | None, data: st.Dat
     array = pa.array(counts, pa.int64()).cast(data_type)
     for count, text in zip(counts, to_text(array, pa.field("x", data_type)), strict=True):
         seconds, rest = divmod(count, ticks)
-        moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - UTC
+        timestamp = datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - UTC
         digits = f"{rest:0{len(str(ticks)) - 1}d}".rstrip("0") if rest else ""
-        assert text.as_py() == moment.isoformat(" ") + (f".{digits}" if digits else "")
+        assert text.as_py() == timestamp.isoformat(" ") + (f".{digits}" if digits else "")
 
 
-def test_mixed_cells_are_spelled_without_their_kind() -> None:
-    """What marks the kind of a cell in a mixed column is never shown."""
+def test_mixed_cells_are_spelled_without_tags() -> None:
+    """Text has no tags."""
     column = logical_field("x", LogicalType.MIXED)
     assert to_text(pa.array(["tx", "n5", None]), column).to_pylist() == ["x", "5", None]

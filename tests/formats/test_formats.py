@@ -1,4 +1,4 @@
-"""What all formats promise: cells, names and types come back, and only our options are taken."""
+"""What all formats promise: cells and column names come back, and bytes are repeatable."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,23 +16,23 @@ from marketpulse.formats.encode import LogicalType
 
 
 def check_text(suffix: str, cells: Sequence[str | None], folder: Path) -> None:
-    """Check that cells of text come back, from our reader and from another one."""
+    """Check that our reader and another one find the same cells."""
     numbered = [str(number) for number in range(len(cells))]
     table = pa.table({"K": numbered, "T": pa.array(cells, pa.string())})
     path = write(folder / f"text.{suffix}", table, batch_rows=7)
     # Text of CSV has no empty string: what is empty is null.
-    wanted = [cell or None for cell in cells] if suffix == "csv" else list(cells)
+    expected = [cell or None for cell in cells] if suffix == "csv" else list(cells)
     file = read(path)
-    assert file.column("T") == wanted
+    assert file.column("T") == expected
     assert file.column("K") == numbered
     assert file.kind("T") is LogicalType.TEXT
-    theirs = read_independently(path)
-    assert theirs == [list(row) for row in zip(numbered, wanted, strict=True)]
+    elsewhere = read_independently(path)
+    assert elsewhere == [list(row) for row in zip(numbered, expected, strict=True)]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_text_that_programs_like_to_change_comes_back(suffix: str, tmp_path: Path) -> None:
-    """Identifiers, zeros, words, formulas, line ends and control characters stay as they are."""
+    """Identifiers, zeros, formulas, line ends and control characters stay as they are."""
     check_text(suffix, TEXTS, tmp_path)
 
 
@@ -41,21 +41,21 @@ def test_text_that_programs_like_to_change_comes_back(suffix: str, tmp_path: Pat
     cells=st.lists(st.one_of(st.none(), st.text(), st.sampled_from(TEXTS)), min_size=1, max_size=20)
 )
 def test_any_text_comes_back(suffix: str, cells: list[str | None], folder: Path) -> None:
-    """Any text that UTF-8 has comes back to the letter from every format."""
+    """Any text that UTF-8 can encode comes back exactly from every format."""
     assume(not any(ADJACENT_ESCAPES.search(cell or "") for cell in cells) or suffix != "xlsx")
     check_text(suffix, cells, folder)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_names_of_columns_come_back(suffix: str, tmp_path: Path) -> None:
-    """A column may be called anything, by quotes, commas, line ends and percent signs too."""
+    """A column name may have quotes, commas, line ends and percent signs."""
     names = ["K", 'a "b", c', "l1\nl2", "100%s", "東京", " x "]
     table = pa.table({name: ["1"] for name in names})
     assert read(write(tmp_path / f"names.{suffix}", table)).table.schema.names == names
 
 
 def test_a_table_without_rows_is_written(tmp_path: Path) -> None:
-    """A file of every format says which columns there were, JSON aside, and has no row."""
+    """A file without rows has its columns, except in JSON."""
     table = pa.table({"A": pa.array([], pa.string()), "B": pa.array([], pa.string())})
     for suffix in FORMATS:
         path = write(tmp_path / f"empty.{suffix}", table)
@@ -71,7 +71,7 @@ def test_a_table_without_rows_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_the_same_rows_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
-    """Two files of the same rows are one file, however the rows were cut into batches."""
+    """Files of the same rows are equal, however the rows were divided into batches."""
     table = pa.table(
         {
             "T": [text or "x" for text in TEXTS] * 3,
@@ -88,7 +88,7 @@ def test_the_same_rows_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
 
 
 def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
-    """A file that is not what its name says is named as what it is."""
+    """The message says what the file is, or that it is not what its name says."""
     sheet = write_sheet(tmp_path / "sheet.xlsx", ["x"], header=["A"]).read_bytes()
     parquet = write(tmp_path / "table.parquet", pa.table({"A": ["x"]})).read_bytes()
     for suffix, data, words in (

@@ -16,7 +16,7 @@ from marketpulse.formats.nesting import MAX_NESTING
 
 @pytest.mark.parametrize("suffix", ["json", "ndjson"])
 def test_typed_values_in_json_are_exact(suffix: str, tmp_path: Path) -> None:
-    """JSON has numbers with all their digits, booleans, nulls; NaN has no place and is null."""
+    """JSON has numbers with all digits, booleans and nulls; NaN becomes null."""
     path = write(tmp_path / f"typed.{suffix}", TYPED)
     assert read_independently(path) == [
         [
@@ -43,7 +43,7 @@ def test_typed_values_in_json_are_exact(suffix: str, tmp_path: Path) -> None:
     ]
 )
 def test_any_number_of_json_is_exact(numbers: list[Decimal], folder: Path) -> None:
-    """A number comes out of JSON with all its digits and goes in again, an exponent written out."""
+    """A number keeps all its digits when it is read and written; exponents are expanded."""
     assume(all(abs(int(number.as_tuple().exponent)) <= 1000 for number in numbers))
     path = folder / "numbers.ndjson"
     lines = [f'{{"K": "x", "N": {str(number).replace("E+", "e")}}}' for number in numbers]
@@ -70,23 +70,23 @@ JSON_SHAPES = {
 
 @pytest.mark.parametrize("name", JSON_SHAPES)
 def test_json_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
-    """Objects in an array or one after another, whatever the file's ending says."""
+    """Objects are in an array or one after another, whatever the suffix of the file."""
     for suffix in ("json", "ndjson"):
         file = read(write_text(tmp_path / f"shape.{suffix}", JSON_SHAPES[name]))
         assert file.rows() == [["x", "1"], ["y", "2"]]
         assert file.kind("B") is LogicalType.NUMBER
 
 
-def test_kinds_that_meet_in_a_column_of_json_stay_apart(tmp_path: Path) -> None:
-    """Numbers, text, booleans and inner values of one column are written as they were read."""
+def test_cells_of_different_kinds_stay_different(tmp_path: Path) -> None:
+    """Numbers, text, booleans and nested values of one column are written as they were read."""
     inner = '[1.50, {"b": null, "c": "é\\n"}, true]'
     cells = ['"5"', "5", "5.0", "true", "null", inner, '"true"', '""', '{"a": 1E2}']
     lines = [f'{{"K": {number}, "M": {cell}}}' for number, cell in enumerate(cells)]
     file = read(write_text(tmp_path / "mixed.ndjson", "\n".join(lines)))
     assert file.kind("M") is LogicalType.MIXED
     again = write(tmp_path / "again.ndjson", file.table).read_text(encoding="utf-8")
-    found = [line.partition('"M": ')[2][:-1] for line in again.splitlines()]
-    assert found == [*cells[:-1], '{"a": 100}']
+    cells_written = [line.partition('"M": ')[2][:-1] for line in again.splitlines()]
+    assert cells_written == [*cells[:-1], '{"a": 100}']
     plain = ["5", "5", "5.0", "true", None, inner, "true", "", '{"a": 100}']
     csv_rows = read_independently(write(tmp_path / "again.csv", file.table))
     assert [row[1] for row in csv_rows] == [cell or None for cell in plain]
@@ -97,7 +97,7 @@ def test_kinds_that_meet_in_a_column_of_json_stay_apart(tmp_path: Path) -> None:
 
 
 def test_columns_of_json_may_come_late(tmp_path: Path) -> None:
-    """A name that first appears in a later object is a column, null before it."""
+    """A name that first appears in a later object is a column, null in the earlier rows."""
     file = read(
         write_text(tmp_path / "late.json", '[{"A": 1}, {"B": true}, {"A": null, "C": [1]}]')
     )
@@ -105,8 +105,8 @@ def test_columns_of_json_may_come_late(tmp_path: Path) -> None:
     assert file.table.schema.field("B").type == pa.bool_()
 
 
-def test_constants_that_json_does_not_have_are_numbers(tmp_path: Path) -> None:
-    """NaN and the infinities, which many programs write, leave their column one of numbers."""
+def test_constants_that_are_not_json_are_numbers(tmp_path: Path) -> None:
+    """A column with NaN and infinities, which many programs write, is a column of numbers."""
     path = write_text(tmp_path / "nan.ndjson", '{"A": NaN}\n{"A": -Infinity}\n{"A": 10}\n{"A": 9}')
     file = read(path)
     assert file.kind("A") is LogicalType.NUMBER
@@ -115,8 +115,8 @@ def test_constants_that_json_does_not_have_are_numbers(tmp_path: Path) -> None:
     assert read_independently(written) == [[None], [None], [10], [9]]
 
 
-def test_numbers_of_json_have_no_limit(tmp_path: Path) -> None:
-    """Thousands of digits and exponents that no decimal holds stay as they are spelled."""
+def test_numbers_have_no_limit(tmp_path: Path) -> None:
+    """Thousands of digits, and exponents too large for a Decimal, keep their spelling."""
     numbers = ["1" * 5000, "1e5000", "-1E-99999999999999999999", "0.1" + "0" * 500]
     lines = "\n".join(f'{{"A": {number}}}' for number in numbers)
     file = read(write_text(tmp_path / "long.ndjson", lines))
@@ -145,8 +145,8 @@ BROKEN_JSON = {
 
 
 @pytest.mark.parametrize("name", BROKEN_JSON)
-def test_broken_json_is_said_to_be_so(name: str, tmp_path: Path) -> None:
-    """What is no JSON, or no objects, is bad data, and the place is named."""
+def test_broken_json_is_bad_data(name: str, tmp_path: Path) -> None:
+    """Broken JSON and values that are not objects are errors with their place."""
     text, words = BROKEN_JSON[name]
     with pytest.raises(DataError, match=words):
         read(write_text(tmp_path / "broken.json", text))

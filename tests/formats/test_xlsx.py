@@ -31,7 +31,7 @@ from marketpulse.formats.encode import LogicalType
 
 
 def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path) -> None:
-    """A number column has numbers, shown with their decimals; long ones are text."""
+    """Number columns have numbers that show their decimals; long ones are text."""
     table = pa.table(
         {
             "ID": pa.array([17700000000000001, 7], pa.int64()),
@@ -56,7 +56,7 @@ def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path)
 
 @given(numbers=st.lists(NUMBERS, min_size=1, max_size=20))
 def test_any_number_in_a_sheet_keeps_its_value(numbers: list[Decimal], folder: Path) -> None:
-    """Written as a number or as text, every digit of a number is there."""
+    """Every digit of a number is kept, in a number or in text."""
     texts = [f"{number:f}" for number in numbers]
     table = pa.table({"K": [str(place) for place in range(len(texts))], "N": texts})
     path = write(folder / "any.xlsx", table, numbers=["N"])
@@ -71,7 +71,7 @@ def test_any_number_in_a_sheet_keeps_its_value(numbers: list[Decimal], folder: P
 
 
 def replaced(path: Path, old: str, new: str) -> Path:
-    """The same workbook, something in its sheet replaced: what XlsxWriter does not write."""
+    """Replace something in the XML of a sheet, for what XlsxWriter does not write."""
     changed = path.with_name(f"changed_{path.name}")
     with zipfile.ZipFile(path) as before, zipfile.ZipFile(changed, "w") as after:
         for name in before.namelist():
@@ -84,7 +84,7 @@ def replaced(path: Path, old: str, new: str) -> Path:
 
 
 def test_a_sheet_is_read_for_its_values(tmp_path: Path) -> None:
-    """Numbers, text, booleans and dates are what they are; a date has a time if not midnight."""
+    """Numbers, text, booleans and dates keep their kind; dates show a time except midnight."""
     path = write_sheet(
         tmp_path / "sheet.xlsx",
         ["007", 101.7, 5, datetime.fromisoformat("2026-03-13"), True, "x"],
@@ -103,8 +103,8 @@ def test_a_sheet_is_read_for_its_values(tmp_path: Path) -> None:
     assert kinds == [LogicalType.TEXT, floats, floats, LogicalType.DATE, None, LogicalType.TEXT]
 
 
-def test_kinds_that_meet_in_a_column_of_a_sheet_stay_apart(tmp_path: Path) -> None:
-    """Text and numbers of one column of a sheet are not taken for each other."""
+def test_cells_of_different_kinds_stay_different(tmp_path: Path) -> None:
+    """Text, numbers, booleans and dates of one column stay different."""
     path = write_sheet(
         tmp_path / "mixed.xlsx", ["5"], [5], [True], [date(2026, 3, 13)], header=["A"]
     )
@@ -127,15 +127,15 @@ def test_kinds_that_meet_in_a_column_of_a_sheet_stay_apart(tmp_path: Path) -> No
         ('t="s"><v>0</v>', 't="s"><v>99</v>'),
     ],
 )
-def test_a_workbook_that_is_damaged_within(tmp_path: Path, old: str, new: str) -> None:
-    """Whatever the library makes of it, it is bad data, and no fault of file."""
+def test_a_workbook_that_is_damaged_inside(tmp_path: Path, old: str, new: str) -> None:
+    """Whatever openpyxl raises, the user sees that the file is damaged."""
     path = write_sheet(tmp_path / "sheet.xlsx", ["1", "A", 1, "2026-03-13", 98.5, "x"])
     with pytest.raises(DataError, match="damaged"):
         run_colors(replaced(path, old, new))
 
 
-def test_a_formula_counts_as_what_it_gave(tmp_path: Path) -> None:
-    """The cached value of a formula is the cell; without one the row is rejected."""
+def test_a_formula_counts_as_its_result(tmp_path: Path) -> None:
+    """The stored result of a formula is the cell; without one the row is rejected."""
     path = write_sheet(
         tmp_path / "formulas.xlsx",
         ["1", "A", 1, "2026-03-13", Formula("=50+51.7", 101.7), Formula('="x"', "x")],
@@ -163,7 +163,7 @@ def test_a_formula_counts_as_what_it_gave(tmp_path: Path) -> None:
 
 
 def test_one_formula_in_a_column_of_securities_is_noticed(tmp_path: Path) -> None:
-    """A security that nobody has worked out is rejected, even where all else is plain."""
+    """A CUSIP formula without a result rejects its row, even if all other cells are text."""
     path = write_sheet(
         tmp_path / "cusip.xlsx",
         ["1", "A", "1", "2026-03-13", "98.5", "x"],
@@ -176,7 +176,7 @@ def test_one_formula_in_a_column_of_securities_is_noticed(tmp_path: Path) -> Non
     ]
 
 
-def test_an_identifier_of_17_digits_is_trusted_only_as_text(tmp_path: Path) -> None:
+def test_identifiers_of_17_digits_must_be_text(tmp_path: Path) -> None:
     """A numeric cell of 2**53 or more in an integer column is rejected: it lost its digits."""
     path = write_sheet(
         tmp_path / "identifiers.xlsx",
@@ -200,8 +200,8 @@ def test_an_identifier_of_17_digits_is_trusted_only_as_text(tmp_path: Path) -> N
     ]
 
 
-def test_a_file_beside_it_makes_no_cell_better(tmp_path: Path) -> None:
-    """Floats and formulas are what they are, too, where another file has text in their column."""
+def test_other_files_do_not_hide_damaged_cells(tmp_path: Path) -> None:
+    """Rounded numbers and formulas are rejected also if another file has text in their column."""
     rows = (
         ["7", "A", 1, "2026-03-13", 98.5, "x"],
         [17700000000000001, "A", 1, "2026-03-13", 98.5, "x"],
@@ -211,13 +211,13 @@ def test_a_file_beside_it_makes_no_cell_better(tmp_path: Path) -> None:
     plain = write_sheet(tmp_path / "plain.xlsx", *rows[:1])
     text = tmp_path / "a.csv"
     text.write_text("MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE\n17700000000000001,B,1,2026-03-13,9,y\n")
-    said = reasons(run_colors(sheet))
-    assert len(said) == 2
+    expected = reasons(run_colors(sheet))
+    assert len(expected) == 2
     for beside in (text, plain):
         for names in ([beside, sheet], [sheet, beside]):
             run = run_colors(names)
             assert run.processed is not None
-            assert reasons(run) == said
+            assert reasons(run) == expected
             assert len(run.processed) == 2
     floats = {"MESSAGE_ID": [1.0, 2.0**53], "CUSIP": ["A", "A"], "RANK": [1, 1], "PX": [9.5, 9.5]}
     floats["DATE"] = ["2026-03-13"] * 2
@@ -228,14 +228,14 @@ def test_a_file_beside_it_makes_no_cell_better(tmp_path: Path) -> None:
 
 
 def reasons(run: ColorsRun) -> list[str]:
-    """Why rows were rejected."""
+    """Return why rows were rejected."""
     assert run.rejected is not None
-    told: list[str] = run.rejected.column("REASON").to_pylist()
-    return told
+    texts: list[str] = run.rejected.column("REASON").to_pylist()
+    return texts
 
 
-def test_rows_of_a_sheet_that_are_too_long_or_blank(tmp_path: Path) -> None:
-    """Cells beyond the header make a row a misfit; a row without text is none."""
+def test_long_and_blank_rows(tmp_path: Path) -> None:
+    """A row with cells beyond the header is malformed; a row without text is not a row."""
     path = write_sheet(
         tmp_path / "rows.xlsx",
         [None, " "],
@@ -254,7 +254,7 @@ def test_rows_of_a_sheet_that_are_too_long_or_blank(tmp_path: Path) -> None:
 
 
 def test_escapes_of_a_sheet_are_characters(tmp_path: Path) -> None:
-    """`_x000D_` is a carriage return, as Excel shows it, `_x005F_x0041_` five plain characters."""
+    """`_x000D_` is a carriage return, as in Excel; `_x005F_x0041_` is seven plain characters."""
     path = write_sheet(
         tmp_path / "escapes.xlsx", ["a\rb", "_x0041_", "\x1f", "x_x005F_"], header=list("ABCD")
     )
@@ -299,8 +299,8 @@ def test_a_sheet_needs_a_header_of_different_names(
         read(path)
 
 
-def test_what_has_no_room_in_a_sheet_is_refused(tmp_path: Path) -> None:
-    """Text of more than 32,767 UTF-16 units and rows beyond the last are errors, never cut."""
+def test_a_sheet_has_limits(tmp_path: Path) -> None:
+    """Text of more than 32,767 UTF-16 units and too many rows are errors; nothing is cut."""
     longest = "x" * 32767
     path = write(tmp_path / "longest.xlsx", pa.table({"A": [longest, "é" * 32767]}))
     assert read(path).column("A") == [longest, "é" * 32767]
