@@ -81,7 +81,8 @@ def nested_of(inner: pa.Array, kind: str) -> pa.Array:
     if kind == "struct":
         fields = [pa.field("a b", inner.type), pa.field('"', pa.int32())]
         numbers = pa.array(range(len(inner)), pa.int32())
-        cells = [pc.if_else(mask, None, part) for part in (inner, numbers)]
+        # Arrow changes decimals with a negative scale here.
+        cells = [pc.if_else(mask, None, part).cast(part.type) for part in (inner, numbers)]
         return pa.StructArray.from_arrays(cells, fields=fields, mask=mask)
     keys = pa.array([f"k{index}" for index in range(len(inner))], pa.string())
     return pa.MapArray.from_arrays(offsets, keys, inner)
