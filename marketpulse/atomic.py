@@ -6,14 +6,17 @@ happens in the folder when a set replaces an earlier one. A run may die after an
     COLORS.csv.0a1b2c3d.part                        files are written as parts
     manifest.json.0a1b2c3d.part                     so is the new seal
     manifest.json -> manifest.json.4e5f6a7b.part    the old set is no longer complete
-    the old files are removed
+    COLORS.csv -> COLORS.csv.4e5f6a7b.part          the old files are set aside
     COLORS.csv.0a1b2c3d.part -> COLORS.csv          the new files take their names
     manifest.json.0a1b2c3d.part -> manifest.json    the new set is complete
-    manifest.json.4e5f6a7b.part is removed
+    the old parts are removed
+
+A file that another program holds open, such as Excel on Windows, cannot be set aside. Then all
+that was renamed gets its old name back, in reverse order, and the old set is complete again.
 
 So a seal never stands beside another set's files, and whatever is left of a set is listed in a
 seal or in the part of one. The next run removes that, and nothing else. Each run has its own mark
-(`0a1b2c3d`). Of two runs that write into one folder at once, one fails.
+(`0a1b2c3d`), and of several runs one at a time writes into a folder: see `folder_lock`.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketpulse.errors import OutputError, UsageError
+from marketpulse.folder_lock import PATIENCE, folder_lock
 
 _PART = ".part"
 
@@ -72,12 +76,12 @@ class FileSet:
         Raises `OutputError` if the folder has a file of this name that no seal lists.
         """
         path = self._folder / name
-        is_foreign = name not in self._listed and os.path.lexists(path)
-        if is_foreign and name not in self._read_seals():  # a run at the same time may have made it
+        if name not in self._listed and os.path.lexists(path):
             raise OutputError(
                 f"{path}: it would be overwritten, and no {self._seal.name} lists it",
                 hint="name another folder with --output, or move that file away",
             )
+        _refuse_folder(path)
         self._names.append(name)
         return self._part(name)
 
@@ -102,23 +106,37 @@ class FileSet:
     def publish(self, seal_text: str) -> None:
         """Give all files their names, the seal last.
 
-        Raises `OutputError` if another run has written into the folder since this one began.
+        Raises `OutputError` if a file cannot be replaced, or if another run has written into the
+        folder since this one began. Then the old set is as it was.
         """
-        if self._read_seals() != self._listed:
+        if self._read_seals() != self._listed:  # only where the file system has no locks
             raise OutputError(
                 f"{self._folder}: another run has written there meanwhile", hint="run it again"
             )
         for name in self._names:
             _sync(self._part(name))
-        obsolete_seals = self._set_old_seal_aside(seal_text)
-        self._clear(self._listed.difference(self._seal.list_files(seal_text)))
-        for name in self._names:
-            self._part(name).replace(self._folder / name)
+        seal_part = self._part(self._seal.name)
+        seal_part.write_text(seal_text, encoding="utf-8", newline="\n")
+        _sync(seal_part)
+        removed = self._listed.difference(self._seal.list_files(seal_text))
+        renames = _Renames()
+        self._publishing = True
+        try:
+            renames.set_aside(self._folder / self._seal.name)
+            _sync(self._folder)
+            for name in sorted(removed.union(self._names)):
+                renames.set_aside(self._folder / name)
+            for name in self._names:
+                renames.rename(self._part(name), self._folder / name)
+            _sync(self._folder)
+            renames.rename(seal_part, self._folder / self._seal.name)
+        except BaseException as error:
+            self._publishing = not renames.undo()
+            if self._publishing and isinstance(error, OutputError):
+                error.message += "; the old files could not be put back: they are .part files now"
+            raise
         _sync(self._folder)
-        self._part(self._seal.name).replace(self._folder / self._seal.name)
-        for path in obsolete_seals:
-            path.unlink(missing_ok=True)
-        _sync(self._folder)
+        self._remove_parts()
 
     def discard(self) -> None:
         """Remove the parts, but not a seal that lists what is left of a set."""
@@ -127,29 +145,14 @@ class FileSet:
         if not self._publishing:
             self._part(self._seal.name).unlink(missing_ok=True)
 
-    def _set_old_seal_aside(self, seal_text: str) -> list[Path]:
-        """Write the new seal as a part, make the old one a part; return those to remove at last."""
-        obsolete = self._seal_parts()
-        part, seal = self._part(self._seal.name), self._folder / self._seal.name
-        part.write_text(seal_text, encoding="utf-8", newline="\n")
-        _sync(part)
-        if seal.exists():
-            obsolete.append(seal.replace(seal.with_name(f"{seal.name}{_new_mark()}")))
-        self._publishing = True
-        _sync(self._folder)
-        return obsolete
-
-    def _clear(self, old_files: Collection[str]) -> None:
-        """Remove these files, and the parts of runs that died; parts of seals stay for now."""
-        for path in self._folder.iterdir():
-            name = _name_of_part(path.name)
-            if name is None:
-                is_obsolete = path.name in old_files
-            else:
-                is_foreign = not path.name.endswith(self._mark)
-                is_obsolete = is_foreign and name != self._seal.name and self._seal.is_member(name)
-            if is_obsolete and not path.is_dir():
-                path.unlink()
+    def _remove_parts(self) -> None:
+        """Remove the parts of the old set and of runs that died, those of seals last."""
+        parts = [(path, _name_of_part(path.name)) for path in self._folder.iterdir()]
+        for path, name in sorted(parts, key=lambda part: part[1] == self._seal.name):
+            if name and (name == self._seal.name or self._seal.is_member(name)):
+                # The set is complete. Whatever cannot be removed now is left to the next run.
+                with suppress(OSError):
+                    path.unlink()
 
     def _read_seals(self) -> set[str]:
         """Return the files that a seal in the folder lists, complete or not.
@@ -182,14 +185,51 @@ class FileSet:
         return self._folder / f"{name}{self._mark}"
 
 
+class _Renames:
+    """Renames of files that can be undone."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[Path, Path]] = []
+
+    def set_aside(self, path: Path) -> None:
+        """Make a file a part, if it exists."""
+        if os.path.lexists(path):
+            _refuse_folder(path)
+            self.rename(path, path.with_name(f"{path.name}{_new_mark()}"))
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Rename a file. Raises `OutputError` with the name that is not a part's."""
+        try:
+            old.replace(new)
+        except OSError as error:
+            named = new if _name_of_part(new.name) is None else old
+            raise OutputError(
+                f"{named}: cannot be replaced: {error.strerror or error}",
+                hint="close it in other programs, such as Excel, and run it again; or name another "
+                "folder with --output",
+            ) from error
+        self._done.append((old, new))
+
+    def undo(self) -> bool:
+        """Rename everything back, the last first. Returns whether all files have their names."""
+        for old, new in reversed(self._done):
+            try:
+                new.replace(old)
+            except OSError:
+                # The seal is the first that was renamed. It must not list files that are gone.
+                return False
+        return True
+
+
 @contextmanager
-def atomic_folder(folder: Path, seal: Seal) -> Iterator[FileSet]:
+def atomic_folder(folder: Path, seal: Seal, patience: float = PATIENCE) -> Iterator[FileSet]:
     """Write a set of files into a folder; `FileSet.publish` completes it.
 
-    Without `publish`, or after an error, no part and no new folder is left. Raises `OutputError`
-    if the folder cannot be made or written, `UsageError` if it is an address.
+    Without `publish`, or after an error, no part and no new folder is left. The folder is locked:
+    another run waits for this one, `patience` seconds at most. Raises `OutputError` if the folder
+    cannot be made or written, or another run still writes; `UsageError` if it is an address.
     """
-    with _writable_folder(folder):
+    with _writable_folder(folder), folder_lock(folder, patience):
         files = FileSet(folder, seal)
         try:
             yield files
@@ -236,6 +276,15 @@ def check_file(path: Path) -> None:
         part = path.with_name(f"{path.name}{_new_mark()}")
         part.touch()
         part.unlink()
+
+
+def _refuse_folder(path: Path) -> None:
+    """Raise `OutputError` if a folder stands where a file is to be written."""
+    if path.is_dir() and not path.is_symlink():
+        raise OutputError(
+            f"{path}: cannot be replaced: this is a folder",
+            hint="name another folder with --output, or move that one away",
+        )
 
 
 @contextmanager

@@ -5,7 +5,9 @@ import hashlib
 import os
 import struct
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from marketpulse.atomic import FileSet, Seal, atomic_file, atomic_folder, check_file, write_file
 from marketpulse.errors import OutputError, UsageError
+from marketpulse.folder_lock import LOCK_FILE
 
 
 def list_files(seal: str) -> list[str]:
@@ -68,7 +71,7 @@ def test_a_set_appears_whole(tmp_path: Path) -> None:
     folder = tmp_path / "new/folder"
     with atomic_folder(folder, SEAL) as files:
         fill(files, a="1", b="2")
-        assert contents(folder) == {"a.txt part": "1", "b.txt part": "2"}
+        assert contents(folder) == {LOCK_FILE: "", "a.txt part": "1", "b.txt part": "2"}
         files.publish("sealed a.txt b.txt")
 
     assert contents(folder) == {"a.txt": "1", "b.txt": "2", NAME: "sealed a.txt b.txt"}
@@ -120,6 +123,79 @@ def test_files_that_no_seal_lists_are_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=f"{NAME}: it would be overwritten, and another"):
         write(tmp_path, "second", a="2")
     assert contents(tmp_path) == {"a.txt": "1", "b.txt": "foreign", NAME: "{}"}
+
+
+def test_a_file_in_the_way_is_found_before_the_work(tmp_path: Path) -> None:
+    """A folder that has the name of a file of the earlier set is refused at once."""
+    text = write(tmp_path, "first", a="1")
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be replaced: this is a folder"):
+        write(tmp_path, "second", a="2")
+    assert contents(tmp_path) == {"a.txt": "a folder", NAME: text}
+
+
+def refuse_renames(folder: Path, locked: str) -> None:
+    """Make this process fail as Windows does if another program holds a file open."""
+    path = str(folder / locked)
+
+    def refuse(event: str, arguments: tuple[object, ...]) -> None:
+        touched = {str(name) for name in arguments[:2]} if event == "os.rename" else set()
+        if path in touched or (event == "os.remove" and str(arguments[0]) == path):
+            raise PermissionError(13, "it is used by another process", path)
+
+    sys.addaudithook(refuse)
+
+
+def publish_in_process(folder: Path, locked: str) -> str:
+    """Publish a second set in a process that cannot rename one file; return its message."""
+    read, written = os.pipe()
+    child = os.fork()
+    if child == 0:
+        refuse_renames(folder, locked)
+        try:
+            write(folder, "second", a="2", b="2")
+        except OutputError as error:
+            os.write(written, f"{error.message}\n{error.hint}".encode())
+        os._exit(0)
+    os.close(written)
+    os.waitpid(child, 0)
+    with os.fdopen(read, encoding="utf-8") as pipe:
+        return pipe.read()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="audit hooks need a process of their own")
+@pytest.mark.parametrize("locked", ["a.txt", "b.txt", "c.txt", NAME])
+def test_a_locked_file_changes_nothing(tmp_path: Path, locked: str) -> None:
+    """If one file of the earlier set is open elsewhere, all stay; the message names it."""
+    text = write(tmp_path, "first", a="1", b="1", c="1")
+    message = publish_in_process(tmp_path, locked)
+
+    assert message.startswith(f"{tmp_path / locked}: cannot be replaced: it is used by another")
+    assert "close it in other programs, such as Excel" in message
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "1", "c.txt": "1", NAME: text}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="audit hooks need a process of their own")
+@pytest.mark.parametrize("locked", ["b.txt", NAME])
+def test_a_new_name_that_cannot_be_taken_changes_nothing(tmp_path: Path, locked: str) -> None:
+    """If a new file cannot take its name, those before it give theirs back."""
+    text = write(tmp_path, "first", a="1", c="1")
+    (tmp_path / NAME).rename(tmp_path / f"{NAME}.0a1b2c3d.part")
+    message = publish_in_process(tmp_path, locked)
+
+    assert message.startswith(f"{tmp_path / locked}: cannot be replaced: ")
+    assert contents(tmp_path) == {"a.txt": "1", "c.txt": "1", f"{NAME} part": text}
+
+
+@pytest.mark.skipif(os.name != "nt", reason="only Windows locks the files that are open")
+@pytest.mark.parametrize("locked", ["a.txt", "b.txt", NAME])
+def test_a_file_that_is_open_on_windows(tmp_path: Path, locked: str) -> None:
+    """The real thing: another program has the file open."""
+    text = write(tmp_path, "first", a="1", b="1")
+    with (tmp_path / locked).open("rb"), pytest.raises(OutputError, match="cannot be replaced"):
+        write(tmp_path, "second", a="2", b="2")
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "1", NAME: text}
 
 
 def dies_after(steps: int, folder: Path) -> bool:
@@ -187,26 +263,34 @@ def watched(folder: Path) -> Iterator[list[tuple[str, str]]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="watches the folder with inotify")
 def test_the_order_on_the_disk(tmp_path: Path) -> None:
-    """The old seal becomes a part, old files are removed, new ones appear, the seal comes last."""
+    """The old seal becomes a part, then the old files; new ones appear, the seal comes last."""
     write(tmp_path, "first", a="1", c="1")
     with atomic_folder(tmp_path, SEAL) as files:
         fill(files, a="2", b="2")
         with watched(tmp_path) as events:
             files.publish("second a.txt b.txt")
 
-    assert events == [
+    assert events[:13] == [
         ("new", f"{NAME} part"),
         ("from", NAME),
         ("to", f"{NAME} part"),
-        ("gone", "c.txt"),
+        ("from", "a.txt"),
+        ("to", "a.txt part"),
+        ("from", "c.txt"),
+        ("to", "c.txt part"),
         ("from", "a.txt part"),
         ("to", "a.txt"),
         ("from", "b.txt part"),
         ("to", "b.txt"),
         ("from", f"{NAME} part"),
         ("to", NAME),
+    ]
+    assert sorted(events[13:]) == [
+        ("gone", "a.txt part"),
+        ("gone", "c.txt part"),
         ("gone", f"{NAME} part"),
     ]
+    assert events[-1] == ("gone", f"{NAME} part")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
@@ -239,9 +323,9 @@ def test_a_set_that_is_not_published_leaves_nothing(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
-def test_an_error_while_publishing_leaves_no_seal(tmp_path: Path) -> None:
-    """If a file cannot take its name there is no seal; the next set replaces what is left."""
-    write(tmp_path, "first", a="1")
+def test_a_folder_that_appears_in_the_way_changes_nothing(tmp_path: Path) -> None:
+    """If a file cannot take its name, the earlier set stays complete."""
+    text = write(tmp_path, "first", a="1")
 
     def write_meanwhile() -> None:
         with atomic_folder(tmp_path, SEAL) as files:
@@ -252,14 +336,9 @@ def test_an_error_while_publishing_leaves_no_seal(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as refused:
         write_meanwhile()
 
-    assert refused.value.message.startswith(f"{tmp_path / 'b.txt'}: cannot be written: ")
+    assert refused.value.message.startswith(f"{tmp_path / 'b.txt'}: cannot be replaced: ")
     assert refused.value.exit_code == 2
-    left = contents(tmp_path)
-    assert left.pop(f"{NAME} part").startswith(("first", "second"))
-    assert left == {"a.txt": "2", "b.txt": "a folder"}
-    (tmp_path / "b.txt").rmdir()
-    text = write(tmp_path, "third", b="3")
-    assert contents(tmp_path) == {"b.txt": "3", NAME: text}
+    assert contents(tmp_path) == {"a.txt": "1", "b.txt": "a folder", NAME: text}
 
 
 def test_an_error_before_publishing_keeps_the_old_set(tmp_path: Path) -> None:
@@ -275,30 +354,38 @@ def test_an_error_before_publishing_keeps_the_old_set(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
-def test_of_two_runs_at_once_one_fails(tmp_path: Path) -> None:
-    """Two sets that are written into one folder at once never mix: the later one fails."""
+def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
+    """Of two runs at once, the second begins when the first has ended, and replaces its set."""
+    with ThreadPoolExecutor(1) as thread:
+        with atomic_folder(tmp_path, SEAL) as files:
+            fill(files, a="1")
+            second = thread.submit(write, tmp_path, "second", b="2")
+            time.sleep(0.2)
+            assert not second.done()
+            fill(files, b="1")
+            files.publish("first a.txt b.txt")
+        text = second.result()
 
-    def write_both() -> None:
-        with atomic_folder(tmp_path, SEAL) as late:
-            fill(late, a="late", b="late")
-            with atomic_folder(tmp_path, SEAL) as early:
-                fill(early, a="early")
-                fill(late, c="late")
-                fill(early, b="early")
-                early.publish("early a.txt b.txt")
-            late.records()
+    assert contents(tmp_path) == {"b.txt": "2", NAME: text}
 
-    with pytest.raises(OutputError, match="No such file"):
-        write_both()
 
-    assert contents(tmp_path) == {"a.txt": "early", "b.txt": "early", NAME: "early a.txt b.txt"}
+def test_a_second_run_gives_up(tmp_path: Path) -> None:
+    """A run that waited long enough fails, and neither set is harmed."""
+    with atomic_folder(tmp_path, SEAL) as files:
+        fill(files, a="1")
+        refused = pytest.raises(OutputError, match=r"another run is writing there; waited 0\.1 s")
+        with refused, atomic_folder(tmp_path, SEAL, patience=0.1):
+            pytest.fail("it did not wait")
+        files.publish("first a.txt")
+    assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
 def test_a_set_that_another_has_overtaken(tmp_path: Path) -> None:
-    """A set that was published meanwhile stays complete, even if the two share no file."""
+    """Without locks, as on some network drives: a set that was published meanwhile stays."""
 
     def write_late() -> None:
         with atomic_folder(tmp_path, SEAL) as late:
+            (tmp_path / LOCK_FILE).unlink()
             text.append(write(tmp_path, "early", a="early"))
             fill(late, b="late")
             late.publish("late b.txt")

@@ -15,9 +15,10 @@ from typing import IO, Protocol, Self
 from marketpulse.artifacts import MANIFEST
 from marketpulse.bundle.manifest import Manifest, parse_manifest
 from marketpulse.errors import DataError, NotFoundError
+from marketpulse.folder_lock import LOCK_FILE
 
-# Files that operating systems add to folders and zips.
-_SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"}
+# Files that operating systems add to folders and zips, and the lock of a run that died.
+_SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", LOCK_FILE}
 _MAX_MANIFEST_SIZE = 1 << 26  # bytes
 _UNREADABLE = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 # A zip entry is a bomb if it is larger than this, and shrank by more than this factor.

@@ -156,18 +156,19 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep_rows: bool) -> Itera
     """Write a bundle into a folder; `BundleWriter.publish` completes it.
 
     Schema files of an earlier bundle of the same source stay. With `keep_rows`, so do the rows of
-    tables that this run does not read.
+    tables that this run does not read. Another run that writes into the folder waits.
 
     Raises `OutputError` if the folder cannot be written, has another program's manifest or, with
     `keep_rows`, the bundle of another source.
     """
-    previous = _read_previous(folder)
-    if previous and keep_rows and not _is_same_source(previous.source, source):
-        raise OutputError(
-            f"{folder}: it holds a bundle of another source, {previous.source.name}",
-            hint="name another folder with --output, or replace it with `sample --replace`",
-        )
     with atomic_folder(folder, _SEAL) as files:
+        # Only now no other run can replace what is read here.
+        previous = _read_previous(folder)
+        if previous and keep_rows and not _is_same_source(previous.source, source):
+            raise OutputError(
+                f"{folder}: it holds a bundle of another source, {previous.source.name}",
+                hint="name another folder with --output, or replace it with `sample --replace`",
+            )
         yield BundleWriter(files, source, previous, keep_rows=keep_rows)
 
 

@@ -91,6 +91,9 @@ def root(
         verbose=bool(verbose),
         quiet=quiet,
     )
+    if quiet:
+        # Without a handler, Python prints warnings of the log on standard error.
+        logging.getLogger("marketpulse").setLevel(logging.ERROR)
     if verbose:
         level = logging.DEBUG if verbose > 1 else logging.INFO
         configure_logging(level, as_json=log_format is LogFormat.JSON)

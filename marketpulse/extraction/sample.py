@@ -213,12 +213,14 @@ def write_sample(
             secrets=secrets,
         )
         previous = bundle.previous_tables
+        # Another run may replace the files as soon as the folder is left.
+        zip_file = write_zip(output, manifest) if with_zip else None
     kept = {table.name for table in manifest.tables if table.files}
     kept -= {table.name for table in tables}
     return Sample(
         folder=output,
         manifest=manifest,
-        zip_file=write_zip(output, manifest) if with_zip else None,
+        zip_file=zip_file,
         kept_tables=tuple(name for name in previous if name in kept),
         replaced_tables=tuple(name for name in previous if name not in kept),
     )

@@ -1,0 +1,181 @@
+"""The lock on a folder: one run at a time, ended with its process, with no litter."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from support import COLORS, MOMENT, ROOT, Tool, names_in, posix, summary_of
+
+from marketpulse.errors import OutputError
+from marketpulse.folder_lock import LOCK_FILE, folder_lock
+
+HOLD = """
+import sys
+from pathlib import Path
+from marketpulse.folder_lock import folder_lock
+with folder_lock(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Start a process that holds the lock until its standard input is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "locked\n"
+    return process
+
+
+def test_the_lock_leaves_no_file(tmp_path: Path) -> None:
+    """The folder is made, the file is there while the lock is held, and gone afterwards."""
+    with folder_lock(tmp_path / "new"):
+        assert names_in(tmp_path / "new") == [LOCK_FILE]
+    assert names_in(tmp_path / "new") == []
+
+
+def test_another_process_has_the_lock(tmp_path: Path) -> None:
+    """A run that waited long enough fails, and says what to do."""
+    process = hold(tmp_path)
+    with pytest.raises(OutputError) as refused, folder_lock(tmp_path, patience=0.1):
+        pytest.fail("both have the lock")
+    process.communicate("")
+
+    assert refused.value.message == f"{tmp_path}: another run is writing there; waited 0.1 s"
+    assert "run it again when the other run has ended" in refused.value.hint
+    assert process.returncode == 0
+    with folder_lock(tmp_path, patience=0):
+        pass
+    assert names_in(tmp_path) == []
+
+
+def test_a_wait_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A run that waits says so once, and goes on as soon as it can."""
+    process = hold(tmp_path)
+    timer = threading.Timer(0.3, process.communicate, [""])
+    timer.start()
+    with folder_lock(tmp_path, patience=30):
+        pass
+    timer.join()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: another run is writing there: waiting up to 30 s for it"
+    ]
+
+
+@posix
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    """A killed process leaves only the file. The next run takes it over and removes it."""
+    process = hold(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert names_in(tmp_path) == [LOCK_FILE]
+
+    with folder_lock(tmp_path, patience=0):
+        pass
+    assert names_in(tmp_path) == []
+
+
+@posix
+def test_the_file_of_another_user(tmp_path: Path) -> None:
+    """A dead run of another user may have left a file that is read-only."""
+    (tmp_path / LOCK_FILE).touch(0o444)
+    with folder_lock(tmp_path, patience=0):
+        pass
+    assert names_in(tmp_path) == []
+
+
+def test_the_folder_vanishes_while_a_run_waits(tmp_path: Path) -> None:
+    """A run that fails removes the folder that it made; the run that waits makes it again."""
+    folder = tmp_path / "new"
+    process = hold(folder)
+
+    def remove() -> None:
+        process.communicate("")
+        with suppress(OSError):  # the run that waits may have the lock already
+            folder.rmdir()
+
+    timer = threading.Timer(0.2, remove)
+    timer.start()
+    with folder_lock(folder, patience=30):
+        timer.join()
+        (folder / "a.txt").touch()
+    assert names_in(folder) == ["a.txt"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where the folder should be is an error of the system, which names it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"), folder_lock(tmp_path / "file"):
+        pytest.fail("a file has no lock")
+
+
+def test_six_runs_at_once(tool: Tool) -> None:
+    """Six runs into one folder end well, one after the other; the last set is whole."""
+    hierarchies = ["rank,date,price", "date,rank,price", "price,rank,date"] * 2
+    processes = [
+        tool.start(
+            "run-colors", COLORS, *MOMENT, "--output", "out", "--formats", "csv,xlsx",
+            "--hierarchy", hierarchy,
+        )
+        for hierarchy in hierarchies
+    ]  # fmt: skip
+    errors = [process.communicate(timeout=120)[1].decode() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * 6, errors
+    summary = summary_of(tool.out)
+    assert names_in(tool.out) == sorted(
+        ["run_summary.json", *(file["name"] for file in summary["files"])]
+    )
+    assert tool.run("push-s3", "--dry-run", "out", "s3://bucket/x/").code == 0  # checks all sums
+
+
+def test_six_samples_at_once(tool: Tool) -> None:
+    """Six tables into one bundle at once: the manifest lists all of them."""
+    names = ["ALL_TYPES", "COLORS", "CON", "DEALERS", "SECURITIES", "SECURITY_COLORS"]
+    processes = [
+        tool.start("--source", "demo", "sample", name, "--limit", "5", "--output", "out", "--zip")
+        for name in names
+    ]
+    errors = [process.communicate(timeout=120)[1].decode() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * len(names), errors
+    for bundle in ("out", "out.zip"):
+        verified = tool.run("verify", bundle)
+        assert verified.code == 0, verified.err
+        assert all(name in verified.out for name in names)
+
+
+@posix
+def test_the_file_of_a_dead_run_is_no_stranger(tool: Tool) -> None:
+    """`verify` accepts a bundle in whose folder a run was killed."""
+    assert tool.run("--source", "demo", "sample", "COLORS", "--output", "out").code == 0
+    process = hold(tool.out)
+    process.kill()
+    process.communicate()
+    assert LOCK_FILE in names_in(tool.out)
+    assert tool.run("verify", "out").code == 0
+
+
+def test_a_run_that_waits_says_so(tool: Tool) -> None:
+    """The note is on standard error, and not with --quiet."""
+    for words, said in (((), True), (("--quiet",), False)):
+        process = hold(tool.out)
+        command = tool.start(*words, "run-colors", COLORS, *MOMENT, "--output", "out")
+        timer = threading.Timer(4, process.communicate, [""])
+        timer.start()
+        err = command.communicate(timeout=120)[1].decode()
+        timer.join()
+        assert command.returncode == 0
+        assert ("out: another run is writing there: waiting up to 60 s" in err) is said
