@@ -94,6 +94,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'type = "where"\ncolumn = "BIAS"\noperator = "equals"\nvalue = "VALUATION"\n',
         encoding="utf-8",
     )
+    (folder / "night_rules.json").write_text(
+        '[{"id": 9, "name": "No talk", "is_active": true, "conditions": [{"type": "where", '
+        '"column": "BIAS", "operator": "equals", "value": "BWIC TALK"}]}]',
+        encoding="utf-8",
+    )
     ranked = ["run-colors", "colors_day.csv", "--rules", "rules.json", "--output", "friday"]
     assert run([*ranked, "--processed-at", "2026-03-13T18:00:00Z"], folder).returncode == 0
     moment = ("--source", "demo", "--taken-at", "2026-03-13T18:00:00Z")

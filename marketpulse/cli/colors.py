@@ -20,10 +20,10 @@ from marketpulse.cli.options import (
     ProcessingType,
     ProcessingTypeChoice,
     PushTarget,
-    RequiredRulesFile,
+    RequiredRulesFiles,
     ResultFormat,
-    RulesFile,
-    RulesFileArgument,
+    RulesFileArguments,
+    RulesFiles,
     RunFolder,
     RunFormats,
     SourceName,
@@ -42,7 +42,7 @@ def run_colors(
     source: SourceName = None,
     table: TableName = None,
     where: WhereCondition = None,
-    rules: RulesFile = None,
+    rules: RulesFiles = None,
     hierarchy: Hierarchy = "rank,date,price",
     mapping: ColumnMapping = None,
     again: Again = False,
@@ -96,11 +96,13 @@ def run_colors(
 
 
 @rules_app.command("check")
-def rules_check(rules: RulesFileArgument, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+def rules_check(
+    rules: RulesFileArguments, result_format: ResultFormat = OutputFormat.TABLE
+) -> None:
     """List the errors and warnings of a rules file."""
     from marketpulse.colors.rules import check_rules as check  # noqa: PLC0415 - not for --help
 
-    checked = check(rules)
+    checked = check(*rules)
     render.show_rules_check(checked, as_json=result_format is OutputFormat.JSON)
     if checked.errors:
         raise typer.Exit(7)
@@ -109,7 +111,7 @@ def rules_check(rules: RulesFileArgument, result_format: ResultFormat = OutputFo
 @rules_app.command("test")
 def rules_test(
     ctx: typer.Context,
-    rules: RequiredRulesFile,
+    rules: RequiredRulesFiles,
     inputs: InputNames = None,
     source: SourceName = None,
     table: TableName = None,

@@ -173,17 +173,27 @@ PushTarget = Annotated[
 
 # -- run-colors and rules --------------------------------------------------------------------------
 
-RulesFile = Annotated[
-    Path | None,
-    typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
+RulesFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules",
+        metavar="FILE",
+        readable=False,
+        help="Exclusion rules, JSON or TOML. Can be repeated.",
+    ),
 ]
-RequiredRulesFile = Annotated[
-    Path,
-    typer.Option("--rules", metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
+RequiredRulesFiles = Annotated[
+    list[Path],
+    typer.Option(
+        "--rules",
+        metavar="FILE",
+        readable=False,
+        help="Exclusion rules, JSON or TOML. Can be repeated.",
+    ),
 ]
-RulesFileArgument = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
+RulesFileArguments = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
 Hierarchy = Annotated[
     str, typer.Option("--hierarchy", metavar="KEYS", help="Ranking keys, most important first.")

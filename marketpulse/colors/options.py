@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from marketpulse.colors.columns import HIERARCHY
 from marketpulse.colors.rejections import (
@@ -17,6 +18,7 @@ from marketpulse.colors.rules import RuleBook
 from marketpulse.formats import parse_formats
 
 PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
+Rules: TypeAlias = RuleBook | Mapping[str, object] | str | Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,8 @@ class RunOptions:
 
     table            the table to read, if the source has several
     where            a condition in SQL: only rows for which it is true are read
-    rules            exclusion rules: a path, a `RuleBook`, or the document that such a file holds
+    rules            exclusion rules: a path, a `RuleBook`, the document that such a file holds, or
+                     a list of these, which apply in their order
     hierarchy        the order of rank, date and price
     mapping          names of the contract to columns of the input: `{"price": "MID_PRICE"}` or
                      `["price=MID_PRICE"]`
@@ -43,7 +46,7 @@ class RunOptions:
 
     table: str | None = None
     where: str | None = None
-    rules: RuleBook | Mapping[str, object] | str | Path | None = None
+    rules: Rules | Sequence[Rules] | None = None
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()
     again: bool = False

@@ -25,10 +25,12 @@ from marketpulse.colors.rules import (
     BoundRule,
     RuleBook,
     RuleFault,
+    join_books,
     read_rules,
     require_rules,
     rules_from,
 )
+from marketpulse.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
     if isinstance(pairs, Mapping):
         pairs = [f"{role}={column}" for role, column in pairs.items()]
     mapping = parse_mapping(pairs)
-    book = _rule_book(options.rules)
+    book = rule_book(options.rules)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
         color_input = open_input(data, stack, table=options.table, where=options.where)
@@ -80,9 +82,31 @@ def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
         )
 
 
-def _rule_book(rules: RuleBook | Mapping[str, object] | str | Path | None) -> RuleBook:
+def rule_book(rules: object) -> RuleBook:
+    """The rules of one or several files, documents or books, in their order.
+
+    Raises what `read_rules` raises, and `UsageError` if it is none of these.
+    """
     if rules is None:
         return NO_RULES
     if isinstance(rules, RuleBook):
         return rules
-    return read_rules(Path(rules)) if isinstance(rules, str | Path) else rules_from(rules)
+    if isinstance(rules, str | Path):
+        return read_rules(Path(rules))
+    if isinstance(rules, Mapping) or _is_array_of_rules(rules):
+        return rules_from(rules)
+    if isinstance(rules, list | tuple):
+        return join_books([rule_book(part) for part in rules]) if rules else NO_RULES
+    raise UsageError(
+        f"rules: {type(rules).__name__} is neither a path nor the content of a rules file",
+        hint='give a path, {"rules": [...]}, or a list of these',
+    )
+
+
+def _is_array_of_rules(rules: object) -> bool:
+    """Whether this is the content of a file that is a bare array."""
+    return (
+        isinstance(rules, list)
+        and bool(rules)
+        and all(isinstance(rule, Mapping) and "rules" not in rule for rule in rules)
+    )

@@ -175,6 +175,28 @@ def test_rules_check_lists_every_error(tool: Tool) -> None:
     ]
 
 
+def test_several_rules_files(tool: Tool) -> None:
+    """--rules can be repeated: the order of the files counts, and an id may occur once."""
+    rules = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
+    for name, part in (("first.json", rules[:2]), ("second.json", rules[2:])):
+        (tool.folder / name).write_text(json.dumps(part), encoding="utf-8")
+    both = ("--rules", "first.json", "--rules", "second.json")
+    assert tool.run_colors("--rules", RULES).code == 0
+    whole = summary_of(tool.out)
+    assert tool.run_colors(*both).code == 0
+    joined = summary_of(tool.out)
+    assert joined["rules"] == "first.json, second.json"
+    assert {**joined, "rules": whole["rules"], "files": whole["files"]} == whole
+    checked = tool.run("rules", "check", "first.json", "second.json")
+    assert (checked.code, checked.err) == (0, "")
+    assert "first.json, second.json: 4 active rules, 1 switched off, 0 errors" in checked.out
+    twice = tool.run_colors(*both, "--rules", "first.json")
+    assert twice.code == 7
+    assert "first.json: rule 1 ('No Stonex'): an earlier rule in first.json has the same id" in (
+        one_message(twice.err)
+    )
+
+
 def test_the_funnel_adds_up(tool: Tool) -> None:
     """`rules test` counts for each rule what a run excludes by it."""
     text = tool.run("rules", "test", COLORS, "--rules", RULES)

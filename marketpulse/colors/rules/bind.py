@@ -26,7 +26,7 @@ from marketpulse.colors.rules.model import (
     RuleFault,
 )
 from marketpulse.colors.rules.operands import Operand, parse_operand
-from marketpulse.colors.rules.parse import read_rules, show_value
+from marketpulse.colors.rules.parse import join_books, read_rules, show_value
 from marketpulse.errors import RulesError
 
 _ARTICLES = {
@@ -68,16 +68,17 @@ def require_rules(book: RuleBook, columns: Columns) -> BoundRules:
     fatal = [fault for fault in faults if fault.fatal]
     if fatal:
         more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
+        place = str(fatal[0]) if book.files > 1 else f"{book.name}: {fatal[0]}"
         raise RulesError(
-            f"{book.name}: {fatal[0]}{more}",
+            f"{place}{more}",
             hint="`marketpulse rules check FILE` lists every fault of a rules file",
         )
     return BoundRules(rules, tuple(fault for fault in faults if not fault.fatal))
 
 
-def check_rules(path: Path) -> CheckedRules:
-    """Check a rules file without an input. Raises what `read_rules` raises."""
-    book = read_rules(path)
+def check_rules(*paths: Path) -> CheckedRules:
+    """Check rules files without an input. Raises what `read_rules` raises."""
+    book = join_books([read_rules(path) for path in paths])
     active = sum(rule.active for rule in book.rules)
     return CheckedRules(book.name, active, len(book.rules) - active, bind_rules(book, None).faults)
 
@@ -87,13 +88,11 @@ def _bind_condition(condition: Condition, columns: Columns | None) -> BoundCondi
     if isinstance(column, RuleFault):
         return column
     kind, operator = column.kind, condition.operator
-    lacking = ORDERING if kind is Kind.TEXT else MATCHING
-    if operator in lacking:
-        usable = ", ".join(other for other in Operator if other not in lacking)
+    if operator in (ORDERING if kind is Kind.TEXT else MATCHING):
         return RuleFault(
             condition.place,
             f"{column.label} is {_describe_column(kind)}, which has no operator "
-            f"{operator.value!r}; use one of {usable}",
+            f"{operator.value!r}; {_instead(condition, kind)}",
         )
     values = condition.values
     if operator in LISTS:  # the only operators that take a list; it is their single value
@@ -130,6 +129,24 @@ def _find_column(condition: Condition, columns: Columns | None) -> InputColumn |
         "check it against an input with `rules test`",
         fatal=False,
     )
+
+
+def _instead(condition: Condition, kind: Kind) -> str:
+    """What to write instead of an operator that this kind of column lacks."""
+    lacking = ORDERING if kind is Kind.TEXT else MATCHING
+    value = condition.values[0]
+    if kind is Kind.TEXT or parse_operand(value, kind) is None:
+        usable = ", ".join(operator for operator in Operator if operator not in lacking)
+        return f"use one of {usable}"
+    negated = condition.operator is Operator.NOT_CONTAINS
+    equality = Operator.NOT_EQUALS if negated else Operator.EQUALS
+    wider = (
+        f"or {Operator.LESS_THAN} and {Operator.GREATER_THAN}, joined by or, for a range"
+        if negated
+        else f"or {Operator.BETWEEN} for a range"
+    )
+    single = "day" if kind is Kind.DATE else "number"
+    return f"write {equality} {show_value(value)} for one {single}, {wider}"
 
 
 def _describe_column(kind: Kind) -> str:

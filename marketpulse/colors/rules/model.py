@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -95,23 +96,44 @@ class Rule:
     name: str
     active: bool
     conditions: tuple[Condition, ...]
+    file: str = ""  # only if the rules come from several files
 
     @property
     def place(self) -> str:
         """How messages name the rule."""
-        return f"rule {self.id} ({self.name!r})"
+        return place_in(self.file, f"rule {self.id} ({self.name!r})")
 
 
 @dataclass(frozen=True)
 class RuleBook:
-    """A rules file: its rules in their order, and the faults of its shape."""
+    """The rules of one or several files in their order, and the faults of their shape."""
 
     name: str
     rules: tuple[Rule, ...]
     faults: tuple[RuleFault, ...] = ()
+    files: int = 1
 
 
 NO_RULES = RuleBook("no rules", ())
+
+
+def place_in(file: str, place: str) -> str:
+    """A place as messages name it, after the name of its file."""
+    return ": ".join(part for part in (file, place) if part)
+
+
+def repeated_id(rule: Rule, earlier: Iterable[Rule]) -> RuleFault | None:
+    """The fault of a rule whose id an earlier rule has, too. It is fatal if both are active."""
+    same = [other for other in earlier if other.id == rule.id]
+    if not same:
+        return None
+    first = next((other for other in same if other.active), same[0])
+    where = f" in {first.file}" if first.file else ""
+    return RuleFault(
+        rule.place,
+        f"an earlier rule{where} has the same id",
+        fatal=rule.active and first.active,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from textwrap import shorten
@@ -23,6 +24,8 @@ from marketpulse.colors.rules.model import (
     Rule,
     RuleBook,
     RuleFault,
+    place_in,
+    repeated_id,
 )
 from marketpulse.colors.rules.operands import parse_number
 from marketpulse.errors import NotFoundError, RulesError
@@ -57,7 +60,7 @@ def read_rules(path: Path) -> RuleBook:
     except OSError as error:
         raise NotFoundError(
             f"{path}: the rules cannot be read: {error.strerror}",
-            hint="--rules takes one file, JSON or TOML: check its name and its permissions",
+            hint="--rules takes a file, JSON or TOML: check its name and its permissions",
             check="MP-SRC-005",
         ) from error
     try:
@@ -80,23 +83,50 @@ def read_rules(path: Path) -> RuleBook:
 
 
 def rules_from(document: object, name: str = "rules") -> RuleBook:
-    """The rules of `{"rules": [...]}`, a document that JSON or TOML was parsed into."""
-    if not isinstance(document, Mapping) or not isinstance(document.get("rules"), list):
+    """The rules of `{"rules": [...]}` or of the array alone, parsed from JSON or TOML."""
+    if not isinstance(document, Mapping):
+        document = {"rules": document}
+    written_rules = document.get("rules")
+    if not isinstance(written_rules, list):
         message = 'a rules file looks like {"rules": [...]}; this one has no list "rules"'
         return RuleBook(name, (), (RuleFault("", message),))
     rules: list[Rule] = []
     faults: list[RuleFault] = []
-    for number, written in enumerate(document["rules"], 1):
+    for number, written in enumerate(written_rules, 1):
         rule = _parse_rule(written, number)
         if not isinstance(rule, Rule):
             faults += rule
             continue
-        same_id = [earlier.active for earlier in rules if earlier.id == rule.id]
-        if same_id:
-            fatal = rule.active and any(same_id)
-            faults.append(RuleFault(rule.place, "an earlier rule has the same id", fatal))
+        if fault := repeated_id(rule, rules):
+            faults.append(fault)
         rules.append(rule)
     return RuleBook(name, tuple(rules), tuple(faults))
+
+
+def join_books(books: Sequence[RuleBook]) -> RuleBook:
+    """The rules of several files as one book, in the order of the files.
+
+    Places begin with the name of their file. An id that two files use is a fault.
+    """
+    if len(books) == 1:
+        return books[0]
+    rules: list[Rule] = []
+    faults: list[RuleFault] = []
+    for book in books:
+        faults += [replace(fault, place=place_in(book.name, fault.place)) for fault in book.faults]
+        own = [_in_file(rule, book.name) for rule in book.rules]
+        # Ids that a file itself repeats are among its own faults.
+        faults += [fault for rule in own if (fault := repeated_id(rule, rules))]
+        rules += own
+    name = ", ".join(book.name for book in books)
+    return RuleBook(name, tuple(rules), tuple(faults), files=len(books))
+
+
+def _in_file(rule: Rule, file: str) -> Rule:
+    conditions = [
+        replace(condition, place=place_in(file, condition.place)) for condition in rule.conditions
+    ]
+    return replace(rule, file=file, conditions=tuple(conditions))
 
 
 def show_value(value: object) -> str:

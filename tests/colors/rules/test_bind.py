@@ -52,11 +52,32 @@ BINDING_FAULTS = {
         "element 2 of the list: '' is not an integer, and RANK is an integer column",
     ),
     "matching a number": (
-        condition("PX", "contains", "9"),
+        condition("PX", "contains", "99"),
         (
-            "PX is a number column, which has no operator 'contains'; use one of equals, "
+            "PX is a number column, which has no operator 'contains'; "
+            "write equals '99' for one number, or between for a range"
+        ),
+    ),
+    "matching no number": (
+        condition("PX", "starts with", "n"),
+        (
+            "PX is a number column, which has no operator 'starts_with'; use one of equals, "
             "not_equals, less_than, greater_than, less_or_equal, greater_or_equal, between, in, "
             "not_in, is_null, is_not_null"
+        ),
+    ),
+    "matching a date": (
+        condition("DATE", "contains", "2026-03-13"),
+        (
+            "DATE is a date column, which has no operator 'contains'; "
+            "write equals '2026-03-13' for one day, or between for a range"
+        ),
+    ),
+    "not matching a number": (
+        condition("RANK", "does not contain", 2),
+        (
+            "RANK is an integer column, which has no operator 'not_contains'; write not_equals '2' "
+            "for one number, or less_than and greater_than, joined by or, for a range"
         ),
     ),
     "ordering text": (

@@ -22,6 +22,7 @@ from marketpulse.colors.rules import (
     Operator,
     bind_rules,
     check_rules,
+    join_books,
     read_rules,
     require_rules,
     rules_from,
@@ -137,7 +138,7 @@ def test_a_fault_of_a_rule_names_the_rule(
     assert fault[2]
 
 
-@pytest.mark.parametrize("document", [None, [], "rules", {}, {"rules": None}, {"rules": {}}])
+@pytest.mark.parametrize("document", [None, "rules", {}, {"rules": None}, {"rules": {}}])
 def test_a_file_without_rules(document: object) -> None:
     """The message shows the shape of a rules file."""
     with pytest.raises(RulesError, match=r'rules.json: .* looks like \{"rules": \[\.\.\.\]\}'):
@@ -254,3 +255,58 @@ def test_half_a_character_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RulesError, match=r"rules.json: '\\ud83c' is half a character"):
         read_rules(path)
+
+
+def test_a_bare_array_is_a_rules_file(tmp_path: Path) -> None:
+    """An array of rules alone means the same as an object with `rules`."""
+    rules = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
+    path = tmp_path / "bare.json"
+    path.write_text(json.dumps(rules), encoding="utf-8")
+    assert read_rules(path).rules == read_rules(RULES).rules
+    assert rules_from([]).rules == ()
+    assert faults_of(rules_from([5])) == [
+        ("rule number 1", 'a rule is an object with "id", "name" and "conditions"', True)
+    ]
+
+
+def test_several_files_are_one_book_in_their_order() -> None:
+    """The rules of the first file come first; every place begins with its file."""
+    low = rule(condition("PX", "lt", 5), id=2, name="Low")
+    talk = rule(condition("BIAS", "equals", "TALK"), id="x", name="Talk")
+    wrong = rule(condition("PX", "lt", "n/a"), id=3, name="Wrong")
+    first = rules_from({"rules": [low]}, "desk.json")
+    second = rules_from([talk, wrong, 5], "mine.json")
+    joined = join_books([first, second])
+    assert joined.name == "desk.json, mine.json"
+    assert [rule.id for rule in joined.rules] == ["2", "x", "3"]
+    assert [rule.id for rule in join_books([second, first]).rules] == ["x", "3", "2"]
+    assert joined.rules[1].place == "mine.json: rule x ('Talk')"
+    places = [place for place, _, _ in faults_of(joined)]
+    assert places == ["mine.json: rule number 3", "mine.json: rule 3 ('Wrong'), condition 1"]
+    with pytest.raises(RulesError, match=r"^mine.json: rule number 3: a rule is an object"):
+        require_rules(joined, COLUMNS)
+
+
+def test_an_id_in_two_files_names_both() -> None:
+    """A rule id of an earlier file is an error; of a rule that is switched off it is a warning."""
+    here, there = (rule(condition("PX", "lt", limit), id=1, name="Low") for limit in (5, 6))
+    books = [rules_from([here], "a.json"), rules_from([there], "b.json")]
+    message = "an earlier rule in a.json has the same id"
+    assert faults_of(join_books(books)) == [("b.json: rule 1 ('Low')", message, True)]
+    with pytest.raises(RulesError, match=f"^b.json: rule 1 .'Low'.: {message}$"):
+        require_rules(join_books(books), COLUMNS)
+    switched_off = rules_from([{**there, "is_active": False}], "b.json")
+    assert faults_of(join_books([books[0], switched_off])) == [
+        ("b.json: rule 1 ('Low')", message, False)
+    ]
+
+
+def test_a_rule_that_a_rule_of_another_file_shadows() -> None:
+    """The same conditions in a later file take no row, and the warning names both files."""
+    low = rule(condition("PX", "lt", 5), id=1, name="Low")
+    books = [rules_from([{**low, "id": place}], f"{place}.json") for place in ("a", "b")]
+    ((place, message, fatal),) = faults_of(join_books(books))
+    assert (place, fatal) == ("b.json: rule b ('Low')", False)
+    assert message == (
+        "takes no row: a.json: rule a ('Low') has the same conditions and comes first"
+    )
