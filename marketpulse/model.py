@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+FIRST_ROWS = 20  # as many as `FileNotes` has at most
+
 
 @dataclass(frozen=True)
 class SourceInfo:
@@ -113,6 +115,32 @@ class MalformedLine:
     def reason(self) -> str:
         """The text of the column REASON."""
         return f"{self.fields} fields instead of {self.expected}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileNotes:
+    """What you should know about a file, beside its rows.
+
+    `hidden_rows` are hidden in a spreadsheet, by a filter or by hand, and are read all the same.
+    `nameless_columns` have no name and hold nothing, so they are left out. `first_rows` are the
+    first rows below the header, each with its number in the file: one of them is the header if
+    the file begins with a title.
+    """
+
+    hidden_rows: int = 0
+    nameless_columns: int = 0
+    first_rows: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+    def remarks(self) -> list[str]:
+        """Return the notes as sentences."""
+        remarks = []
+        if count := self.hidden_rows:
+            rows = "1 row is hidden" if count == 1 else f"{count} rows are hidden"
+            remarks.append(f"{rows} in the spreadsheet, by a filter or by hand, and read anyway")
+        if count := self.nameless_columns:
+            columns = "1 column has" if count == 1 else f"{count} columns have"
+            remarks.append(f"{columns} neither a name nor a value, and are left out")
+        return remarks
 
 
 OnMalformedLine = Callable[[MalformedLine], None]

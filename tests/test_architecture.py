@@ -24,7 +24,7 @@ DOORS = {
     "dotenv": {"settings"},
     "fastapi": {"function"},
     "mangum": {"function"},
-    "openpyxl": {"formats.xlsx"},
+    "openpyxl": {"formats.workbook"},
     "oracledb": {"sources.oracle"},
     "pydantic_settings": {"settings"},
     "rich": {"cli.console"},

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
-BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson"}
+BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson", ".xlsm": "xlsx"}
 
 
 def parse_formats(names: Iterable[str]) -> tuple[str, ...]:
@@ -123,9 +123,17 @@ def prepare_scan(path: Path, workspace: Path) -> Scan:
 
     The check finds wrong encodings, a missing header and duplicate columns before any row is read.
     Formats that have to be decoded as a whole put the result into the folder `workspace`.
+    Columns without a name are left out.
 
-    Raises `DataError` if the file is not what its name says.
+    Raises `DataError` if the file is not what its name says. Reading raises it, too, if a column
+    without a name holds anything.
     """
+    from marketpulse.formats.nameless import drop_nameless  # noqa: PLC0415 - loads pyarrow
+
+    return drop_nameless(path, _prepare_scan(path, workspace))
+
+
+def _prepare_scan(path: Path, workspace: Path) -> Scan:
     match BY_SUFFIX[path.suffix.lower()]:
         case "csv":
             from marketpulse.formats import csv  # noqa: PLC0415 - loads numpy, pyarrow

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from marketpulse.model import OnMalformedLine
+from marketpulse.model import FileNotes, OnMalformedLine
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Scan: TypeAlias = "Callable[[OnMalformedLine], pa.RecordBatchReader]"
+
+@dataclass(frozen=True)
+class Scan:
+    """A checked file. Calling it starts to read the rows, as often as you call it."""
+
+    read: Callable[[OnMalformedLine], pa.RecordBatchReader]
+    notes: FileNotes = field(default=FileNotes())
+
+    def __call__(self, on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+        return self.read(on_malformed_line)
 
 
 class Writer(Protocol):

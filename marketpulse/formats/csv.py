@@ -14,8 +14,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +30,7 @@ from marketpulse.formats.base import CsvOptions, Scan
 from marketpulse.formats.decode import decode_batches
 from marketpulse.formats.encode import to_text
 from marketpulse.formats.spreadsheet import protect, unprotect
-from marketpulse.model import MalformedLine, OnMalformedLine
+from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedLine
 
 _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
@@ -46,6 +47,7 @@ class _Layout:
     header: tuple[str, ...]
     blank_lines: int  # before the header
     has_rows: bool
+    first_rows: tuple[tuple[int, tuple[str, ...]], ...]
 
 
 class _InvalidRow(Protocol):
@@ -66,7 +68,7 @@ def prepare_scan(path: Path) -> Scan:
         batches = _read_batches(path, layout, on_malformed_line) if layout.has_rows else iter(())
         return pa.RecordBatchReader.from_batches(schema, batches)
 
-    return scan
+    return Scan(scan, FileNotes(first_rows=layout.first_rows))
 
 
 def _read_batches(
@@ -190,7 +192,8 @@ def _parse_layout(path: Path, lines: Iterator[str]) -> _Layout:
 
     csv.field_size_limit(_LONGEST_RECORD)
     try:
-        header = tuple(next(csv.reader(chain((head,), lines), strict=True)))
+        reader = csv.reader(chain((head,), lines), strict=True)
+        header = tuple(next(reader))
     except csv.Error as error:
         raise _broken_quote(path, blank_lines + 1, error) from None
     if len(header) == 1 and (separator := next((mark for mark in ";\t|" if mark in head), None)):
@@ -199,7 +202,16 @@ def _parse_layout(path: Path, lines: Iterator[str]) -> _Layout:
             hint="save it as comma-separated CSV in UTF-8",
             check="MP-DAT-004",
         )
-    return _Layout(header, blank_lines, has_rows=next(lines, None) is not None)
+    records = csv.reader(lines)
+    first_rows = []
+    line = blank_lines + reader.line_num
+    # A record that cannot be parsed is an error when the rows are read.
+    with suppress(csv.Error):
+        for cells in islice(records, FIRST_ROWS):
+            first_rows.append((line + 1, tuple(cells)))
+            line = blank_lines + reader.line_num + records.line_num
+    has_rows = records.line_num > 0
+    return _Layout(header, blank_lines, has_rows, tuple(first_rows))
 
 
 def _check_quotes(path: Path) -> None:
@@ -286,7 +298,11 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
             hint="save it as CSV in UTF-8",
             check="MP-DAT-005",
         )
-    for magic, actual_format in ((b"PK\3\4", "an XLSX file or a zip"), (b"PAR1", "a Parquet file")):
+    for magic, actual_format in (
+        (b"PK\3\4", "an XLSX file or a zip"),
+        (b"PAR1", "a Parquet file"),
+        (b"\xd0\xcf\x11\xe0", "an old .xls workbook"),
+    ):
         if start == magic:
             raise DataError(
                 f"{path}: this is {actual_format}, not CSV",

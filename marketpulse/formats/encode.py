@@ -14,6 +14,7 @@ kinds. Their Arrow column is text, and the field's metadata says what the text i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
@@ -36,6 +37,9 @@ class LogicalType(StrEnum):
     BOOLEAN = "boolean"
     JSON = "json"  # an array or an object
     UNEVALUATED = "unevaluated"  # a formula without a result
+    ERROR = "error"  # the `#N/A` of a spreadsheet and the like: a cell without a value
+    SCIENTIFIC = "scientific"  # a whole `FLOAT` that the spreadsheet shows with an exponent
+    CLOCK = "clock"  # a time without a day, or a duration
     MIXED = "mixed"  # each cell begins with the tag of its own logical type
 
     @property
@@ -52,6 +56,7 @@ class LogicalType(StrEnum):
 _BY_TAG = {kind.tag: kind for kind in LogicalType if kind is not LogicalType.MIXED}
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by Arrow's name of the unit
 _METADATA_KEY = b"marketpulse"
+_TAGS_KEY = b"marketpulse.tags"
 
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
@@ -60,6 +65,19 @@ def logical_field(name: str, kind: LogicalType) -> pa.Field:
     """Return the field of a text column whose cells are of this logical type."""
     metadata = None if kind is LogicalType.TEXT else {_METADATA_KEY: kind.value.encode()}
     return pa.field(name, pa.string(), metadata=metadata)
+
+
+def mixed_field(name: str, kinds: Iterable[LogicalType]) -> pa.Field:
+    """Return the field of a `MIXED` column whose cells are of these logical types."""
+    tags = "".join(sorted(kind.tag for kind in kinds))
+    field = logical_field(name, LogicalType.MIXED)
+    return field.with_metadata({**field.metadata, _TAGS_KEY: tags.encode()})
+
+
+def cell_types(field: pa.Field) -> frozenset[LogicalType]:
+    """Return the logical types of a mixed column's cells; empty if they are not known."""
+    tags = (field.metadata or {}).get(_TAGS_KEY, b"").decode()
+    return frozenset(map(LogicalType.from_tag, tags))
 
 
 def logical_type(field: pa.Field) -> LogicalType | None:
@@ -231,9 +249,10 @@ def _json_kind(data_type: pa.DataType) -> LogicalType:
 
 
 def _json_literal(text: str, kind: LogicalType, *, nested: bool = False) -> str:
-    if kind in {LogicalType.FLOAT, LogicalType.NUMBER}:
+    if kind in {LogicalType.FLOAT, LogicalType.SCIENTIFIC, LogicalType.NUMBER}:
         if text[-1].isdigit():
-            return text
+            # A float has the zeros in front that a spreadsheet shows. JSON does not allow them.
+            return text.lstrip("0") or "0" if text.isdecimal() else text
         return encode_basestring(text) if nested else "null"  # NaN, inf, -inf
     if kind is LogicalType.JSON and text[:1] in {'"', "n", ""}:
         # A JSON string or null stays distinct from text and from SQL's null.

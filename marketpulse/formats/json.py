@@ -88,7 +88,7 @@ def prepare_scan(path: Path, workspace: Path) -> Scan:
             raise _bad_value(path, position, "it is not an object")
         spool.append({name: _tagged(cell) for name, cell in value.members.items()})
     spool.finish()
-    return spool.scan
+    return Scan(spool.scan)
 
 
 def read_back(path: Path, schema: pa.Schema, workspace: Path) -> Iterator[pa.RecordBatch]:

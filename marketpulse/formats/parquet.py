@@ -30,7 +30,7 @@ def prepare_scan(path: Path) -> Scan:
     def scan(_: OnMalformedLine) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(schema, _read_batches(path, schema, unit))
 
-    return scan
+    return Scan(scan)
 
 
 def read_back(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -18,10 +18,17 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.encode import LogicalType, logical_field, logical_type
+from marketpulse.formats.encode import LogicalType, logical_field, logical_type, mixed_field
 from marketpulse.model import MalformedLine, OnMalformedLine
 
 _ROWS_PER_FILE = 20_000
+# Cells that must stay recognizable, even if the column has nothing else.
+_ALWAYS_TAGGED = {
+    LogicalType.UNEVALUATED,
+    LogicalType.ERROR,
+    LogicalType.SCIENTIFIC,
+    LogicalType.CLOCK,
+}
 
 
 class Spool:
@@ -87,9 +94,8 @@ def _field(name: str, tags: set[str]) -> pa.Field:
     kinds = set(map(LogicalType.from_tag, tags))
     if kinds == {LogicalType.BOOLEAN}:
         return pa.field(name, pa.bool_())
-    # A formula without a result must stay recognizable, even if the column has nothing else.
-    if kinds == {LogicalType.UNEVALUATED} or len(kinds) > 1:
-        return logical_field(name, LogicalType.MIXED)
+    if len(kinds) > 1 or kinds & _ALWAYS_TAGGED:
+        return mixed_field(name, kinds)
     return logical_field(name, kinds.pop() if kinds else LogicalType.TEXT)
 
 

@@ -4,234 +4,164 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import date, datetime
-from decimal import Decimal
-from itertools import zip_longest
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
-from warnings import catch_warnings, simplefilter
-from zipfile import BadZipFile
 
 import pyarrow as pa
 import xlsxwriter
-from openpyxl.cell.text import Text
-from openpyxl.reader.excel import ExcelReader
-from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
-from openpyxl.xml.functions import iterparse
 
 from marketpulse.errors import DataError
 from marketpulse.formats.base import Scan, XlsxOptions
-from marketpulse.formats.encode import LogicalType, to_text
+from marketpulse.formats.encode import to_text
+from marketpulse.formats.nameless import likely_header, nameless_error
 from marketpulse.formats.spool import Spool
 from marketpulse.formats.spreadsheet import LONGEST_CELL, MOST_DIGITS
-
-if TYPE_CHECKING:
-    from openpyxl.workbook.workbook import Workbook
+from marketpulse.formats.workbook import Sheet, SheetRow, Workbook
+from marketpulse.model import FIRST_ROWS, FileNotes
 
 _MOST_ROWS = 1_048_576
-# openpyxl checks little: a damaged workbook makes it raise any of these.
-_DAMAGED = (
-    BadZipFile,
-    zlib.error,
-    EOFError,
-    SyntaxError,  # also of XML
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-_ESCAPE = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)
-
-
-class _Cell(Protocol):
-    """A cell of openpyxl's read-only sheets."""
-
-    value: object
-    data_type: str
-
-
-_Row: TypeAlias = "Sequence[_Cell]"
-
-
-class _Sheet(Protocol):
-    """openpyxl's read-only sheet, which its stubs describe only in part."""
-
-    def reset_dimensions(self) -> None:
-        """Forget which cells the workbook says are used."""
-
-    def iter_rows(self) -> Iterable[_Row]:
-        """Yield the rows."""
 
 
 def prepare_scan(path: Path, workspace: Path) -> Scan:
     """Decode the sheet into the workspace; return the function that reads the rows there."""
-    # openpyxl gives either the formulas or their results, and both are needed to tell an empty
-    # cell from a formula without a result.
-    with (
-        closing(_open_workbook(path, results=True)) as results,
-        closing(_open_workbook(path, results=False)) as formulas,
-    ):
-        with _damage_is_bad_data(path):
-            title = _find_sheet(path, results)
-        with (
-            closing(_iter_rows(cast("_Sheet", results[title]))) as result_rows,
-            closing(_iter_rows(cast("_Sheet", formulas[title]))) as formula_rows,
-        ):
-            rows = _guard(path, zip_longest(result_rows, formula_rows, fillvalue=()))
-            return _decode(path, title, rows, workspace).scan
+    with Workbook(path) as workbook:
+        sheet = _find_sheet(path, workbook)
+        with closing(_filled_rows(workbook, sheet)) as rows:
+            return _decode(f"{path}: the sheet {sheet.title!r}", rows, workspace)
 
 
-def _decode(path: Path, title: str, rows: Iterable[tuple[_Row, _Row]], workspace: Path) -> Spool:
-    cells = (list(_tagged_row(results, formulas)) for results, formulas in rows)
-    filled = (row for row in cells if any(cell and cell[1:].strip() for cell in row))
-    header = [cell[1:] if cell else "" for cell in _trimmed(next(filled, []))]
-    if not header:
+def _decode(place: str, rows: Iterator[SheetRow], workspace: Path) -> Scan:
+    header = next(rows, None)
+    if header is None:
         raise DataError(
-            f"{path}: the sheet {title!r} is empty: it has no header",
+            f"{place} is empty: it has no header",
             hint="the first row names the columns, MESSAGE_ID, CUSIP, ...",
             check="MP-DAT-002",
         )
-    if duplicate := next((name for name in header if header.count(name) > 1), None):
-        raise DataError(f"{path}: two columns of the name {duplicate!r}", check="MP-DAT-008")
-    spool = Spool(workspace, tuple(header))
-    for row in map(_trimmed, filled):
-        if len(row) > len(header):
-            spool.add_malformed_line(len(row), len(header), _as_line(row))
-        else:
-            spool.append(dict(zip(header, row, strict=False)))
-    spool.finish()
-    return spool
+    decoder = _Decoder(place, header, workspace)
+    for row in rows:
+        decoder.add(row)
+    return decoder.finish()
 
 
-def _open_workbook(path: Path, *, results: bool) -> Workbook:
-    with _damage_is_bad_data(path), catch_warnings():
-        simplefilter("ignore")  # openpyxl warns about styles and extensions, which we do not read
-        reader = _Reader(path, read_only=True, data_only=results)
-        reader.read()
-        return reader.wb
-
-
-def _guard(path: Path, rows: Iterable[tuple[_Row, _Row]]) -> Iterator[tuple[_Row, _Row]]:
-    with _damage_is_bad_data(path):
-        yield from rows
-
-
-@contextmanager
-def _damage_is_bad_data(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (*_DAMAGED, OSError) as error:
-        # With an errno the system failed. Without one, the file's content is wrong.
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise DataError(
-            f"{path}: this is not an XLSX workbook, or it is damaged or has a password",
-            hint="save it as .xlsx without a password, or better as CSV in UTF-8",
-            check="MP-DAT-006",
-        ) from error
-
-
-class _Reader(ExcelReader):
-    """openpyxl's reader, except that it keeps escapes such as `_x000D_` in shared strings.
-
-    openpyxl decodes some of them and not others; `_tagged` decodes all.
-    """
-
-    def read_strings(self) -> None:
-        """Read the texts that cells share."""
-        part = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call] # the stubs omit it
-        if part is None:
-            return
-        with self.archive.open(part.PartName[1:]) as file:
-            for _, node in iterparse(file):
-                if node.tag == f"{{{SHEET_MAIN_NS}}}si":
-                    self.shared_strings.append(cast("Text", Text.from_tree(node)).content)
-                    node.clear()
-
-
-def _find_sheet(path: Path, workbook: Workbook) -> str:
-    """Return the title of the only visible sheet with data. Raises `DataError` if it has more."""
-    filled = [
-        sheet.title
-        for sheet in workbook.worksheets
-        if sheet.sheet_state == "visible" and _has_data(cast("_Sheet", sheet))
-    ]
+def _find_sheet(path: Path, workbook: Workbook) -> Sheet:
+    """Return the only visible sheet with data. Raises `DataError` if there are more."""
+    sheets = workbook.sheets()
+    visible = [sheet for sheet in sheets if sheet.is_visible]
+    filled = []
+    for sheet in visible:
+        with closing(_filled_rows(workbook, sheet)) as rows:
+            filled += [sheet] if next(rows, None) else []
     if len(filled) > 1:
+        titles = ", ".join(repr(sheet.title) for sheet in filled)
         raise DataError(
-            f"{path}: {len(filled)} sheets hold data: {', '.join(map(repr, filled))}",
-            hint="keep the sheet with the colors, or save it as CSV in UTF-8",
+            f"{path}: {len(filled)} sheets hold data: {titles}",
+            hint="keep the sheet with the colors and hide the others, or save it as CSV in UTF-8",
             check="MP-DAT-009",
         )
-    return str((filled or workbook.sheetnames)[0])
+    if not sheets:
+        raise DataError(
+            f"{path}: the workbook has no sheet with cells",
+            hint="put the colors into a sheet, or save them as CSV in UTF-8",
+            check="MP-DAT-002",
+        )
+    return (filled or visible or sheets)[0]
 
 
-def _has_data(sheet: _Sheet) -> bool:
-    return any(any(cell.value for cell in row) for row in _iter_rows(sheet))
+def _filled_rows(workbook: Workbook, sheet: Sheet) -> Generator[SheetRow]:
+    """Yield the rows with content."""
+    for row in workbook.rows(sheet):
+        if not all(map(_is_blank, row.cells)):
+            yield row
 
 
-def _iter_rows(sheet: _Sheet) -> Generator[_Row]:
-    sheet.reset_dimensions()  # programs that stream a workbook write no dimensions, or wrong ones
-    yield from sheet.iter_rows()
+class _Decoder:
+    """Stores the rows of one sheet in a spool; `place` names the sheet in messages."""
 
+    def __init__(self, place: str, header: SheetRow, workspace: Path) -> None:
+        self._place = place
+        self._width = _width(header.cells)
+        self._names = {
+            index: _text(cell) for index, cell in enumerate(header.cells) if not _is_blank(cell)
+        }
+        self._gaps = [index for index in range(self._width) if index not in self._names]
+        names = tuple(self._names.values())
+        if duplicate := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(
+                f"{place}: two columns of the name {duplicate!r}",
+                hint="rename one of them",
+                check="MP-DAT-008",
+            )
+        self._spool = Spool(workspace, names)
+        self._first_rows: list[tuple[int, tuple[str, ...]]] = []
+        self._hidden_rows = 0
+        self._has_rows = False
+        self._in_gap: tuple[SheetRow, int] | None = None  # the first cell without a name
+        self._beyond: tuple[SheetRow, int] | None = None  # the first one beyond the header
 
-def _tagged_row(results: _Row, formulas: _Row) -> Iterator[str | None]:
-    """Yield each cell of a row as `Spool` takes it; see `_tagged`."""
-    for result, formula in zip(results, formulas, strict=True):
-        # A formula may have given an empty text ("str"): that is a result.
-        if formula.data_type == "f" and result.value is None and result.data_type != "str":
-            text = getattr(formula.value, "text", formula.value)
-            yield f"{LogicalType.UNEVALUATED.tag}{text}"
+    def add(self, row: SheetRow) -> None:
+        """Store a row below the header."""
+        self._hidden_rows += row.is_hidden
+        if len(self._first_rows) < FIRST_ROWS:
+            self._first_rows.append((row.number, tuple(map(_text, row.cells))))
+        cells = row.cells
+        if self._in_gap is None:
+            filled = [
+                index for index in self._gaps if not all(map(_is_blank, cells[index : index + 1]))
+            ]
+            self._in_gap = (row, filled[0]) if filled else None
+        if len(cells) > self._width < (width := _width(cells)):
+            self._beyond = self._beyond or (row, width - 1)
+            self._spool.add_malformed_line(width, self._width, _as_line(cells[:width]))
         else:
-            yield _tagged(result.value)
+            self._has_rows = True
+            self._spool.append(
+                {name: cells[index] for index, name in self._names.items() if index < len(cells)}
+            )
+
+    def finish(self) -> Scan:
+        """Return the scan. Raises `DataError` if a column without a name holds anything."""
+        # A row that is longer than the header is rejected. If all are, a name is missing.
+        if unnamed := self._in_gap or (None if self._has_rows else self._beyond):
+            row, index = unnamed
+            what = (
+                f"column {row.letters(index)} has no name, but row {row.number} holds "
+                f"{_text(row.cells[index])!r} there"
+            )
+            header = likely_header(len(self._names), self._first_rows)
+            raise nameless_error(self._place, what, header)
+        self._spool.finish()
+        notes = FileNotes(
+            hidden_rows=self._hidden_rows,
+            nameless_columns=len(self._gaps),
+            first_rows=tuple(self._first_rows),
+        )
+        return Scan(self._spool.scan, notes)
 
 
-def _tagged(value: object) -> str | None:
-    """Return the tag of a value's logical type and its text."""
-    match value:
-        case None:
-            return None
-        case bool():
-            return LogicalType.BOOLEAN.tag + ("true" if value else "false")
-        case int() | float():
-            return LogicalType.FLOAT.tag + _spell_number(value)
-        case datetime():
-            is_midnight = value.time() == datetime.min.time()
-            text = value.date().isoformat() if is_midnight else value.isoformat(" ")
-            return LogicalType.DATE.tag + (text if "." not in text else text.rstrip("0"))
-        case date():
-            return LogicalType.DATE.tag + value.isoformat()
-        case _:
-            return LogicalType.TEXT.tag + _ESCAPE.sub(_unescape, str(value))
+def _width(cells: Sequence[str | None]) -> int:
+    """Return the number of cells up to the last one that is not blank."""
+    width = len(cells)
+    while width and _is_blank(cells[width - 1]):
+        width -= 1
+    return width
 
 
-def _unescape(escape: re.Match[str]) -> str:
-    """Return the character of an escape such as `_x000D_`."""
-    return chr(int(escape[1], 16))
+def _text(cell: str | None) -> str:
+    """Return the text of a tagged cell."""
+    return cell[1:] if cell else ""
 
 
-def _spell_number(number: float) -> str:
-    """Return the fewest digits that give this number, without exponent, `.0` or `.`."""
-    if number == int(number):
-        return str(int(number))
-    return format(Decimal(repr(number)), "f")
+def _is_blank(cell: str | None) -> bool:
+    return not _text(cell).strip()
 
 
-def _trimmed(row: list[str | None]) -> list[str | None]:
-    """Remove the empty cells at the end of a row."""
-    while row and row[-1] is None:
-        row.pop()
-    return row
-
-
-def _as_line(row: list[str | None]) -> str:
+def _as_line(cells: Iterable[str | None]) -> str:
     """Return a row as CSV, to be shown to the user."""
     text = io.StringIO()
-    csv.writer(text).writerow([cell[1:] if cell else "" for cell in row])
+    csv.writer(text).writerow(map(_text, cells))
     return text.getvalue().removesuffix("\r\n")
 
 
@@ -249,7 +179,7 @@ class XlsxWriter:
         # The same rows give the same bytes only if the date is fixed.
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - XLSX has no zone
         self._sheet = self._book.add_worksheet()
-        self._formats: dict[int, object] = {}  # by the number of decimals
+        self._formats: dict[str, object] = {}  # by their codes
         self._row = 0
         self._write_row(schema.names, [False] * len(schema))
 
@@ -274,8 +204,7 @@ class XlsxWriter:
             if text is None:
                 continue
             if as_number and (value := _exact_float(text)) is not None:
-                decimals = len(text.strip().partition(".")[2])
-                self._sheet.write_number(self._row, index, value, self._number_format(decimals))
+                self._sheet.write_number(self._row, index, value, self._number_format(text.strip()))
             elif self._sheet.write_string(self._row, index, text):  # not 0: it is too long
                 raise DataError(
                     f"{self._name}: {self._schema.names[index]}: a cell has room for "
@@ -285,11 +214,14 @@ class XlsxWriter:
                 )
         self._row += 1
 
-    def _number_format(self, decimals: int) -> object:
-        if decimals not in self._formats:
-            properties = {"num_format": "0." + "0" * decimals if decimals else "0"}
-            self._formats[decimals] = self._book.add_format(properties)
-        return self._formats[decimals]
+    def _number_format(self, text: str) -> object:
+        """Return the format that shows all decimals of a number, and the zeros before it."""
+        whole, _, decimals = text.lstrip("+-").partition(".")
+        zeros = "0" * (len(whole) if whole.startswith("0") else 1)
+        code = f"{zeros}.{'0' * len(decimals)}" if decimals else zeros
+        if code not in self._formats:
+            self._formats[code] = self._book.add_format({"num_format": code})
+        return self._formats[code]
 
 
 def _exact_float(text: str) -> float | None:
