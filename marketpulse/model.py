@@ -131,6 +131,11 @@ class FileNotes:
     nameless_columns: int = 0
     first_rows: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
+    def counts(self) -> dict[str, int]:
+        """Return what is to be warned of, by its name in `run_summary.json`."""
+        counts = {"hidden_rows": self.hidden_rows, "nameless_columns": self.nameless_columns}
+        return {name: count for name, count in counts.items() if count}
+
     def remarks(self) -> list[str]:
         """Return the notes as sentences."""
         remarks = []

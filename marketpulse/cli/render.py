@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from marketpulse.settings import SettingsReport
 
 # A rejected whole number with this many digits was damaged before: a float keeps only 15 of them.
-_DAMAGED_NUMBER = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not an integer$")
+_DAMAGED_NUMBER = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not (an integer|exact: .*)$")
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -100,6 +100,8 @@ def _warn_of_rows(run: ColorsRun, say: Say) -> None:
         say(f"warning: {count} rows have an invalid CUSIP, rows kept")
     if count := run.warnings["rank"]:
         say(f"warning: {count} rows have a rank outside 1 to 6, rows kept")
+    for remark in run.remarks:
+        say(f"warning: {remark}")
     for warning in run.rule_warnings:
         say(f"warning: {warning}")
 

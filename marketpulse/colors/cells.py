@@ -29,7 +29,7 @@ from enum import IntEnum
 import pyarrow as pa
 
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
-from marketpulse.formats.encode import LogicalType
+from marketpulse.formats.encode import LogicalType, cell_types
 
 BLANKS = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
@@ -111,6 +111,22 @@ MACROS = (
 )
 
 
+_ARTICLES = {
+    Kind.INTEGER: "an integer",
+    Kind.NUMBER: "a number",
+    Kind.DATE: "a date",
+    Kind.TEXT: "text",
+}
+# What a spreadsheet, or a program, may have made of a CUSIP.
+_NEVER_CUSIP = (
+    LogicalType.DATE,
+    LogicalType.CLOCK,
+    LogicalType.BOOLEAN,
+    LogicalType.SCIENTIFIC,
+    LogicalType.JSON,
+)
+
+
 class Precision(IntEnum):
     """How the values of a text column are taken; each level costs more than the one before."""
 
@@ -152,8 +168,9 @@ class Cell:
     @property
     def doubt(self) -> str | None:
         """A cheap test for a possible `fault`; None if there cannot be one."""
-        if self.fault and self.column.logical_type in {LogicalType.TEXT, LogicalType.NUMBER}:
-            return f"NOT is_{self.column.kind}({self.text})"
+        is_text = self.column.kind is Kind.TEXT
+        if self.column.logical_type in {LogicalType.TEXT, LogicalType.NUMBER} and not is_text:
+            return f"NOT is_{self.column.kind}({self.text})" if self.fault else None
         return self.fault
 
     @property
@@ -174,8 +191,8 @@ class Cell:
         if self.column.kind is Kind.TEXT:
             text = self.text
             formless = f"{text} <> upper(trimmed({text}))" if is_cusip else f"is_blank({text})"
-            return f"{formless} OR {self._unevaluated}" if self._unevaluated else formless
-        if self.column.kind is Kind.INTEGER and self._floats:
+            return _any(formless, self._is_a(LogicalType.ERROR), self.fault)
+        if self.column.kind is Kind.INTEGER and self._is_a(LogicalType.FLOAT):
             # It may be a float of a spreadsheet, which keeps only 15 digits of a number.
             return f"length({self.text}) > 15"
         return None
@@ -191,6 +208,8 @@ class Cell:
     @property
     def missing(self) -> str:
         """Whether the cell holds no value."""
+        if pa.types.is_floating(self.column.field.type):
+            return f"({self.raw} IS NULL OR isnan({self.raw}))"
         if not self.column.logical_type:
             return f"{self.raw} IS NULL"
         return f"({self.raw} IS NULL OR is_blank({self.text}))"
@@ -198,19 +217,7 @@ class Cell:
     @property
     def fault(self) -> str | None:
         """Whether the cell is present but not a value of its kind; None if it always is."""
-        text, kind = f"trimmed({self.text})", self.column.kind
-        if not self.column.logical_type:
-            return self._typed_fault
-        unevaluated = self._unevaluated
-        if kind is Kind.TEXT or not self.column.contract_name:
-            return unevaluated
-        valid = f"is_{kind}({text})"
-        if kind is Kind.NUMBER:
-            valid = f"({valid} OR is_nan({text}))"
-        fault = f"(NOT {self.missing} AND NOT {valid})"
-        if kind is Kind.INTEGER and self._floats:
-            fault += f" OR ({self._floats} AND abs(TRY_CAST({text} AS DOUBLE)) >= {_FIRST_ROUNDED})"
-        return f"({fault} OR {unevaluated})" if unevaluated else f"({fault})"
+        return _any(*(condition for condition, _ in self._faults))
 
     @property
     def reason(self) -> str | None:
@@ -219,25 +226,83 @@ class Cell:
         whens = []
         if self.column.role in NEVER_MISSING:
             whens.append(f"WHEN {self.missing} THEN {name} || ': missing'")
-        if self.fault:
-            article = {Kind.INTEGER: "an integer", Kind.NUMBER: "a number", Kind.DATE: "a date"}
-            what = article.get(self.column.kind, "a value: the formula has none")
-            whens.append(
-                f"WHEN {self.fault} THEN {name} || ': ''' || {self._shown} || ''' is not {what}'"
-            )
+        for condition, expected in self._faults:
+            text = f"{name} || ': ''' || {self._shown} || ''' is not {expected}'"
+            whens.append(f"WHEN {condition} THEN {text}")
         return f"CASE {' '.join(whens)} END" if whens else None
+
+    @property
+    def _faults(self) -> list[tuple[str, str]]:
+        """The conditions of invalid cells, each with the words for what such a cell is not."""
+        column, kind = self.column, self.column.kind
+        pairs = [(self._changed_cusip, "a CUSIP: a spreadsheet has changed it")]
+        if not column.logical_type:
+            pairs.append((self._typed_fault, _ARTICLES[kind]))
+        elif kind is Kind.TEXT or not column.contract_name:
+            pairs.append((self._is_a(LogicalType.UNEVALUATED), "a value: the formula has none"))
+            if column.contract_name:
+                pairs.append((self._is_a(LogicalType.ERROR), "a value: the cell has an error"))
+        else:
+            if kind is Kind.INTEGER:
+                pairs.append((self._rounded, "exact: its last digits were lost to a spreadsheet"))
+            pairs.append((self._text_fault, _ARTICLES[kind]))
+        return [(condition, expected) for condition, expected in pairs if condition]
+
+    @property
+    def _text_fault(self) -> str:
+        """Whether the text is not a value of the column's kind, which is not text."""
+        text, kind = f"trimmed({self.text})", self.column.kind
+        valid = f"is_{kind}({text})"
+        if kind is Kind.NUMBER:
+            valid = f"({valid} OR is_nan({text}))"
+        invalid = f"(NOT {self.missing} AND NOT {valid})"
+        valueless = self._is_a(LogicalType.UNEVALUATED, LogicalType.ERROR)
+        return f"({invalid} OR {valueless})" if valueless else invalid
+
+    @property
+    def _rounded(self) -> str | None:
+        """Whether the cell is a float that may have lost digits; None if it cannot be."""
+        if is_float := self._is_a(LogicalType.FLOAT):
+            number = f"TRY_CAST(trimmed({self.text}) AS DOUBLE)"
+            return f"({is_float} AND abs({number}) >= {_FIRST_ROUNDED})"
+        return None
+
+    @property
+    def _changed_cusip(self) -> str | None:
+        """Whether a CUSIP has become something else, a date for instance; None if it cannot.
+
+        A whole number is left: it has the CUSIP's digits.
+        """
+        types, data_type, raw = pa.types, self.column.field.type, self.raw
+        if self.column.role != "CUSIP":
+            return None
+        if self.column.logical_type:
+            is_number = self._is_a(LogicalType.NUMBER, LogicalType.FLOAT)
+            is_whole = f"regexp_full_match({self.text}, '[0-9]+([.]0*)?')"
+            fraction = f"({is_number} AND NOT {is_whole})" if is_number else None
+            return _any(self._is_a(*_NEVER_CUSIP), fraction, self._rounded)
+        if types.is_integer(data_type):
+            return f"{raw} < 0"
+        if types.is_decimal(data_type):
+            return f"({raw} < 0 OR {raw} <> trunc({raw}))"
+        if types.is_floating(data_type):
+            whole = f"{raw} >= 0 AND {raw} < {_FIRST_ROUNDED} AND {raw} = trunc({raw})"
+            return f"(NOT isnan({raw}) AND NOT ({whole}))"
+        is_other = types.is_boolean(data_type) or types.is_temporal(data_type)
+        return f"{raw} IS NOT NULL" if is_other else None
 
     @property
     def value(self) -> str:
         """The cell's value or null, in a type that DuckDB orders as the ranking does."""
         text, kind = self.text, self.column.kind
         if self.column.role == "CUSIP":
-            return text if self.precision is Precision.PLAIN else f"upper(trimmed({text}))"
+            return self._cusip
         if not self.column.logical_type:
             return self._typed_value
         if kind is Kind.TEXT:
-            blank = f"CASE WHEN is_blank({text}) THEN NULL ELSE {text} END"
-            return text if self.precision is Precision.PLAIN else blank
+            blank = _any(f"is_blank({text})", self._is_a(LogicalType.ERROR))
+            by_case = f"CASE WHEN {blank} THEN NULL ELSE {text} END"
+            return text if self.precision is Precision.PLAIN else by_case
         if self.precision is Precision.PLAIN:
             plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "TIMESTAMP"}
             return f"TRY_CAST({text} AS {plain[kind]})"
@@ -266,21 +331,25 @@ class Cell:
             return (f"coalesce({self.text}, '')",)
         return ()
 
-    @property
-    def _unevaluated(self) -> str | None:
-        """Whether the cell is a formula without a result; None if it cannot be."""
+    def _is_a(self, *kinds: LogicalType) -> str | None:
+        """Whether the cell is of one of these logical types; None if it cannot be."""
         if self.column.logical_type is LogicalType.MIXED:
-            return f"starts_with({self.raw}, '{LogicalType.UNEVALUATED.tag}')"
-        return None
+            known = cell_types(self.column.field)
+            tags = ", ".join(f"'{kind.tag}'" for kind in kinds if not known or kind in known)
+            return f"left({self.raw}, 1) IN ({tags})" if tags else None
+        return f"{self.raw} IS NOT NULL" if self.column.logical_type in kinds else None
 
     @property
-    def _floats(self) -> str | None:
-        """Whether the cell was a float of a spreadsheet; None if it cannot be."""
-        if self.column.logical_type is LogicalType.FLOAT:
-            return "true"
-        if self.column.logical_type is LogicalType.MIXED:
-            return f"starts_with({self.raw}, '{LogicalType.FLOAT.tag}')"
-        return None
+    def _cusip(self) -> str:
+        """The CUSIP: text without outer blanks and in capitals, a number as its digits."""
+        types, data_type, text = pa.types, self.column.field.type, self.text
+        if types.is_floating(data_type) or types.is_decimal(data_type):
+            return f"CAST(TRY_CAST({self.raw} AS HUGEINT) AS VARCHAR)"
+        plain = text if self.precision is Precision.PLAIN else f"upper(trimmed({text}))"
+        if is_number := self._is_a(LogicalType.NUMBER, LogicalType.FLOAT):
+            digits = f"regexp_replace({text}, '[.]0*$', '')"
+            return f"CASE WHEN {is_number} THEN {digits} ELSE {plain} END"
+        return plain
 
     @property
     def _typed_fault(self) -> str | None:
@@ -329,6 +398,11 @@ class Cell:
             whole = f"TRY_CAST({self.raw} AS HUGEINT)"
             return f"CASE WHEN {whole} = {self.raw} THEN {whole}::VARCHAR ELSE {self.text} END"
         return self.text
+
+
+def _any(*conditions: str | None) -> str | None:
+    """The conditions joined by OR; None if there is none."""
+    return " OR ".join(condition for condition in conditions if condition) or None
 
 
 def _unless(formless: str, form: str) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from marketpulse.errors import DataError, UsageError
-from marketpulse.formats.encode import LogicalType, logical_type
+from marketpulse.formats.encode import LogicalType, cell_types, logical_type
 
 
 class Kind(StrEnum):
@@ -55,6 +55,9 @@ RUN_COLUMNS = (
     "GROUP_POSITION",
 )
 RESERVED = (*RUN_COLUMNS, "RULE_ID", "REASON", "RAW_LINE")
+
+
+_NUMBERS = {LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +166,22 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
-def resolve_columns(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
+def resolve_columns(
+    schema: pa.Schema,
+    mapping: Mapping[str, str],
+    first_rows: Sequence[tuple[int, tuple[str, ...]]] = (),
+) -> Columns:
     """Find the contract's columns in an input. Any other column has the kind of its type.
 
     A mapped column takes its role away from the column of that name, which keeps its kind.
 
+    `first_rows` are rows below the header, with their numbers: one of them is the real header if
+    the file begins with a title. Only the error for a missing column needs them.
+
     Raises `DataError` for a missing column, two columns of the same name, or a reserved name.
     """
-    roles = _mapped_roles(schema, mapping)
+    header = _find_header(first_rows, mapping)
+    roles = _mapped_roles(schema, mapping, header)
     columns = []
     names: dict[str, str] = {}
     for place, field in enumerate(schema):
@@ -189,7 +200,7 @@ def resolve_columns(schema: pa.Schema, mapping: Mapping[str, str]) -> Columns:
         contract_name = role or own_role
         kind = CONTRACT[contract_name] if contract_name else _kind_of_type(field)
         columns.append(InputColumn(place=place, field=field, role=role, kind=kind))
-    _require_roles(columns)
+    _require_roles(columns, header)
     return Columns(columns)
 
 
@@ -226,7 +237,21 @@ def _fold(name: str) -> str:
     return name.strip().casefold()
 
 
-def _mapped_roles(schema: pa.Schema, mapping: Mapping[str, str]) -> dict[str, str]:
+def _find_header(
+    rows: Sequence[tuple[int, tuple[str, ...]]], mapping: Mapping[str, str]
+) -> str | None:
+    """The hint that a row below the first names the columns; None if no row does."""
+    names = {_fold(mapping.get(role, role)) for role in NEVER_MISSING}
+    for number, cells in rows:
+        if names <= set(map(_fold, cells)):
+            above = "row above it" if number == 2 else f"{number - 1} rows above it"
+            return f"row {number} looks like the header: delete the {above}"
+    return None
+
+
+def _mapped_roles(
+    schema: pa.Schema, mapping: Mapping[str, str], header: str | None
+) -> dict[str, str]:
     """The role of each mapped column, by its folded name."""
     names = {_fold(name): name.strip() for name in schema.names}
     roles: dict[str, str] = {}
@@ -235,7 +260,7 @@ def _mapped_roles(schema: pa.Schema, mapping: Mapping[str, str]) -> dict[str, st
         if folded not in names:
             raise DataError(
                 f"--map: the input has no column {column!r}{suggest(column, names)}",
-                hint=f"its columns are {', '.join(names.values())}",
+                hint=header or f"its columns are {', '.join(names.values())}",
                 check="MP-DAT-014",
             )
         if folded in roles:
@@ -248,7 +273,7 @@ def _mapped_roles(schema: pa.Schema, mapping: Mapping[str, str]) -> dict[str, st
     return roles
 
 
-def _require_roles(columns: Sequence[InputColumn]) -> None:
+def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
     roles = {column.role for column in columns}
     missing = [role for role in (*NEVER_MISSING, *KEYS.values()) if role not in roles]
     if missing:
@@ -257,7 +282,8 @@ def _require_roles(columns: Sequence[InputColumn]) -> None:
         raise DataError(
             f"the input has no column {' and no column '.join(missing)}"
             f"{Columns(columns).suggest(first)}",
-            hint=f"if the column has another name: --map {key}=NAME; "
+            hint=header
+            or f"if the column has another name: --map {key}=NAME; "
             f"the columns are {', '.join(column.label for column in columns)}",
             check="MP-DAT-014",
         )
@@ -266,7 +292,13 @@ def _require_roles(columns: Sequence[InputColumn]) -> None:
 def _kind_of_type(field: pa.Field) -> Kind:
     """The kind of a column beyond the contract."""
     types = pa.types
-    if logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
+    # A cell of a spreadsheet without a value does not make text of a column of numbers.
+    cells = cell_types(field) - {LogicalType.ERROR, LogicalType.UNEVALUATED}
+    if cells and cells <= _NUMBERS:
+        return Kind.NUMBER
+    if cells == {LogicalType.DATE}:
+        return Kind.DATE
+    if logical_type(field) in _NUMBERS:
         return Kind.NUMBER
     if types.is_integer(field.type) or types.is_decimal(field.type):
         return Kind.NUMBER

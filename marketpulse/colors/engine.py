@@ -151,6 +151,7 @@ class Engine:
         def batches() -> Iterator[pa.RecordBatch]:
             for rows in self._without_odd_ranks(self._stream(statement, [*schema, _ODD_RANK])):
                 text = to_text(rows.column(cusip), schema.field(cusip))
+                text = pc.replace_substring_regex(text, r"^([0-9]+)\.0*$", r"\1")
                 normal = pc.utf8_upper(pc.utf8_trim_whitespace(text))
                 self._warnings["cusip"] += int((~are_valid_cusips(normal)).sum())
                 yield rows

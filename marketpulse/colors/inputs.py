@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,8 @@ import pyarrow as pa
 from marketpulse.colors.rankable import rankable
 from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import plain_field
-from marketpulse.model import OnMalformedLine
+from marketpulse.formats.nameless import named_columns, without_nameless
+from marketpulse.model import FileNotes, OnMalformedLine
 from marketpulse.sources import Source, open_files, open_source
 
 
@@ -26,6 +27,7 @@ class ColorInput:
     read: Callable[[OnMalformedLine], pa.RecordBatchReader]
     where: str | None = None  # the condition that selected the rows
     files: tuple[Path, ...] = ()  # the files that are read
+    notes: FileNotes = field(default_factory=FileNotes)
 
 
 def open_input(
@@ -74,6 +76,7 @@ def _source_input(source: Source, table: str | None, where: str | None) -> Color
         read=read,
         where=where,
         files=tuple(map(Path, files)),
+        notes=source.file_notes(),
     )
 
 
@@ -85,11 +88,15 @@ def _table_input(data: object) -> ColorInput:
     if schema != reader.schema:
         reader = reader.cast(schema)
     name = "reader" if is_reader else type(data).__name__
+    nameless = len(schema) - len(named_columns(schema))
+    if nameless:
+        reader = without_nameless(name, reader)
     reader = rankable(reader, name)
     return ColorInput(
         name=name,
         schema=reader.schema,
         read=lambda _on_malformed_line: reader,
+        notes=FileNotes(nameless_columns=nameless),
     )
 
 

@@ -66,7 +66,7 @@ def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
         color_input = open_input(data, stack, table=options.table, where=options.where)
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
-        columns = resolve_columns(color_input.schema, mapping)
+        columns = resolve_columns(color_input.schema, mapping, color_input.notes.first_rows)
         rules, warnings = require_rules(book, columns)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
         engine = Engine(arrivals, columns, rules, hierarchy)

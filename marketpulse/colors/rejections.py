@@ -19,6 +19,12 @@ _REMEDIES = {
     "a number": "write numbers as 101.7, and leave cells without a number empty",
     "a date": "write dates as 2026-03-13 or 2026-03-13 16:30:00",
     "a value: the formula has none": "open the workbook, calculate it and save it again",
+    "a value: the cell has an error": "correct the formula of the cell, for instance a look-up "
+    "that finds nothing, and save the workbook again",
+    "a CUSIP: a spreadsheet has changed it": "give the column the format Text before you paste or "
+    "import the CUSIPs, or export them as CSV",
+    "exact: its last digits were lost to a spreadsheet": "export {column} as text with all its "
+    "digits: a spreadsheet keeps only 15",
 }
 
 

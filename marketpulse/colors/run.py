@@ -63,7 +63,11 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class ColorsRun:
-    """The result of a run. It has the three tables unless there is an output folder."""
+    """The result of a run. It has the three tables unless there is an output folder.
+
+    `warnings` counts what is doubtful in the rows that were kept; `remarks` are sentences about
+    the files.
+    """
 
     run_id: str
     processed_at: datetime
@@ -78,6 +82,7 @@ class ColorsRun:
     rejected_by_reason: dict[str, int]
     warnings: dict[str, int]
     rule_warnings: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
     output: Path | None = None
     files: tuple[FileRecord, ...] = ()
     processed: pa.Table | None = field(default=None, repr=False)
@@ -311,8 +316,12 @@ class _Run:
             counts=self._counts(),
             excluded_by_rule=self._excluded,
             rejected_by_reason=dict(self._rejected.most_common()),
-            warnings=self._prepared.engine.warnings(),
+            warnings={
+                **self._prepared.engine.warnings(),
+                **self._prepared.color_input.notes.counts(),
+            },
             rule_warnings=tuple(map(str, self._prepared.warnings)),
+            remarks=tuple(self._prepared.color_input.notes.remarks()),
             output=output,
             files=files,
             processed=tables.get(PROCESSED),

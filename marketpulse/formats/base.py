@@ -17,7 +17,7 @@ class Scan:
     """A checked file. Calling it starts to read the rows, as often as you call it."""
 
     read: Callable[[OnMalformedLine], pa.RecordBatchReader]
-    notes: FileNotes = field(default=FileNotes())
+    notes: FileNotes = field(default_factory=FileNotes)
 
     def __call__(self, on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
         return self.read(on_malformed_line)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from marketpulse.errors import NotFoundError
-from marketpulse.model import OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import FileNotes, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.names import capitals
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Source(Protocol):
     def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most sources change nothing
         """Return, as sentences for the user, how the last scan of this table changed values."""
         return ()
+
+    def file_notes(self) -> FileNotes:
+        """Return what you should know about the files of this source, if it has any."""
+        return FileNotes()
 
     def count(self, table: str) -> int:
         """Return the exact number of rows of the table."""

@@ -18,9 +18,20 @@ from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
-from marketpulse.model import MalformedLine, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import (
+    FileNotes,
+    MalformedLine,
+    OnMalformedLine,
+    SourceInfo,
+    Table,
+    TableSchema,
+)
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.selection import Selection, with_columns
+
+_TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
+# Spreadsheets that no library here reads with what their cells are.
+_OTHER_SPREADSHEETS = {".xls", ".xlsb", ".xlt", ".ods", ".fods", ".numbers"}
 
 
 class FilesSource(Source):
@@ -63,6 +74,18 @@ class FilesSource(Source):
         selection = Selection(where, order, limit, Path(self._workspace.name))
         return with_columns(selection.apply(rows), columns)
 
+    def file_notes(self) -> FileNotes:
+        notes = [scan.notes for scan in self._scans]
+        return FileNotes(
+            hidden_rows=sum(note.hidden_rows for note in notes),
+            nameless_columns=sum(note.nameless_columns for note in notes),
+            first_rows=notes[0].first_rows,
+        )
+
+    def remarks(self, table: str) -> Sequence[str]:
+        self.find_listed_table(table)
+        return self.file_notes().remarks()
+
     def _batches(self, on_malformed_line: OnMalformedLine | None) -> Iterator[pa.RecordBatch]:
         rows = 0
         for path, scan in zip(self._paths, self._scans, strict=True):
@@ -97,7 +120,7 @@ def _expand(name: str) -> list[Path]:
     if path.is_file():
         paths = [path]
     elif path.is_dir():
-        paths = sorted(file for file in path.iterdir() if _has_rows(file) and _is_known(file))
+        paths = sorted(file for file in path.iterdir() if _has_rows(file) and _is_data(file))
         if not paths:
             raise NotFoundError(
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
@@ -112,6 +135,12 @@ def _expand(name: str) -> list[Path]:
                 hint += f"{separator}to read a table of a database, use --table {name}"
             raise NotFoundError(f"{name}: no such file", hint=hint, check="MP-SRC-001")
     for file in paths:
+        if file.suffix.lower() in _OTHER_SPREADSHEETS:
+            raise NotFoundError(
+                f"{file}: spreadsheets in the format {file.suffix.lower()} cannot be read",
+                hint="open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
+                check="MP-SRC-003",
+            )
         if not _is_known(file):
             raise NotFoundError(
                 f"{file}: the name ends in none of {', '.join(BY_SUFFIX)}",
@@ -128,6 +157,11 @@ def _has_rows(path: Path) -> bool:
 
 def _is_known(path: Path) -> bool:
     return path.suffix.lower() in BY_SUFFIX
+
+
+def _is_data(path: Path) -> bool:
+    """Return whether a folder's file holds rows, also in a format that cannot be read."""
+    return _is_known(path) or path.suffix.lower() in _OTHER_SPREADSHEETS
 
 
 def _suggest_files(path: Path) -> str:
@@ -196,9 +230,11 @@ def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
         return field
     # As plain text, a float that lost digits would pass for an identifier. A mixed column says for
     # each value where it comes from.
+    # So does one of dates or booleans: as a CUSIP, those are not text either.
     is_mixed = any(
         pa.types.is_floating(other.type)
-        or logical_type(other) in {LogicalType.FLOAT, LogicalType.MIXED}
+        or pa.types.is_boolean(other.type)
+        or logical_type(other) in _TAGGED_WITH_OTHERS
         for other in fields
     )
     return logical_field(field.name, LogicalType.MIXED if is_mixed else LogicalType.TEXT)
