@@ -141,10 +141,12 @@ class FileNotes:
         remarks = []
         if count := self.hidden_rows:
             rows = "1 row is hidden" if count == 1 else f"{count} rows are hidden"
-            remarks.append(f"{rows} in the spreadsheet, by a filter or by hand, and read anyway")
+            remarks.append(f"{rows} in the workbook, by a filter or by hand, and read all the same")
         if count := self.nameless_columns:
-            columns = "1 column has" if count == 1 else f"{count} columns have"
-            remarks.append(f"{columns} neither a name nor a value, and are left out")
+            columns = (
+                "1 column without a name is" if count == 1 else f"{count} columns without names are"
+            )
+            remarks.append(f"{columns} left out, because no cell there holds anything")
         return remarks
 
 

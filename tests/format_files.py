@@ -20,7 +20,7 @@ from openpyxl.utils.escape import unescape
 
 from marketpulse.formats import XlsxOptions, open_writer, prepare_scan
 from marketpulse.formats.encode import LogicalType, logical_type
-from marketpulse.model import MalformedLine
+from marketpulse.model import FileNotes, MalformedLine
 
 TEXTS = (
     "17700000000000001",
@@ -114,6 +114,7 @@ class FileContent:
 
     table: pa.Table
     malformed_lines: list[MalformedLine] = field(default_factory=list)
+    notes: FileNotes = field(default_factory=FileNotes)
 
     def column(self, name: str) -> list[Any]:
         """Return the cells of a column."""
@@ -135,8 +136,9 @@ def read(path: Path) -> FileContent:
     workspace = path.parent / "workspace"
     workspace.mkdir(exist_ok=True)
     malformed_lines: list[MalformedLine] = []
-    table = prepare_scan(path, workspace)(malformed_lines.append).read_all()
-    return FileContent(table, malformed_lines)
+    scan = prepare_scan(path, workspace)
+    table = scan(malformed_lines.append).read_all()
+    return FileContent(table, malformed_lines, scan.notes)
 
 
 def write(

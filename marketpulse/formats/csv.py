@@ -36,6 +36,7 @@ _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larg
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
 _CHUNK = 1 << 24  # bytes in which quotes are looked for at once
 _FIELD_BOUNDARY = np.isin(np.arange(256), list(b",\r\n"))  # bytes before and after a field
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"  # the first bytes
 _NAME = pa.field("name", pa.string())
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
@@ -301,12 +302,14 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
     for magic, actual_format in (
         (b"PK\3\4", "an XLSX file or a zip"),
         (b"PAR1", "a Parquet file"),
-        (b"\xd0\xcf\x11\xe0", "an old .xls workbook"),
+        (_OLD_WORKBOOK, "an old .xls workbook"),
     ):
         if start == magic:
             raise DataError(
                 f"{path}: this is {actual_format}, not CSV",
-                hint="give the file the suffix of its format",
+                hint="give the file the suffix of its format"
+                if start != _OLD_WORKBOOK
+                else "open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
                 check="MP-DAT-006",
             )
 

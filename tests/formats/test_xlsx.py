@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from format_files import (
+    HEADER,
     NUMBERS,
     Formula,
     parse_exactly,
@@ -194,8 +195,8 @@ def test_identifiers_of_17_digits_must_be_text(tmp_path: Path) -> None:
         "17700000000000001",
     ]
     assert run.rejected.column("REASON").to_pylist() == [
-        "MESSAGE_ID: '17700000000000000' is not an integer",
-        "MESSAGE_ID: '9007199254740992' is not an integer",
+        "MESSAGE_ID: '17700000000000000' is not exact: its last digits were lost to a spreadsheet",
+        "MESSAGE_ID: '9007199254740992' is not exact: its last digits were lost to a spreadsheet",
         "RANK: '2.5' is not an integer",
     ]
 
@@ -224,7 +225,9 @@ def test_other_files_do_not_hide_damaged_cells(tmp_path: Path) -> None:
     pq.write_table(pa.table(floats), tmp_path / "floats.parquet")
     pq.write_table(pa.table({**floats, "MESSAGE_ID": [3, 4]}), tmp_path / "integers.parquet")
     run = run_colors([tmp_path / "integers.parquet", tmp_path / "floats.parquet"])
-    assert reasons(run) == ["MESSAGE_ID: '9007199254740992.0' is not an integer"]
+    assert reasons(run) == [
+        "MESSAGE_ID: '9007199254740992.0' is not exact: its last digits were lost to a spreadsheet"
+    ]
 
 
 def reasons(run: ColorsRun) -> list[str]:
@@ -284,6 +287,73 @@ def test_only_one_sheet_may_hold_data(tmp_path: Path) -> None:
         else:
             with pytest.raises(DataError, match="2 sheets hold data: 'Colors', 'Other'"):
                 read(path)
+
+
+def test_columns_without_names_are_dropped_if_they_hold_nothing(tmp_path: Path) -> None:
+    """Blank cells there are nothing; the other columns keep their places."""
+    path = write_sheet(
+        tmp_path / "gaps.xlsx",
+        ["1", None, "x", " ", None],
+        ["2", " ", "y", None, None],
+        header=["A", "", "B", " ", "C"],
+    )
+    file = read(path)
+    assert file.rows() == [["1", "x", None], ["2", "y", None]]
+    assert file.notes.nameless_columns == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "cell"),
+    [
+        (["A", "", "B"], ["1", "x", "2"], "column B has no name, but row 3 holds 'x'"),
+        (["A", "B", ""], ["1", "2", "x"], "column C has no name, but row 3 holds 'x'"),
+        (["A", "", "", "B"], ["1", None, 0, "2"], "column C has no name, but row 3 holds '0'"),
+    ],
+)
+def test_a_column_without_a_name_that_holds_something(
+    header: list[str], row: list[object], cell: str, tmp_path: Path
+) -> None:
+    """It is an error that says where the cell stands."""
+    path = write_sheet(tmp_path / "gaps.xlsx", [], row, header=header)
+    with pytest.raises(DataError, match=cell) as caught:
+        read(path)
+    assert caught.value.check == "MP-DAT-021"
+
+
+def test_a_title_above_the_header_is_told(tmp_path: Path) -> None:
+    """The hint names the row that looks like the header."""
+    path = tmp_path / "title.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "Colors of 13 March")
+        sheet.write_row(2, 0, HEADER)
+        sheet.write_row(3, 0, ["1", "A", 1, "2026-03-13", 98.5, "x"])
+    with pytest.raises(DataError, match="column F has no name") as caught:
+        read(path)
+    assert caught.value.hint.startswith("row 3 looks like the header: delete the rows above it")
+    path = write_sheet(tmp_path / "names.xlsx", HEADER, header=list("ABCDEF"))
+    with pytest.raises(DataError, match="no column MESSAGE_ID") as caught:
+        run_colors(path)
+    assert caught.value.hint == "row 2 looks like the header: delete the row above it"
+
+
+def test_rows_that_are_hidden_are_read_and_counted(tmp_path: Path) -> None:
+    """A filter hides rows; they belong to the colors all the same."""
+    path = tmp_path / "filter.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, HEADER)
+        for number in range(1, 5):
+            sheet.write_row(number, 0, [str(number), "A", 1, "2026-03-13", 98.5, "x"])
+        sheet.autofilter(0, 0, 4, 5)
+        for number in (2, 3, 7):  # row 8 is empty
+            sheet.set_row(number, None, None, {"hidden": True})
+    run = run_colors(path)
+    assert run.counts.read == 4
+    assert run.warnings["hidden_rows"] == 2
+    assert run.remarks == (
+        "2 rows are hidden in the workbook, by a filter or by hand, and read all the same",
+    )
 
 
 @pytest.mark.parametrize(

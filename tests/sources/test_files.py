@@ -154,7 +154,7 @@ def test_malformed_line_without_a_handler(tmp_path: Path) -> None:
     assert caught.value.check == "MP-DAT-012"
 
 
-@pytest.mark.parametrize("header", ["CUSIP,cusip ", "PX,PX", "A,A", "PX,,", 'B,"b"'])
+@pytest.mark.parametrize("header", ["CUSIP,cusip ", "PX,PX", "A,A", 'B,"b"'])
 def test_duplicate_columns(
     tmp_path: Path, header: str, leftovers: Callable[[], list[Path]]
 ) -> None:
@@ -164,6 +164,35 @@ def test_duplicate_columns(
         open_files([path])
     assert caught.value.check == "MP-DAT-008"
     assert leftovers() == []
+
+
+@pytest.mark.parametrize("name", ["day.xls", "DAY.XLSB", "day.ods"])
+def test_spreadsheets_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    """The message says how to save them; in a folder they are not skipped."""
+    path = tmp_path / name
+    path.write_bytes(b"")
+    write_lines(tmp_path / "day.csv", "A", "1")
+    for place in (path, tmp_path):
+        with pytest.raises(NotFoundError, match="cannot be read") as caught:
+            open_files([place])
+        assert caught.value.check == "MP-SRC-003"
+        assert ".xlsx" in caught.value.hint
+
+
+def test_a_workbook_with_macros_is_a_workbook(tmp_path: Path) -> None:
+    """The name .xlsm changes nothing."""
+    path = write_table(tmp_path / "day.xlsx", pa.table({"A": ["1"]})).rename(tmp_path / "day.xlsm")
+    with open_files([path]) as source:
+        assert read(source) == {"A": ["1"]}
+
+
+def test_remarks_about_files(tmp_path: Path) -> None:
+    """Columns without a name are counted over all files."""
+    paths = [write_lines(tmp_path / f"{name}.csv", "A,", "1,") for name in "ab"]
+    with open_files(paths) as source:
+        assert source.remarks(source.find_table()) == [
+            "2 columns without names are left out, because no cell there holds anything"
+        ]
 
 
 @pytest.mark.parametrize("name", ["ndjson", "json", "parquet", "xlsx"])

@@ -1,0 +1,149 @@
+"""What the cells of a workbook are: errors, zeros that a format shows, dates, formulas."""
+
+import zipfile
+from datetime import date, time, timedelta
+from pathlib import Path
+
+import openpyxl
+import pytest
+import xlsxwriter
+from format_files import read, write_sheet
+
+from marketpulse.errors import DataError
+from marketpulse.formats.encode import LogicalType
+from marketpulse.formats.workbook import Workbook
+
+
+def tagged(path: Path) -> list[list[str | None]]:
+    """The cells of the first sheet."""
+    with Workbook(path) as workbook:
+        return [row.cells for row in workbook.rows(workbook.sheets()[0])]
+
+
+def with_formats(path: Path, *cells: tuple[float, str]) -> Path:
+    """A sheet of one column: numbers, each with its number format."""
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for row, (number, code) in enumerate(cells):
+            sheet.write_number(row, 0, number, book.add_format({"num_format": code}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "cell"),
+    [
+        (37833100, "000000000", "f037833100"),
+        (37833100, '000000000;-000000000;"-"', "f037833100"),
+        (37833100, "000-000-000", "f037833100"),
+        (5, "[Red]#000", "f005"),
+        (123456, "000", "f123456"),
+        (5, "0", "f5"),
+        (5, "General", "f5"),
+        (5, "0.000", "f5"),
+        (5, '"000"0', "f5"),
+        (5, "#,##0", "f5"),
+        (5.5, "000", "f5.5"),
+        (-5, "000", "f-5"),
+        (123456700, "0.00E+00", "s123456700"),
+        (12345e10, "##0.0E+0", "s123450000000000"),
+        (5, '0"E+"', "f5"),
+        (0.5, "0.00E+00", "f0.5"),
+        (1e16, "0.00E+00", "f10000000000000000"),
+        (1e-7, "General", "f0.0000001"),
+        (46094, "yyyy-mm-dd", "d2026-03-13"),
+        (46094.5, "yyyy-mm-dd", "d2026-03-13 12:00:00"),
+        (0.5, "hh:mm", "c12:00:00"),
+        (1.5, "[h]:mm", "c1 day, 12:00:00"),
+        (1e9, "yyyy-mm-dd", "e1000000000"),
+    ],
+)
+def test_a_number_is_what_its_format_makes_of_it(
+    number: float, code: str, cell: str, tmp_path: Path
+) -> None:
+    """Leading zeros are digits; an exponent is noted for whole numbers; a day must exist."""
+    assert tagged(with_formats(tmp_path / "a.xlsx", (number, code))) == [[cell]]
+
+
+def test_what_other_programs_write(tmp_path: Path) -> None:
+    """Openpyxl writes errors, inline text, ISO dates and missing references of cells."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["A", "#N/A", "=1/0", True, date(2026, 3, 13), time(10, 30), timedelta(hours=30)])
+    sheet["A3"] = "x"
+    sheet.row_dimensions[3].hidden = True
+    book.iso_dates = True
+    book.save(tmp_path / "a.xlsx")
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        first, second = workbook.rows(workbook.sheets()[0])
+    assert first.cells[:5] == ["tA", "e#N/A", "u=1/0", "btrue", "d2026-03-13"]
+    assert [cell and cell[0] for cell in first.cells[5:]] == ["c", "c"]
+    assert (second.number, second.cells[0], second.is_hidden) == (3, "tx", True)
+
+
+def sheet_xml(path: Path, rows: str) -> Path:
+    """A workbook whose sheet holds this XML."""
+    plain = write_sheet(path.with_name("plain.xlsx"), header=["A"])
+    with zipfile.ZipFile(plain) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            data = before.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                start, end = data.index(b"<sheetData>"), data.index(b"</sheetData>")
+                data = data[: start + 11] + rows.encode() + data[end:]
+            after.writestr(name, data)
+    return path
+
+
+def test_cells_of_unusual_xml(tmp_path: Path) -> None:
+    """Cells without a reference follow each other; a shared formula is moved to its cell."""
+    rows = (
+        '<row><c t="inlineStr"><is><r><t>a</t></r><r><t>b</t></r></is></c><c><v>5</v></c></row>'
+        '<row r="3" hidden="true"><c r="C3"><v>1E2</v></c><c r="B3" t="b"><v>true</v></c></row>'
+        '<row r="4"><c r="A4"><f t="shared" ref="A4:A5" si="0">B4+1</f></c></row>'
+        '<row r="5"><c r="A5"><f t="shared" si="0"/></c>'
+        '<c r="B5" t="str"><f>C5</f><v></v></c></row>'
+    )
+    with Workbook(sheet_xml(tmp_path / "a.xlsx", rows)) as workbook:
+        found = [*workbook.rows(workbook.sheets()[0])]
+    assert [row.cells for row in found] == [
+        ["tab", "f5"],
+        [None, "btrue", "s100"],
+        ["u=B4+1"],
+        ["u=B5+1", None],
+    ]
+    assert [(row.number, row.is_hidden) for row in found] == [
+        (1, False),
+        (3, True),
+        (4, False),
+        (5, False),
+    ]
+
+
+@pytest.mark.parametrize("value", ["1E400", "NaN", "x", "-"])
+def test_a_number_that_is_none(value: str, tmp_path: Path) -> None:
+    """The workbook is damaged."""
+    path = sheet_xml(tmp_path / "a.xlsx", f"<row><c><v>{value}</v></c></row>")
+    with pytest.raises(DataError, match="damaged"):
+        read(path)
+
+
+def test_an_old_workbook_with_the_new_name(tmp_path: Path) -> None:
+    """It begins as .xls does, and so does an XLSX workbook with a password."""
+    path = tmp_path / "old.xlsx"
+    path.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    with pytest.raises(DataError, match=r"an old \.xls workbook, or one with a password") as caught:
+        read(path)
+    assert caught.value.check == "MP-DAT-006"
+
+
+def test_errors_keep_their_column_a_column_of_numbers(tmp_path: Path) -> None:
+    """The logical types of the cells are known to those who read a mixed column."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["A", "B"], [1, "#REF!"], ["#N/A", "#N/A"]):
+        sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    file = read(tmp_path / "a.xlsx")
+    assert file.rows() == [["f1", "e#REF!"], ["e#N/A", "e#N/A"]]
+    assert file.kind("A") is file.kind("B") is LogicalType.MIXED
