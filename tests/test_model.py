@@ -1,9 +1,21 @@
 """The shared model."""
 
-from marketpulse.model import MalformedLine
+from marketpulse.model import FileNotes, MalformedLine
 
 
 def test_the_reason_of_a_malformed_line() -> None:
     """The reason has the number of fields and the expected number."""
     line = MalformedLine(after=3, fields=5, expected=4, text="a,b,c,d,e")
     assert line.reason == "5 fields instead of 4"
+
+
+def test_the_notes_about_files() -> None:
+    """What there is to warn of is a sentence and a count; nothing is neither."""
+    assert FileNotes().remarks() == []
+    assert FileNotes().counts() == {}
+    notes = FileNotes(hidden_rows=1, nameless_columns=1)
+    assert notes.counts() == {"hidden_rows": 1, "nameless_columns": 1}
+    assert notes.remarks() == [
+        "1 row is hidden in the workbook, by a filter or by hand, and read all the same",
+        "1 column without a name is left out, because no cell there holds anything",
+    ]
