@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 FIRST_ROWS = 20  # as many as `FileNotes` has at most
@@ -65,6 +66,19 @@ class Column:
     parts: tuple[Part, ...] = ()
     default: str = ""
     unreadable: str = ""
+
+
+class CellKind(StrEnum):
+    """What the text cells of a file's column stand for, if the caller knows it.
+
+    A condition compares a cell as such a value. A cell that is not one counts as missing.
+    """
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    DATE = "date"
+    TEXT = "text"  # a blank is missing
+    IDENTIFIER = "identifier"  # without outer blanks, in capitals
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import cast
 
 import pyarrow as pa
 
+from marketpulse.colors.cell_kinds import NO_MAPPING, cell_kinds
 from marketpulse.colors.rankable import rankable
 from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import plain_field
@@ -31,19 +32,27 @@ class ColorInput:
 
 
 def open_input(
-    data: object, stack: ExitStack, *, table: str | None = None, where: str | None = None
+    data: object,
+    stack: ExitStack,
+    *,
+    table: str | None = None,
+    where: str | None = None,
+    mapping: Mapping[str, str] = NO_MAPPING,
 ) -> ColorInput:
     """Open an input; `stack` closes it. No row is read yet.
+
+    `where` compares the text cells of files as ranking does; `mapping` leads from roles to
+    columns.
 
     Raises `NotFoundError` for a path that does not exist, `UsageError` for a `where` without a
     source, and `DataError` if the data is not a table.
     """
     if isinstance(data, str | Path):
-        return _source_input(stack.enter_context(open_source(str(data))), table, where)
+        return _source_input(stack.enter_context(open_source(str(data))), table, where, mapping)
     if isinstance(data, list | tuple):
-        return _source_input(stack.enter_context(open_files(data)), table, where)
+        return _source_input(stack.enter_context(open_files(data)), table, where, mapping)
     if hasattr(data, "scan"):
-        return _source_input(cast("Source", data), table, where)
+        return _source_input(cast("Source", data), table, where, mapping)
     if where is not None:
         raise UsageError("--where needs a file or a database", hint="filter the table yourself")
     return _table_input(data)
@@ -60,19 +69,23 @@ def select_columns(color_input: ColorInput, names: Sequence[str]) -> ColorInput:
     return replace(color_input, schema=schema, read=read)
 
 
-def _source_input(source: Source, table: str | None, where: str | None) -> ColorInput:
+def _source_input(
+    source: Source, table: str | None, where: str | None, mapping: Mapping[str, str]
+) -> ColorInput:
     name = source.find_table(table)
     info = source.info()
     files = info.details.values() if info.kind == "files" else ()
+    kinds = cell_kinds(mapping)
 
     def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        rows = source.scan(name, on_malformed_line=on_malformed_line, where=where)
+        rows = source.scan(name, on_malformed_line=on_malformed_line, where=where, cell_kinds=kinds)
         return rankable(rows, label)
 
     label = info.name if files else name
+    no_rows = source.scan(name, limit=0, where=where, cell_kinds=kinds)
     return ColorInput(
         name=label,
-        schema=rankable(source.scan(name, limit=0, where=where), label).schema,
+        schema=rankable(no_rows, label).schema,
         read=read,
         where=where,
         files=tuple(map(Path, files)),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from marketpulse.errors import NotFoundError
-from marketpulse.model import FileNotes, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import (
+    CellKind,
+    FileNotes,
+    OnMalformedLine,
+    SourceInfo,
+    Table,
+    TableSchema,
+)
 from marketpulse.names import capitals
 
 if TYPE_CHECKING:
@@ -66,13 +73,17 @@ class Source(Protocol):
         on_malformed_line: OnMalformedLine | None = None,
         where: str | None = None,
         order: str | None = None,
+        cell_kinds: Mapping[str, CellKind] | None = None,
     ) -> pa.RecordBatchReader:
         """Read the table's rows, in its order, in batches; `table` as for `find_listed_table`.
 
-        `where` is an SQL condition, `order` a list of columns, each with ASC or DESC; `limit`
-        keeps the first rows of the result. Each line of a text file that does not fit the columns
-        goes to `on_malformed_line`, before the batch of the rows that follow it is complete;
-        without it such a line raises `DataError`. Raises `NotFoundError` for an unknown table or
+        `where` is a condition in Oracle's words, `order` a list of columns, each with ASC or DESC;
+        `limit` keeps the first rows of the result. `cell_kinds` says, by column in any case, as
+        what values `where` and `order` compare the text cells of files; other sources have types.
+
+        Each line of a text file that does not fit the columns goes to `on_malformed_line`, before
+        the batch of the rows that follow it is complete; without it such a line raises
+        `DataError`. Raises `NotFoundError` for an unknown table or
         column, `UsageError` for an invalid condition or order.
         """
 

@@ -17,9 +17,10 @@ from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import LogicalType, logical_type
-from marketpulse.model import OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import CellKind, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import Source
-from marketpulse.sources.selection import Selection, with_columns
+from marketpulse.sources.conditions import column_cells
+from marketpulse.sources.selection import Selection, now, with_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ class BundleSource(Source):
 
     def __init__(self, path: Path) -> None:
         self.bundle = Bundle(path)
+        self._now = now()
         self._tables = {table.name: table for table in self.bundle.manifest.tables}
 
     def info(self) -> SourceInfo:
@@ -54,14 +56,26 @@ class BundleSource(Source):
         on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a bundle has no malformed lines
         where: str | None = None,
         order: str | None = None,
+        cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
     ) -> pa.RecordBatchReader:
         bundle_table = self._tables[self.find_listed_table(table)]
         complete = (file for file in readable(bundle_table) if file.rows == bundle_table.rows)
         file = next(complete, None)
         if file is None:
             raise self._incomplete_error(bundle_table)
-        selection = Selection(where, order, limit, self.bundle.workspace)
-        return with_columns(selection.apply(self.read(bundle_table, file)), columns)
+        reader = self.read(bundle_table, file)
+        selection = Selection(
+            where=where,
+            order=order,
+            limit=limit,
+            workspace=self.bundle.workspace,
+            cells={
+                field.name: column_cells(field, column.type)
+                for field, column in zip(reader.schema, bundle_table.columns, strict=True)
+            },
+            now=self._now,
+        )
+        return with_columns(selection.apply(reader), columns)
 
     def _incomplete_error(self, table: BundleTable) -> NotFoundError:
         # JSON may hold fewer rows than were extracted: --json-rows.

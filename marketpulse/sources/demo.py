@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
@@ -15,12 +16,21 @@ import pyarrow as pa
 
 from marketpulse.errors import UsageError
 from marketpulse.formats.decode import column_of
-from marketpulse.formats.encode import LogicalType, is_text, logical_field
-from marketpulse.model import Column, ForeignKey, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.formats.encode import LogicalType, logical_field
+from marketpulse.model import (
+    CellKind,
+    Column,
+    ForeignKey,
+    OnMalformedLine,
+    SourceInfo,
+    Table,
+    TableSchema,
+)
 from marketpulse.names import quoted
 from marketpulse.sources.base import Source, unknown_name_error
+from marketpulse.sources.conditions import column_cells
 from marketpulse.sources.demo_market import create_market
-from marketpulse.sources.selection import condition, ordering, translate_errors
+from marketpulse.sources.selection import Selection, now, with_columns
 
 # A third of DuckDB's own chunk size. So batches are the same with any number of threads.
 _BATCH_ROWS = 40_960
@@ -79,6 +89,7 @@ class DemoSource(Source):
         self._rows = rows
         self._seed = seed
         self._stack = ExitStack()
+        self._now = now()
 
     def info(self) -> SourceInfo:
         return SourceInfo("demo", "demo", {"rows": str(self._rows), "seed": str(self._seed)})
@@ -114,35 +125,56 @@ class DemoSource(Source):
         on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has no malformed lines
         where: str | None = None,
         order: str | None = None,
+        cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
     ) -> pa.RecordBatchReader:
         schema, listed = self._tables[self.find_listed_table(table)]
         items = self._columns(schema, listed.name)
         for name in columns or ():
             if name not in items:
                 raise unknown_name_error("column", name, list(items))
-        selected = [items[name] for name in (items if columns is None else columns)]
-        # A condition compares the values in the database, not their text in the result.
-        stored = pa.schema([_stored_field(item) for item in items.values()])
-        rest = f"ORDER BY {ordering(order, stored).sql}" if order is not None else ""
+        if where is None and order is None:
+            selected = [items[name] for name in (items if columns is None else columns)]
+            return self._read(schema, listed.name, selected, limit)
+        selection = Selection(
+            where=where,
+            order=order,
+            limit=limit,
+            workspace=self._workspace,
+            cells={
+                name: column_cells(item.field, item.column.type) for name, item in items.items()
+            },
+            now=self._now,
+        )
+        rows = self._read(schema, listed.name, list(items.values()), None)
+        return with_columns(selection.apply(rows), columns)
+
+    def _read(
+        self, schema: str, table: str, items: Sequence[_SelectItem], limit: int | None
+    ) -> pa.RecordBatchReader:
         statement = _SCAN.format(
-            columns=", ".join(item.sql for item in selected),
-            table=_qualified(schema, listed.name),
-            where="true" if where is None else condition(where, stored).sql,
-            rest=rest if limit is None else f"{rest} LIMIT {limit:d}",
+            columns=", ".join(item.sql for item in items),
+            table=_qualified(schema, table),
+            where="true",
+            rest="" if limit is None else f"LIMIT {limit:d}",
         )
         # Each reader has a cursor, so that several can be open.
         cursor = _without_progress_bar(self._database.cursor())
-        with translate_errors():
-            reader = cursor.sql(statement).to_arrow_reader(_BATCH_ROWS)
-        fields = pa.schema([item.field for item in selected])
+        reader = cursor.sql(statement).to_arrow_reader(_BATCH_ROWS)
+        fields = pa.schema([item.field for item in items])
         return pa.RecordBatchReader.from_batches(fields, _cast_batches(reader, fields))
 
     @cached_property
+    def _workspace(self) -> Path:
+        return Path(self._stack.enter_context(TemporaryDirectory(prefix="marketpulse-")))
+
+    @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
-        folder = self._stack.enter_context(TemporaryDirectory(prefix="marketpulse-"))
         database = self._stack.enter_context(
             duckdb.connect(
-                config={"autoinstall_known_extensions": "false", "temp_directory": folder}
+                config={
+                    "autoinstall_known_extensions": "false",
+                    "temp_directory": str(self._workspace),
+                }
             )
         )
         create_market(_without_progress_bar(database), self._rows, self._seed)
@@ -205,18 +237,11 @@ def _without_progress_bar(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckD
 
 
 def _cast_batches(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with translate_errors():
-        for batch in reader:
-            columns = [
-                column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
-            ]
-            yield pa.record_batch(columns, schema)
-
-
-def _stored_field(item: _SelectItem) -> pa.Field:
-    """Return the field as stored; its type is null if only the result is text."""
-    is_converted = is_text(item.field.type) and item.column.type != "VARCHAR"
-    return pa.field(item.field.name, pa.null() if is_converted else item.field.type)
+    for batch in reader:
+        columns = [
+            column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
+        ]
+        yield pa.record_batch(columns, schema)
 
 
 def _with_utc(field: pa.Field) -> pa.Field:

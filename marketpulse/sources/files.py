@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import glob
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
 from marketpulse.model import (
+    CellKind,
     FileNotes,
     MalformedLine,
     OnMalformedLine,
@@ -27,7 +28,8 @@ from marketpulse.model import (
     TableSchema,
 )
 from marketpulse.sources.base import Source, unknown_name_error
-from marketpulse.sources.selection import Selection, with_columns
+from marketpulse.sources.conditions import column_cells
+from marketpulse.sources.selection import Selection, now, with_columns
 
 _TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
 # Spreadsheets that no library here reads with what their cells are.
@@ -39,6 +41,7 @@ class FilesSource(Source):
 
     def __init__(self, names: Sequence[str]) -> None:
         self._name = " ".join(names)
+        self._now = now()  # a run reads the rows twice, and SYSDATE selects the same ones
         self._paths = [path for name in names for path in _expand(name)]
         self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
         try:
@@ -68,10 +71,22 @@ class FilesSource(Source):
         on_malformed_line: OnMalformedLine | None = None,
         where: str | None = None,
         order: str | None = None,
+        cell_kinds: Mapping[str, CellKind] | None = None,
     ) -> pa.RecordBatchReader:
         self.find_listed_table(table)
         rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
-        selection = Selection(where, order, limit, Path(self._workspace.name))
+        kinds = {_fold(name): kind for name, kind in (cell_kinds or {}).items()}
+        selection = Selection(
+            where=where,
+            order=order,
+            limit=limit,
+            workspace=Path(self._workspace.name),
+            cells={
+                field.name: column_cells(field, kind=kinds.get(_fold(field.name)))
+                for field in self._schema
+            },
+            now=self._now,
+        )
         return with_columns(selection.apply(rows), columns)
 
     def file_notes(self) -> FileNotes:

@@ -1,221 +1,230 @@
-"""`--where` and `--order-by`: parsed, never pasted into SQL, and applied to the rows of any source.
-
-Oracle gets the user's condition as parsed. For other sources it is translated to DuckDB, which
-finds the matching rows; the rows themselves do not pass through DuckDB, so that no value changes.
-"""
+"""Which rows, in which order: `--where` and `--order-by` for every source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import duckdb
+import numpy as np
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from marketpulse.errors import UsageError
-from marketpulse.formats.encode import LogicalType, logical_type, untag
+from marketpulse.names import quoted
 from marketpulse.sources.base import unknown_name_error
-from marketpulse.sources.conditions import NUMBER_TYPE, UntranslatableError, to_duckdb
-
-_BATCH_ROWS = 50_000
-_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.Func, exp.Boolean, exp.Escape)
-_NOT_PER_ROW = (exp.Query, exp.AggFunc, exp.Window)
-_EXAMPLE_HINT = 'for example --where "RANK <= 3 AND BIAS = \'BID\'" --order-by "PX DESC, CUSIP"'
-_SUPPORTED_HINT = (
-    "in files, bundles and the demo you can compare columns with 3, 'text' or DATE '2026-03-13' by "
-    "=, <>, <, <=, >, >=, IN, BETWEEN, LIKE and IS NULL, and combine with AND, OR, NOT"
+from marketpulse.sources.conditions import (
+    BatchEvaluation,
+    ColumnCells,
+    Compiler,
+    ConditionError,
+    Moment,
+    Name,
+    Node,
+    Predicate,
+    column_cells,
+    encode,
+    names_in,
+    parse_condition,
+    parse_order,
 )
+from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS
+from marketpulse.sources.conditions.keywords import PSEUDO_COLUMNS, RESERVED_WORDS
+from marketpulse.sources.conditions.values import Type, sort_key
+
+_ROWS = 50_000
+_SECOND = 10**9
+_WHERE, _ORDER = "--where", "--order-by"
+_OTHERS = ("REGEXP_LIKE", "TRIM")
+_HINTS = {
+    _WHERE: "files, bundles and the demo understand =, <>, <, >, IN, BETWEEN, LIKE, IS NULL, AND, "
+    "OR, NOT, CASE, ||, + - * /, SYSDATE and "
+    + ", ".join(sorted({*FUNCTIONS, *CHOICES, *_OTHERS})),
+    _ORDER: 'columns with ASC or DESC and NULLS FIRST or LAST: --order-by "PX DESC, CUSIP"',
+}
 
 
-@dataclass(frozen=True)
-class SqlExpression:
-    """An expression in DuckDB's SQL, and the columns that it reads."""
-
-    sql: str
-    columns: frozenset[str]
+def now() -> Moment:
+    """Return the moment that SYSDATE is, in UTC."""
+    return int(datetime.now(UTC).timestamp()) * _SECOND
 
 
-def condition(text: str, fields: pa.Schema) -> SqlExpression:
-    """Translate the user's condition on these columns, written for Oracle, to DuckDB.
+def condition_in_oracle(text: str, columns: Sequence[str]) -> str:
+    """Return the user's condition for Oracle, as it is written.
 
-    Raises `UsageError` if it is not one condition or may mean something else in DuckDB,
-    `NotFoundError` for an unknown column.
+    Only a column that Oracle would not find by the name as written is put in quotes: DATE. Raises
+    `UsageError` for what is not one condition without a subquery, `NotFoundError` for an unknown
+    column.
     """
-    tree, columns = _parse_condition(text, fields)
-    used = {field.name: field for _, field in columns}
-    try:
-        sql = to_duckdb(tree, used).sql("duckdb", comments=False)
-    except UntranslatableError as error:
-        reason = f"{_source_text(error.part, text)}: {error.reason}"
-        raise _invalid_error("--where", text, reason, _SUPPORTED_HINT) from None
-    return SqlExpression(sql, frozenset(used))
+    with _refusals(_WHERE, text):
+        node = parse_condition(text)
+    statement = text
+    for name in sorted(_columns_in(node, columns), key=lambda name: name.start, reverse=True):
+        column = _find(name, text, columns)
+        if not name.quoted and (name.value != column or name.value in RESERVED_WORDS):
+            statement = statement[: name.start] + quoted(column) + statement[name.end :]
+    # The end of a line ends a comment; else it would hide the parenthesis.
+    return f"({statement}\n)" if "--" in statement else f"({statement})"
 
 
-def condition_in_oracle(text: str, fields: pa.Schema) -> str:
-    """Return the user's condition for Oracle, with columns as the dictionary spells them.
-
-    Raises `UsageError` if it is not one condition, `NotFoundError` for an unknown column.
-    """
-    tree, _ = _parse_condition(text, fields)
-    return f"({tree.sql('oracle', comments=False)})"
-
-
-def ordering(text: str, fields: pa.Schema) -> SqlExpression:
-    """Translate the user's sort keys to DuckDB: columns, each with ASC or DESC; nulls are last.
-
-    Raises `UsageError` if it is not a list of columns, `NotFoundError` for an unknown column.
-    """
-    keys, names = [], set()
-    for column, field, direction in _parse_order(text, fields):
-        names.add(field.name)
-        is_number = logical_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}
-        sql = (exp.cast(column, NUMBER_TYPE) if is_number else column).sql("duckdb")
-        keys.append(f"{sql} {direction} NULLS LAST")
-    return SqlExpression(", ".join(keys), frozenset(names))
-
-
-def order_in_oracle(text: str, fields: pa.Schema) -> str:
-    """Return the user's sort keys for Oracle. Raises what `ordering` raises."""
-    keys = _parse_order(text, fields)
+def order_in_oracle(text: str, columns: Sequence[str]) -> str:
+    """Return the user's sort keys for Oracle. Raises what `condition_in_oracle` raises."""
+    with _refusals(_ORDER, text):
+        keys = parse_order(text)
     return ", ".join(
-        f"{column.sql('oracle')} {direction} NULLS LAST" for column, _, direction in keys
+        f"{quoted(_find(key.column, text, columns))} {'DESC' if key.descending else 'ASC'} "
+        f"NULLS {'FIRST' if key.nulls_first else 'LAST'}"
+        for key in keys
     )
 
 
-def _parse_condition(
-    text: str, fields: pa.Schema
-) -> tuple[exp.Expr, list[tuple[exp.Column, pa.Field]]]:
-    """Return the condition as a tree, and the columns in it with their fields."""
-    tree = _parse("--where", text, text, exp.Condition)
-    if not isinstance(tree.unnest(), _CONDITIONS) or tree.find(*_NOT_PER_ROW):
-        raise _invalid_error("--where", text, "it is not a condition")
-    columns = list(tree.find_all(exp.Column))
-    return tree, [(column, _resolve(column, fields)) for column in columns]
+def _columns_in(node: Node, columns: Sequence[str]) -> Iterator[Name]:
+    """Yield the names that have to be columns."""
+    capitals = {column.upper() for column in columns}
+    for name in names_in(node):
+        is_pseudo = name.value in PSEUDO_COLUMNS and name.value not in capitals
+        if name.quoted or not (is_pseudo or name.value == "SYSDATE"):
+            yield name
 
 
-def _parse_order(text: str, fields: pa.Schema) -> Iterator[tuple[exp.Column, pa.Field, str]]:
-    for key in _parse("--order-by", text, f"ORDER BY {text}", exp.Order).expressions:
-        column = key.this
-        if not isinstance(column, exp.Column):
-            reason = f"{column.sql('oracle')} is not a column"
-            raise _invalid_error("--order-by", text, reason)
-        yield column, _resolve(column, fields), "DESC" if key.args.get("desc") else "ASC"
+def _find(name: Name, text: str, columns: Sequence[str]) -> str:
+    """Return the column that a name means; without quotes, case does not matter.
 
-
-def _parse(option: str, text: str, sql: str, kind: type[exp.Expr]) -> exp.Expr:
-    try:
-        return sqlglot.parse_one(sql, read="oracle", into=kind)
-    except sqlglot.errors.SqlglotError as error:
-        raise _invalid_error(option, text, "it is not a single SQL expression") from error
-
-
-def _invalid_error(option: str, text: str, reason: str, hint: str = _EXAMPLE_HINT) -> UsageError:
-    return UsageError(f"{option}: {text!r}: {reason}", hint=hint, check="MP-USE-003")
-
-
-def _source_text(part: exp.Expr, text: str) -> str:
-    """Return the part as the user wrote it: a function's name, or the whole of another part."""
-    if "start" in part.meta and isinstance(part, exp.Func):
-        return text[part.meta["start"] : part.meta["end"] + 1]
-    return part.sql("oracle")
-
-
-def _resolve(column: exp.Column, fields: pa.Schema) -> pa.Field:
-    """Return the field of a column in a condition; change the column to the field's spelling."""
-    name = column.name
-    candidates = (
-        [name]
-        if column.this.quoted
-        else [field for field in fields.names if field.casefold() == name.casefold()]
-    )
-    spelling = name if name in fields.names else None
-    if spelling is None and len(candidates) == 1 and candidates[0] in fields.names:
-        spelling = candidates[0]
-    if column.table or spelling is None:
-        raise unknown_name_error("column", column.sql("oracle"), fields.names)
-    column.set("this", exp.to_identifier(spelling, quoted=True))
-    return fields.field(spelling)
+    Of columns that differ only in case, the one that is written so is meant, or the one in
+    capitals.
+    """
+    word = text[name.start : name.end]
+    folded = word.casefold()
+    similar = [column for column in columns if column.strip().casefold() == folded]
+    spellings = [name.value] if name.quoted else [word, name.value]
+    matches = [spelling for spelling in spellings if spelling in columns]
+    if not matches and not name.quoted and len(similar) == 1:
+        matches = similar
+    if not matches:
+        raise unknown_name_error("column", word, columns)
+    return matches[0]
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
-    """Turn DuckDB's errors about a condition or an order into `UsageError`."""
+def _refusals(option: str, text: str) -> Iterator[None]:
+    """Turn `ConditionError` into `UsageError`."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException) as error:
-        first_line = str(error).partition("\n")[0]
+    except ConditionError as error:
         raise UsageError(
-            f"--where or --order-by cannot be applied: {first_line}",
-            hint="if you compare text with a number or a date, every row must hold one",
-            check="MP-USE-003",
+            f"{option}: {text!r}: {error}", hint=_HINTS[option], check="MP-USE-003"
         ) from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A condition, an order and a limit; `workspace` is a folder for rows to be sorted."""
+    """The wanted rows of those that pass. `workspace` is a folder for many of them.
+
+    `cells` says how a condition sees some of the columns; others follow from their types.
+    """
 
     where: str | None
     order: str | None
     limit: int | None
     workspace: Path
+    cells: Mapping[str, ColumnCells]
+    now: Moment
 
     def apply(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """Return the selected rows. Raises what `condition` and `ordering` raise."""
+        """Return the same columns with these rows.
+
+        Raises `UsageError` for a condition or an order that is not understood, `NotFoundError`
+        for an unknown column; the reader raises `UsageError` for a cell that is no number and is
+        compared with one.
+        """
         fields = reader.schema
         batches: Iterator[pa.RecordBatch] = iter(reader)
         if self.where is not None:
-            batches = _filter(batches, condition(self.where, fields))
+            batches = self._matching(self.where, batches, fields)
         if self.order is not None:
-            batches = self._sort(batches, ordering(self.order, fields), fields)
+            batches = self._sorted(self.order, batches, fields)
         elif self.limit is not None:
             batches = first_rows(batches, self.limit)
         return pa.RecordBatchReader.from_batches(fields, batches)
 
-    def _sort(
-        self, batches: Iterator[pa.RecordBatch], order: SqlExpression, fields: pa.Schema
+    def _cells(self, field: pa.Field) -> ColumnCells:
+        return self.cells.get(field.name) or column_cells(field)
+
+    def _matching(
+        self, text: str, batches: Iterator[pa.RecordBatch], fields: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the first rows in this order; rows that are equal in it keep their order."""
+        with _refusals(_WHERE, text):
+            node = parse_condition(text)
+        names = {
+            text[name.start : name.end]: _find(name, text, fields.names)
+            for name in _columns_in(node, fields.names)
+        }
+        cells = {word: self._cells(fields.field(name)) for word, name in names.items()}
+        with _refusals(_WHERE, text):
+            predicate = Compiler(text, cells, self.now).predicate(node)
+        return _filtered(text, batches, predicate, names, cells)
+
+    def _sorted(
+        self, text: str, batches: Iterator[pa.RecordBatch], fields: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """Sort the rows; equal rows keep their order."""
+        with _refusals(_ORDER, text):
+            keys = [(_find(key.column, text, fields.names), key) for key in parse_order(text)]
+        return self._in_order(text, keys, batches, fields)
+
+    def _in_order(
+        self, text: str, keys: Sequence[Any], batches: Iterator[pa.RecordBatch], fields: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
         path = str(self.workspace / f"{uuid4().hex}.arrow")
         with pa.ipc.new_stream(path, fields) as file:
             for batch in batches:
                 file.write_batch(batch)
         with pa.memory_map(path) as mapped:
             rows = pa.ipc.open_stream(mapped).read_all().unify_dictionaries()
-            indices = _sorted_indices(rows, order, self.limit)
-            for start in range(0, len(indices), _BATCH_ROWS):
-                chunk = rows.take(pa.array(indices[start : start + _BATCH_ROWS]))
-                yield from chunk.combine_chunks().to_batches()
+            with _refusals(_ORDER, text):
+                ranks = [
+                    self._ranks(rows.column(name), fields.field(name), key) for name, key in keys
+                ]
+            places = np.lexsort(ranks[::-1])[: self.limit]
+            for start in range(0, len(places), _ROWS):
+                taken = rows.take(pa.array(places[start : start + _ROWS]))
+                yield from taken.combine_chunks().to_batches()
+
+    def _ranks(self, column: pa.ChunkedArray, field: pa.Field, key: Any) -> Any:
+        """Return a number for each row, by which the rows are sorted."""
+        cells = self._cells(field)
+        if cells.type is Type.OTHER:
+            if pa.types.is_nested(field.type):
+                raise ConditionError(field.name, f"a column of the type {field.type} has no order")
+            cells = ColumnCells(Type.TEXT, lambda column: column.to_pylist())
+        codes = encode(column, cells)
+        sort_by = sort_key(cells.type)
+        present = [place for place, value in enumerate(codes.values) if value is not None]
+        present.sort(key=lambda place: sort_by(codes.values[place]), reverse=key.descending)
+        ranks = np.full(len(codes.values), -1 if key.nulls_first else len(present), np.int64)
+        rank, earlier = -1, None
+        for place in present:
+            value = sort_by(codes.values[place])
+            if rank < 0 or value != earlier:
+                rank += 1
+            ranks[place], earlier = rank, value
+        return ranks[codes.codes]
 
 
-def _filter(batches: Iterator[pa.RecordBatch], where: SqlExpression) -> Iterator[pa.RecordBatch]:
-    """Yield the rows for which the condition is true. DuckDB sees only the columns in it."""
-    sql = f"SELECT CAST({where.sql} AS BOOLEAN) FROM rows"  # noqa: S608 - built by the translator
-    with duckdb.connect() as database:
-        for batch in batches:
-            names = sorted(where.columns) or batch.schema.names[:1]
-            with translate_errors():
-                database.register("rows", untag(pa.Table.from_batches([batch]).select(names)))
-                matches = database.sql(sql).to_arrow_table()
-            yield batch.filter(matches.column(0).combine_chunks())
-
-
-def _sorted_indices(rows: pa.Table, order: SqlExpression, limit: int | None) -> Any:
-    """Return the indices of the first rows in this order, as an array of NumPy."""
-    limit_clause = "" if limit is None else f"LIMIT {limit:d}"
-    index = "n" * (1 + max(map(len, order.columns)))  # longer than every column's name
-    sql = f"SELECT {index} FROM rows ORDER BY {order.sql}, {index} {limit_clause}"  # noqa: S608 - built by the translator
-    keys = untag(rows.select(sorted(order.columns)))
-    numbered = keys.append_column(index, pa.array(range(len(rows))))
-    with translate_errors(), duckdb.connect() as database:
-        database.register("rows", numbered)
-        return database.execute(sql).fetchnumpy()[index]
+def _filtered(
+    text: str,
+    batches: Iterator[pa.RecordBatch],
+    predicate: Predicate,
+    names: Mapping[str, str],
+    cells: Mapping[str, ColumnCells],
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        with _refusals(_WHERE, text):
+            matches = BatchEvaluation(batch, names, cells).matches(predicate)
+        yield batch.filter(matches)
 
 
 def with_columns(
@@ -223,7 +232,7 @@ def with_columns(
 ) -> pa.RecordBatchReader:
     """Return the same rows with these columns, in this order.
 
-    Raises `NotFoundError` for an unknown column.
+    Raises `NotFoundError` for an unknown one.
     """
     if columns is None:
         return reader
@@ -236,7 +245,7 @@ def with_columns(
 
 
 def first_rows(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
-    """Yield the first `limit` rows; stop reading after them."""
+    """Yield the first rows of the batches; the rest is not read."""
     for batch in batches:
         yield batch[:limit]
         limit -= len(batch)

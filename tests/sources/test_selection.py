@@ -10,7 +10,12 @@ from marketpulse.errors import UsageError
 from marketpulse.formats.encode import LogicalType, logical_field
 from marketpulse.model import MalformedLine
 from marketpulse.sources import open_files, open_source
-from marketpulse.sources.selection import Selection
+from marketpulse.sources.selection import Selection, now
+
+
+def selection(folder: Path, where: str | None, order: str | None) -> Selection:
+    """Return a selection without a limit, of columns that have only their types."""
+    return Selection(where=where, order=order, limit=None, workspace=folder, cells={}, now=now())
 
 
 def select(
@@ -18,7 +23,7 @@ def select(
 ) -> list[object]:
     """Return the first cell of each selected row."""
     reader = table.to_reader(max_chunksize=2)
-    selected = Selection(where, order, None, folder).apply(reader).read_all()
+    selected = selection(folder, where, order).apply(reader).read_all()
     assert selected.schema.equals(table.schema, check_metadata=True)
     return list(selected.column(0).to_pylist())
 
@@ -88,7 +93,7 @@ def test_the_order_is_stable(tmp_path: Path) -> None:
     """Rows that are equal in the order keep their order, across many batches."""
     table = pa.table({"n": range(200_000), "same": [number % 3 for number in range(200_000)]})
     reader = table.to_reader(max_chunksize=1000)
-    result = Selection(None, "same DESC", None, tmp_path).apply(reader).read_all()
+    result = selection(tmp_path, None, "same DESC").apply(reader).read_all()
     assert result.equals(table.sort_by([("same", "descending"), ("n", "ascending")]))
 
 

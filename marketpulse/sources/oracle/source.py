@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 
 from marketpulse.errors import ConnectionLostError, MarketPulseError
-from marketpulse.model import OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import CellKind, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.names import quoted
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
@@ -85,8 +85,9 @@ class OracleSource(Source):
         on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has no malformed lines
         where: str | None = None,
         order: str | None = None,
+        cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
     ) -> pa.RecordBatchReader:
-        from marketpulse.sources.selection import first_rows  # noqa: PLC0415 - it imports DuckDB
+        from marketpulse.sources.selection import first_rows  # noqa: PLC0415 - it imports NumPy
 
         name = self.find_listed_table(table)
         key = self._catalog.target(name)
@@ -213,7 +214,7 @@ class _Query:
 
         Raises `NotFoundError` for an unknown column, `UsageError` for a wrong condition or order.
         """
-        from marketpulse.sources.selection import condition_in_oracle, order_in_oracle  # noqa: PLC0415 - it imports DuckDB
+        from marketpulse.sources.selection import condition_in_oracle, order_in_oracle  # noqa: PLC0415 - it imports NumPy
 
         items = {
             definition.name: project(definition, self.max_lob, old_dates=old_dates)
@@ -227,11 +228,11 @@ class _Query:
         # No aliases: ORDER BY would find a number's text by its alias, and sort 10 before 9.
         select_list = ", ".join(item.expression for item in selected)
         statement = f"SELECT {select_list} FROM {quoted(self.key.owner)}.{quoted(self.key.name)}"  # noqa: S608 - quoted names of the dictionary
-        fields = pa.schema([item.field for item in readable.values()])
+        names = list(readable)
         if self.where is not None:
-            statement += f" WHERE {condition_in_oracle(self.where, fields)}"
+            statement += f" WHERE {condition_in_oracle(self.where, names)}"
         if self.order is not None:
-            statement += f" ORDER BY {order_in_oracle(self.order, fields)}"
+            statement += f" ORDER BY {order_in_oracle(self.order, names)}"
         # Oracle allows no FETCH FIRST with LONG columns; `scan` limits the rows anyway.
         if self.limit is not None and not any("LONG" in item.type for item in self.definitions):
             statement += f" FETCH FIRST {self.limit:d} ROWS ONLY"

@@ -1,0 +1,221 @@
+"""The cells of Arrow columns as values of a condition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketpulse.formats.encode import LogicalType, is_text, logical_type, to_text
+from marketpulse.model import CellKind
+from marketpulse.sources.conditions import moments
+from marketpulse.sources.conditions.tokens import ConditionError
+from marketpulse.sources.conditions.values import Type, Value
+
+Read = Callable[[pa.Array], list[Value]]
+
+
+@dataclass(frozen=True)
+class ColumnCells:
+    """How a condition sees a column: the type of its values, and how to read an array of them."""
+
+    type: Type
+    read: Read
+
+
+_INTEGER = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,18})?", re.ASCII)
+_PLAIN_TEXT = re.compile(
+    r"|N?VARCHAR2?\b.*|TEXT|ENUM.*|string(_view)?|large_string|dictionary.*", re.DOTALL
+)
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_LARGEST_EXPONENT = 125
+
+
+def column_cells(
+    field: pa.Field, source_type: str = "", kind: CellKind | None = None
+) -> ColumnCells:
+    """Return how a condition sees a column.
+
+    `source_type` is the type as a database calls it; without one, floats are numbers as they are
+    written, since a file tells nothing else. `kind` is for text cells, and for floats.
+    """
+    data_type = field.type
+    if pa.types.is_dictionary(data_type) and not is_text(data_type):
+        inner = column_cells(pa.field(field.name, data_type.value_type), source_type, kind)
+        return ColumnCells(inner.type, lambda column: inner.read(column.cast(data_type.value_type)))
+    if logical_type(field) is not None:
+        return _text_cells(field, source_type, kind)
+    types = pa.types
+    if types.is_null(data_type):
+        return ColumnCells(Type.NULL, lambda column: [None] * len(column))
+    if types.is_floating(data_type):
+        return _float_cells(source_type)
+    if types.is_integer(data_type) or types.is_decimal(data_type):
+        return ColumnCells(Type.NUMBER, lambda column: [*map(_decimal, column.to_pylist())])
+    if types.is_date(data_type):
+        return ColumnCells(Type.MOMENT, _read_days)
+    if types.is_timestamp(data_type):
+        is_zoned = "ZONE" in source_type and data_type.tz is not None
+        return ColumnCells(Type.ZONED if is_zoned else Type.MOMENT, _read_timestamps)
+    return _OTHER
+
+
+def _read_presence(column: pa.Array) -> list[Value]:
+    """Read whether there is a value: no other question can be answered."""
+    return [Decimal(1) if is_valid else None for is_valid in column.is_valid().to_pylist()]
+
+
+_OTHER = ColumnCells(Type.OTHER, _read_presence)
+
+
+def _decimal(cell: int | Decimal | None) -> Decimal | None:
+    return None if cell is None else Decimal(cell)
+
+
+def _read_days(column: pa.Array) -> list[Value]:
+    days = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    return [None if day is None else day * moments.DAY for day in days]
+
+
+def _read_timestamps(column: pa.Array) -> list[Value]:
+    nanoseconds = moments.SECOND // _PER_SECOND[column.type.unit]
+    counts = column.cast(pa.int64()).to_pylist()
+    return [None if count is None else count * nanoseconds for count in counts]
+
+
+def _float_cells(source_type: str) -> ColumnCells:
+    if source_type in {"BINARY_DOUBLE", "DOUBLE"}:
+        return ColumnCells(Type.DOUBLE, lambda column: column.to_pylist())
+    if source_type in {"BINARY_FLOAT", "FLOAT"}:
+        return ColumnCells(Type.FLOAT, lambda column: column.to_pylist())
+    return ColumnCells(Type.NUMBER, _read_floats)
+
+
+def _read_floats(column: pa.Array) -> list[Value]:
+    """Read each float as its shortest digits; NaN is a missing number."""
+    cells = column.to_numpy(zero_copy_only=False)
+    valid = column.is_valid().to_pylist()
+    return [
+        Decimal(np.format_float_positional(cell, unique=True, trim="-"))
+        if is_valid and not np.isnan(cell)
+        else None
+        for cell, is_valid in zip(cells, valid, strict=True)
+    ]
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def _text_cells(field: pa.Field, source_type: str, kind: CellKind | None) -> ColumnCells:
+    logical = logical_type(field)
+    if kind is not None:
+        type_of, parse = _KINDS[kind]
+    elif logical in {LogicalType.NUMBER, LogicalType.FLOAT}:
+        type_of, parse = Type.NUMBER, _parse_number
+    elif logical is LogicalType.DATE:
+        type_of, parse = Type.MOMENT, _parse_date
+    elif source_type.startswith("TIMESTAMP"):
+        type_of = Type.ZONED if "ZONE" in source_type else Type.MOMENT
+        parse = _parse_date
+    elif source_type.startswith(("CHAR", "NCHAR")):
+        type_of, parse = Type.CHAR, _parse_text
+    elif source_type in {"CLOB", "NCLOB", "LONG"}:
+        type_of, parse = Type.CLOB, _parse_text
+    elif _PLAIN_TEXT.fullmatch(source_type):
+        type_of, parse = Type.TEXT, _parse_text
+    else:
+        return _OTHER
+
+    def read(column: pa.Array) -> list[Value]:
+        texts = to_text(column, field).to_pylist()
+        return [None if text is None else parse(text) for text in texts]
+
+    return ColumnCells(type_of, read)
+
+
+def _parse_text(text: str) -> Value:
+    return text or None
+
+
+def _parse_number(text: str) -> Value:
+    """Parse the text of a number that travels as text."""
+    text = text.strip()
+    if not text or text.lower() == "nan":
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise ConditionError(repr(text), "it is not a number")
+    return _checked(Decimal(text))
+
+
+def _checked(number: Decimal) -> Decimal:
+    if number and abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise ConditionError(str(number), "no number of Oracle is so large or so small")
+    return number
+
+
+def _parse_date(text: str) -> Value:
+    return moments.parse_iso(text) if text.strip() else None
+
+
+def _known_integer(text: str) -> Value:
+    text = text.strip()
+    return Decimal(text) if _INTEGER.fullmatch(text) else None
+
+
+def _known_number(text: str) -> Value:
+    text = text.strip()
+    return _checked(Decimal(text)) if _NUMBER.fullmatch(text) else None
+
+
+def _known_date(text: str) -> Value:
+    try:
+        return _parse_date(text)
+    except ConditionError:
+        return None
+
+
+_KINDS: dict[CellKind, tuple[Type, Callable[[str], Value]]] = {
+    CellKind.INTEGER: (Type.NUMBER, _known_integer),
+    CellKind.NUMBER: (Type.NUMBER, _known_number),
+    CellKind.DATE: (Type.MOMENT, _known_date),
+    CellKind.TEXT: (Type.TEXT, lambda text: text if text.strip() else None),
+    CellKind.IDENTIFIER: (Type.TEXT, lambda text: text.strip().upper() or None),
+}
+
+
+# -- distinct values -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A column as its distinct values, and for each row the place of its value among them."""
+
+    values: Sequence[Value]
+    codes: Any  # a numpy array of integers
+
+
+def encode(column: pa.Array, cells: ColumnCells) -> Codes:
+    """Read a column; each distinct cell is read once. Raises `ConditionError`."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if cells.type is Type.OTHER:
+        column = pc.if_else(column.is_valid(), True, None)
+        return _encoded(column.dictionary_encode(null_encoding="encode"), cells.read)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        encoded = column.dictionary_encode(null_encoding="encode")
+    except pa.ArrowNotImplementedError:
+        return Codes(cells.read(column), np.arange(len(column)))
+    return _encoded(encoded, cells.read)
+
+
+def _encoded(array: pa.DictionaryArray, read: Read) -> Codes:
+    return Codes(read(array.dictionary), array.indices.to_numpy(zero_copy_only=False))

@@ -1,0 +1,408 @@
+"""The functions that a condition may use: one entry each, with Oracle's meaning.
+
+A null argument makes the result null. Functions to which nulls mean something else are in
+`CHOICES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, cast
+
+from marketpulse.sources.conditions import moments, numbers
+from marketpulse.sources.conditions.date_models import date_reader, date_writer
+from marketpulse.sources.conditions.moments import Moment
+from marketpulse.sources.conditions.number_models import number_reader, number_writer
+from marketpulse.sources.conditions.syntax import Node
+from marketpulse.sources.conditions.tokens import ConditionError, named
+from marketpulse.sources.conditions.values import (
+    MOMENTS,
+    NUMERIC,
+    TEXTUAL,
+    Cells,
+    Operand,
+    Type,
+    Value,
+    common_type,
+    comparator,
+    convert,
+    derived,
+)
+
+
+class Parameter(StrEnum):
+    """What an argument is. A model is text in quotes that is understood before any row is read."""
+
+    TEXT = "text"
+    NUMBER = "a number"
+    MOMENT = "a date"
+    MODEL = "a format"
+
+
+_GROUP = {
+    Parameter.TEXT: TEXTUAL,
+    Parameter.NUMBER: NUMERIC,
+    Parameter.MOMENT: MOMENTS,
+}
+_TYPE = {
+    Parameter.TEXT: Type.TEXT,
+    Parameter.NUMBER: Type.NUMBER,
+    Parameter.MOMENT: Type.MOMENT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function: its parameters, how many of them are required, and the type of its result.
+
+    If `keeps_char`, text of a fixed length stays so. `model` makes from a format, and the moment
+    that SYSDATE is, what `evaluate` takes in its place.
+    """
+
+    parameters: tuple[Parameter, ...]
+    evaluate: Callable[..., Value]
+    result: Type
+    required: int = 1
+    keeps_char: bool = False
+    model: Callable[[str, Moment], object] | None = None
+
+    def accepts(self, kind: Type) -> bool:
+        """Return whether the first argument may be of this type without a conversion."""
+        return kind in _GROUP[self.parameters[0]]
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def _upper(text: str) -> str:
+    """Change each letter by itself: Oracle keeps the length, so ß stays."""
+    return "".join(mark.upper() if len(mark.upper()) == 1 else mark for mark in text)
+
+
+def _lower(text: str) -> str:
+    return "".join(mark.lower() if len(mark.lower()) == 1 else mark for mark in text)
+
+
+def trim(text: str, characters: str = " ", side: str = "BOTH") -> str:
+    """Remove these characters at one end, or at both."""
+    if side != "TRAILING":
+        text = text.lstrip(characters)
+    return text.rstrip(characters) if side != "LEADING" else text
+
+
+def _substring(text: str, position: Decimal, length: Decimal | None = None) -> str | None:
+    """Positions count from 1, negative ones from the end; 0 is 1."""
+    start = int(position)
+    index = start - 1 if start > 0 else len(text) + start if start < 0 else 0
+    count = len(text) if length is None else int(length)
+    if index < 0 or count < 1:
+        return None
+    return text[index : index + count]
+
+
+def _position(
+    text: str, part: str, position: Decimal = Decimal(1), occurrence: Decimal = Decimal(1)
+) -> Decimal:
+    """Return where the nth occurrence begins, counted from 1; 0 if there is none.
+
+    Occurrences may overlap. From a negative position the search goes backward.
+    """
+    start, count = int(position), int(occurrence)
+    if count < 1:
+        raise ConditionError("INSTR", f"there is no occurrence {count}")
+    if start > 0:
+        places = range(start - 1, len(text) - len(part) + 1)
+    else:
+        last = min(len(text) + start, len(text) - len(part))
+        places = range(last, -1, -1) if start else range(0)
+    matches = (place for place in places if text.startswith(part, place))
+    for number, place in enumerate(matches, 1):
+        if number == count:
+            return Decimal(place + 1)
+    return Decimal(0)
+
+
+# -- models ----------------------------------------------------------------------------------------
+
+
+def _write(value: Any, writer: Callable[[Any], str]) -> str:
+    return writer(value)
+
+
+def _read(text: str, reader: Callable[[str], Value]) -> Value:
+    return reader(text)
+
+
+_T, _N, _M, _F = Parameter.TEXT, Parameter.NUMBER, Parameter.MOMENT, Parameter.MODEL
+
+
+def _same(value: Value) -> Value:
+    return value
+
+
+FUNCTIONS: dict[str, tuple[Function, ...]] = {
+    "UPPER": (Function(parameters=(_T,), evaluate=_upper, result=Type.TEXT, keeps_char=True),),
+    "LOWER": (Function(parameters=(_T,), evaluate=_lower, result=Type.TEXT, keeps_char=True),),
+    "LTRIM": (
+        Function(
+            parameters=(_T, _T),
+            evaluate=lambda text, characters=" ": trim(text, characters, "LEADING"),
+            result=Type.TEXT,
+        ),
+    ),
+    "RTRIM": (
+        Function(
+            parameters=(_T, _T),
+            evaluate=lambda text, characters=" ": trim(text, characters, "TRAILING"),
+            result=Type.TEXT,
+        ),
+    ),
+    "SUBSTR": (
+        Function(parameters=(_T, _N, _N), required=2, evaluate=_substring, result=Type.TEXT),
+    ),
+    "INSTR": (
+        Function(parameters=(_T, _T, _N, _N), required=2, evaluate=_position, result=Type.NUMBER),
+    ),
+    "LENGTH": (
+        Function(parameters=(_T,), evaluate=lambda text: Decimal(len(text)), result=Type.NUMBER),
+    ),
+    "ABS": (Function(parameters=(_N,), evaluate=abs, result=Type.NUMBER),),
+    "MOD": (
+        Function(parameters=(_N, _N), required=2, evaluate=numbers.modulo, result=Type.NUMBER),
+    ),
+    "ROUND": (
+        Function(parameters=(_N, _N), evaluate=numbers.round_half_up, result=Type.NUMBER),
+        Function(
+            parameters=(_M, _F),
+            evaluate=moments.round_moment,
+            result=Type.MOMENT,
+            model=lambda text, _: moments.unit_of(text),
+        ),
+    ),
+    "TRUNC": (
+        Function(parameters=(_N, _N), evaluate=numbers.truncate, result=Type.NUMBER),
+        Function(
+            parameters=(_M, _F),
+            evaluate=moments.truncate,
+            result=Type.MOMENT,
+            model=lambda text, _: moments.unit_of(text),
+        ),
+    ),
+    "ADD_MONTHS": (
+        Function(parameters=(_M, _N), required=2, evaluate=moments.add_months, result=Type.MOMENT),
+    ),
+    "LAST_DAY": (Function(parameters=(_M,), evaluate=moments.last_day, result=Type.MOMENT),),
+    "NEXT_DAY": (
+        Function(parameters=(_M, _T), required=2, evaluate=moments.next_day, result=Type.MOMENT),
+    ),
+    "TO_CHAR": (
+        Function(parameters=(_T,), evaluate=_same, result=Type.TEXT),
+        Function(
+            parameters=(_N, _F),
+            evaluate=lambda value, writer=numbers.format_number: writer(value),
+            result=Type.TEXT,
+            model=lambda text, _: number_writer(text),
+        ),
+        Function(
+            parameters=(_M, _F),
+            required=2,
+            evaluate=_write,
+            result=Type.TEXT,
+            model=lambda text, _: date_writer(text),
+        ),
+    ),
+    "TO_NUMBER": (
+        Function(
+            parameters=(_T, _F),
+            evaluate=lambda text, reader=numbers.parse_number: reader(text),
+            result=Type.NUMBER,
+            model=lambda text, _: number_reader(text),
+        ),
+        Function(parameters=(_N,), evaluate=_same, result=Type.NUMBER),
+    ),
+    "TO_DATE": (
+        Function(
+            parameters=(_T, _F),
+            required=2,
+            evaluate=_read,
+            result=Type.MOMENT,
+            model=lambda text, now: date_reader(text, now, fractions=False),
+        ),
+    ),
+    "TO_TIMESTAMP": (
+        Function(
+            parameters=(_T, _F),
+            required=2,
+            evaluate=_read,
+            result=Type.MOMENT,
+            model=lambda text, now: date_reader(text, now, fractions=True),
+        ),
+    ),
+}
+
+
+def call(node: Node, name: str, operands: Sequence[Operand], now: Moment) -> Operand:
+    """Return the result of a function of the table. Raises `ConditionError`."""
+    function = _chosen(FUNCTIONS[name], operands)
+    if not function.required <= len(operands) <= len(function.parameters):
+        counts = sorted({function.required, len(function.parameters)})
+        raise ConditionError("", f"it takes {' to '.join(map(str, counts))} arguments here")
+    arguments = [
+        _argument(function, parameter, operand, now)
+        for parameter, operand in zip(function.parameters, operands, strict=False)
+    ]
+    result = function.result
+    if result is Type.TEXT and operands[0].type is Type.CLOB:
+        result = Type.CLOB
+    elif function.keeps_char and operands[0].type is Type.CHAR:
+        result = Type.CHAR
+    getters = [argument.evaluate for argument in arguments]
+    compute = function.evaluate
+
+    def evaluate(cells: Cells) -> Value:
+        values = [get(cells) for get in getters]
+        if any(value is None for value in values):
+            return None
+        try:
+            value = compute(*values)
+        except ConditionError as error:
+            raise named(name, error) from None
+        return None if value == "" else value
+
+    return derived(node, result, evaluate, *arguments)
+
+
+def _chosen(functions: Sequence[Function], operands: Sequence[Operand]) -> Function:
+    """Return the one that takes the type of the first argument."""
+    kind = operands[0].type if operands else Type.NULL
+    for function in functions:
+        if kind is Type.NULL or len(functions) == 1 or function.accepts(kind):
+            return function
+    raise ConditionError("", f"it is not understood for {kind}")
+
+
+def _argument(function: Function, parameter: Parameter, operand: Operand, now: Moment) -> Operand:
+    """Return the argument in the parameter's type. Raises `ConditionError`."""
+    if parameter is not Parameter.MODEL:
+        if operand.type in {Type.ZONED, Type.DOUBLE, Type.FLOAT, Type.OTHER}:
+            raise ConditionError("", f"it is not understood for {operand.type}")
+        if parameter is Parameter.MOMENT and operand.type in TEXTUAL:
+            raise ConditionError("", "it takes a date: use TO_DATE with a format")
+        is_clob = operand.type is Type.CLOB and parameter is Parameter.TEXT
+        return operand if is_clob else convert(operand, _TYPE[parameter])
+    text = operand.constant if operand.is_constant else None
+    if operand.type not in TEXTUAL or not isinstance(text, str) or function.model is None:
+        raise ConditionError("", "its format has to be text in quotes")
+    model = function.model(text, now)
+    # A model is no value of a row, but it passes through as one.
+    return Operand(node=operand.node, type=Type.OTHER, evaluate=lambda _: cast("Value", model))
+
+
+# -- functions to which nulls mean something -------------------------------------------------------
+
+
+def _first_of(node: Node, operands: Sequence[Operand], kind: Type) -> Operand:
+    """Return the first value that is not null."""
+    converted = [convert(operand, kind) for operand in operands]
+    getters = [operand.evaluate for operand in converted]
+
+    def evaluate(cells: Cells) -> Value:
+        return next((value for get in getters if (value := get(cells)) is not None), None)
+
+    return derived(node, kind, evaluate, *converted)
+
+
+def _nvl(node: Node, operands: Sequence[Operand]) -> Operand:
+    if len(operands) != 2:
+        raise ConditionError("", "it takes 2 arguments")
+    first = operands[0]
+    kind = first.type
+    if kind in NUMERIC and operands[1].type in NUMERIC:
+        kind = common_type(operands)
+    if kind is Type.CHAR:
+        kind = Type.TEXT
+    return _first_of(node, operands, operands[1].type if kind is Type.NULL else kind)
+
+
+def _coalesce(node: Node, operands: Sequence[Operand]) -> Operand:
+    if len(operands) < 2:
+        raise ConditionError("", "it takes 2 or more arguments")
+    return _first_of(node, operands, common_type(operands))
+
+
+def _extreme(sign: int) -> Callable[[Node, Sequence[Operand]], Operand]:
+    """Return GREATEST, if the sign is 1, or LEAST; the type of the first value decides."""
+
+    def extreme(node: Node, operands: Sequence[Operand]) -> Operand:
+        if not operands:
+            raise ConditionError("", "it takes 1 or more arguments")
+        kind = operands[0].type
+        if kind in NUMERIC:
+            kind = common_type([operand for operand in operands if operand.type in NUMERIC])
+        elif kind in TEXTUAL:
+            kind = Type.TEXT
+        converted = [convert(operand, kind) for operand in operands]
+        getters = [operand.evaluate for operand in converted]
+        compare = comparator(kind, kind)
+
+        def evaluate(cells: Cells) -> Value:
+            values = [get(cells) for get in getters]
+            if any(value is None for value in values):
+                return None
+            best = values[0]
+            for value in values[1:]:
+                best = value if compare(value, best) * sign > 0 else best
+            return best
+
+        return derived(node, kind, evaluate, *converted)
+
+    return extreme
+
+
+def _decode(node: Node, operands: Sequence[Operand]) -> Operand:
+    """DECODE: null is equal to null; the first value searched and the first result decide."""
+    if len(operands) < 3:
+        raise ConditionError("", "it takes 3 or more arguments")
+    subject, *rest = operands
+    default = rest.pop() if len(rest) % 2 else None
+    searches, results = rest[::2], rest[1::2]
+    searched = _decoded_type(searches[0], [subject, *searches])
+    kind = _decoded_type(results[0], [*results, *([default] if default else [])])
+    if results[0].type is Type.NULL:
+        kind = Type.TEXT
+    if searched is Type.NULL:
+        searched = subject.type
+    subject = convert(subject, searched)
+    pairs = [
+        (convert(search, searched), convert(result, kind))
+        for search, result in zip(searches, results, strict=True)
+    ]
+    otherwise = convert(default, kind) if default else None
+
+    def evaluate(cells: Cells) -> Value:
+        value = subject.evaluate(cells)
+        for search, result in pairs:
+            if search.evaluate(cells) == value:
+                return result.evaluate(cells)
+        return otherwise.evaluate(cells) if otherwise else None
+
+    parts = [subject, *(part for pair in pairs for part in pair)]
+    return derived(node, kind, evaluate, *parts, *([otherwise] if otherwise else []))
+
+
+def _decoded_type(first: Operand, operands: Sequence[Operand]) -> Type:
+    if first.type in NUMERIC:
+        return common_type([operand for operand in operands if operand.type in NUMERIC])
+    return Type.TEXT if first.type is Type.CHAR else first.type
+
+
+CHOICES: dict[str, Callable[[Node, Sequence[Operand]], Operand]] = {
+    "NVL": _nvl,
+    "COALESCE": _coalesce,
+    "GREATEST": _extreme(1),
+    "LEAST": _extreme(-1),
+    "DECODE": _decode,
+}
