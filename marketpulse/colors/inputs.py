@@ -1,4 +1,4 @@
-"""Open the input of a run: a path, several paths, a source, a data frame or an Arrow table."""
+"""Open the input of a run: a path, several paths, a source, a table or rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from marketpulse.colors.cell_kinds import NO_MAPPING, cell_kinds
 from marketpulse.colors.rankable import rankable
-from marketpulse.errors import DataError, UsageError
-from marketpulse.formats.encode import plain_field
+from marketpulse.colors.tables import as_reader
+from marketpulse.errors import UsageError
 from marketpulse.formats.nameless import named_columns, without_nameless
 from marketpulse.model import FileNotes, OnMalformedLine
 from marketpulse.sources import Source, open_files, open_source
@@ -49,12 +49,12 @@ def open_input(
     """
     if isinstance(data, str | Path):
         return _source_input(stack.enter_context(open_source(str(data))), table, where, mapping)
-    if isinstance(data, list | tuple):
+    if isinstance(data, list | tuple) and _are_paths(data):
         return _source_input(stack.enter_context(open_files(data)), table, where, mapping)
-    if hasattr(data, "scan"):
+    if hasattr(data, "scan") and hasattr(data, "find_table"):
         return _source_input(cast("Source", data), table, where, mapping)
     if where is not None:
-        raise UsageError("--where needs a file or a database", hint="filter the table yourself")
+        raise UsageError("--where needs a file or a database", hint="filter the table first")
     return _table_input(data)
 
 
@@ -67,6 +67,10 @@ def select_columns(color_input: ColorInput, names: Sequence[str]) -> ColorInput:
         return pa.RecordBatchReader.from_batches(schema, (batch.select(names) for batch in batches))
 
     return replace(color_input, schema=schema, read=read)
+
+
+def _are_paths(data: Sequence[object]) -> bool:
+    return bool(data) and all(isinstance(path, str | Path) for path in data)
 
 
 def _source_input(
@@ -94,14 +98,12 @@ def _source_input(
 
 
 def _table_input(data: object) -> ColorInput:
-    is_reader = isinstance(data, pa.RecordBatchReader)
-    reader: pa.RecordBatchReader = data if is_reader else _as_arrow(data).to_reader()
-    # Dictionaries, views and large strings become plain columns, which the engine compares.
-    schema = pa.schema([plain_field(field) for field in reader.schema])
-    if schema != reader.schema:
-        reader = reader.cast(schema)
-    name = "reader" if is_reader else type(data).__name__
-    nameless = len(schema) - len(named_columns(schema))
+    if isinstance(data, list | tuple):
+        name = "rows"
+    else:
+        name = "reader" if isinstance(data, pa.RecordBatchReader) else type(data).__name__
+    reader = as_reader(data)
+    nameless = len(reader.schema) - len(named_columns(reader.schema))
     if nameless:
         reader = without_nameless(name, reader)
     reader = rankable(reader, name)
@@ -111,19 +113,3 @@ def _table_input(data: object) -> ColorInput:
         read=lambda _on_malformed_line: reader,
         notes=FileNotes(nameless_columns=nameless),
     )
-
-
-def _as_arrow(data: object) -> pa.Table:
-    if isinstance(data, pa.Table):
-        return data
-    if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
-    try:
-        return pa.Table.from_pandas(data, preserve_index=False)
-    except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{type(data).__name__} is not a table of colors: {error}",
-            hint="give a path, a pandas data frame or an Arrow table; each column of a data frame "
-            "must hold values of one type",
-            check="MP-DAT-015",
-        ) from error

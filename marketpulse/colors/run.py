@@ -38,7 +38,7 @@ from marketpulse.colors.rejections import (
 )
 from marketpulse.errors import DataError, OutputError, UsageError
 from marketpulse.formats import FORMATS, XlsxOptions, open_writer, write_behind
-from marketpulse.formats.encode import untag
+from marketpulse.formats.encode import untag, with_pandas_types
 from marketpulse.version import __version__
 
 _MOST_REASONS = 1000  # in the summary
@@ -122,9 +122,10 @@ class ColorsRun:
 def run(data: object, options: RunOptions) -> ColorsRun:
     """Turn colors into parents and children per security, after the exclusion rules.
 
-    `data` is a path, a glob or a list of them, a pandas data frame, an Arrow table or reader, or a
-    source. Without `options.output` the results are tables of the returned run:
-    `run.processed.to_pandas()`.
+    `data` is a path, a glob or a list of them, a data frame of pandas or Polars, a DuckDB relation,
+    an Arrow table or reader, a list of dicts with one for each row, or a source. Without
+    `options.output` the results are Arrow tables of the returned run. `run.processed.to_pandas()`
+    keeps every digit: its integers are nullable.
 
     Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`; then nothing is written.
     It is a `DataError`, too, if rows were read and none of them can be used.
@@ -211,7 +212,8 @@ class _Run:
         for name in RUN_TABLES:
             reader = self._reader(name)
             table = pa.Table.from_batches(self._counted(name, reader), reader.schema)
-            tables[name] = untag(table)
+            table = untag(table)
+            tables[name] = table.cast(with_pandas_types(table.schema))
         return self._result(tables=tables)
 
     def in_files(self, folder: Path, formats: Sequence[str]) -> ColorsRun:

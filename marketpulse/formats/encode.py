@@ -14,6 +14,7 @@ kinds. Their Arrow column is text, and the field's metadata says what the text i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
@@ -116,6 +117,28 @@ def plain_field(field: pa.Field) -> pa.Field:
     if pa.types.is_string_view(data_type):
         data_type = pa.string()
     return pa.field(field.name, data_type)
+
+
+def with_pandas_types(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with a note for pandas: its integers are nullable.
+
+    Without it, `to_pandas` and `read_parquet` make floats of a column of integers with a null, and
+    an identifier above 2**53 loses its last digits.
+    """
+    columns = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": str(field.type),
+            "numpy_type": str(field.type).replace("uint", "UInt").replace("int", "Int"),
+            "metadata": None,
+        }
+        for field in schema
+        if pa.types.is_integer(field.type)
+    ]
+    # No versions: the same rows give the same bytes.
+    note = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "3"}
+    return schema.with_metadata({**(schema.metadata or {}), b"pandas": json.dumps(note).encode()})
 
 
 def untag(rows: Rows) -> Rows:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from marketpulse.errors import DataError
 from marketpulse.formats.base import Scan
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import plain_field, untag
+from marketpulse.formats.encode import plain_field, untag, with_pandas_types
 from marketpulse.model import OnMalformedLine
 
 _BATCH_ROWS = 50_000
@@ -140,7 +140,7 @@ class ParquetWriter:
     """Each batch becomes a row group. Text stays text, so no spelling is lost."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        stored = untag(schema.empty_table()).schema
+        stored = with_pandas_types(untag(schema.empty_table()).schema)
         self._file = pq.ParquetWriter(path, stored, compression="zstd")
 
     def write(self, batch: pa.RecordBatch) -> None:
