@@ -8,16 +8,20 @@ from marketpulse.version import __version__ as __version__
 
 __all__ = [
     "ColorsRun",
+    "Explanation",
     "Loaded",
     "MarketPulseError",
     "OracleDatabase",
     "RunOptions",
     "__version__",
+    "explain",
     "load",
     "run_colors",
 ]
 
 if TYPE_CHECKING:
+    from marketpulse.colors.explain import Explanation as Explanation
+    from marketpulse.colors.explain import explain_colors as explain
     from marketpulse.colors.options import RunOptions as RunOptions
     from marketpulse.colors.run import ColorsRun as ColorsRun
     from marketpulse.colors.run import run_colors as run_colors
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "ColorsRun": "marketpulse.colors.run",
+    "Explanation": "marketpulse.colors.explain",
+    "explain": "marketpulse.colors.explain",
     "RunOptions": "marketpulse.colors.options",
     "run_colors": "marketpulse.colors.run",
     "Loaded": "marketpulse.sources.bundle",
@@ -35,6 +41,7 @@ _MODULES = {
     "OracleDatabase": "marketpulse.sources.oracle",
     "load": "marketpulse.sources.bundle",
 }
+_OWN_NAMES = {"explain": "explain_colors"}  # in their modules
 
 
 def __getattr__(name: str) -> object:
@@ -43,4 +50,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - needed for the first use of a name only
 
-    return getattr(import_module(_MODULES[name]), name)
+    return getattr(import_module(_MODULES[name]), _OWN_NAMES.get(name, name))
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not: `dir` and completion show them."""
+    return sorted(__all__)

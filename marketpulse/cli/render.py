@@ -6,7 +6,7 @@ Results go to standard output. Notes and warnings go to `say`, which prints on s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,7 +17,7 @@ from marketpulse.model import Table
 if TYPE_CHECKING:
     from marketpulse.aws.parameters import ParametersReport
     from marketpulse.bundle import BundleTable
-    from marketpulse.colors.explain import Explanation
+    from marketpulse.colors.explain import ExplainedRow, Explanation
     from marketpulse.colors.funnel import Funnel
     from marketpulse.colors.rules import CheckedRules
     from marketpulse.colors.run import ColorsRun
@@ -111,10 +111,42 @@ def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
     if as_json:
         console.show_json(explanation.as_json())
         return
-    from marketpulse.colors.explain import format_explanation  # noqa: PLC0415 - loads the engine
-
     for line in format_explanation(explanation):
         console.show_text(line)
+
+
+def format_explanation(explanation: Explanation) -> Iterator[str]:
+    """The explanation as lines of text."""
+    order = ", ".join(explanation.hierarchy)
+    yield f"{explanation.cusip}: {len(explanation.rows)} rows, ranked by {order}"
+    for row in explanation.rows:
+        yield ""
+        number = "" if row.position is None else f" {row.position}."
+        cells = ", ".join(f"{name} {_quote(row.cells[name])}" for name in explanation.main_columns)
+        yield f"{number} {row.outcome}: {cells}".lstrip()
+        yield from (f"     {detail}" for detail in _explain_row(row))
+
+
+def _explain_row(row: ExplainedRow) -> Iterator[str]:
+    if row.reason:
+        yield row.reason
+    if row.rule:
+        yield row.rule
+    for result in row.conditions:
+        condition = f"{result.connector} {result.column} {result.operator} {result.asked}".rstrip()
+        yield f"{condition}: {'yes' if result.true else 'no'}, the cell is {_quote(result.cell)}"
+    if row.decided:
+        rival = "runner-up" if row.position == 2 else "behind the row above"
+        yield (
+            f"{rival}: decided by {row.decided.key}, {_quote(row.decided.here)} here, "
+            f"{_quote(row.decided.above)} above"
+        )
+    elif row.outcome == "child":
+        yield "equal to the row above in every cell"
+
+
+def _quote(cell: str | None) -> str:
+    return "nothing" if cell is None else repr(cell)
 
 
 def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import pyarrow as pa
 from sqlglot import exp
@@ -20,9 +20,10 @@ from marketpulse.colors.ranking import (
     tie_breaks,
 )
 from marketpulse.colors.rules import BoundRule, Operator, describe_operand
-from marketpulse.errors import NotFoundError
+from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.formats.encode import to_text
 
+_Keywords = ParamSpec("_Keywords")
 Cells = dict[str, str | None]  # the text of a row's cells, by the name of the column
 
 # The field names of these classes are the keys of `run-colors --explain --format json`.
@@ -79,47 +80,34 @@ class Explanation:
 
 
 def explain(data: object, cusip: str, options: RunOptions) -> Explanation:
-    """Explain every row of a security.
+    """Explain why each row of a security is the parent, a child, excluded or rejected.
 
-    Raises what `run_colors` raises, and `NotFoundError` if no row has the CUSIP.
+    `data` is what `run_colors` takes. Raises what `run_colors` raises, and `NotFoundError` if no
+    row has the CUSIP.
     """
+    if not isinstance(cusip, str):
+        raise UsageError(
+            f"the CUSIP is {type(cusip).__name__}, not text", hint="for instance '037833100'"
+        )
     with prepare(data, options) as prepared:
         prepared.engine.profile()
         return _explain(prepared, cusip.strip().upper())
 
 
-def format_explanation(explanation: Explanation) -> Iterator[str]:
-    """The explanation as lines of text."""
-    order = ", ".join(explanation.hierarchy)
-    yield f"{explanation.cusip}: {len(explanation.rows)} rows, ranked by {order}"
-    for row in explanation.rows:
-        yield ""
-        number = "" if row.position is None else f" {row.position}."
-        cells = ", ".join(f"{name} {_show(row.cells[name])}" for name in explanation.main_columns)
-        yield f"{number} {row.outcome}: {cells}".lstrip()
-        yield from (f"     {detail}" for detail in _details(row))
+def _with_keywords(
+    make_options: Callable[_Keywords, RunOptions],
+) -> Callable[Concatenate[object, str, _Keywords], Explanation]:
+    # As for run_colors: type checkers take the keywords from RunOptions.
+    def explain_colors(
+        data: object, cusip: str, /, *args: _Keywords.args, **keywords: _Keywords.kwargs
+    ) -> Explanation:
+        return explain(data, cusip, make_options(*args, **keywords))
+
+    explain_colors.__doc__ = f"{explain.__doc__}\n    The keywords are the fields of `RunOptions`."
+    return explain_colors
 
 
-def _details(row: ExplainedRow) -> Iterator[str]:
-    if row.reason:
-        yield row.reason
-    if row.rule:
-        yield row.rule
-    for result in row.conditions:
-        condition = f"{result.connector} {result.column} {result.operator} {result.asked}".rstrip()
-        yield f"{condition}: {'yes' if result.true else 'no'}, the cell is {_show(result.cell)}"
-    if row.decided:
-        rival = "runner-up" if row.position == 2 else "behind the row above"
-        yield (
-            f"{rival}: decided by {row.decided.key}, {_show(row.decided.here)} here, "
-            f"{_show(row.decided.above)} above"
-        )
-    elif row.outcome == "child":
-        yield "equal to the row above in every cell"
-
-
-def _show(cell: str | None) -> str:
-    return "nothing" if cell is None else repr(cell)
+explain_colors = _with_keywords(RunOptions)
 
 
 def _explain(prepared: PreparedRun, cusip: str) -> Explanation:

@@ -20,7 +20,13 @@ import numpy as np
 import pyarrow as pa
 
 from marketpulse.errors import DataError
-from marketpulse.formats.encode import LogicalType, logical_field, logical_type, plain_field, to_text
+from marketpulse.formats.encode import (
+    LogicalType,
+    logical_field,
+    logical_type,
+    plain_field,
+    to_text,
+)
 
 _PLAIN = {None, LogicalType.TEXT}
 _NULLS = {"NAType", "NaTType"}  # the types of pandas' own nulls

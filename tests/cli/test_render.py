@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from marketpulse.cli import render
+from marketpulse.colors.explain import ConditionResult, Decision, ExplainedRow, Explanation
 from marketpulse.doctor import Step
 from marketpulse.publish import PushedObject, Receipt
 from marketpulse.settings import SettingOrigin, SettingsReport
@@ -35,6 +36,53 @@ STEPS = (
         exit_code=4,
     ),
 )
+
+
+def test_an_explanation_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each row has its outcome, its main cells, and the key, rule or reason that decided."""
+    tie = Decision(key="MESSAGE_ID (the later message wins)", above="4", here="3")
+    condition = ConditionResult(
+        connector="where", column="NOTE", operator="equals", asked="talk", cell="TALK", true=True
+    )
+    empty = replace(condition, connector="or", operator="is_null", asked="", cell=None, true=False)
+    rows = (
+        ExplainedRow(outcome="parent", position=1, cells={"MESSAGE_ID": "4", "PX": None}),
+        ExplainedRow(
+            outcome="child", position=2, cells={"MESSAGE_ID": "3", "PX": "9"}, decided=tie
+        ),
+        ExplainedRow(outcome="child", position=3, cells={"MESSAGE_ID": "3", "PX": "9"}),
+        ExplainedRow(
+            outcome="excluded",
+            cells={"MESSAGE_ID": "5", "PX": "9"},
+            rule="rule 1 ('Talk')",
+            conditions=(condition, empty),
+        ),
+        ExplainedRow(outcome="rejected", cells={"MESSAGE_ID": "6", "PX": "n/a"}, reason="PX: bad"),
+    )
+    explanation = Explanation(
+        cusip="A", hierarchy=("rank", "date"), rows=rows, main_columns=("MESSAGE_ID", "PX")
+    )
+    render.show_explanation(explanation, as_json=False)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "A: 5 rows, ranked by rank, date",
+        "",
+        "1. parent: MESSAGE_ID '4', PX nothing",
+        "",
+        "2. child: MESSAGE_ID '3', PX '9'",
+        "     runner-up: decided by MESSAGE_ID (the later message wins), '3' here, '4' above",
+        "",
+        "3. child: MESSAGE_ID '3', PX '9'",
+        "     equal to the row above in every cell",
+        "",
+        "excluded: MESSAGE_ID '5', PX '9'",
+        "     rule 1 ('Talk')",
+        "     where NOTE equals talk: yes, the cell is 'TALK'",
+        "     or NOTE is_null: no, the cell is nothing",
+        "",
+        "rejected: MESSAGE_ID '6', PX 'n/a'",
+        "     PX: bad",
+    ]
 
 
 def test_a_receipt_counts_what_was_sent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,14 @@
 from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from format_files import TYPED, read, write
 
 from marketpulse.errors import DataError
+from marketpulse.formats import open_writer
 
 FAR = [*map(datetime.fromisoformat, ("2026-03-13T14:05", "9999-12-31")), None]
 
@@ -60,3 +62,15 @@ def test_int96_keeps_nanoseconds(tmp_path: Path) -> None:
     both = {"D": fine, "E": pa.array(FAR[1:], pa.timestamp("us"))}
     with pytest.raises(DataError, match="D: some timestamps have nanoseconds"):
         read(write_int96(tmp_path / "both.parquet", **both))
+
+
+def test_pandas_reads_integers_with_nulls_as_integers(tmp_path: Path) -> None:
+    """`pandas.read_parquet` keeps every digit of an identifier, although a cell is null."""
+    schema = pa.schema([("ID", pa.int64()), ("SMALL", pa.uint8()), ("TEXT", pa.string())])
+    path = tmp_path / "rows.parquet"
+    writer = open_writer("parquet", path, schema)
+    writer.write(pa.record_batch([[17679633591029711, None], [1, None], ["a", None]], schema))
+    writer.close()
+    frame = pd.read_parquet(path)
+    assert frame["ID"].tolist() == [17679633591029711, pd.NA]
+    assert list(map(str, frame.dtypes)) == ["Int64", "UInt8", "str"]
