@@ -136,18 +136,27 @@ class FileNotes:
     """What you should know about a file, beside its rows.
 
     `hidden_rows` are hidden in a spreadsheet, by a filter or by hand, and are read all the same.
-    `nameless_columns` have no name and hold nothing, so they are left out. `first_rows` are the
-    first rows below the header, each with its number in the file: one of them is the header if
-    the file begins with a title.
+    `nameless_columns` have no name and hold nothing, so they are left out.
+    `index_columns` are the numbers of rows that pandas has written beside them, left out, too.
+    `unused_folders` are folders such as `DATE=2026-03-13` of files with such a column. `first_rows`
+    are the first rows below the header, each with its number in the file: one of them is the header
+    if the file begins with a title.
     """
 
     hidden_rows: int = 0
     nameless_columns: int = 0
+    index_columns: int = 0
+    unused_folders: tuple[str, ...] = ()
     first_rows: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Return what is to be warned of, by its name in `run_summary.json`."""
-        counts = {"hidden_rows": self.hidden_rows, "nameless_columns": self.nameless_columns}
+        counts = {
+            "hidden_rows": self.hidden_rows,
+            "nameless_columns": self.nameless_columns,
+            "index_columns": self.index_columns,
+            "unused_folders": len(self.unused_folders),
+        }
         return {name: count for name, count in counts.items() if count}
 
     def remarks(self) -> list[str]:
@@ -161,6 +170,13 @@ class FileNotes:
                 "1 column without a name is" if count == 1 else f"{count} columns without names are"
             )
             remarks.append(f"{columns} left out, because no cell there holds anything")
+        if self.index_columns:
+            remarks.append("the index of pandas (__index_level_0__) is left out")
+        if self.unused_folders:
+            remarks.append(
+                f"the name of the folder {self.unused_folders[0]} is not used, because its files "
+                "have that column"
+            )
         return remarks
 
 

@@ -76,7 +76,8 @@ class ParallelMap(Protocol):
 class Bucket:
     """An S3 bucket. Threads may share it.
 
-    Credentials come from the same places as the AWS command line's. `timeout` limits each answer,
+    Credentials come from the same places as the AWS command line's, and so does a region that is
+    None. `timeout` limits each answer,
     in seconds. Every method raises `SettingsError` without usable credentials, and `AwsError` if
     the store refuses, fails or does not answer.
     """
@@ -85,7 +86,7 @@ class Bucket:
         self,
         name: str,
         *,
-        region: str,
+        region: str | None,
         endpoint_url: str | None = None,
         connections: int = 4,
         timeout: float | None = None,

@@ -36,7 +36,7 @@ _CHECKSUM_ERRORS = {
     "XAmzContentSHA256Mismatch",
 }
 _PERMISSIONS = (
-    "the credentials need s3:ListBucket, s3:GetObject and s3:PutObject there, "
+    "the credentials need s3:ListBucket and s3:GetObject there, and to push s3:PutObject, "
     "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and access to the KMS key"
 )
 
@@ -50,7 +50,7 @@ def supports_checksums(core: botocore.session.Session) -> bool:
 def create_client(
     core: botocore.session.Session,
     *,
-    region: str,
+    region: str | None,
     endpoint_url: str | None,
     connections: int,
     timeout: float,
@@ -160,7 +160,7 @@ def translate_errors(bucket: str, key: str, action: str, host: str) -> Iterator[
     except (botocore_errors.ConnectionError, botocore_errors.HTTPClientError) as error:
         raise AwsError(
             f"{message}: no answer from {host} ({type(error).__name__})",
-            hint="check the network, the proxy and the endpoint, then push again",
+            hint="check the network, the proxy and the endpoint, then try again",
             check="MP-AWS-003",
         ) from error
     except (
@@ -215,7 +215,7 @@ def _client_error(
     if status >= 500 or status == 429:
         return AwsError(
             f"{message}: the store is busy or failed ({code})",
-            hint="push again later; complete objects are not sent again",
+            hint="try again later; a push does not send complete objects again",
             check="MP-AWS-003",
         )
     return AwsError(

@@ -11,6 +11,7 @@ from marketpulse.cli.options import (
     Again,
     ColumnMapping,
     ExplainCusip,
+    FieldDelimiter,
     Hierarchy,
     InputNames,
     MaxRejected,
@@ -40,6 +41,7 @@ def run_colors(
     ctx: typer.Context,
     inputs: InputNames = None,
     source: SourceName = None,
+    delimiter: FieldDelimiter = None,
     table: TableName = None,
     where: WhereCondition = None,
     rules: RulesFiles = None,
@@ -64,7 +66,7 @@ def run_colors(
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=explain is None)
-    with session.open_source(inputs, source) as data:
+    with session.open_source(inputs, source, delimiter=delimiter) as data:
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
         from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
 
@@ -114,6 +116,7 @@ def rules_test(
     rules: RequiredRulesFiles,
     inputs: InputNames = None,
     source: SourceName = None,
+    delimiter: FieldDelimiter = None,
     table: TableName = None,
     mapping: ColumnMapping = None,
     again: Again = False,
@@ -121,7 +124,7 @@ def rules_test(
 ) -> None:
     """Show how many rows each rule matches, takes and leaves. Writes nothing."""
     session: Session = ctx.obj
-    with session.open_source(inputs, source) as data:
+    with session.open_source(inputs, source, delimiter=delimiter) as data:
         from marketpulse.colors.funnel import test_rules as test  # noqa: PLC0415 - loads the engine
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
 

@@ -16,6 +16,7 @@ from marketpulse.cli.options import (
     CopyFolder,
     DdlDialect,
     ExactCounts,
+    FieldDelimiter,
     IncludeSystem,
     JsonRows,
     ListFormat,
@@ -47,6 +48,7 @@ from marketpulse.errors import UsageError
 def list_tables(
     ctx: typer.Context,
     source: SourceName = None,
+    delimiter: FieldDelimiter = None,
     like: NamePattern = None,
     schema: SchemaName = None,
     system: IncludeSystem = False,
@@ -56,7 +58,7 @@ def list_tables(
 ) -> None:
     """List the tables of the database or of another source, with row counts and comments."""
     session: Session = ctx.obj
-    with session.open_source(source=source, system=system) as data:
+    with session.open_source(source=source, delimiter=delimiter, system=system) as data:
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         listing = extraction.list_tables(data, like, schema=schema, exact=exact)
@@ -74,6 +76,7 @@ def schema(
     ctx: typer.Context,
     tables: TableNames = None,
     source: SourceName = None,
+    delimiter: FieldDelimiter = None,
     output: CopyFolder = None,
     models: ModelsFile = None,
     ddl: DdlDialect = None,
@@ -83,7 +86,7 @@ def schema(
     if ddl and result_format is OutputFormat.JSON:
         raise UsageError("--ddl prints SQL, not JSON", hint="leave out --ddl or --format")
     session: Session = ctx.obj
-    with session.open_source(source=source) as data:
+    with session.open_source(source=source, delimiter=delimiter) as data:
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         schemas = extraction.describe(data, tables or ())
@@ -103,6 +106,7 @@ def sample(
     ctx: typer.Context,
     tables: TableNames = None,
     source: SourceName = None,
+    delimiter: FieldDelimiter = None,
     limit: RowLimit = 1000,
     all_rows: AllRows = False,
     where: WhereCondition = None,
@@ -124,7 +128,7 @@ def sample(
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
-    with session.open_source(source=source, max_lob=max_lob) as data:
+    with session.open_source(source=source, delimiter=delimiter, max_lob=max_lob) as data:
         from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
         from marketpulse.colors.cell_kinds import cell_kinds  # noqa: PLC0415 - loads Arrow
 

@@ -82,7 +82,7 @@ SourceName = Annotated[
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help="Where to read rows: oracle, demo, a file, a folder or a glob "
+        help="Where to read rows: oracle, demo, a file, a folder, a glob or s3:// "
         "(default: MARKETPULSE_SOURCE, then oracle).",
     ),
 ]
@@ -132,7 +132,18 @@ CopyFolder = Annotated[
 ]
 InputNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="INPUT", help="Files, folders or globs, read as one table; or demo."),
+    typer.Argument(
+        metavar="INPUT",
+        help="Files, folders, globs or s3:// addresses, read as one table; - or demo.",
+    ),
+]
+FieldDelimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHAR",
+        help="What separates the fields of CSV input: ';', tab, '|' (default: a comma).",
+    ),
 ]
 TableNames = Annotated[
     list[str] | None,

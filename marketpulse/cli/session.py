@@ -14,7 +14,7 @@ from marketpulse.errors import SettingsError, UsageError
 if TYPE_CHECKING:
     from marketpulse.model import Progress
     from marketpulse.settings import OracleSettings, Settings, SettingsReport
-    from marketpulse.sources import Source
+    from marketpulse.sources import FileOptions, Source
 
 
 @dataclass(kw_only=True)
@@ -87,6 +87,7 @@ class Session:
         *,
         max_lob: int | None = None,
         system: bool = False,
+        delimiter: str | None = None,
     ) -> Source:
         """Open the INPUT arguments, else `--source`, else the source of the settings.
 
@@ -96,19 +97,34 @@ class Session:
         from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
 
         option = source or self.source
+        name = option or ("" if inputs else self.settings().source)
+        files = self._file_options(inputs or [name], delimiter)
         if inputs:
             if option:
                 raise UsageError(
                     "INPUT and --source both name the input", hint="leave out one of them"
                 )
-            return open_inputs(inputs)
-        name = option or self.settings().source
+            return open_inputs(inputs, files)
         if name != "oracle":
-            return open_source(name)
+            return open_source(name, files=files)
         try:
             oracle = self.oracle_settings()
         except SettingsError as error:
             if not option:  # perhaps the user did not mean a database
                 error.hint += "; or name a file, a folder or 'demo' with --source"
             raise
-        return open_source(name, oracle=oracle, max_lob=max_lob, system=system)
+        return open_source(name, oracle=oracle, max_lob=max_lob, system=system, files=files)
+
+    def _file_options(self, names: Sequence[str], delimiter: str | None) -> FileOptions:
+        """How files are read; the settings of AWS are loaded only for addresses in S3."""
+        from marketpulse.formats import parse_delimiter  # noqa: PLC0415 - not for --help
+        from marketpulse.sources import FileOptions  # noqa: PLC0415 - not for --help
+
+        if delimiter is not None:
+            delimiter = parse_delimiter(delimiter)
+        if not any(name.startswith("s3://") for name in names):
+            return FileOptions(delimiter=delimiter)
+        settings = self.settings()
+        return FileOptions(
+            delimiter=delimiter, region=settings.aws_region, timeout=settings.deadline
+        )

@@ -11,12 +11,19 @@ from typing import cast
 import pyarrow as pa
 
 from marketpulse.colors.cell_kinds import NO_MAPPING, cell_kinds
+from marketpulse.colors.options import RunOptions
 from marketpulse.colors.rankable import rankable
 from marketpulse.colors.tables import as_reader
 from marketpulse.errors import UsageError
-from marketpulse.formats.nameless import named_columns, without_nameless
+from marketpulse.formats import parse_delimiter
+from marketpulse.formats.nameless import (
+    count_index_columns,
+    named_columns,
+    without_index,
+    without_nameless,
+)
 from marketpulse.model import FileNotes, OnMalformedLine
-from marketpulse.sources import Source, open_files, open_source
+from marketpulse.sources import FileOptions, Source, open_files, open_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +41,7 @@ class ColorInput:
 def open_input(
     data: object,
     stack: ExitStack,
-    *,
-    table: str | None = None,
-    where: str | None = None,
+    options: RunOptions,
     mapping: Mapping[str, str] = NO_MAPPING,
 ) -> ColorInput:
     """Open an input; `stack` closes it. No row is read yet.
@@ -44,16 +49,22 @@ def open_input(
     `where` compares the text cells of files as ranking does; `mapping` leads from roles to
     columns.
 
-    Raises `NotFoundError` for a path that does not exist, `UsageError` for a `where` without a
-    source, and `DataError` if the data is not a table.
+    Raises `NotFoundError` for a path that does not exist, `UsageError` for a `where` or a
+    `delimiter` without a source, and `DataError` if the data is not a table.
     """
+    delimiter = None if options.delimiter is None else parse_delimiter(options.delimiter)
+    files = FileOptions(delimiter=delimiter)
     if isinstance(data, str | Path):
-        return _source_input(stack.enter_context(open_source(str(data))), table, where, mapping)
+        source = stack.enter_context(open_source(str(data), files=files))
+        return _source_input(source, options.table, options.where, mapping)
     if isinstance(data, list | tuple) and _are_paths(data):
-        return _source_input(stack.enter_context(open_files(data)), table, where, mapping)
+        source = stack.enter_context(open_files(data, files))
+        return _source_input(source, options.table, options.where, mapping)
+    if delimiter is not None:
+        raise UsageError("--delimiter needs a CSV file", hint="leave out --delimiter")
     if hasattr(data, "scan") and hasattr(data, "find_table"):
-        return _source_input(cast("Source", data), table, where, mapping)
-    if where is not None:
+        return _source_input(cast("Source", data), options.table, options.where, mapping)
+    if options.where is not None:
         raise UsageError("--where needs a file or a database", hint="filter the table first")
     return _table_input(data)
 
@@ -106,10 +117,12 @@ def _table_input(data: object) -> ColorInput:
     nameless = len(reader.schema) - len(named_columns(reader.schema))
     if nameless:
         reader = without_nameless(name, reader)
+    if index_columns := count_index_columns(reader.schema):
+        reader = without_index(reader)
     reader = rankable(reader, name)
     return ColorInput(
         name=name,
         schema=reader.schema,
         read=lambda _on_malformed_line: reader,
-        notes=FileNotes(nameless_columns=nameless),
+        notes=FileNotes(nameless_columns=nameless, index_columns=index_columns),
     )

@@ -27,6 +27,7 @@ class RunOptions:
 
     table            the table to read, if the source has several
     where            a condition in SQL: only rows for which it is true are read
+    delimiter        what separates the fields of CSV: `;` or `tab` for example; None is a comma
     rules            exclusion rules: a path, a `RuleBook`, the document that such a file holds, or
                      a list of these, which apply in their order
     hierarchy        the order of rank, date and price
@@ -46,6 +47,7 @@ class RunOptions:
 
     table: str | None = None
     where: str | None = None
+    delimiter: str | None = None
     rules: Rules | Sequence[Rules] | None = None
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()

@@ -63,9 +63,7 @@ def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
     book = rule_book(options.rules)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
-        color_input = open_input(
-            data, stack, table=options.table, where=options.where, mapping=mapping
-        )
+        color_input = open_input(data, stack, options, mapping)
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
         columns = resolve_columns(color_input.schema, mapping, color_input.notes.first_rows)

@@ -37,6 +37,7 @@ __all__ = [
     "WriterOptions",
     "XlsxOptions",
     "open_writer",
+    "parse_delimiter",
     "parse_formats",
     "prepare_scan",
     "read_back",
@@ -44,7 +45,12 @@ __all__ = [
 ]
 
 FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
-BY_SUFFIX = {f".{name}": name for name in FORMATS} | {".jsonl": "ndjson", ".xlsm": "xlsx"}
+BY_SUFFIX = {f".{name}": name for name in FORMATS} | {
+    ".jsonl": "ndjson",
+    ".tsv": "csv",
+    ".xlsm": "xlsx",
+}
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
 
 
 def parse_formats(names: Iterable[str]) -> tuple[str, ...]:
@@ -59,6 +65,22 @@ def parse_formats(names: Iterable[str]) -> tuple[str, ...]:
             hint=f"the formats are {', '.join(FORMATS)}",
         )
     return formats
+
+
+def parse_delimiter(text: str) -> str:
+    """Return the character that `--delimiter` names. Raises `UsageError`."""
+    delimiter = _DELIMITERS.get(text.strip().lower(), text)
+    # What fields consist of, or quotes them, cannot separate them.
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in "\"'.+-_\r\n\0":
+        raise UsageError(
+            f"--delimiter: {text!r} cannot separate fields",
+            hint="for example --delimiter ';' or --delimiter tab",
+        )
+    if not delimiter.isascii():
+        raise UsageError(
+            f"--delimiter: {text!r} is not a character of ASCII", hint="for example --delimiter ';'"
+        )
+    return delimiter
 
 
 def open_writer(
@@ -118,27 +140,30 @@ def read_back(
     raise ValueError(f"{path}: this format cannot be read back")
 
 
-def prepare_scan(path: Path, workspace: Path) -> Scan:
+def prepare_scan(path: Path, workspace: Path, *, delimiter: str | None = None) -> Scan:
     """Check a file once; return a function that starts to read its rows, as often as it is called.
 
     The check finds wrong encodings, a missing header and duplicate columns before any row is read.
     Formats that have to be decoded as a whole put the result into the folder `workspace`.
-    Columns without a name are left out.
+    Columns without a name are left out. `delimiter` separates the fields of CSV; None is what the
+    file or its suffix says, or a comma.
 
     Raises `DataError` if the file is not what its name says. Reading raises it, too, if a column
     without a name holds anything.
     """
     from marketpulse.formats.nameless import drop_nameless  # noqa: PLC0415 - loads pyarrow
 
-    return drop_nameless(path, _prepare_scan(path, workspace))
+    return drop_nameless(path, _prepare_scan(path, workspace, delimiter))
 
 
-def _prepare_scan(path: Path, workspace: Path) -> Scan:
+def _prepare_scan(path: Path, workspace: Path, delimiter: str | None) -> Scan:
     match BY_SUFFIX[path.suffix.lower()]:
         case "csv":
             from marketpulse.formats import csv  # noqa: PLC0415 - loads numpy, pyarrow
 
-            return csv.prepare_scan(path)
+            if delimiter is None and path.suffix.lower() == ".tsv":
+                delimiter = "\t"
+            return csv.prepare_scan(path, delimiter)
         case "parquet":
             from marketpulse.formats import parquet  # noqa: PLC0415 - loads pyarrow
 

@@ -35,8 +35,9 @@ from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedL
 _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
 _CHUNK = 1 << 24  # bytes in which quotes are looked for at once
-_FIELD_BOUNDARY = np.isin(np.arange(256), list(b",\r\n"))  # bytes before and after a field
-_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"  # the first bytes
+_BOM = "\ufeff"
+# The first line with which Excel names the delimiter: `sep=;`, with quotes in files of some tools.
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n]|\t)"?[\r\n]*', re.IGNORECASE)
 _NAME = pa.field("name", pa.string())
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
@@ -46,7 +47,8 @@ class _Layout:
     """What the beginning of a file shows."""
 
     header: tuple[str, ...]
-    blank_lines: int  # before the header
+    blank_lines: int  # before the header, the line `sep=;` included
+    delimiter: str
     has_rows: bool
     first_rows: tuple[tuple[int, tuple[str, ...]], ...]
 
@@ -60,9 +62,12 @@ class _InvalidRow(Protocol):
     text: str
 
 
-def prepare_scan(path: Path) -> Scan:
-    """Check the header; return the function that reads the rows, every cell as text."""
-    layout = _read_layout(path)
+def prepare_scan(path: Path, delimiter: str | None = None) -> Scan:
+    """Check the header; return the function that reads the rows, every cell as text.
+
+    Without a delimiter the file may name it in a first line `sep=;`; otherwise it is a comma.
+    """
+    layout = _read_layout(path, delimiter)
     schema = pa.schema([(name, pa.string()) for name in layout.header])
 
     def scan(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
@@ -78,7 +83,7 @@ def _read_batches(
     # Two columns of a file may share a name, which Arrow refuses. It gets numbers instead.
     names = [str(index) for index in range(len(layout.header))]
     with ThreadPoolExecutor(1) as executor:
-        quotes = executor.submit(_check_quotes, path)
+        quotes = executor.submit(_check_quotes, path, layout.delimiter)
         try:
             reader = pa.csv.open_csv(
                 path,
@@ -90,6 +95,7 @@ def _read_batches(
                     block_size=_LONGEST_RECORD,
                 ),
                 pa.csv.ParseOptions(
+                    delimiter=layout.delimiter,
                     newlines_in_values=True,
                     invalid_row_handler=_report_to(on_malformed_line, layout.blank_lines),
                 ),
@@ -168,20 +174,24 @@ def _read_written(path: Path, header: list[str], *, excel: bool) -> Iterator[pa.
         ) from error
 
 
-def _read_layout(path: Path) -> _Layout:
+def _read_layout(path: Path, delimiter: str | None) -> _Layout:
     with path.open("rb") as file:
         _refuse_other_formats(path, file.read(4))
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+    with path.open(encoding="utf-8", newline="") as lines:
         try:
-            return _parse_layout(path, lines)
+            return _parse_layout(path, lines, delimiter)
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
 
 
-def _parse_layout(path: Path, lines: Iterator[str]) -> _Layout:
+def _parse_layout(path: Path, file: Iterator[str], delimiter: str | None) -> _Layout:
+    # Programs that add a byte order mark to a file which has one double it.
+    lines = chain((next(file, "").lstrip(_BOM),), file)
     blank_lines = 0
-    for head in lines:
-        if head.strip():
+    for number, head in enumerate(lines):
+        if number == 0 and (separator := _SEPARATOR_LINE.fullmatch(head)):
+            delimiter = delimiter or separator[1]
+        elif head.strip():
             break
         blank_lines += 1
     else:
@@ -191,19 +201,17 @@ def _parse_layout(path: Path, lines: Iterator[str]) -> _Layout:
             check="MP-DAT-002",
         )
 
+    delimiter = delimiter or ","
     csv.field_size_limit(_LONGEST_RECORD)
     try:
-        reader = csv.reader(chain((head,), lines), strict=True)
+        reader = csv.reader(chain((head,), lines), strict=True, delimiter=delimiter)
         header = tuple(next(reader))
     except csv.Error as error:
         raise _broken_quote(path, blank_lines + 1, error) from None
-    if len(header) == 1 and (separator := next((mark for mark in ";\t|" if mark in head), None)):
-        raise DataError(
-            f"{path}: the columns are separated by {separator!r}, not by commas",
-            hint="save it as comma-separated CSV in UTF-8",
-            check="MP-DAT-004",
-        )
-    records = csv.reader(lines)
+    others = (mark for mark in ",;\t|" if mark in head and mark != delimiter)
+    if len(header) == 1 and (separator_found := next(others, None)):
+        raise _other_delimiter(path, separator_found, delimiter)
+    records = csv.reader(lines, delimiter=delimiter)
     first_rows = []
     line = blank_lines + reader.line_num
     # A record that cannot be parsed is an error when the rows are read.
@@ -212,17 +220,28 @@ def _parse_layout(path: Path, lines: Iterator[str]) -> _Layout:
             first_rows.append((line + 1, tuple(cells)))
             line = blank_lines + reader.line_num + records.line_num
     has_rows = records.line_num > 0
-    return _Layout(header, blank_lines, has_rows, tuple(first_rows))
+    return _Layout(header, blank_lines, delimiter, has_rows, tuple(first_rows))
 
 
-def _check_quotes(path: Path) -> None:
+def _other_delimiter(path: Path, found: str, expected: str) -> DataError:
+    names = {",": "comma", "\t": "tab"}
+    argument = names.get(found, f"'{found}'")
+    expected_name = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(expected, repr(expected))
+    return DataError(
+        f"{path}: the columns are separated by {found!r}, not by {expected_name}",
+        hint=f"read it with --delimiter {argument}",
+        check="MP-DAT-004",
+    )
+
+
+def _check_quotes(path: Path, delimiter: str) -> None:
     """Raise `DataError` with the line of the first broken quote."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if not _quotes_pair_up(data):
-            _read_strictly(path, data)
+        if not _quotes_pair_up(data, delimiter):
+            _read_strictly(path, data, delimiter)
 
 
-def _quotes_pair_up(data: mmap.mmap) -> bool:
+def _quotes_pair_up(data: mmap.mmap, delimiter: str) -> bool:
     """Whether every quote opens a field, closes it, or is one half of a doubled quote inside.
 
     In a correct file the quotes alternate, counted from 0:
@@ -234,6 +253,7 @@ def _quotes_pair_up(data: mmap.mmap) -> bool:
     False does not mean that a quote is broken: plain fields may hold quotes, too. Then the strict
     reader decides, which takes far longer.
     """
+    is_boundary = np.isin(np.arange(256), list(f"{delimiter}\r\n".encode()))
     text = np.frombuffer(data, np.uint8)
     try:
         starts = range(0, len(text), _CHUNK)
@@ -246,14 +266,14 @@ def _quotes_pair_up(data: mmap.mmap) -> bool:
         even, odd = positions[::2], positions[1::2]
         odd_is_doubled = np.append(even[1:], -1) == odd + 1
         even_is_doubled = np.roll(odd_is_doubled, 1)
-        opens = _FIELD_BOUNDARY[text[np.maximum(even - 1, 0)]] | (even == 0)
-        closes = _FIELD_BOUNDARY[text[np.minimum(odd + 1, len(text) - 1)]] | (odd == len(text) - 1)
+        opens = is_boundary[text[np.maximum(even - 1, 0)]] | (even == 0)
+        closes = is_boundary[text[np.minimum(odd + 1, len(text) - 1)]] | (odd == len(text) - 1)
         return bool(np.all(opens | even_is_doubled) and np.all(closes | odd_is_doubled))
     finally:
         del text  # the map cannot be closed while an array refers to it
 
 
-def _read_strictly(path: Path, data: mmap.mmap) -> None:
+def _read_strictly(path: Path, data: mmap.mmap, delimiter: str) -> None:
     """Find the broken quote, if there is one, with Python's strict reader.
 
     The reader sees only lines with a quote. Others cannot break one: inside a quoted field they
@@ -268,7 +288,10 @@ def _read_strictly(path: Path, data: mmap.mmap) -> None:
         while quote >= 0:
             line = data.rfind(b"\n", 0, quote) + 1
             end = data.find(b"\n", quote) + 1 or len(data)
-            text = data[line:end].removeprefix(codecs.BOM_UTF8).decode("latin-1")
+            content = data[line:end]
+            while content.startswith(codecs.BOM_UTF8):
+                content = content.removeprefix(codecs.BOM_UTF8)
+            text = content.decode("latin-1")
             line = end - len(text)
             for part in io.StringIO(text, newline="") if "\r" in text else (text,):
                 record_start = line if record_start is None else record_start
@@ -277,7 +300,7 @@ def _read_strictly(path: Path, data: mmap.mmap) -> None:
             quote = data.find(b'"', end)
 
     try:
-        for _ in csv.reader(lines_with_quotes(), strict=True):
+        for _ in csv.reader(lines_with_quotes(), strict=True, delimiter=delimiter):
             record_start = None
     except csv.Error as error:
         line = len(re.findall(rb"\r\n?|\n", data[: record_start or 0])) + 1
@@ -299,18 +322,21 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
             hint="save it as CSV in UTF-8",
             check="MP-DAT-005",
         )
-    for magic, actual_format in (
-        (b"PK\3\4", "an XLSX file or a zip"),
-        (b"PAR1", "a Parquet file"),
-        (_OLD_WORKBOOK, "an old .xls workbook"),
+    suffix_hint = "give the file the suffix of its format"
+    for magic, actual_format, hint in (
+        (b"PK\3\4", "an XLSX file or a zip", suffix_hint),
+        (b"PAR1", "a Parquet file", suffix_hint),
+        (
+            b"\xd0\xcf\x11\xe0",
+            "an old .xls workbook",
+            "open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
+        ),
+        (b"\x1f\x8b", "a compressed file", "decompress it, or end its name in .csv.gz"),
+        (b"\x28\xb5\x2f\xfd", "a compressed file", "decompress it, or end its name in .csv.zst"),
     ):
-        if start == magic:
+        if start.startswith(magic):
             raise DataError(
-                f"{path}: this is {actual_format}, not CSV",
-                hint="give the file the suffix of its format"
-                if start != _OLD_WORKBOOK
-                else "open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
-                check="MP-DAT-006",
+                f"{path}: this is {actual_format}, not CSV", hint=hint, check="MP-DAT-006"
             )
 
 

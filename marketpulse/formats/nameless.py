@@ -1,7 +1,11 @@
-"""Columns without a name: left out if they hold nothing, an error if they hold something."""
+"""Columns without a name: left out if they hold nothing, an error if they hold something.
+
+The numbers of rows that pandas writes beside the columns are left out, too.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +17,34 @@ from marketpulse.errors import DataError
 from marketpulse.formats.base import Scan
 from marketpulse.formats.encode import to_text
 from marketpulse.model import OnMalformedLine
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index without a name
+
+
+def drop_index(scan: Scan) -> Scan:
+    """Leave out the index of pandas."""
+    count = count_index_columns(scan(lambda _: None).schema)
+    if not count:
+        return scan
+
+    def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+        return without_index(scan(on_malformed_line))
+
+    return Scan(read, replace(scan.notes, index_columns=count))
+
+
+def count_index_columns(schema: pa.Schema) -> int:
+    """Return how many columns are the index of pandas."""
+    return sum(_PANDAS_INDEX.fullmatch(name) is not None for name in schema.names)
+
+
+def without_index(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """Return the rows without the index of pandas."""
+    names = rows.schema.names
+    places = [place for place, name in enumerate(names) if not _PANDAS_INDEX.fullmatch(name)]
+    schema = pa.schema([rows.schema.field(place) for place in places])
+    batches = (pa.record_batch([batch.column(place) for place in places], schema) for batch in rows)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def drop_nameless(path: Path, scan: Scan) -> Scan:

@@ -14,6 +14,7 @@ from marketpulse.errors import DataError
 from marketpulse.formats.base import Scan
 from marketpulse.formats.decode import decode_batches
 from marketpulse.formats.encode import plain_field, untag, with_pandas_types
+from marketpulse.formats.nameless import drop_index
 from marketpulse.model import OnMalformedLine
 
 _BATCH_ROWS = 50_000
@@ -30,7 +31,7 @@ def prepare_scan(path: Path) -> Scan:
     def scan(_: OnMalformedLine) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(schema, _read_batches(path, schema, unit))
 
-    return Scan(scan)
+    return drop_index(Scan(scan))
 
 
 def read_back(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

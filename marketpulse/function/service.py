@@ -23,7 +23,7 @@ from marketpulse.function.database import Database
 from marketpulse.function.published import PublishedRuns
 from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
 from marketpulse.settings import Settings, load_settings
-from marketpulse.sources import Source, open_source
+from marketpulse.sources import FileOptions, Source, open_source
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +126,9 @@ class Service:
         if self.settings.source == "oracle":
             with self._database.connect() as source:
                 return job(source)
-        with open_source(self.settings.source) as source:
+        settings = self.settings
+        files = FileOptions(region=settings.aws_region, timeout=settings.deadline)
+        with open_source(settings.source, files=files) as source:
             return job(source)
 
     def _default_table(self) -> str | None:

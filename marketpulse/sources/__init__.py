@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
-from marketpulse.sources.base import Source, unknown_name_error
+from marketpulse.errors import UsageError
+from marketpulse.sources.base import FileOptions, Source, unknown_name_error
 
 if TYPE_CHECKING:
     from marketpulse.settings import OracleSettings
     from marketpulse.sources.bundle import BundleSource
 
 __all__ = [
+    "FileOptions",
     "Source",
     "open_bundle",
     "open_files",
@@ -33,14 +35,22 @@ def open_source(
     oracle: OracleSettings | None = None,
     max_lob: int | None = None,
     system: bool = False,
+    files: FileOptions | None = None,
 ) -> Source:
     """Open a source: `oracle`, `demo`, or the path of a bundle, a file, a glob or a folder.
+
+    A file may also be `-` for standard input, a pipe, or an address such as `s3://bucket/day.csv`
+    or `s3://bucket/prefix/`. `files` says how files are read.
 
     `rows` is the number of colors in the demo. The others are for `oracle`: None means the settings
     of the environment, `max_lob` cuts long text after this many characters, `system` lists Oracle's
     own schemas. Raises `NotFoundError` if there is no such file, `DataError` if its format is
-    wrong, and what `OracleDatabase` raises.
+    wrong, `AwsError` if S3 fails, and what `OracleDatabase` raises.
     """
+    if _is_files(name):
+        return open_files([name], files)
+    if files and files.delimiter:
+        raise UsageError(f"--delimiter: {name} is not CSV", hint="leave out --delimiter")
     if name == "demo":
         from marketpulse.sources.demo import DemoSource  # noqa: PLC0415 - DuckDB takes 0.1 s
 
@@ -49,15 +59,26 @@ def open_source(
         from marketpulse.sources.oracle import OracleDatabase, OracleSource  # noqa: PLC0415 - the driver takes 0.2 s
 
         return OracleSource(OracleDatabase(oracle), max_lob=max_lob, system=system)
-    path = Path(name)
-    if path.suffix.lower() == ".zip" or _is_bundle(path):
-        return open_bundle(path)
-    return open_files([name])
+    return open_bundle(Path(name))
 
 
-def open_inputs(names: Sequence[str]) -> Source:
+def open_inputs(names: Sequence[str], files: FileOptions | None = None) -> Source:
     """Open one name as `open_source` does, several as one table of files."""
-    return open_source(names[0]) if len(names) == 1 else open_files(names)
+    return open_source(names[0], files=files) if len(names) == 1 else open_files(names, files)
+
+
+def _is_files(name: str) -> bool:
+    """Return whether a name stands for files, not for a database or a bundle."""
+    if name in {"demo", "oracle"}:
+        return False
+    if name.startswith("s3://"):
+        return True
+    path = Path(name)
+    if path.suffix.lower() == ".zip" and path.is_file():
+        from marketpulse.sources.containers import is_packed_file  # noqa: PLC0415 - loads pyarrow
+
+        return is_packed_file(path)
+    return path.suffix.lower() != ".zip" and not _is_bundle(path)
 
 
 def open_bundle(path: Path) -> BundleSource:
@@ -80,8 +101,8 @@ def _is_bundle(path: Path) -> bool:
     )
 
 
-def open_files(names: Sequence[str | Path]) -> Source:
-    """Open files, globs and folders as one table."""
+def open_files(names: Sequence[str | Path], options: FileOptions | None = None) -> Source:
+    """Open files, globs, folders, streams and objects in S3 as one table."""
     from marketpulse.sources.files import FilesSource  # noqa: PLC0415 - DuckDB takes 0.1 s
 
-    return FilesSource([str(name) for name in names])
+    return FilesSource([str(name) for name in names], options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -19,6 +20,23 @@ from marketpulse.names import capitals
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """How files are found and read.
+
+    delimiter      the character between the fields of CSV; None is what the file itself says in a
+                   first line `sep=;`, or a comma
+    region         the AWS region of objects in S3; None is what boto3 finds
+    endpoint_url   the address of an S3-compatible store other than AWS
+    timeout        seconds for each answer of the store
+    """
+
+    delimiter: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    timeout: float | None = None
 
 
 class Source(Protocol):

@@ -1,4 +1,8 @@
-"""The source of files: CSV, NDJSON, JSON, Parquet and XLSX files, read as one table."""
+"""The source of files: CSV, NDJSON, JSON, Parquet and XLSX files, read as one table.
+
+Compressed files, streams and objects in S3 become plain files first, see `containers`. Folders such
+as `DATE=2026-03-13/` give their files a column: Hive, Spark and many warehouses write rows so.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,15 @@ import glob
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 import pyarrow as pa
 
-from marketpulse.errors import DataError, NotFoundError
+from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
 from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
@@ -27,37 +32,54 @@ from marketpulse.model import (
     Table,
     TableSchema,
 )
-from marketpulse.sources.base import Source, unknown_name_error
+from marketpulse.sources import containers
+from marketpulse.sources.base import FileOptions, Source, unknown_name_error
 from marketpulse.sources.conditions import column_cells
 from marketpulse.sources.selection import Selection, now, with_columns
 
 _TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
-# Spreadsheets that no library here reads with what their cells are.
-_OTHER_SPREADSHEETS = {".xls", ".xlsb", ".xlt", ".ods", ".fods", ".numbers"}
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """A file with rows.
+
+    label        the file as the user knows it
+    path         the plain file with its content: the same, or a temporary copy
+    partitions   the columns that its folders stand for: name and value
+    """
+
+    label: str
+    path: Path
+    partitions: dict[str, str | None]
 
 
 class FilesSource(Source):
     """One table of the rows of all files, in the order of the names, globs and folders."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], options: FileOptions | None = None) -> None:
         self._name = " ".join(names)
         self._now = now()  # a run reads the rows twice, and SYSDATE selects the same ones
-        self._paths = [path for name in names for path in _expand(name)]
         self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
         try:
-            self._scans = [_open(path, Path(self._workspace.name)) for path in self._paths]
-            self._schema = _common_schema(self._paths, self._scans)
+            folder = Path(self._workspace.name)
+            options = options or FileOptions()
+            self._files = [file for name in names for file in _find(name, folder, options)]
+            _check_delimiter(self._files, options)
+            self._scans = [_open(file, folder, options) for file in self._files]
+            self._schema = _common_schema([file.label for file in self._files], self._scans)
         except BaseException:
             self._workspace.cleanup()
             raise
 
     def info(self) -> SourceInfo:
-        files = {f"file {number}": str(path) for number, path in enumerate(self._paths, 1)}
+        files = {f"file {number}": file.label for number, file in enumerate(self._files, 1)}
         return SourceInfo("files", self._name, files)
 
     def tables(self) -> Sequence[Table]:
-        name = self._paths[0].stem if len(self._paths) == 1 else self._name
-        return [Table(name, "file" if len(self._paths) == 1 else "files")]
+        name = self._files[0].path.stem if len(self._files) == 1 else self._name
+        return [Table(name, "file" if len(self._files) == 1 else "files")]
 
     def describe(self, table: str) -> TableSchema:
         self.find_listed_table(table)
@@ -94,6 +116,10 @@ class FilesSource(Source):
         return FileNotes(
             hidden_rows=sum(note.hidden_rows for note in notes),
             nameless_columns=sum(note.nameless_columns for note in notes),
+            index_columns=max(note.index_columns for note in notes),
+            unused_folders=tuple(
+                dict.fromkeys(folder for note in notes for folder in note.unused_folders)
+            ),
             first_rows=notes[0].first_rows,
         )
 
@@ -103,17 +129,17 @@ class FilesSource(Source):
 
     def _batches(self, on_malformed_line: OnMalformedLine | None) -> Iterator[pa.RecordBatch]:
         rows = 0
-        for path, scan in zip(self._paths, self._scans, strict=True):
+        for file, scan in zip(self._files, self._scans, strict=True):
             # Arrow would swallow an exception in the callback: collect the lines, then raise.
             unhandled: list[MalformedLine] = []
             handler = (
                 unhandled.append if on_malformed_line is None else _shift(on_malformed_line, rows)
             )
-            for batch in _read(path, scan, handler):
-                _raise_malformed(path, unhandled)
+            for batch in _read(file, scan, handler):
+                _raise_malformed(file, unhandled)
                 rows += len(batch)
                 yield _conform(batch, self._schema)
-            _raise_malformed(path, unhandled)
+            _raise_malformed(file, unhandled)
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +153,43 @@ class FilesSource(Source):
         self._workspace.cleanup()
 
 
+def _find(name: str, workspace: Path, options: FileOptions) -> Iterator[InputFile]:
+    """Yield the files that a name stands for, copied to the workspace if they are not plain."""
+    folder = Path(tempfile.mkdtemp(dir=workspace))
+    if name.startswith(containers.S3):
+        for label, key, copy in containers.download(name, folder, options):
+            path = containers.unpack(copy, label, copy.parent)
+            yield InputFile(label=label, path=path, partitions=_partitions(key.split("/")[:-1]))
+    elif containers.is_stream(name):
+        label = "standard input" if name == containers.STANDARD_INPUT else name
+        with _translate_errors(label):
+            copy = containers.read_stream(name, folder)
+            yield InputFile(label=label, path=containers.unpack(copy, label, folder), partitions={})
+    else:
+        for number, path in enumerate(_expand(name)):
+            with _translate_errors(str(path)):
+                unpacked = containers.unpack(path, str(path), folder / str(number))
+            parents = path.absolute().parts[:-1]
+            yield InputFile(label=str(path), path=unpacked, partitions=_partitions(parents))
+
+
+def _partitions(folders: Sequence[str]) -> dict[str, str | None]:
+    """Return the columns that the innermost of these folders stand for: `NAME=value`."""
+    partitions: dict[str, str | None] = {}
+    for folder in reversed(folders):
+        name, equals, value = folder.partition("=")
+        if not (name and equals):
+            break
+        is_null = value in {"", _NULL_PARTITION}
+        partitions = {unquote(name): None if is_null else unquote(value), **partitions}
+    return partitions
+
+
+def _check_delimiter(files: Sequence[InputFile], options: FileOptions) -> None:
+    if options.delimiter and all(BY_SUFFIX[file.path.suffix.lower()] != "csv" for file in files):
+        raise UsageError("--delimiter: the input is not CSV", hint="leave out --delimiter")
+
+
 def _expand(name: str) -> list[Path]:
     """Return the files that a name, a glob or a folder stands for, in the order of their names."""
     path = Path(name)
@@ -135,7 +198,8 @@ def _expand(name: str) -> list[Path]:
     if path.is_file():
         paths = [path]
     elif path.is_dir():
-        paths = sorted(file for file in path.iterdir() if _has_rows(file) and _is_data(file))
+        paths = sorted(file for file in _walk(path) if _has_rows(file) and _is_data(file))
+        containers.refuse_twins(map(str, paths))
         if not paths:
             raise NotFoundError(
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
@@ -143,6 +207,7 @@ def _expand(name: str) -> list[Path]:
     else:
         matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
         paths = sorted(file for file in matches if _has_rows(file))
+        containers.refuse_twins(map(str, paths))
         if not paths:
             hint = _suggest_files(path)
             if name.isidentifier():
@@ -150,19 +215,17 @@ def _expand(name: str) -> list[Path]:
                 hint += f"{separator}to read a table of a database, use --table {name}"
             raise NotFoundError(f"{name}: no such file", hint=hint, check="MP-SRC-001")
     for file in paths:
-        if file.suffix.lower() in _OTHER_SPREADSHEETS:
-            raise NotFoundError(
-                f"{file}: spreadsheets in the format {file.suffix.lower()} cannot be read",
-                hint="open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
-                check="MP-SRC-003",
-            )
-        if not _is_known(file):
-            raise NotFoundError(
-                f"{file}: the name ends in none of {', '.join(BY_SUFFIX)}",
-                hint="rename the file so that its name ends in its format",
-                check="MP-SRC-003",
-            )
+        containers.require_known(file.name, str(file))
     return paths
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, and those in its folders such as `DATE=2026-03-13/`."""
+    for path in folder.iterdir():
+        if path.is_dir() and "=" in path.name[1:]:
+            yield from _walk(path)
+        else:
+            yield path
 
 
 def _has_rows(path: Path) -> bool:
@@ -170,13 +233,9 @@ def _has_rows(path: Path) -> bool:
     return path.is_file() and not path.name.startswith((".", "~$"))
 
 
-def _is_known(path: Path) -> bool:
-    return path.suffix.lower() in BY_SUFFIX
-
-
 def _is_data(path: Path) -> bool:
     """Return whether a folder's file holds rows, also in a format that cannot be read."""
-    return _is_known(path) or path.suffix.lower() in _OTHER_SPREADSHEETS
+    return containers.is_known(path.name) or path.suffix.lower() in containers.OTHER_SPREADSHEETS
 
 
 def _suggest_files(path: Path) -> str:
@@ -187,44 +246,74 @@ def _suggest_files(path: Path) -> str:
     return unknown_name_error("file", path.name, names).hint
 
 
-def _open(path: Path, workspace: Path) -> Scan:
-    with _translate_errors(path):
-        return prepare_scan(path, workspace)
+def _open(file: InputFile, workspace: Path, options: FileOptions) -> Scan:
+    with _translate_errors(file.label, file.path):
+        scan = prepare_scan(file.path, workspace, delimiter=options.delimiter)
+    return _with_partitions(scan, file.partitions) if file.partitions else scan
 
 
-def _read(path: Path, scan: Scan, on_malformed_line: OnMalformedLine) -> Iterator[pa.RecordBatch]:
-    with _translate_errors(path):
+def _with_partitions(scan: Scan, partitions: dict[str, str | None]) -> Scan:
+    """Return the scan with a text column for each partition that is not a column already."""
+    schema = scan(_ignore).schema
+    present = set(map(_fold, schema.names))
+    added = {name: value for name, value in partitions.items() if _fold(name) not in present}
+    unused = (f"{name}={value}" for name, value in partitions.items() if name not in added)
+    notes = replace(scan.notes, unused_folders=tuple(unused))
+    schema = pa.schema([*schema, *(pa.field(name, pa.string()) for name in added)])
+
+    def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in scan(on_malformed_line):
+                values = (
+                    pa.repeat(pa.scalar(value, pa.string()), len(batch)) for value in added.values()
+                )
+                yield pa.record_batch([*batch.columns, *values], schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    return Scan(read, notes)
+
+
+def _read(
+    file: InputFile, scan: Scan, on_malformed_line: OnMalformedLine
+) -> Iterator[pa.RecordBatch]:
+    with _translate_errors(file.label, file.path):
         yield from scan(on_malformed_line)
 
 
 @contextmanager
-def _translate_errors(path: Path) -> Iterator[None]:
-    """Turn errors of opening and reading this file into `NotFoundError`."""
+def _translate_errors(label: str, path: Path | None = None) -> Iterator[None]:
+    """Turn errors of opening and reading a file into `NotFoundError`; name it as the user does."""
     try:
         yield
+    except MarketPulseError as error:
+        if path is not None:  # perhaps a temporary copy
+            error.message = error.message.replace(str(path), label)
+            error.args = (error.message,)
+        raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise  # reading needs no space: this is about our temporary files
         raise NotFoundError(
-            f"{path}: cannot be read: {error.strerror or error}",
+            f"{label}: cannot be read: {error.strerror or error}",
             hint="check the file's permissions, and close other programs that use it",
             check="MP-SRC-004",
         ) from error
 
 
-def _common_schema(paths: Sequence[Path], scans: Sequence[Scan]) -> pa.Schema:
+def _common_schema(labels: Sequence[str], scans: Sequence[Scan]) -> pa.Schema:
     """Return the columns of all files, in the order of the first; text if the types differ.
 
     Raises `DataError` if two columns have one name, or the files have different columns.
     """
     schemas = [scan(_ignore).schema for scan in scans]
     expected = {_fold(name) for name in schemas[0].names}
-    for path, schema in zip(paths, schemas, strict=True):
+    for label, schema in zip(labels, schemas, strict=True):
         names: dict[str, str] = {}
         for name in schema.names:
             if _fold(name) in names:
                 raise DataError(
-                    f"{path}: two columns of one name: {names[_fold(name)]!r} and {name!r}",
+                    f"{label}: two columns of one name: {names[_fold(name)]!r} and {name!r}",
                     hint="names are compared without case and outer blanks; rename one",
                     check="MP-DAT-008",
                 )
@@ -232,7 +321,7 @@ def _common_schema(paths: Sequence[Path], scans: Sequence[Scan]) -> pa.Schema:
         if names.keys() != expected:
             different = ", ".join(repr(name) for name in sorted(names.keys() ^ expected))
             raise DataError(
-                f"{path}: its columns differ from those of {paths[0]}: {different}",
+                f"{label}: its columns differ from those of {labels[0]}: {different}",
                 hint="process files with different columns one by one",
                 check="MP-DAT-011",
             )
@@ -292,11 +381,11 @@ def _shift(on_malformed_line: OnMalformedLine, rows: int) -> OnMalformedLine:
     return shifted
 
 
-def _raise_malformed(path: Path, malformed_lines: Sequence[MalformedLine]) -> None:
+def _raise_malformed(file: InputFile, malformed_lines: Sequence[MalformedLine]) -> None:
     """Raise `DataError` for the first of the lines, if there is one."""
     for line in malformed_lines:
         raise DataError(
-            f"{path}: after {line.after} rows: {line.reason}: {line.text[:80]!r}",
+            f"{file.label}: after {line.after} rows: {line.reason}: {line.text[:80]!r}",
             hint="correct the line; or use `run-colors`, which rejects such lines and goes on",
             check="MP-DAT-012",
         )

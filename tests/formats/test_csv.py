@@ -227,3 +227,12 @@ def test_cells_of_csv_stay_exact_text(tmp_path: Path) -> None:
     )
     file = read(write_text(tmp_path / "input.csv", f'A,B\n{text},x\n"",y\n'))
     assert file.column("A") == [*cells, None, None]
+
+
+@pytest.mark.parametrize("marks", [1, 2, 3])
+@pytest.mark.parametrize("start", ["", "\n", "sep=,\r\n", '"sep=,"\n'])
+def test_byte_order_marks(tmp_path: Path, marks: int, start: str) -> None:
+    """Byte order marks, also doubled ones, and a first line `sep=` belong to no column."""
+    path = tmp_path / "marked.csv"
+    path.write_text("\ufeff" * marks + f'{start}"A",B\n"1","x,y"\n', encoding="utf-8")
+    assert read(path).table.to_pydict() == {"A": ["1"], "B": ["x,y"]}

@@ -88,3 +88,22 @@ def test_the_row_that_looks_like_the_header(
 ) -> None:
     """It has more cells than the first row, and all are different texts."""
     assert likely_header(1, rows) == number
+
+
+def test_index_of_pandas(tmp_path: Path) -> None:
+    """The numbers of rows that pandas writes are no column; an index with a name is one."""
+    frame = pd.DataFrame(
+        {"MESSAGE_ID": [1, 2, 9], "CUSIP": ["037833100"] * 3, "DATE": "2026-03-13", "PX": 99.5},
+    )
+    frame["RANK"] = [2, 1, 3]
+    plain = run_colors(pa.Table.from_pandas(frame, preserve_index=False))
+    frame.to_parquet(tmp_path / "day.parquet", index=True)
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "day.parquet").names
+    table = pa.Table.from_pandas(frame, preserve_index=True)
+    for data in (tmp_path / "day.parquet", table):
+        run = run_colors(data)
+        assert run.run_id == plain.run_id
+        assert run.warnings["index_columns"] == 1
+        assert run.remarks == ("the index of pandas (__index_level_0__) is left out",)
+    frame.set_index("MESSAGE_ID").to_parquet(tmp_path / "named.parquet")
+    assert run_colors(tmp_path / "named.parquet").counts.parents == 1

@@ -1,0 +1,273 @@
+"""Inputs that are not plain files: compressed, in a zip, a stream, or objects in S3.
+
+Each becomes a plain file in a temporary folder, with a suffix that says its format, so the readers
+of formats need to know files alone and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import shutil
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
+from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
+from marketpulse.formats import BY_SUFFIX
+from marketpulse.sources.base import FileOptions
+
+if TYPE_CHECKING:
+    from marketpulse.aws.bucket import Bucket
+
+STANDARD_INPUT = "-"
+S3 = "s3://"
+ZIP = ".zip"
+# Spreadsheets that no library here reads with what their cells are.
+OTHER_SPREADSHEETS = {".xls", ".xlsb", ".xlt", ".ods", ".fods", ".numbers"}
+_CHUNK = 1 << 20  # bytes
+_STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+_S3_ADDRESS = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/(.*))?", re.DOTALL)
+
+
+def _open_zstd(path: Path) -> BufferedIOBase:
+    stream: BufferedIOBase = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+    return stream
+
+
+# By suffix: what opens a compressed file, and reads it decompressed.
+_OPENERS: dict[str, Callable[[Path], BufferedIOBase]] = {
+    ".gz": gzip.GzipFile,
+    ".zst": _open_zstd,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name without the suffix of its compression, if it has one."""
+    suffix = _suffix(name)
+    return name[: -len(suffix)] if suffix in _OPENERS else name
+
+
+def format_suffix(name: str) -> str:
+    """Return the suffix that says a file's format, in lower case: `.csv` of day.csv.gz."""
+    return _suffix(plain_name(name))
+
+
+def is_known(name: str) -> bool:
+    """Return whether the name of this file says that it holds rows."""
+    return format_suffix(name) in BY_SUFFIX
+
+
+def require_known(name: str, label: str) -> None:
+    """Raise `NotFoundError` for a file that no format's suffix ends, and that is no zip."""
+    if _suffix(name) in OTHER_SPREADSHEETS:
+        raise NotFoundError(
+            f"{label}: spreadsheets in the format {_suffix(name)} cannot be read",
+            hint="open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
+            check="MP-SRC-003",
+        )
+    if not is_known(name) and _suffix(name) != ZIP:
+        raise NotFoundError(
+            f"{label}: the name ends in none of {', '.join(BY_SUFFIX)}",
+            hint="rename the file so that its name ends in its format; a compressed one then "
+            "in .gz or .zst",
+            check="MP-SRC-003",
+        )
+
+
+def refuse_twins(names: Iterable[str]) -> None:
+    """Refuse day.csv beside day.csv.gz: rows would count twice."""
+    seen: dict[str, str] = {}
+    for name in names:
+        twin = seen.setdefault(plain_name(name), name)
+        if twin != name:
+            raise UsageError(
+                f"{twin} and {name} look like the same rows twice",
+                hint="name the one that you need, or move the other away",
+            )
+
+
+def is_stream(name: str) -> bool:
+    """Return whether this is standard input, a pipe, or another file that can be read once."""
+    if name == STANDARD_INPUT or name.startswith(_STREAMS):
+        return True
+    path = Path(name)
+    return path.is_fifo() or path.is_char_device()
+
+
+def read_stream(name: str, folder: Path) -> Path:
+    """Store a stream in the folder, to its end. Without a suffix it is CSV."""
+    suffix = format_suffix(name) if is_known(name) else ".csv"
+    path = folder / f"stdin{suffix}"
+    with path.open("wb") as file:
+        if name in {STANDARD_INPUT, "/dev/stdin"}:
+            shutil.copyfileobj(sys.stdin.buffer, file, _CHUNK)
+        else:
+            with Path(name).open("rb") as stream:
+                shutil.copyfileobj(stream, file, _CHUNK)
+    return path
+
+
+def unpack(path: Path, label: str, folder: Path) -> Path:
+    """Return the plain file in a compressed file or a zip, stored in the folder.
+
+    A file that is plain already stays where it is. Raises `DataError` if it is damaged, or a zip
+    does not hold exactly one file with rows.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {ZIP, *_OPENERS}:
+        return path
+    folder.mkdir(exist_ok=True)
+    if suffix == ZIP:
+        return _unzip(path, label, folder)
+    unpacked = folder / plain_name(path.name)
+    with _damage_is_bad_data(label), _OPENERS[suffix](path) as source, unpacked.open("wb") as file:
+        shutil.copyfileobj(source, file, _CHUNK)
+    return unpacked
+
+
+def is_packed_file(path: Path) -> bool:
+    """Return whether a zip holds a file with rows, and is not a bundle."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [Path(name).name for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return False
+    is_bundle = any(name in {MANIFEST, TABLE_LIST} or is_schema_file(name) for name in names)
+    return not is_bundle and any(map(is_known, names))
+
+
+def _unzip(path: Path, label: str, folder: Path) -> Path:
+    with _damage_is_bad_data(label), zipfile.ZipFile(path) as archive:
+        members = [
+            member
+            for member in archive.infolist()
+            # Apple's programs add a hidden twin of each file.
+            if not Path(member.filename).name.startswith(".") and is_known(member.filename)
+        ]
+        if len(members) != 1:
+            names = ", ".join(member.filename for member in members[:5]) or "none"
+            raise DataError(
+                f"{label}: a zip as input holds one file with rows, this one holds "
+                f"{len(members)}: {names}",
+                hint="unpack it, and name the files that you need",
+                check="MP-DAT-023",
+            )
+        packed = folder / Path(members[0].filename).name
+        with archive.open(members[0]) as source, packed.open("wb") as file:
+            shutil.copyfileobj(source, file, _CHUNK)
+    return unpack(packed, label, folder)
+
+
+@contextmanager
+def _damage_is_bad_data(label: str) -> Iterator[None]:
+    try:
+        yield
+    except (
+        EOFError,
+        NotImplementedError,  # a zip with a method that Python lacks
+        RuntimeError,  # a zip with a password
+        gzip.BadGzipFile,
+        lzma.LZMAError,
+        pa.ArrowException,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise _damaged(label, error) from error
+    except OSError as error:
+        if error.errno:  # the system failed
+            raise
+        raise _damaged(label, error) from error
+
+
+def _damaged(label: str, error: Exception) -> DataError:
+    return DataError(
+        f"{label}: the compressed file is damaged, cut short or locked: {error}",
+        hint="fetch it again, or unpack it and use the plain file",
+        check="MP-DAT-006",
+    )
+
+
+def download(name: str, folder: Path, options: FileOptions) -> Iterator[tuple[str, str, Path]]:
+    """Yield the address, the key and the local copy of each object that an S3 address names.
+
+    An address that ends with a slash names the objects below it: those right there, and those in
+    folders such as `DATE=2026-03-13/`. Raises `NotFoundError`, `AwsError` or `SettingsError`.
+    """
+    from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
+
+    bucket_name, key = _parse_address(name)
+    with Bucket(
+        bucket_name,
+        region=options.region,
+        endpoint_url=options.endpoint_url,
+        timeout=options.timeout,
+    ) as bucket:
+        is_prefix = not key or key.endswith("/")
+        for number, object_key in enumerate(_keys_below(bucket, name, key) if is_prefix else [key]):
+            address = f"{S3}{bucket_name}/{object_key}"
+            require_known(object_key, address)
+            copy = folder / str(number) / Path(object_key).name
+            copy.parent.mkdir()
+            _download(bucket, object_key, address, copy)
+            yield address, object_key, copy
+
+
+def _parse_address(name: str) -> tuple[str, str]:
+    match = _S3_ADDRESS.fullmatch(name)
+    if match is None:
+        # Somebody may have written a password into the address.
+        shown = "" if "@" in name else f"{name}: "
+        raise UsageError(
+            f"{shown}not an S3 address", hint="for example s3://bucket/prefix/ or s3://bucket/key"
+        )
+    return match[1], match[2] or ""
+
+
+def _keys_below(bucket: Bucket, name: str, prefix: str) -> list[str]:
+    keys = []
+    for key in bucket.list_keys(prefix):
+        *folders, file = key.removeprefix(prefix).split("/")
+        if all("=" in folder for folder in folders) and is_known(file) and file[:1] != ".":
+            keys.append(key)
+    if not keys:
+        raise NotFoundError(
+            f"{name}: no object there ends in {', '.join(BY_SUFFIX)}",
+            hint="check the bucket and the prefix; a single object has no slash at its end",
+            check="MP-SRC-002",
+        )
+    refuse_twins(keys)
+    return keys
+
+
+def _download(bucket: Bucket, key: str, address: str, path: Path) -> None:
+    with path.open("wb") as file:
+        remote = bucket.download(key, into=file)
+    if remote is None:
+        raise NotFoundError(
+            f"{address}: there is no such object",
+            hint="check the key, capitals too; for all objects below a prefix, end it with a slash",
+            check="MP-SRC-001",
+        )
+    if remote.metadata_sha256 and not remote.intact:
+        raise AwsError(
+            f"{address}: the content is not what was uploaded: its SHA-256 differs",
+            hint="upload the file again",
+            check="MP-AWS-008",
+        )
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
