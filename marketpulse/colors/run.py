@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Concatenate, ParamSpec
+from typing import ParamSpec, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,6 +44,7 @@ from marketpulse.version import __version__
 
 _MOST_REASONS = 1000  # in the summary
 _Keywords = ParamSpec("_Keywords")
+_DATA = inspect.Parameter("data", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="object")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,16 +149,27 @@ def run(data: object, options: RunOptions) -> ColorsRun:
         return job.in_files(Path(options.output), formats)
 
 
+class _RunColors(Protocol[_Keywords]):
+    def __call__(
+        self, data: object, *args: _Keywords.args, **keywords: _Keywords.kwargs
+    ) -> ColorsRun: ...
+
+
 def _with_keywords(
     make_options: Callable[_Keywords, RunOptions],
-) -> Callable[Concatenate[object, _Keywords], ColorsRun]:
+) -> _RunColors[_Keywords]:
     # The fields of RunOptions are spelled once: type checkers take the keywords from there.
-    def run_colors(
-        data: object, /, *args: _Keywords.args, **keywords: _Keywords.kwargs
-    ) -> ColorsRun:
+    def run_colors(data: object, *args: _Keywords.args, **keywords: _Keywords.kwargs) -> ColorsRun:
         return run(data, make_options(*args, **keywords))
 
     run_colors.__doc__ = f"{run.__doc__}\n    The keywords are the fields of `RunOptions`."
+    # `pickle` finds a function by this name: a pool of processes ranks several days at once.
+    run_colors.__qualname__ = run_colors.__name__
+    # `help` and notebooks show the keywords from here.
+    keywords = inspect.signature(make_options).parameters.values()
+    run_colors.__signature__ = inspect.signature(run).replace(  # type: ignore[attr-defined]  # read by inspect alone
+        parameters=[_DATA, *keywords]
+    )
     return run_colors
 
 

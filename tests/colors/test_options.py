@@ -1,6 +1,8 @@
 """RunOptions: one object for all callers, and the keywords of `run_colors`."""
 
-from dataclasses import FrozenInstanceError, replace
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -75,3 +77,11 @@ def test_invalid_options_are_refused() -> None:
         RunOptions(formats=["doc"]).output_formats()
     with pytest.raises(UsageError):
         RunOptions(max_rejected="few").rejection_limit()
+
+
+def test_the_input_has_a_name_and_keywords_are_shown() -> None:
+    """`data` is a keyword, too; `help` shows the options; a process pool can call `run_colors`."""
+    assert run_colors(data=three_colors()).counts.read == 3
+    names = ["data", *(field.name for field in fields(RunOptions))]
+    assert [*signature(run_colors).parameters] == names
+    assert pickle.loads(pickle.dumps(run_colors)) is run_colors
