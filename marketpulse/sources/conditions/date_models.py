@@ -78,6 +78,7 @@ _NAMES: dict[str, tuple[Callable[[_Parts], str], bool]] = {
     "AM": (lambda at: "PM" if at.hour >= 12 else "AM", False),
     "PM": (lambda at: "PM" if at.hour >= 12 else "AM", False),
 }
+ELEMENTS = (*_NUMBERS, *_NAMES, "FF", "FM")  # what is understood
 _MERIDIANS = {"A.M.", "P.M.", "AM", "PM"}
 _FRACTION = re.compile(r"FF[1-9]?")
 # Recognized, so that DDD is not read as DD and D; each is refused by its name.
