@@ -10,6 +10,7 @@ from marketpulse.cli import render
 from marketpulse.cli.options import (
     Again,
     ColumnMapping,
+    CompareRules,
     ExplainCusip,
     FieldDelimiter,
     Hierarchy,
@@ -33,6 +34,8 @@ from marketpulse.cli.options import (
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.session import Session
+
+_MOST_ROWS = 20  # of a comparison in a table
 
 rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -115,6 +118,7 @@ def rules_test(
     ctx: typer.Context,
     rules: RequiredRulesFiles,
     inputs: InputNames = None,
+    compare: CompareRules = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
     table: TableName = None,
@@ -124,11 +128,12 @@ def rules_test(
 ) -> None:
     """Show how many rows each rule matches, takes and leaves. Writes nothing."""
     session: Session = ctx.obj
+    as_json = result_format is OutputFormat.JSON
     with session.open_source(inputs, source, delimiter=delimiter) as data:
-        from marketpulse.colors.funnel import test_rules as test  # noqa: PLC0415 - loads the engine
+        from marketpulse.colors.funnel import try_rules  # noqa: PLC0415 - loads the engine
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
         options = RunOptions(rules=rules, table=table, mapping=mapping or (), again=again)
-        funnel = test(data, options)
-    as_json = result_format is OutputFormat.JSON
+        # A table for people shows the first rows, and how many there are.
+        funnel = try_rules(data, options, compare or None, None if as_json else _MOST_ROWS)
     render.show_funnel(funnel, as_json=as_json, say=session.say)

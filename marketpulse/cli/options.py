@@ -202,6 +202,15 @@ RequiredRulesFiles = Annotated[
         help="Exclusion rules, JSON or TOML. Can be repeated.",
     ),
 ]
+CompareRules = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--compare",
+        metavar="OTHER",
+        readable=False,
+        help="List the rows that these rules treat differently. Can be repeated.",
+    ),
+]
 RulesFileArguments = Annotated[
     list[Path],
     typer.Argument(metavar="FILE...", readable=False, help="Exclusion rules, JSON or TOML."),

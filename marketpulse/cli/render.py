@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from marketpulse.aws.parameters import ParametersReport
     from marketpulse.bundle import BundleTable
     from marketpulse.colors.explain import ExplainedRow, Explanation
-    from marketpulse.colors.funnel import Funnel
+    from marketpulse.colors.funnel import Comparison, Funnel
     from marketpulse.colors.rules import CheckedRules
     from marketpulse.colors.run import ColorsRun
     from marketpulse.doctor import Step
@@ -180,8 +180,27 @@ def show_funnel(funnel: Funnel, *, as_json: bool, say: Say) -> None:
         for stage in funnel.stages
     ]
     console.show_table(("rule", "matches", "takes", "left"), rows)
+    if funnel.comparison:
+        _show_comparison(funnel.comparison)
     for warning in funnel.warnings:
         say(f"warning: {warning}")
+
+
+def _show_comparison(comparison: Comparison) -> None:
+    here, there = comparison.rules, comparison.other_rules
+    console.show_text(f"\n{comparison.differing} rows have another fate with {there}")
+    if not comparison.differing:
+        return
+    changes = [(change.rows, change.fate, change.other_fate) for change in comparison.changes]
+    console.show_table(("rows", f"with {here}", f"with {there}"), changes)
+    console.show_text("")
+    names = comparison.main_columns
+    rows = [
+        (*(row.cells[name] for name in names), row.fate, row.other_fate) for row in comparison.rows
+    ]
+    console.show_table((*names, f"with {here}", f"with {there}"), rows)
+    if hidden := comparison.differing - len(rows):
+        console.show_text(f"and {hidden} more rows; --format json has all")
 
 
 # -- extraction ------------------------------------------------------------------------------------

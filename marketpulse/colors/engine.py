@@ -56,10 +56,12 @@ class Engine:
         columns: Columns,
         rules: Sequence[BoundRule],
         hierarchy: Sequence[str],
+        other_rules: Sequence[BoundRule] = (),
     ) -> None:
         self._arrivals = arrivals
         self._columns = columns
         self._rules = tuple(rules)
+        self._other_rules = tuple(other_rules)  # only to compare with
         self._hierarchy = tuple(hierarchy)
         self._rejections = 0  # rows that are not malformed lines and yet cannot be used
         self._warnings = {"cusip": 0, "rank": 0}
@@ -207,7 +209,8 @@ class Engine:
 
     def _compared_columns(self) -> set[InputColumn]:
         """The columns whose values are compared in all rows; any other only breaks ties."""
-        in_rules = {condition.column for rule in self._rules for condition in rule.conditions}
+        rules = self._rules + self._other_rules
+        in_rules = {condition.column for rule in rules for condition in rule.conditions}
         return in_rules | {self._columns.role(role) for role in (*NEVER_MISSING, *KEYS.values())}
 
     def _note_rejections(self, suspected: AbstractSet[InputColumn]) -> None:

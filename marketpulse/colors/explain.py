@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 import pyarrow as pa
 from sqlglot import exp
 
-from marketpulse.colors.columns import KEYS
+from marketpulse.colors.columns import KEYS, Columns
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
 from marketpulse.colors.ranking import (
@@ -121,7 +121,7 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
             check="MP-SRC-006",
         )
     labels = [column.label for column in columns.all]
-    texts = _texts(table, [column.field for column in columns.all])
+    texts = cell_texts(table, [column.field for column in columns.all])
     verdicts = table.select(table.column_names[len(labels) :]).to_pylist()
     rows: list[ExplainedRow] = []
     above: Cells = {}
@@ -140,12 +140,11 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
             )
         rows.append(explained)
         above = row
-    main = [columns.find(name) for name in ("MESSAGE_ID", *KEYS.values(), "SOURCE", "BIAS")]
     return Explanation(
         cusip=cusip,
         hierarchy=prepared.hierarchy,
         rows=tuple(rows),
-        main_columns=tuple(column.label for column in main if column),
+        main_columns=main_columns(columns),
     )
 
 
@@ -229,7 +228,14 @@ def _decision(
     return None
 
 
-def _texts(table: pa.Table, fields: Sequence[pa.Field]) -> list[list[str | None]]:
+def main_columns(columns: Columns) -> tuple[str, ...]:
+    """The columns by which a person recognizes a color, as far as the input has them."""
+    main = [columns.find(name) for name in ("MESSAGE_ID", *KEYS.values(), "SOURCE", "BIAS")]
+    return tuple(column.label for column in main if column)
+
+
+def cell_texts(table: pa.Table, fields: Sequence[pa.Field]) -> list[list[str | None]]:
+    """The cells of the first columns of a table as text, column by column."""
     return [
         to_text(table.column(place).combine_chunks().cast(field.type), field).to_pylist()
         for place, field in enumerate(fields)

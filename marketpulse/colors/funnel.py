@@ -1,11 +1,20 @@
-"""The funnel of `rules test`: how many rows each rule matches, takes and leaves."""
+"""The answers of `rules test`: how many rows each rule takes, and what other rules would change."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from sqlglot import exp
+
+from marketpulse.colors.columns import Columns
+from marketpulse.colors.explain import Cells, cell_texts, main_columns
 from marketpulse.colors.options import RunOptions
-from marketpulse.colors.prepare import prepare
+from marketpulse.colors.prepare import PreparedRun, prepare, rule_book
+from marketpulse.colors.ranking import excluding_rule
+from marketpulse.colors.rules import NO_RULES, BoundRule
+
+# The field names of these classes are the keys of `rules test --format json`.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +29,36 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparedRow:
+    """A row with another fate under the other rules: kept, or excluded by one of them."""
+
+    cells: Cells
+    fate: str
+    other_fate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """How many rows have this fate under the rules, and that one under the other rules."""
+
+    fate: str
+    other_fate: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The rows with another fate under other rules, in the order of the input."""
+
+    rules: str
+    other_rules: str
+    differing: int
+    changes: tuple[Change, ...]
+    rows: tuple[ComparedRow, ...]
+    main_columns: tuple[str, ...] = ()  # by which a person recognizes a color
+
+
+@dataclass(frozen=True, kw_only=True)
 class Funnel:
     """The rows after each rule, in the file's order."""
 
@@ -27,15 +66,28 @@ class Funnel:
     rejected: int
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
+    comparison: Comparison | None = None
 
     def as_json(self) -> dict[str, object]:
         """The funnel as `--format json` shows it."""
-        return asdict(self)
+        document = asdict(self)
+        if self.comparison is None:
+            del document["comparison"]
+        else:
+            del document["comparison"]["main_columns"]
+        return document
 
 
-def test_rules(data: object, options: RunOptions) -> Funnel:
-    """Count the rows that each rule matches and takes. Raises what `run_colors` raises."""
-    with prepare(data, options) as prepared:
+def try_rules(
+    data: object, options: RunOptions, compare: object = None, limit: int | None = None
+) -> Funnel:
+    """Count the rows that each rule matches and takes. Raises what `run_colors` raises.
+
+    With `compare`, other rules of the same kinds as `options.rules`, find the rows whose fate
+    differs: all of them, or the first ones up to `limit`.
+    """
+    other_book = NO_RULES if compare is None else rule_book(compare)
+    with prepare(data, options, other_book) as prepared:
         read = prepared.engine.profile().rows
         rejected = sum(len(batch) for batch in prepared.engine.rejected())
         left = read - rejected
@@ -47,5 +99,72 @@ def test_rules(data: object, options: RunOptions) -> Funnel:
                     id=bound.rule.id, name=bound.rule.name, matches=matches, takes=takes, left=left
                 )
             )
-        warnings = tuple(map(str, prepared.warnings))
-        return Funnel(read=read, rejected=rejected, stages=tuple(stages), warnings=warnings)
+        return Funnel(
+            read=read,
+            rejected=rejected,
+            stages=tuple(stages),
+            warnings=tuple(map(str, prepared.warnings)),
+            comparison=None if compare is None else _compare(prepared, other_book.name, limit),
+        )
+
+
+def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> Comparison:
+    count = exp.alias_(exp.Count(this=exp.Star()), "rows")
+    pairs = (
+        _differing(prepared)
+        .select("here", "there", count)
+        .group_by("here", "there")
+        .order_by("rows DESC", "here NULLS LAST", "there NULLS LAST")
+    )
+    message_id, *others = main_columns(prepared.columns)
+    fate, other_fate = _fates(prepared.rules), _fates(prepared.other_rules)
+    changes = tuple(
+        Change(fate=fate[pair["here"]], other_fate=other_fate[pair["there"]], rows=pair["rows"])
+        for pair in prepared.engine.table(pairs).to_pylist()
+    )
+    return Comparison(
+        rules=prepared.book.name,
+        other_rules=other_name,
+        differing=sum(change.rows for change in changes),
+        changes=changes,
+        rows=_compared_rows(prepared, fate, other_fate, limit),
+        main_columns=(message_id, prepared.columns.role("CUSIP").label, *others),
+    )
+
+
+def _compared_rows(
+    prepared: PreparedRun,
+    fate: dict[str | None, str],
+    other_fate: dict[str | None, str],
+    limit: int | None,
+) -> tuple[ComparedRow, ...]:
+    columns: Columns = prepared.columns
+    cells = [f"c{column.place}" for column in columns.all]
+    statement = _differing(prepared).select(*cells, "here", "there").order_by("n")
+    table = prepared.engine.table(statement if limit is None else statement.limit(limit))
+    labels = [column.label for column in columns.all]
+    texts = cell_texts(table, [column.field for column in columns.all])
+    fates = zip(table["here"].to_pylist(), table["there"].to_pylist(), strict=True)
+    return tuple(
+        ComparedRow(
+            cells=dict(zip(labels, row, strict=True)), fate=fate[here], other_fate=other_fate[there]
+        )
+        for (here, there), *row in zip(fates, *texts, strict=True)
+    )
+
+
+def _differing(prepared: PreparedRun) -> exp.Select:
+    """The usable rows that the two books treat differently, with the rule of each."""
+    cells = prepared.engine.cells
+    here = exp.alias_(excluding_rule(prepared.rules, cells), "here")
+    there = exp.alias_(excluding_rule(prepared.other_rules, cells), "there")
+    usable = exp.column("reason").is_(exp.null())
+    rows = exp.select("*", here, there).from_("valued").where(usable)
+    same = exp.NullSafeEQ(this=exp.column("here"), expression=exp.column("there"))
+    return exp.select().from_(rows.subquery("fates")).where(exp.not_(same))
+
+
+def _fates(rules: Sequence[BoundRule]) -> dict[str | None, str]:
+    """What becomes of a row, by the id of the rule that excludes it."""
+    fates: dict[str | None, str] = {None: "kept"}
+    return fates | {bound.rule.id: f"excluded by {bound.rule.place}" for bound in rules}

@@ -42,15 +42,19 @@ class PreparedRun:
     book: RuleBook
     rules: tuple[BoundRule, ...]
     warnings: tuple[RuleFault, ...]
+    other_rules: tuple[BoundRule, ...]
     hierarchy: tuple[str, ...]
     mapping: dict[str, str]
     engine: Engine
 
 
 @contextmanager
-def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
+def prepare(
+    data: object, options: RunOptions, other_book: RuleBook = NO_RULES
+) -> Iterator[PreparedRun]:
     """Prepare a run; leaving the context closes input and engine.
 
+    The rules of `other_book` exclude nothing: they are there to be compared.
     Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`.
     """
     memory_limit = options.memory_limit
@@ -68,14 +72,16 @@ def prepare(data: object, options: RunOptions) -> Iterator[PreparedRun]:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
         columns = resolve_columns(color_input.schema, mapping, color_input.notes.first_rows)
         rules, warnings = require_rules(book, columns)
+        other_rules, _ = require_rules(other_book, columns)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
-        engine = Engine(arrivals, columns, rules, hierarchy)
+        engine = Engine(arrivals, columns, rules, hierarchy, other_rules)
         yield PreparedRun(
             color_input=color_input,
             columns=columns,
             book=book,
             rules=rules,
             warnings=warnings,
+            other_rules=other_rules,
             hierarchy=hierarchy,
             mapping=mapping,
             engine=engine,

@@ -215,6 +215,25 @@ def test_the_funnel_adds_up(tool: Tool) -> None:
     assert text.out.splitlines()[-1].split()[-1] == str(left)
 
 
+def test_rules_that_would_change_something(tool: Tool) -> None:
+    """--compare shows the first rows with another fate in a table, and all in JSON."""
+    rules = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
+    (tool.folder / "other.json").write_text(json.dumps(rules[1:]), encoding="utf-8")
+    words = ("rules", "test", COLORS, "--rules", RULES, "--compare", "other.json")
+    text = tool.run(*words)
+    as_json = tool.run(*words, "--format", "json")
+    same = tool.run("rules", "test", COLORS, "--rules", RULES, "--compare", RULES)
+
+    assert (text.code, as_json.code, same.code, text.err, as_json.err) == (0, 0, 0, "", "")
+    comparison = json.loads(as_json.out)["comparison"]
+    assert len(comparison["rows"]) == comparison["differing"] == 42
+    assert {row["fate"] for row in comparison["rows"]} == {"excluded by rule 1 ('No Stonex')"}
+    assert "42 rows have another fate with other.json" in text.out
+    assert text.out.endswith("and 22 more rows; --format json has all\n")
+    assert text.out.count("excluded by rule 1") < 30
+    assert same.out.splitlines()[-1] == f"0 rows have another fate with {RULES}"
+
+
 def test_a_second_run_replaces_the_first(tool: Tool) -> None:
     """A run removes the files of the previous run, also other formats and leftover parts."""
     assert tool.run_colors("--formats", "csv,json").code == 0
