@@ -38,7 +38,7 @@ class ComparedRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class FateChange:
     """How many rows have this fate under the rules, and that one under the other rules."""
 
     fate: str
@@ -53,7 +53,7 @@ class Comparison:
     rules: str
     other_rules: str
     differing: int
-    changes: tuple[Change, ...]
+    changes: tuple[FateChange, ...]
     rows: tuple[ComparedRow, ...]
     main_columns: tuple[str, ...] = ()  # by which a person recognizes a color
 
@@ -119,7 +119,7 @@ def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> Compa
     message_id, *others = main_columns(prepared.columns)
     fate, other_fate = _fates(prepared.rules), _fates(prepared.other_rules)
     changes = tuple(
-        Change(fate=fate[pair["here"]], other_fate=other_fate[pair["there"]], rows=pair["rows"])
+        FateChange(fate=fate[pair["here"]], other_fate=other_fate[pair["there"]], rows=pair["rows"])
         for pair in prepared.engine.table(pairs).to_pylist()
     )
     return Comparison(
