@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from marketpulse.aws.parameters import ParametersReport
     from marketpulse.bundle import BundleTable
     from marketpulse.colors.explain import ExplainedRow, Explanation
-    from marketpulse.colors.funnel import Comparison, Funnel
+    from marketpulse.colors.funnel import Funnel, RulesComparison
     from marketpulse.colors.rules import CheckedRules
     from marketpulse.colors.run import ColorsRun
     from marketpulse.doctor import Step
@@ -186,7 +186,7 @@ def show_funnel(funnel: Funnel, *, as_json: bool, say: Say) -> None:
         say(f"warning: {warning}")
 
 
-def _show_comparison(comparison: Comparison) -> None:
+def _show_comparison(comparison: RulesComparison) -> None:
     here, there = comparison.rules, comparison.other_rules
     console.show_text(f"\n{comparison.differing} rows have another fate with {there}")
     if not comparison.differing:

@@ -47,7 +47,7 @@ class FateChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class RulesComparison:
     """The rows with another fate under other rules, in the order of the input."""
 
     rules: str
@@ -66,7 +66,7 @@ class Funnel:
     rejected: int
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
-    comparison: Comparison | None = None
+    comparison: RulesComparison | None = None
 
     def as_json(self) -> dict[str, object]:
         """The funnel as `--format json` shows it."""
@@ -108,7 +108,7 @@ def try_rules(
         )
 
 
-def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> Comparison:
+def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> RulesComparison:
     count = exp.alias_(exp.Count(this=exp.Star()), "rows")
     pairs = (
         _differing(prepared)
@@ -122,7 +122,7 @@ def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> Compa
         FateChange(fate=fate[pair["here"]], other_fate=other_fate[pair["there"]], rows=pair["rows"])
         for pair in prepared.engine.table(pairs).to_pylist()
     )
-    return Comparison(
+    return RulesComparison(
         rules=prepared.book.name,
         other_rules=other_name,
         differing=sum(change.rows for change in changes),
