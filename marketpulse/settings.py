@@ -1,7 +1,7 @@
 """Settings: each comes from the first place that has it, and that place can be shown.
 
-The places in order: an option, the environment, a `.env` file, AWS SSM, the default. The caller
-passes in options and environment, so that nothing here reads `os.environ`.
+The places in order: an option, the environment, a `.env` file, `marketpulse.toml`, AWS SSM, the
+default. The caller passes in options and environment, so that nothing here reads `os.environ`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from marketpulse.aws.parameters import PARAMETERS, is_blank
 from marketpulse.errors import AwsError, NotFoundError, SettingsError
+from marketpulse.settings_file import (
+    RUN_VARIABLES,
+    SettingValue,
+    parse_variable,
+    read_settings_file,
+    show_value,
+)
 
 MASK = "********"
 
@@ -62,6 +69,11 @@ class Settings(BaseSettings):
     push: str | None = Field(default=None, validation_alias="MARKETPULSE_PUSH")
     push_kms_key_id: str | None = Field(default=None, validation_alias="MARKETPULSE_KMS_KEY_ID")
     rules: str | None = Field(default=None, validation_alias="MARKETPULSE_RULES")
+    hierarchy: str = Field(default="rank,date,price", validation_alias=RUN_VARIABLES["hierarchy"])
+    mapping: str | None = Field(default=None, validation_alias=RUN_VARIABLES["mapping"])
+    types: str | None = Field(default=None, validation_alias=RUN_VARIABLES["types"])
+    formats: str | None = Field(default=None, validation_alias=RUN_VARIABLES["formats"])
+    memory_limit: str | None = Field(default=None, validation_alias=RUN_VARIABLES["memory_limit"])
 
     @classmethod
     def settings_customise_sources(
@@ -117,6 +129,14 @@ class SettingsReport:
 
 
 @dataclass(frozen=True)
+class RunSetting:
+    """A setting of a run that no option gave: its value, and the place that it comes from."""
+
+    value: SettingValue
+    origin: str
+
+
+@dataclass(frozen=True)
 class _Layer:
     """One place that has settings: values by the name of the environment variable."""
 
@@ -130,25 +150,54 @@ class _Layer:
 
 
 def load_settings(
-    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    settings_file: Path | None = None,
 ) -> Settings:
-    """Merge the settings of options, environment, `.env` file and defaults. Never reads SSM.
+    """Merge the settings of options, environment, files and defaults. Never reads SSM.
 
-    `env_file` None means `.env` in the working folder, if there is one. Raises `NotFoundError` if
-    a named file does not exist, and `SettingsError` if a value is invalid.
+    `env_file` None means `.env` in the working folder, if there is one. `settings_file` is a
+    `marketpulse.toml`; None means none. Raises `NotFoundError` if a named file does not exist, and
+    `SettingsError` if a value is invalid.
     """
-    return _merge(_local_layers(options, environment, env_file))
+    return _merge(_local_layers(options, environment, env_file, settings_file))
+
+
+def run_settings(
+    environment: Mapping[str, str], env_file: Path | None, settings_file: Path | None
+) -> dict[str, RunSetting]:
+    """What a run uses unless an option says otherwise, by the keys of `marketpulse.toml`.
+
+    Raises what `load_settings` raises.
+    """
+    layers = [_Layer("environment", environment), *_read_env_file(env_file)]
+    file = read_settings_file(settings_file) if settings_file else {}
+    settings = {}
+    for name, variable in RUN_VARIABLES.items():
+        for layer in layers:
+            if (text := layer.get(variable)) is not None:
+                value = parse_variable(name, text, layer.name)
+                settings[name] = RunSetting(value, layer.name)
+                break
+        else:
+            if variable in file:
+                settings[name] = RunSetting(file[variable], str(settings_file))
+    return settings
 
 
 def explain_settings(
-    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    settings_file: Path | None = None,
 ) -> SettingsReport:
     """Every setting with its origin, from SSM too unless the settings forbid it.
 
     If SSM cannot be read, the report has a warning and the other settings. Raises what
     `load_settings` raises.
     """
-    layers = _local_layers(options, environment, env_file)
+    layers = _local_layers(options, environment, env_file, settings_file)
     settings = _merge(layers)
     if settings.credentials == "env":
         return SettingsReport(_origins(settings, layers))
@@ -218,14 +267,22 @@ def parameter_path(settings: Settings) -> str:
 
 
 def _local_layers(
-    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    settings_file: Path | None = None,
 ) -> list[_Layer]:
     """The layers on this machine, the highest priority first."""
-    return [
+    layers = [
         _Layer("option", options),
         _Layer("environment", environment),
         *_read_env_file(env_file),
     ]
+    if settings_file is not None:
+        values = read_settings_file(settings_file)
+        texts = {name: show_value(value) for name, value in values.items()}
+        layers.append(_Layer(str(settings_file), texts))
+    return layers
 
 
 def _merge(layers: Sequence[_Layer]) -> Settings:

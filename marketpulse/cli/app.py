@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from marketpulse.cli import colors, console, demo, diagnosis, extraction, publishing
 from marketpulse.cli.errors import error_boundary
 from marketpulse.cli.options import (
+    ConfigFile,
     CredentialsChoice,
     Deadline,
     DriverChoice,
@@ -73,6 +74,7 @@ def root(
     ctx: typer.Context,
     source: SourceName = None,
     env_file: EnvFile = None,
+    config: ConfigFile = None,
     credentials: CredentialsChoice = None,
     driver: DriverChoice = None,
     deadline: Deadline = None,
@@ -85,6 +87,7 @@ def root(
     ctx.obj = Session(
         source=source,
         env_file=env_file,
+        config=config,
         credentials=credentials,
         driver=driver,
         deadline=deadline,

@@ -10,6 +10,7 @@ from marketpulse.cli import render
 from marketpulse.cli.options import (
     Again,
     ColumnMapping,
+    ColumnTypes,
     CompareRules,
     ExplainCusip,
     FieldDelimiter,
@@ -48,8 +49,9 @@ def run_colors(
     table: TableName = None,
     where: WhereCondition = None,
     rules: RulesFiles = None,
-    hierarchy: Hierarchy = "rank,date,price",
+    hierarchy: Hierarchy = None,
     mapping: ColumnMapping = None,
+    types: ColumnTypes = None,
     again: Again = False,
     output: RunFolder = Path("processed_colors"),
     formats: RunFormats = None,
@@ -70,24 +72,28 @@ def run_colors(
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=explain is None)
     with session.open_source(inputs, source, delimiter=delimiter) as data:
+        from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
         from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
 
+        settings = RunSettings(session)
         options = RunOptions(
             table=table,
             where=where,
-            rules=rules,
-            hierarchy=hierarchy,
-            mapping=mapping or (),
+            rules=settings.rules(rules),
+            hierarchy=settings.hierarchy(hierarchy),
+            mapping=settings.mapping(mapping),
+            types=settings.types(types),
             again=again,
             output=output,
-            formats=None if formats is None else formats.split(","),
+            formats=settings.formats(formats),
             processing_type=processing_type.value,
             processed_at=processed_at,
             max_rejected=max_rejected,
-            memory_limit=memory_limit,
+            memory_limit=settings.memory_limit(memory_limit),
             publish=push is not None,
         )
+        settings.say()
         if explain is not None:
             from marketpulse.colors import explain as explanations  # noqa: PLC0415 - the same
 
@@ -123,6 +129,7 @@ def rules_test(
     delimiter: FieldDelimiter = None,
     table: TableName = None,
     mapping: ColumnMapping = None,
+    types: ColumnTypes = None,
     again: Again = False,
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
@@ -130,10 +137,19 @@ def rules_test(
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
     with session.open_source(inputs, source, delimiter=delimiter) as data:
+        from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.funnel import try_rules  # noqa: PLC0415 - loads the engine
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
-        options = RunOptions(rules=rules, table=table, mapping=mapping or (), again=again)
+        settings = RunSettings(session)
+        options = RunOptions(
+            rules=rules,
+            table=table,
+            mapping=settings.mapping(mapping),
+            types=settings.types(types),
+            again=again,
+        )
+        settings.say()
         # A table for people shows the first rows, and how many there are.
         funnel = try_rules(data, options, compare or None, None if as_json else _MOST_ROWS)
     render.show_funnel(funnel, as_json=as_json, say=session.say)

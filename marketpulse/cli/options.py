@@ -92,6 +92,15 @@ EnvFile = Annotated[
         "--env-file", metavar="FILE", readable=False, help="Read settings from FILE, not ./.env."
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        readable=False,
+        help="Read settings of runs from FILE, not ./marketpulse.toml.",
+    ),
+]
 CredentialsChoice = Annotated[
     Credentials | None,
     typer.Option(
@@ -173,6 +182,15 @@ ColumnMapping = Annotated[
         help="Use this input column: price=MID_PRICE. Can be repeated.",
     ),
 ]
+ColumnTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type",
+        metavar="COLUMN=TYPE",
+        help="Type of a column beyond the contract: SPREAD=number, or integer, date, text. "
+        "Can be repeated.",
+    ),
+]
 Again = Annotated[
     bool,
     typer.Option("--again", help="Rank the processed colors of a run: leave out its columns."),
@@ -216,7 +234,12 @@ RulesFileArguments = Annotated[
     typer.Argument(metavar="FILE...", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
 Hierarchy = Annotated[
-    str, typer.Option("--hierarchy", metavar="KEYS", help="Ranking keys, most important first.")
+    str | None,
+    typer.Option(
+        "--hierarchy",
+        metavar="KEYS",
+        help="Ranking keys, most important first (default: rank,date,price).",
+    ),
 ]
 RunFolder = Annotated[
     Path, typer.Option("--output", metavar="DIR", help="Write the results to DIR.")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketpulse.cli import console
 from marketpulse.errors import SettingsError, UsageError
+from marketpulse.settings_file import RUN_VARIABLES, find_settings_file
 
 if TYPE_CHECKING:
     from marketpulse.model import Progress
-    from marketpulse.settings import OracleSettings, Settings, SettingsReport
+    from marketpulse.settings import OracleSettings, RunSetting, Settings, SettingsReport
     from marketpulse.sources import FileOptions, Source
 
 
@@ -23,6 +24,7 @@ class Session:
 
     source: str | None = None
     env_file: Path | None = None
+    config: Path | None = None
     credentials: str | None = None
     driver: str | None = None
     deadline: float | None = None
@@ -36,7 +38,9 @@ class Session:
         if self._settings is None:
             from marketpulse.settings import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
-            self._settings = load_settings(self.options, os.environ, self.env_file)
+            self._settings = load_settings(
+                self.options, os.environ, self.env_file, self.settings_file
+            )
         return self._settings
 
     def oracle_settings(self) -> OracleSettings:
@@ -51,7 +55,22 @@ class Session:
         """Every setting with its origin, including AWS SSM."""
         from marketpulse.settings import explain_settings  # noqa: PLC0415 - pydantic: 0.2 s
 
-        return explain_settings(self.options, os.environ, self.env_file)
+        return explain_settings(self.options, os.environ, self.env_file, self.settings_file)
+
+    def run_settings(self) -> Mapping[str, RunSetting]:
+        """What a run uses unless an option says otherwise, by the keys of `marketpulse.toml`."""
+        file, variables = self.settings_file, RUN_VARIABLES.values()
+        places = file or self.env_file or Path(".env").is_file()
+        if not (places or any(variable in os.environ for variable in variables)):
+            return {}
+        from marketpulse.settings import run_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+
+        return run_settings(os.environ, self.env_file, file)
+
+    @property
+    def settings_file(self) -> Path | None:
+        """The file of `--config`, or `marketpulse.toml` in the working folder, if any."""
+        return find_settings_file(self.config)
 
     @property
     def options(self) -> dict[str, str | None]:

@@ -238,9 +238,9 @@ class Cell:
         pairs = [(self._changed_cusip, "a CUSIP: a spreadsheet has changed it")]
         if not column.logical_type:
             pairs.append((self._typed_fault, _ARTICLES[kind]))
-        elif kind is Kind.TEXT or not column.contract_name:
+        elif kind is Kind.TEXT or not column.is_checked:
             pairs.append((self._is_a(LogicalType.UNEVALUATED), "a value: the formula has none"))
-            if column.contract_name:
+            if column.is_checked:
                 pairs.append((self._is_a(LogicalType.ERROR), "a value: the cell has an error"))
         else:
             if kind is Kind.INTEGER:
@@ -357,7 +357,7 @@ class Cell:
         if self._never_fits:
             return f"{raw} IS NOT NULL"
         match self.column.kind:
-            case Kind.NUMBER if types.is_floating(data_type) and self.column.contract_name:
+            case Kind.NUMBER if types.is_floating(data_type) and self.column.is_checked:
                 return f"isinf({raw})"
             case Kind.INTEGER if types.is_decimal(data_type):
                 return f"{raw} <> trunc({raw})"

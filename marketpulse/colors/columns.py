@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -65,13 +66,15 @@ class InputColumn:
     """A column of the input. `place` counts from 0; `role` is its name in the contract, if any.
 
     A column loses its role to another one with `--map date=DATE_1`: it stays a date, but the
-    ranking and the rules read the other one as DATE.
+    ranking and the rules read the other one as DATE. `declared` is a column beyond the contract
+    that has its kind from `--type`.
     """
 
     place: int
     field: pa.Field
     role: str | None
     kind: Kind
+    declared: bool = False
 
     @property
     def name(self) -> str:
@@ -85,9 +88,14 @@ class InputColumn:
 
     @property
     def contract_name(self) -> str | None:
-        """The column's role, or its own name if the contract has it: its cells are checked."""
+        """The column's role, or its own name if the contract has it."""
         own = _fold(self.name).upper()
         return self.role or (own if own in CONTRACT else None)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a cell that is not of the column's kind rejects its row."""
+        return self.declared or self.contract_name is not None
 
     @property
     def logical_type(self) -> LogicalType | None:
@@ -166,12 +174,43 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
+def parse_types(pairs: Sequence[str]) -> dict[str, Kind]:
+    """The kinds of columns beyond the contract: `SPREAD=number`. Raises `UsageError`."""
+    types: dict[str, Kind] = {}
+    folded: set[str] = set()
+    for pair in pairs:
+        # A column's name may contain an equals sign; a kind does not.
+        name, equals, kind = (part.strip() for part in pair.rpartition("="))
+        if not (equals and name and kind):
+            raise UsageError(f"--type: {pair!r} is not COLUMN=TYPE", hint="--type SPREAD=number")
+        if kind.lower() not in {*Kind}:
+            raise UsageError(
+                f"--type: {name}: {kind!r} is not a type"
+                f"{suggest(kind, {known.value: known.value for known in Kind})}",
+                hint=f"the types are {', '.join(Kind)}",
+            )
+        if _fold(name).upper() in CONTRACT:
+            raise UsageError(
+                f"--type: {name} is a column of the contract, and has its type from there",
+                hint="leave it out; if the column means something else, rename it",
+            )
+        if _fold(name) in folded:
+            raise UsageError(f"--type: {name} has two types", hint="name each column once")
+        folded.add(_fold(name))
+        types[name] = Kind(kind.lower())
+    return types
+
+
 def resolve_columns(
     schema: pa.Schema,
     mapping: Mapping[str, str],
     first_rows: Sequence[tuple[int, tuple[str, ...]]] = (),
+    *,
+    types: Mapping[str, Kind] = MappingProxyType({}),
 ) -> Columns:
-    """Find the contract's columns in an input. Any other column has the kind of its type.
+    """Find the contract's columns in an input.
+
+    Any other column has the kind that `types` declares, or else that of its type.
 
     A mapped column takes its role away from the column of that name, which keeps its kind.
 
@@ -182,6 +221,7 @@ def resolve_columns(
     """
     header = _find_header(first_rows, mapping)
     roles = _mapped_roles(schema, mapping, header)
+    declared = _declared_kinds(schema, roles, types)
     columns = []
     names: dict[str, str] = {}
     for place, field in enumerate(schema):
@@ -198,8 +238,12 @@ def resolve_columns(
         if folded.upper() in RESERVED:
             raise _reserved_error(field.name)
         contract_name = role or own_role
-        kind = CONTRACT[contract_name] if contract_name else _kind_of_type(field)
-        columns.append(InputColumn(place=place, field=field, role=role, kind=kind))
+        own_kind = declared.get(folded) or _kind_of_type(field)
+        kind = CONTRACT[contract_name] if contract_name else own_kind
+        is_declared = folded in declared
+        columns.append(
+            InputColumn(place=place, field=field, role=role, kind=kind, declared=is_declared)
+        )
     _require_roles(columns, header)
     return Columns(columns)
 
@@ -271,6 +315,30 @@ def _mapped_roles(
             )
         roles[folded] = role
     return roles
+
+
+def _declared_kinds(
+    schema: pa.Schema, roles: Mapping[str, str], types: Mapping[str, Kind]
+) -> dict[str, Kind]:
+    """The kind of each declared column, by its folded name."""
+    names = {_fold(name): name.strip() for name in schema.names}
+    kinds: dict[str, Kind] = {}
+    for column, kind in types.items():
+        folded = _fold(column)
+        if folded not in names:
+            raise DataError(
+                f"--type: the input has no column {column!r}{suggest(column, names)}",
+                hint=f"its columns are {', '.join(names.values())}",
+                check="MP-DAT-014",
+            )
+        if folded in roles:
+            raise DataError(
+                f"--type: {column!r} is mapped to {roles[folded]}, and has its type from there",
+                hint="leave out its type",
+                check="MP-DAT-014",
+            )
+        kinds[folded] = kind
+    return kinds
 
 
 def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:

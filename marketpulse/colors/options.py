@@ -33,6 +33,8 @@ class RunOptions:
     hierarchy        the order of rank, date and price
     mapping          names of the contract to columns of the input: `{"price": "MID_PRICE"}` or
                      `["price=MID_PRICE"]`
+    types            the kinds of columns beyond the contract, integer, number, date or text, as
+                     rules and ties compare them: `{"SPREAD": "number"}` or `["SPREAD=number"]`
     again            the input is the processed colors of a run: leave out the columns of that run
     output           the folder for the results; without it they are tables of the returned run
     formats          the formats of the results in `output`; None is csv, or csv and parquet to
@@ -51,6 +53,7 @@ class RunOptions:
     rules: Rules | Sequence[Rules] | None = None
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()
+    types: Mapping[str, str] | Sequence[str] = ()
     again: bool = False
     output: str | Path | None = None
     formats: Sequence[str] | None = None

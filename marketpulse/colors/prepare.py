@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from marketpulse.colors.columns import (
     Columns,
     parse_hierarchy,
     parse_mapping,
+    parse_types,
     resolve_columns,
     without_run_columns,
 )
@@ -45,6 +46,7 @@ class PreparedRun:
     other_rules: tuple[BoundRule, ...]
     hierarchy: tuple[str, ...]
     mapping: dict[str, str]
+    types: dict[str, str]
     engine: Engine
 
 
@@ -60,17 +62,17 @@ def prepare(
     memory_limit = options.memory_limit
     memory = None if memory_limit is None else parse_memory_limit(memory_limit)
     hierarchy = parse_hierarchy(options.hierarchy)
-    pairs = options.mapping
-    if isinstance(pairs, Mapping):
-        pairs = [f"{role}={column}" for role, column in pairs.items()]
-    mapping = parse_mapping(pairs)
+    mapping = parse_mapping(_pairs(options.mapping))
+    types = parse_types(_pairs(options.types))
     book = rule_book(options.rules)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
         color_input = open_input(data, stack, options, mapping)
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
-        columns = resolve_columns(color_input.schema, mapping, color_input.notes.first_rows)
+        columns = resolve_columns(
+            color_input.schema, mapping, color_input.notes.first_rows, types=types
+        )
         rules, warnings = require_rules(book, columns)
         other_rules, _ = require_rules(other_book, columns)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
@@ -84,6 +86,7 @@ def prepare(
             other_rules=other_rules,
             hierarchy=hierarchy,
             mapping=mapping,
+            types={name: kind.value for name, kind in types.items()},
             engine=engine,
         )
 
@@ -116,3 +119,10 @@ def _is_array_of_rules(rules: object) -> bool:
         and bool(rules)
         and all(isinstance(rule, Mapping) and "rules" not in rule for rule in rules)
     )
+
+
+def _pairs(pairs: Mapping[str, str] | Sequence[str]) -> Sequence[str]:
+    """The pairs of a mapping as NAME=VALUE."""
+    if isinstance(pairs, Mapping):
+        return [f"{name}={value}" for name, value in pairs.items()]
+    return pairs

@@ -78,6 +78,7 @@ class ColorsRun:
     where: str | None
     hierarchy: tuple[str, ...]
     mapping: dict[str, str]
+    types: dict[str, str]
     rules: str
     counts: Counts
     excluded_by_rule: dict[str, int]
@@ -111,6 +112,7 @@ class ColorsRun:
             "where": self.where,
             "hierarchy": list(self.hierarchy),
             "mapping": self.mapping,
+            "types": self.types,
             "rules": self.rules,
             "rows": asdict(self.counts),
             "excluded_by_rule": self.excluded_by_rule,
@@ -193,7 +195,10 @@ def _run_id(prepared: PreparedRun, profile: InputProfile) -> str:
         ]
         for rule in prepared.rules
     ]
-    columns = [[column.name, column.role] for column in prepared.columns.all]
+    columns = [
+        [column.name, column.role, *([column.kind] if column.declared else [])]
+        for column in prepared.columns.all
+    ]
     # The time and the type of a run are not part of it: the same rows again are the same run.
     identity = json.dumps([profile.digest, columns, rules, prepared.hierarchy])
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -327,6 +332,7 @@ class _Run:
             where=self._prepared.color_input.where,
             hierarchy=self._prepared.hierarchy,
             mapping=self._prepared.mapping,
+            types=self._prepared.types,
             rules=self._prepared.book.name,
             counts=self._counts(),
             excluded_by_rule=self._excluded,

@@ -1,0 +1,100 @@
+"""What a run uses: the options, or else the environment, `.env` and `marketpulse.toml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from marketpulse.cli.session import Session
+from marketpulse.colors.columns import HIERARCHY, parse_hierarchy, parse_mapping, parse_types
+from marketpulse.errors import SettingsError, UsageError
+from marketpulse.formats import parse_formats
+
+T = TypeVar("T")
+
+
+class RunSettings:
+    """The options of a run, each filled in from the settings if it was not given.
+
+    A setting that means nothing is a `SettingsError` with its place and key.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._settings = session.run_settings()
+        self._used: dict[str, list[str]] = {}  # keys by their place
+
+    def rules(self, option: Sequence[Path] | None) -> tuple[Path, ...] | None:
+        """The rules files."""
+        return tuple(option) if option else self._read("rules", _parse_rules)
+
+    def hierarchy(self, option: str | None) -> str | tuple[str, ...]:
+        """The order of the sort keys."""
+        return option or self._read("hierarchy", parse_hierarchy) or HIERARCHY
+
+    def mapping(self, option: Sequence[str] | None) -> tuple[str, ...]:
+        """The pairs of `--map`, and the settings for other names."""
+        own = parse_mapping(option or ())
+        pairs = self._read("mapping", lambda pairs: parse_mapping(_join(pairs))) or {}
+        return _join((pairs | own).items())
+
+    def types(self, option: Sequence[str] | None) -> tuple[str, ...]:
+        """The pairs of `--type`, and the settings for other columns."""
+        own = parse_types(option or ())
+        names = {name.casefold() for name in own}
+        pairs = self._read("types", lambda pairs: parse_types(_join(pairs))) or {}
+        others = {name: kind for name, kind in pairs.items() if name.casefold() not in names}
+        return _join((others | own).items())
+
+    def formats(self, option: str | None) -> tuple[str, ...] | None:
+        """The formats of the results."""
+        return (
+            tuple(option.split(",")) if option is not None else self._read("formats", parse_formats)
+        )
+
+    def memory_limit(self, option: str | None) -> str | None:
+        """The memory to use."""
+        return option if option is not None else self._read("memory_limit", _parse_memory_limit)
+
+    def say(self) -> None:
+        """Say which settings are used: a forgotten file must not change a result silently."""
+        for origin, keys in self._used.items():
+            *others, last = keys
+            names = f"{', '.join(others)} and {last}" if others else last
+            self._session.say(f"using {names} of {origin}")
+
+    def _read(self, key: str, parse: Callable[[Any], T]) -> T | None:
+        setting = self._settings.get(key)
+        if setting is None:
+            return None
+        try:
+            value = parse(setting.value)
+        except UsageError as error:
+            message = re.sub(r"^--[a-z-]+: ", "", error.message)
+            raise SettingsError(f"{setting.origin}: {key}: {message}", hint=error.hint) from error
+        self._used.setdefault(setting.origin, []).append(key)
+        return value
+
+
+def _parse_rules(paths: Sequence[str]) -> tuple[Path, ...]:
+    for path in paths:
+        if path.startswith("s3://"):
+            raise UsageError(
+                f"{path}: only the function reads rules from a bucket",
+                hint="download them, and name the file with --rules",
+            )
+    return tuple(map(Path, paths))
+
+
+def _parse_memory_limit(text: str) -> str:
+    from marketpulse.colors.memory import parse_memory_limit  # noqa: PLC0415 - pydantic: 0.2 s
+
+    parse_memory_limit(text)
+    return text
+
+
+def _join(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Pairs as the options spell them."""
+    return tuple(f"{name}={value}" for name, value in pairs)
