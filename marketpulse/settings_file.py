@@ -207,7 +207,11 @@ def _describe(value: object) -> str:
 def _resolve_paths(name: str, setting: SettingValue, folder: Path) -> SettingValue:
     """Let relative paths start at the folder of the settings file."""
     if name == "rules" and isinstance(setting, tuple):
-        return tuple(str(folder / text) for text in setting if isinstance(text, str))
+        return tuple(
+            text if "://" in text else str(folder / text)
+            for text in setting
+            if isinstance(text, str)
+        )
     if name == "source" and isinstance(setting, str):
         is_path = setting not in _NO_PATHS and "://" not in setting
         return str(folder / setting) if is_path else setting

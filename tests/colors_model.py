@@ -227,13 +227,19 @@ def mapped_names(header: Sequence[str], mapping: Mapping[str, str]) -> dict[str,
     return mapped
 
 
-def columns_of(header: Sequence[str], mapping: Mapping[str, str]) -> list[Column]:
-    """Cells: the columns of an input, after the mapping; twice, reserved, missing: an error."""
+def columns_of(
+    header: Sequence[str], mapping: Mapping[str, str], types: Mapping[str, str] = {}
+) -> list[Column]:
+    """Cells: the columns of an input, after the mapping; twice, reserved, missing: an error.
+
+    `types` are those of columns beyond the contract, which are then read as known columns are.
+    """
+    declared = {plain_name(own): kind for own, kind in types.items()}
     mapped = mapped_names(header, mapping)
     columns = []
     for place, own in enumerate(header):
         name = mapped.get(plain_name(own), plain_name(own))
-        kind = kind_of(name)
+        kind = declared.get(plain_name(own), kind_of(name))
         if name in mapped.values() and plain_name(own) not in mapped:
             name = CARRIED + name  # another column has its role
         columns.append(Column(place, own.strip(), name, kind))
@@ -615,6 +621,7 @@ def run(
     rules: Sequence[Mapping[str, Any]] = (),
     hierarchy: Sequence[str] = ("rank", "date", "price"),
     mapping: Mapping[str, str] = {},
+    types: Mapping[str, str] = {},
 ) -> Outcome:
     """Run Colors: read, normalise, exclude, group, order; parents and children.
 
@@ -622,7 +629,7 @@ def run(
     GROUP_POSITION; excluded rows the cells as they arrived and RULE_ID; rejected rows the same
     and REASON and RAW_LINE. Excluded and rejected rows keep the input's order.
     """
-    columns = columns_of(header, mapping)
+    columns = columns_of(header, mapping, types)
     order_columns(columns, hierarchy)  # a wrong hierarchy is an error without any row, too
     ranked: list[Row] = []
     excluded: list[list[Cell]] = []

@@ -1,13 +1,26 @@
 """Columns are found by name, case and blanks ignored, after the mapping."""
 
+import random
 from pathlib import Path
+from typing import Any
 
+import colors_model as model
 import pytest
-from color_tables import AT, HEADER, column, reasons, rows_of, where, write_colors
+from color_tables import (
+    AT,
+    HEADER,
+    column,
+    outcome_of,
+    reasons,
+    rows_of,
+    where,
+    write_colors,
+    write_text,
+)
 from support import COLORS
 
 from marketpulse import run_colors
-from marketpulse.errors import DataError
+from marketpulse.errors import DataError, MarketPulseError
 
 
 def test_columns_are_mapped_by_role_or_name(tmp_path: Path) -> None:
@@ -110,3 +123,93 @@ def test_again_is_for_processed_colors(tmp_path: Path) -> None:
     for again in (False, True):
         with pytest.raises(DataError):
             run_colors(tmp_path / "excluded_colors.csv", again=again)
+
+
+TYPES = {"SPREAD": "number", "settled": "date", "LOTS": "integer"}
+TYPED_HEADER = f"{HEADER},SPREAD,SETTLED,LOTS"
+
+
+def typed_day(seed: int) -> list[str]:
+    """Rows with cells of three further columns: several spellings, nulls and faults; many ties."""
+    random_ = random.Random(seed)
+    spreads = ["9", "10", "10.0", " 1e1", "100", "-3", "", "NaN", "n/a"]
+    settled = ["2026-03-13", "2026-03-13T16:00", "2026-03-14 10:00:00+02:00", "2026-03-02", "", "x"]
+    lots = ["2", "10", "10.", "", "2.5", "017"]
+    return [
+        ",".join(
+            ["1", random_.choice("AB"), "1", "2026-03-12", "98", ""]
+            + [random_.choice(cells) for cells in (spreads, settled, lots)]
+        )
+        for _ in range(60)
+    ]
+
+
+TYPED_RULES = (
+    None,
+    where("SPREAD", "greater_than", 9),
+    where("spread", "between", "-5", value2="9.5"),
+    where("Settled", "equals", "2026-03-13"),
+    where("LOTS", "in", [10, 17]),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rules", TYPED_RULES, ids=range(len(TYPED_RULES)))
+def test_types_of_further_columns(rules: dict[str, Any] | None, seed: int, tmp_path: Path) -> None:
+    """Rules and ties compare a declared column by value, and reject what is none, as the model."""
+    path = write_colors(tmp_path / "in.csv", *typed_day(seed), header=TYPED_HEADER)
+    header, records = model.read_csv(path.read_text(encoding="utf-8"))
+    documents = rules["rules"] if rules else ()
+    expected = model.run(header, records, rules=documents, types=TYPES)
+
+    run = run_colors(path, rules=rules, types=TYPES)
+    assert outcome_of(run) == expected
+    assert run.types == TYPES
+    assert run.summary()["types"] == TYPES
+    assert run.run_id != run_colors(path).run_id
+    pairs = [f"{name}={kind}" for name, kind in TYPES.items()]
+    assert outcome_of(run_colors(path, rules=rules, types=pairs)) == expected
+
+
+def test_types_break_ties_by_value(tmp_path: Path) -> None:
+    """As text 10 is before 9, as a number it is after."""
+    path = write_colors(
+        tmp_path / "in.csv",
+        "1,A,1,2026-03-12,98,,10",
+        "1,A,1,2026-03-12,98,,9",
+        header=f"{HEADER},SPREAD",
+    )
+    assert column(run_colors(path).processed, "SPREAD") == ["10", "9"]
+    assert column(run_colors(path, types={"SPREAD": "number"}).processed, "SPREAD") == ["9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        (["SPREAD"], "--type: 'SPREAD' is not COLUMN=TYPE"),
+        (["SPREAD=numbr"], "--type: SPREAD: 'numbr' is not a type, did you mean number?"),
+        (["rank=number"], "--type: rank is a column of the contract, and has its type from there"),
+        (["SPREAD=number", "spread=date"], "--type: spread has two types"),
+        (["SPRED=number"], "--type: the input has no column 'SPRED', did you mean SPREAD?"),
+        (["MID=number"], "--type: 'MID' is mapped to COV_PRICE, and has its type from there"),
+    ],
+)
+def test_types_that_mean_nothing(types: list[str], message: str, tmp_path: Path) -> None:
+    """An unknown type or column is an error that names it, before any row is read."""
+    path = write_colors(tmp_path / "in.csv", "1,A", header=f"{HEADER},SPREAD,MID")
+    with pytest.raises(MarketPulseError) as refused:
+        run_colors(path, types=types, mapping={"COV_PRICE": "MID"})
+    assert refused.value.message == message
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "parquet", "xlsx"])
+def test_types_in_other_formats(suffix: str, tmp_path: Path) -> None:
+    """Text of a declared column counts as its type in every format."""
+    path = tmp_path / f"in.{suffix}"
+    rows = [["1", "A", "1", "2026-03-12", "98", "", spread] for spread in ("9", "100", "n/a")]
+    write_text(path, [*HEADER.split(","), "SPREAD"], rows)
+    run = run_colors(path, types={"SPREAD": "number"}, rules=where("SPREAD", "gt", 9))
+
+    assert column(run.excluded, "SPREAD") == ["100"]
+    assert column(run.processed, "SPREAD") == ["9"]
+    assert reasons(run) == ["SPREAD: 'n/a' is not a number"]

@@ -1,0 +1,150 @@
+"""Options of a run that come from the environment, `.env` or `marketpulse.toml`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import COLORS, MOMENT, RULES, Tool, summary_of
+
+MINE = """\
+source = "day.csv"
+rules = "desk_rules.json"
+hierarchy = "date,rank,price"
+formats = ["csv", "ndjson"]
+memory_limit = "1GB"
+
+[mapping]
+price = "MID"
+
+[types]
+SPREAD = "number"
+"""
+KEYS = ("hierarchy", "mapping", "types", "rules", "rows", "run_id")
+
+
+@pytest.fixture
+def desk(tool: Tool) -> Tool:
+    """A folder with a day that has a MID for PX and a further column, rules, and settings."""
+    header, *rows = COLORS.read_text(encoding="utf-8").splitlines()
+    lines = [f"{header},SPREAD".replace("PX", "MID")]
+    lines += [f"{row},{number % 13}" for number, row in enumerate(rows)]
+    (tool.folder / "day.csv").write_text("\n".join(lines), encoding="utf-8")
+    rules: dict[str, Any] = json.loads(RULES.read_text(encoding="utf-8"))
+    wide = {"type": "where", "column": "SPREAD", "operator": "greater_than", "value": "9"}
+    rules["rules"].append({"id": 99, "name": "wide", "is_active": True, "conditions": [wide]})
+    (tool.folder / "desk_rules.json").write_text(json.dumps(rules), encoding="utf-8")
+    (tool.folder / "marketpulse.toml").write_text(MINE, encoding="utf-8")
+    return tool
+
+
+OPTIONS = (
+    *("day.csv", "--rules", "desk_rules.json", "--hierarchy", "date,rank,price"),
+    *("--formats", "csv,ndjson", "--memory-limit", "1GB", "--map", "price=MID"),
+    *("--type", "SPREAD=number"),
+)
+
+
+def chosen(folder: Path) -> dict[str, Any]:
+    """What a run used."""
+    summary = summary_of(folder)
+    return {key: summary[key] for key in KEYS}
+
+
+def test_the_file_means_what_the_options_mean(desk: Tool) -> None:
+    """The same run, byte for byte; a note says which settings are used, and --quiet hides it."""
+    by_file = desk.run("run-colors", *MOMENT, "--output", "a")
+    quiet = desk.run("--quiet", "run-colors", *MOMENT, "--output", "b")
+    named = desk.run("--config", "marketpulse.toml", "run-colors", *MOMENT, "--output", "c")
+    (desk.folder / "marketpulse.toml").unlink()
+    by_options = desk.run("run-colors", *OPTIONS, *MOMENT, "--output", "d")
+
+    assert [run.code for run in (by_file, quiet, named, by_options)] == [0] * 4, by_file.err
+    note = "using rules, hierarchy, mapping, types, formats and memory_limit of marketpulse.toml"
+    assert note in by_file.err.splitlines()
+    assert quiet.err == ""
+    assert "using" not in by_options.err
+    a, d = desk.folder / "a", desk.folder / "d"
+    assert chosen(a)["rows"]["excluded"] > 278
+    names = sorted(path.name for path in a.iterdir())
+    assert names == sorted(path.name for path in d.iterdir())
+    for name in names:
+        assert (a / name).read_bytes() == (d / name).read_bytes(), name
+        assert (desk.folder / "c" / name).read_bytes() == (d / name).read_bytes(), name
+
+
+def test_options_and_environment_win(desk: Tool) -> None:
+    """A whole setting is replaced; mapping and types are replaced name by name."""
+    desk.env["MARKETPULSE_HIERARCHY"] = "price,rank,date"
+    result = desk.run(
+        "run-colors", COLORS, *MOMENT, "--output", "a", "--rules", RULES, "--formats", "csv",
+        "--map", "price=PX", "--type", "SPREAD=text",
+    )  # fmt: skip
+    assert result.code == 7  # the type is that of a column that this input lacks
+    assert "--type: the input has no column 'SPREAD'" in result.err
+    result = desk.run(
+        "run-colors", "day.csv", *MOMENT, "--output", "a", "--rules", RULES, "--formats", "csv",
+        "--map", "cov_price=PRICE_LEVEL", "--type", "spread=text",
+    )  # fmt: skip
+
+    assert result.code == 0, result.err
+    assert chosen(desk.folder / "a") | {"rows": 0, "run_id": 0} == {
+        "hierarchy": ["price", "rank", "date"],
+        "mapping": {"PX": "MID", "COV_PRICE": "PRICE_LEVEL"},
+        "types": {"spread": "text"},
+        "rules": str(RULES),
+        "rows": 0,
+        "run_id": 0,
+    }
+    assert "using hierarchy of environment" in result.err.splitlines()
+    assert "using mapping, types and memory_limit of marketpulse.toml" in result.err.splitlines()
+
+
+def test_other_commands_use_the_file(desk: Tool) -> None:
+    """`--explain`, `rules test` and `list-tables` take from it what concerns them."""
+    funnel = desk.run("rules", "test", "--rules", "desk_rules.json", "--format", "json")
+    explained = desk.run("run-colors", "--explain", "4O4SP5BI0", "--format", "json")
+    tables = desk.run("list-tables", "--format", "json")
+    config = desk.run("config", "--format", "json")
+
+    assert [run.code for run in (funnel, explained, tables, config)] == [0] * 4, funnel.err
+    assert "using mapping and types of marketpulse.toml" in funnel.err
+    assert json.loads(explained.out)["hierarchy"] == ["date", "rank", "price"]
+    assert len(json.loads(tables.out)) > 0
+    shown = {setting["name"]: setting for setting in json.loads(config.out)}
+    assert shown["MARKETPULSE_SOURCE"]["from"] == "marketpulse.toml"
+    assert shown["MARKETPULSE_MAPPING"]["value"] == "price=MID"
+
+
+def test_paths_start_at_the_file(desk: Tool) -> None:
+    """With --config in another folder, source and rules are those beside the file."""
+    other = desk.folder / "other"
+    other.mkdir()
+    result = desk.run("--config", "../marketpulse.toml", "run-colors", *MOMENT, cwd=other)
+
+    assert result.code == 0, result.err
+    summary = summary_of(other / "processed_colors")
+    assert summary["rules"] == "../desk_rules.json"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ('hierarchy = "rank,dat,price"', 3, "hierarchy: 'dat' is not a key, did you mean date?"),
+        ('formats = "cvs"', 3, "formats: unknown format 'cvs'"),
+        ('memory_limit = "2"', 3, "memory_limit: '2' is not a size"),
+        ("mapping.prise = 'X'", 3, "mapping: 'prise' is not a column of the contract, did you"),
+        ("types.A = 'numbr'", 3, "types: A: 'numbr' is not a type, did you mean number?"),
+        ("rules = 's3://b/rules.json'", 3, "rules: s3://b/rules.json: only the function reads"),
+        ("rule = 'a.json'", 3, "unknown key 'rule', did you mean rules?"),
+    ],
+)
+def test_a_setting_that_means_nothing(desk: Tool, content: str, code: int, message: str) -> None:
+    """One message with file and key, the code of settings, and nothing is written."""
+    (desk.folder / "marketpulse.toml").write_text(content, encoding="utf-8")
+    result = desk.run("run-colors", "day.csv", "--map", "cov_price=MID", "--output", "out")
+
+    assert result.code == code
+    assert result.err.startswith(f"error: marketpulse.toml: {message}"), result.err
+    assert len(result.err.splitlines()) == 2
+    assert not desk.out.exists()
