@@ -43,7 +43,8 @@ DATE = (
     r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?"
 )
 _OFFSET = "([+-])([0-9]{2}):?([0-9]{2})?$"
-_FIRST_ROUNDED = 2**53  # from here on a float may be rounded from another whole number
+# From here on a float may be rounded from another whole number: a double, and a float of 32 bits.
+_FIRST_ROUNDED, _FIRST_ROUNDED_32 = 2**53, 2**24
 
 
 MACROS = (
@@ -286,7 +287,7 @@ class Cell:
         if types.is_decimal(data_type):
             return f"({raw} < 0 OR {raw} <> trunc({raw}))"
         if types.is_floating(data_type):
-            whole = f"{raw} >= 0 AND {raw} < {_FIRST_ROUNDED} AND {raw} = trunc({raw})"
+            whole = f"{raw} >= 0 AND {raw} < {self._first_rounded} AND {raw} = trunc({raw})"
             return f"(NOT isnan({raw}) AND NOT ({whole}))"
         is_other = types.is_boolean(data_type) or types.is_temporal(data_type)
         return f"{raw} IS NOT NULL" if is_other else None
@@ -362,10 +363,15 @@ class Cell:
             case Kind.INTEGER if types.is_decimal(data_type):
                 return f"{raw} <> trunc({raw})"
             case Kind.INTEGER if types.is_floating(data_type):
-                whole = f"isinf({raw}) OR {raw} <> trunc({raw}) OR abs({raw}) >= {_FIRST_ROUNDED}"
-                return f"(NOT isnan({raw}) AND ({whole}))"
+                rounded = f"abs({raw}) >= {self._first_rounded}"
+                return f"(NOT isnan({raw}) AND ({raw} <> trunc({raw}) OR {rounded}))"
             case _:
                 return None
+
+    @property
+    def _first_rounded(self) -> int:
+        is_short = pa.types.is_float32(self.column.field.type)
+        return _FIRST_ROUNDED_32 if is_short else _FIRST_ROUNDED
 
     @property
     def _never_fits(self) -> bool:

@@ -157,13 +157,26 @@ def _unzip(path: Path, label: str, folder: Path) -> Path:
             # Apple's programs add a hidden twin of each file.
             if not Path(member.filename).name.startswith(".") and is_known(member.filename)
         ]
+        names = [Path(name).name for name in archive.namelist()]
+        if MANIFEST in names:
+            raise DataError(
+                f"{label}: this is a bundle, which cannot be read from S3 or beside other files",
+                hint="download it, and give it as the only input",
+                check="MP-DAT-023",
+            )
         if len(members) != 1:
-            names = ", ".join(member.filename for member in members[:5]) or "none"
+            listing = ", ".join(member.filename for member in members[:5]) or "none"
             raise DataError(
                 f"{label}: a zip as input holds one file with rows, this one holds "
-                f"{len(members)}: {names}",
+                f"{len(members)}: {listing}",
                 hint="unpack it, and name the files that you need",
                 check="MP-DAT-023",
+            )
+        if members[0].flag_bits & 1:
+            raise DataError(
+                f"{label}: the zip has a password",
+                hint="unpack it, and use the plain file",
+                check="MP-DAT-006",
             )
         packed = folder / Path(members[0].filename).name
         with archive.open(members[0]) as source, packed.open("wb") as file:
@@ -178,7 +191,6 @@ def _damage_is_bad_data(label: str) -> Iterator[None]:
     except (
         EOFError,
         NotImplementedError,  # a zip with a method that Python lacks
-        RuntimeError,  # a zip with a password
         gzip.BadGzipFile,
         lzma.LZMAError,
         pa.ArrowException,
@@ -194,7 +206,7 @@ def _damage_is_bad_data(label: str) -> Iterator[None]:
 
 def _damaged(label: str, error: Exception) -> DataError:
     return DataError(
-        f"{label}: the compressed file is damaged, cut short or locked: {error}",
+        f"{label}: the compressed file is damaged or cut short: {error}",
         hint="fetch it again, or unpack it and use the plain file",
         check="MP-DAT-006",
     )

@@ -87,3 +87,13 @@ def test_refused_by_name(tmp_path: Path, column: str, values: pa.Array, message:
     """What neither the engine nor a text can hold is an error that names the column."""
     with pytest.raises(DataError, match=message):
         ranked(tmp_path, column, values)
+
+
+@pytest.mark.parametrize("column", ["MESSAGE_ID", "CUSIP"])
+def test_short_floats_lose_digits_earlier(column: str) -> None:
+    """A float of 32 bits keeps whole numbers up to 2^24: beyond, an identifier is rejected."""
+    values = pa.array([2**24 - 1, 2**24], pa.float32())
+    run = run_colors(pa.table({**COLORS, column: values}))
+    assert (run.counts.parents, run.counts.rejected) == (1, 1)
+    assert run.rejected is not None
+    assert str(run.rejected["REASON"][0]).startswith(f"{column}: '16777216")

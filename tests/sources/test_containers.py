@@ -84,7 +84,7 @@ def test_damaged(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"day.csv{suffix}"
     for content in (COMPRESS[suffix](DAY)[:-9], DAY):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="damaged, cut short or locked"):
+        with pytest.raises(DataError, match="damaged or cut short"):
             open_source(str(path))
 
 
@@ -104,6 +104,28 @@ def test_zip_of_several_files(tmp_path: Path) -> None:
         archive.writestr("tuesday.csv", "PX\n2\n")
     with pytest.raises(DataError, match=r"holds 2: monday.csv, tuesday.csv"):
         open_source(str(tmp_path / "days.zip"))
+
+
+def test_a_bundle_among_others(tmp_path: Path) -> None:
+    """A bundle is a source of its own, so its zip is refused beside other files."""
+    write_lines(tmp_path / "a.csv", "PX", "1")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("manifest.json", "{}")
+        archive.writestr("COLORS_sample.csv", "PX\n1\n")
+    with pytest.raises(DataError, match=r"b\.zip: this is a bundle"):
+        open_files([tmp_path / "a.csv", tmp_path / "b.zip"])
+
+
+def test_a_zip_with_a_password(tmp_path: Path) -> None:
+    """A locked zip says so."""
+    with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:
+        archive.writestr("day.csv", "PX\n1\n")
+    content = bytearray((tmp_path / "day.zip").read_bytes())
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(mark) + flags] |= 1
+    (tmp_path / "day.zip").write_bytes(content)
+    with pytest.raises(DataError, match="the zip has a password"):
+        open_source(str(tmp_path / "day.zip"))
 
 
 def test_a_zip_among_others(tmp_path: Path) -> None:
