@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from marketpulse.errors import DataError, UsageError
-from marketpulse.formats.encode import LogicalType, cell_types, logical_type
+from marketpulse.formats.encode import LogicalType, logical_type, value_type
 
 
 class Kind(StrEnum):
@@ -56,9 +56,6 @@ RUN_COLUMNS = (
     "GROUP_POSITION",
 )
 RESERVED = (*RUN_COLUMNS, "RULE_ID", "REASON", "RAW_LINE")
-
-
-_NUMBERS = {LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,18 +357,12 @@ def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
 def _kind_of_type(field: pa.Field) -> Kind:
     """The kind of a column beyond the contract."""
     types = pa.types
-    # A cell of a spreadsheet without a value does not make text of a column of numbers.
-    cells = cell_types(field) - {LogicalType.ERROR, LogicalType.UNEVALUATED}
-    if cells and cells <= _NUMBERS:
-        return Kind.NUMBER
-    if cells == {LogicalType.DATE}:
-        return Kind.DATE
-    if logical_type(field) in _NUMBERS:
+    if value_type(field) in {LogicalType.NUMBER, LogicalType.FLOAT}:
         return Kind.NUMBER
     if types.is_integer(field.type) or types.is_decimal(field.type):
         return Kind.NUMBER
     if types.is_floating(field.type):
         return Kind.NUMBER
-    if logical_type(field) is LogicalType.DATE or types.is_date(field.type):
+    if value_type(field) is LogicalType.DATE or types.is_date(field.type):
         return Kind.DATE
     return Kind.DATE if types.is_timestamp(field.type) else Kind.TEXT

@@ -81,6 +81,26 @@ def cell_types(field: pa.Field) -> frozenset[LogicalType]:
     return frozenset(map(LogicalType.from_tag, tags))
 
 
+def value_type(field: pa.Field) -> LogicalType | None:
+    """Return the logical type of a column's cells, without those that have no value.
+
+    `#N/A` does not make text of a column of numbers: this is `FLOAT`. None is a column that is
+    not text.
+    """
+    kinds = cell_types(field) - {LogicalType.ERROR, LogicalType.UNEVALUATED}
+    if kinds and kinds <= {LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC}:
+        return LogicalType.FLOAT
+    return LogicalType.DATE if kinds == {LogicalType.DATE} else logical_type(field)
+
+
+def without_errors(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the column with nulls for the error cells of a spreadsheet."""
+    if logical_type(field) is not LogicalType.MIXED:
+        return column
+    is_error = pc.fill_null(pc.starts_with(column, LogicalType.ERROR.tag), False)
+    return pc.if_else(is_error, None, column)
+
+
 def logical_type(field: pa.Field) -> LogicalType | None:
     """Return what the text of this column is; None for a column that is not text."""
     if not is_text(field.type):

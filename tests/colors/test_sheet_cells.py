@@ -92,6 +92,8 @@ def test_an_error_in_another_column_is_no_value(tmp_path: Path) -> None:
     for operator, value, found in (("is_null", None, ["2"]), ("less_than", 10, ["3"])):
         excluded = run_colors(path, rules=where("SPREAD", operator, value)).excluded
         assert column(excluded, "MESSAGE_ID") == found
+    for condition, found in (("SPREAD IS NULL", ["2"]), ("SPREAD < 10", ["3"])):
+        assert column(run_colors(path, where=condition).processed, "MESSAGE_ID") == found
     path = write_book(tmp_path / "b.xlsx", {"SPREAD": "x"}, {"SPREAD": "#N/A"})
     excluded = run_colors(path, rules=where("SPREAD", "is_null", None)).excluded
     assert column(excluded, "MESSAGE_ID") == ["2"]

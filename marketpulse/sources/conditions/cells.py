@@ -12,7 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.formats.encode import LogicalType, is_text, logical_type, to_text
+from marketpulse.formats.encode import (
+    LogicalType,
+    is_text,
+    logical_type,
+    to_text,
+    value_type,
+    without_errors,
+)
 from marketpulse.model import CellKind
 from marketpulse.sources.conditions import moments
 from marketpulse.sources.conditions.tokens import ConditionError
@@ -114,7 +121,7 @@ def _read_floats(column: pa.Array) -> list[Value]:
 
 
 def _text_cells(field: pa.Field, source_type: str, kind: CellKind | None) -> ColumnCells:
-    logical = logical_type(field)
+    logical = value_type(field)
     if kind is not None:
         type_of, parse = _KINDS[kind]
     elif logical in {LogicalType.NUMBER, LogicalType.FLOAT}:
@@ -134,7 +141,7 @@ def _text_cells(field: pa.Field, source_type: str, kind: CellKind | None) -> Col
         return _OTHER
 
     def read(column: pa.Array) -> list[Value]:
-        texts = to_text(column, field).to_pylist()
+        texts = to_text(without_errors(column, field), field).to_pylist()
         return [None if text is None else parse(text) for text in texts]
 
     return ColumnCells(type_of, read)
