@@ -179,3 +179,68 @@ def test_a_run_that_waits_says_so(tool: Tool) -> None:
         timer.join()
         assert command.returncode == 0
         assert ("out: another run is writing there: waiting up to 60 s" in err) is said
+
+
+LOCKED = """
+import os, sys
+locked = os.path.abspath(sys.argv.pop(1))
+
+def refuse(event, arguments):
+    names = arguments[:2] if event == "os.rename" else arguments[:1]
+    if event in ("os.rename", "os.remove") and locked in map(os.path.abspath, map(str, names)):
+        raise PermissionError(13, "The file is used by another process", locked)
+
+sys.addaudithook(refuse)
+from marketpulse.cli import main
+main()
+"""
+
+
+def run_with_locked_file(tool: Tool, locked: Path, *words: object) -> tuple[int, str]:
+    """Run a command as on Windows while another program has a file open."""
+    command = [sys.executable, "-c", LOCKED, str(locked), *map(str, words)]
+    done = subprocess.run(
+        command, cwd=tool.folder, env=tool.env, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder with its content."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_while_excel_has_a_result_open(tool: Tool) -> None:
+    """Whichever of the files is open, all stay as they are, and one message names it."""
+    formats = ("--formats", "csv,xlsx", "--output", "out")
+    assert tool.run("run-colors", COLORS, *MOMENT, *formats).code == 0
+    before = snapshot(tool.out)
+    names = ("processed_colors.csv", "excluded_colors.xlsx", "rejected_colors.csv")
+    for name in (*names, "run_summary.json"):
+        code, err = run_with_locked_file(
+            tool, tool.out / name, "run-colors", COLORS, *formats, "--hierarchy", "date,rank,price"
+        )
+        assert code == 2
+        errors = [line for line in err.splitlines() if not line.startswith(("warning", "  "))]
+        message = "cannot be replaced: The file is used by another process"
+        assert errors == [f"error: {Path('out') / name}: {message}"], err
+        assert "hint: close it in other programs, such as Excel" in err
+        assert snapshot(tool.out) == before
+    code, err = run_with_locked_file(tool, tool.out / "other.csv", "run-colors", COLORS, *formats)
+    assert code == 0, err
+
+
+def test_a_sample_while_excel_has_a_file_open(tool: Tool) -> None:
+    """The same for a bundle: it stays as it is, and verifies."""
+    words = (
+        *("--source", "demo", "sample", "COLORS", "--output", "out"),
+        *("--taken-at", "2026-03-13T18:00:00Z"),
+    )
+    assert tool.run(*words, "--limit", "3").code == 0
+    before = snapshot(tool.out)
+    assert len(before) == 6
+    for name in before:
+        code, err = run_with_locked_file(tool, tool.out / name, *words, "--limit", "5")
+        assert (code, f"{name}: cannot be replaced" in err) == (2, True), err
+        assert snapshot(tool.out) == before
+    assert tool.run("verify", "out").code == 0
