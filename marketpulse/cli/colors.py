@@ -111,7 +111,7 @@ def rules_check(
     rules: RulesFileArguments, result_format: ResultFormat = OutputFormat.TABLE
 ) -> None:
     """List the errors and warnings of a rules file."""
-    from marketpulse.colors.rules import check_rules as check  # noqa: PLC0415 - not for --help
+    from marketpulse.colors.rules_check import check_rules as check  # noqa: PLC0415 - not for --help
 
     checked = check(*rules)
     render.show_rules_check(checked, as_json=result_format is OutputFormat.JSON)

@@ -163,6 +163,7 @@ def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:
     console.show_text(
         f"{checked.name}: {checked.active} active rules, {checked.inactive} switched off, "
         f"{checked.errors} errors, {len(checked.faults) - checked.errors} warnings"
+        + (f", {checked.examples} examples" if checked.examples else "")
     )
 
 

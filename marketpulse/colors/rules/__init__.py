@@ -7,7 +7,7 @@
 `colors.ranking` turns bound rules into SQL.
 """
 
-from marketpulse.colors.rules.bind import bind_rules, check_rules, require_rules
+from marketpulse.colors.rules.bind import bind_rules, require_rules
 from marketpulse.colors.rules.model import (
     NO_RULES,
     OPERATORS,
@@ -15,6 +15,7 @@ from marketpulse.colors.rules.model import (
     BoundRule,
     BoundRules,
     CheckedRules,
+    Example,
     Operator,
     RuleBook,
     RuleFault,
@@ -29,12 +30,12 @@ __all__ = [
     "BoundRule",
     "BoundRules",
     "CheckedRules",
+    "Example",
     "Instant",
     "Operator",
     "RuleBook",
     "RuleFault",
     "bind_rules",
-    "check_rules",
     "describe_operand",
     "join_books",
     "read_rules",

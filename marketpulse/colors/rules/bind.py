@@ -6,8 +6,6 @@ an unknown column, an operator that the column lacks, or a value of another kind
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 
 from marketpulse.colors.columns import CONTRACT, Columns, InputColumn, Kind, suggest
@@ -19,14 +17,13 @@ from marketpulse.colors.rules.model import (
     BoundCondition,
     BoundRule,
     BoundRules,
-    CheckedRules,
     Condition,
     Operator,
     RuleBook,
     RuleFault,
 )
 from marketpulse.colors.rules.operands import Operand, parse_operand
-from marketpulse.colors.rules.parse import join_books, read_rules, show_value
+from marketpulse.colors.rules.values import show_value
 from marketpulse.errors import RulesError
 
 _ARTICLES = {
@@ -74,13 +71,6 @@ def require_rules(book: RuleBook, columns: Columns) -> BoundRules:
             hint="`marketpulse rules check FILE` lists every fault of a rules file",
         )
     return BoundRules(rules, tuple(fault for fault in faults if not fault.fatal))
-
-
-def check_rules(*paths: Path) -> CheckedRules:
-    """Check rules files without an input. Raises what `read_rules` raises."""
-    book = join_books([read_rules(path) for path in paths])
-    active = sum(rule.active for rule in book.rules)
-    return CheckedRules(book.name, active, len(book.rules) - active, bind_rules(book, None).faults)
 
 
 def _bind_condition(condition: Condition, columns: Columns | None) -> BoundCondition | RuleFault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -104,6 +104,16 @@ class Rule:
         return place_in(self.file, f"rule {self.id} ({self.name!r})")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A row of an example, and what has to happen to it."""
+
+    place: str
+    row: Mapping[str, object]
+    outcome: str  # kept, excluded, rejected
+    rule: str | None  # the id of the rule that excludes the row, if the example names it
+
+
 @dataclass(frozen=True)
 class RuleBook:
     """The rules of one or several files in their order, and the faults of their shape."""
@@ -112,6 +122,8 @@ class RuleBook:
     rules: tuple[Rule, ...]
     faults: tuple[RuleFault, ...] = ()
     files: int = 1
+    examples: tuple[Example, ...] = ()
+    example_faults: tuple[RuleFault, ...] = ()  # a run does not read the examples
 
 
 NO_RULES = RuleBook("no rules", ())
@@ -167,6 +179,7 @@ class CheckedRules:
     name: str
     active: int
     inactive: int
+    examples: int
     faults: tuple[RuleFault, ...]
 
     @property

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from textwrap import shorten
 from typing import NoReturn
 
 from marketpulse.colors.columns import suggest
+from marketpulse.colors.rules.examples import parse_examples
 from marketpulse.colors.rules.model import (
     OPERATORS,
     VALUELESS,
@@ -27,7 +27,7 @@ from marketpulse.colors.rules.model import (
     place_in,
     repeated_id,
 )
-from marketpulse.colors.rules.operands import parse_number
+from marketpulse.colors.rules.values import parse_id, show_value
 from marketpulse.errors import NotFoundError, RulesError
 from marketpulse.formats.nesting import check_nesting
 
@@ -43,7 +43,6 @@ _SIGNS = {
     ">=": Operator.GREATER_OR_EQUAL,
 }
 _CONNECTORS = ("where", "and", "or")
-_LONGEST_ID = 100  # digits
 
 
 def read_rules(path: Path) -> RuleBook:
@@ -100,7 +99,14 @@ def rules_from(document: object, name: str = "rules") -> RuleBook:
         if fault := repeated_id(rule, rules):
             faults.append(fault)
         rules.append(rule)
-    return RuleBook(name, tuple(rules), tuple(faults))
+    examples, example_faults = parse_examples(document.get("examples"))
+    return RuleBook(
+        name,
+        tuple(rules),
+        tuple(faults),
+        examples=examples,
+        example_faults=example_faults,
+    )
 
 
 def join_books(books: Sequence[RuleBook]) -> RuleBook:
@@ -118,8 +124,22 @@ def join_books(books: Sequence[RuleBook]) -> RuleBook:
         # Ids that a file itself repeats are among its own faults.
         faults += [fault for rule in own if (fault := repeated_id(rule, rules))]
         rules += own
-    name = ", ".join(book.name for book in books)
-    return RuleBook(name, tuple(rules), tuple(faults), files=len(books))
+    return RuleBook(
+        ", ".join(book.name for book in books),
+        tuple(rules),
+        tuple(faults),
+        files=len(books),
+        examples=tuple(
+            replace(example, place=place_in(book.name, example.place))
+            for book in books
+            for example in book.examples
+        ),
+        example_faults=tuple(
+            replace(fault, place=place_in(book.name, fault.place))
+            for book in books
+            for fault in book.example_faults
+        ),
+    )
 
 
 def _in_file(rule: Rule, file: str) -> Rule:
@@ -127,11 +147,6 @@ def _in_file(rule: Rule, file: str) -> Rule:
         replace(condition, place=place_in(file, condition.place)) for condition in rule.conditions
     ]
     return replace(rule, file=file, conditions=tuple(conditions))
-
-
-def show_value(value: object) -> str:
-    """A value of a rules file in a message, shortened."""
-    return "missing" if value is None else shorten(repr(str(value)), 80, placeholder="...")
 
 
 def _load_toml(text: str) -> object:
@@ -170,7 +185,7 @@ def _parse_rule(written: object, number: int) -> Rule | list[RuleFault]:
     place = f"rule number {number}"
     if not isinstance(written, Mapping):
         return [RuleFault(place, 'a rule is an object with "id", "name" and "conditions"')]
-    identity = _parse_id(written.get("id"))
+    identity = parse_id(written.get("id"))
     name = written.get("name")
     active = written.get("is_active")
     conditions = written.get("conditions")
@@ -203,16 +218,6 @@ def _with_conditions(rule: Rule, written: list[object]) -> Rule | list[RuleFault
     if faults:
         return faults if rule.active else [fault.demoted() for fault in faults]
     return Rule(id=rule.id, name=rule.name, active=rule.active, conditions=tuple(conditions))
-
-
-def _parse_id(value: object) -> str | None:
-    if isinstance(value, str):
-        return value.strip() or None
-    number = None if isinstance(value, float) else parse_number(value)
-    # 1e999999 is a Decimal, too. Written out, its digits could fill the memory.
-    if number is None or number.adjusted() > _LONGEST_ID:
-        return None
-    return str(int(number)) if number == number.to_integral_value() else None
 
 
 def _parse_condition(written: object, position: int, place: str) -> Condition | list[RuleFault]:

@@ -21,12 +21,12 @@ from marketpulse.colors.rules import (
     OPERATORS,
     Operator,
     bind_rules,
-    check_rules,
     join_books,
     read_rules,
     require_rules,
     rules_from,
 )
+from marketpulse.colors.rules_check import check_rules
 from marketpulse.errors import RulesError
 
 SHAPE_FAULTS = {
