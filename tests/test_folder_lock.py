@@ -159,12 +159,14 @@ def test_six_samples_at_once(tool: Tool) -> None:
 
 @posix
 def test_the_file_of_a_dead_run_is_no_stranger(tool: Tool) -> None:
-    """`verify` accepts a bundle in whose folder a run was killed."""
+    """`verify` accepts a bundle in whose folder a run was killed, or of which a file is open."""
     assert tool.run("--source", "demo", "sample", "COLORS", "--output", "out").code == 0
     process = hold(tool.out)
     process.kill()
     process.communicate()
     assert LOCK_FILE in names_in(tool.out)
+    for name in ("~$COLORS_sample.xlsx", ".~lock.COLORS_sample.csv#"):  # open in a spreadsheet
+        (tool.out / name).touch()
     assert tool.run("verify", "out").code == 0
 
 

@@ -19,6 +19,8 @@ from marketpulse.folder_lock import LOCK_FILE
 
 # Files that operating systems add to folders and zips, and the lock of a run that died.
 _SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", LOCK_FILE}
+# Beside a file that is open, Excel and LibreOffice keep another one.
+_OPEN_FILES = ("~$", ".~lock.")
 _MAX_MANIFEST_SIZE = 1 << 26  # bytes
 _UNREADABLE = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 # A zip entry is a bomb if it is larger than this, and shrank by more than this factor.
@@ -85,13 +87,14 @@ class Bundle:
         return "" if digest == record.sha256 else "its content was changed"
 
     def find_unlisted(self) -> list[str]:
-        """Return files that the manifest does not list, except those of systems and dead runs."""
+        """Return files that the manifest does not list and no program or dead run has left."""
         listed = {MANIFEST, *(file.name for file in self.manifest.files)}
         return [
             name
             for name in sorted(self._container.sizes)
             if name not in listed
             and not name.endswith(".part")
+            and not name.rpartition("/")[2].startswith(_OPEN_FILES)
             and _SYSTEM_FILES.isdisjoint(name.split("/"))
         ]
 

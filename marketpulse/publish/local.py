@@ -50,7 +50,8 @@ def read_set(path: Path, location: S3Location, template: str | None) -> PlannedS
         )
     if not path.is_dir():
         return PlannedSet((_plan_file(path, location.key(path.name), standalone=True),))
-    entries = (path / name for name in sorted(names) if not name.startswith("."))
+    # `~$day.xlsx` stands beside a file that is open in Excel.
+    entries = (path / name for name in sorted(names) if not name.startswith((".", "~$")))
     # Folders inside are left out. Links are not: `_plan_file` refuses them.
     files = [entry for entry in entries if entry.is_symlink() or not entry.is_dir()]
     if not files:
