@@ -242,7 +242,23 @@ def resolve_columns(
             InputColumn(place=place, field=field, role=role, kind=kind, declared=is_declared)
         )
     _require_roles(columns, header)
+    _refuse_bytes(columns)
     return Columns(columns)
+
+
+def _refuse_bytes(columns: Sequence[InputColumn]) -> None:
+    """Refuse bytes where the contract has values. Impala and old Hive write text so to Parquet."""
+    types = pa.types
+    for column in columns:
+        data_type = column.field.type
+        is_bytes = types.is_binary(data_type) or types.is_large_binary(data_type)
+        is_bytes = is_bytes or types.is_fixed_size_binary(data_type)
+        if column.contract_name and is_bytes:
+            raise DataError(
+                f"the column {column.label!r} holds bytes ({data_type}), not values",
+                hint="write the column as text, for instance with CAST(... AS STRING)",
+                check="MP-DAT-018",
+            )
 
 
 def without_run_columns(schema: pa.Schema) -> list[str]:

@@ -52,6 +52,7 @@ BIG = Decimal("1" * 60 + ".12345")
         ),
         ("RANK", pa.array([2, 1]).dictionary_encode(), ["1", "2"]),
         ("NOTE", pa.array(["a", "b"], pa.large_string()), ["b", "a"]),
+        ("NOTE", pa.array([b"a", b"\xff"]), ["ff", "61"]),
         ("NOTE", pa.array(["a", "b"], pa.string_view()), ["b", "a"]),
         (
             "DATE",
@@ -76,6 +77,8 @@ def test_carried_through(
         ("DATE", pa.array([0, 2**63 - 1]).cast(pa.timestamp("us")), "'DATE' holds a date that"),
         ("DATE", pa.array([0, 2**61]).cast(pa.timestamp("ms", "UTC")), "'DATE' holds a date that"),
         ("NOTE", pa.array([0, 2**31 - 1], pa.int32()).cast(pa.date32()), "'NOTE' holds a date"),
+        ("CUSIP", pa.array([b"037833100"] * 2), r"'CUSIP' holds bytes"),
+        ("MESSAGE_ID", pa.array([b"12345678"] * 2, pa.binary(8)), r"'MESSAGE_ID' holds bytes"),
         (
             "NOTE",
             pa.array([[BIG], None], pa.list_(pa.decimal256(76, 5))),
