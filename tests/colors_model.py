@@ -140,11 +140,100 @@ def to_instant(text: str) -> Instant | None:
     return Instant(moment, fraction.rstrip("0"))
 
 
+# ----------------------------------------------- Cells: spoilt and foreign spellings, by permission
+
+MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+CLOCK = re.compile(
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})([.](?P<fraction>[0-9]+))?)?"
+    r"( ?(?P<half>[AaPp])[.]?[Mm][.]?)?( ?(?P<offset>Z|[+-][0-9]{2}(:?[0-9]{2})?))?"
+)
+
+
+def foreign_day(form: str, text: str) -> str | None:
+    """The day that a date of this form names, as YYYY-MM-DD; it need not exist."""
+    slashes, dashes = text.split("/"), text.split("-")
+    if form in ("M/D/YYYY", "D/M/YYYY"):
+        if [len(part) for part in slashes] not in ([1, 1, 4], [1, 2, 4], [2, 1, 4], [2, 2, 4]):
+            return None
+        month, day, year = slashes if form == "M/D/YYYY" else (slashes[1], slashes[0], slashes[2])
+    elif form in ("DD-MON-YY", "DD-MON-YYYY"):
+        width = 2 if form == "DD-MON-YY" else 4
+        if [len(part) for part in dashes] not in ([1, 3, width], [2, 3, width]):
+            return None
+        day, name, year = dashes
+        if name.upper() not in MONTHS:
+            return None
+        month = str(MONTHS.index(name.upper()) + 1)
+        if width == 2:
+            year = ("20" if year < "50" else "19") + year
+    else:
+        if re.fullmatch("[0-9]{8}([.]0*)?", text) is None:
+            return None
+        year, month, day = text[:4], text[4:6], text[6:8]
+    if not (year + month + day).isascii() or not (year + month + day).isdigit():
+        return None
+    return f"{year}-{month.zfill(2)}-{day.zfill(2)}"
+
+
+def excel_instant(text: str) -> Instant | None:
+    """The moment of a serial number: days since the end of 1899, a 29 February 1900 among them."""
+    if re.fullmatch("[0-9]{1,7}([.][0-9]*)?", text) is None:
+        return None
+    whole, _, fraction = text.partition(".")
+    days = int(whole)
+    if not 1 <= days <= 2958465 or days == 60:
+        return None
+    first = date(1899, 12, 31) if days < 60 else date(1899, 12, 30)
+    exact = Decimal("0." + (fraction or "0")) * DAY * 1000
+    milliseconds = int(exact.to_integral_value("ROUND_HALF_UP"))
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = (first.toordinal() + days) * DAY + seconds
+    if moment >= (date.max.toordinal() + 1) * DAY:
+        return None
+    return Instant(moment, f"{rest:03d}".rstrip("0"))
+
+
+def foreign_instant(form: str, text: str) -> Instant | None:
+    """By permission only: the moment that a date of this form names, with or without a time."""
+    if form == "excel":
+        return excel_instant(text)
+    parts = re.fullmatch("(.*?[0-9.])(?:T| +)([0-9].*)", text)
+    day = foreign_day(form, text)
+    if day is not None:
+        return to_instant(day)
+    if parts is None:
+        return None
+    day, time = foreign_day(form, parts[1]), parts[2]
+    if "MON" in form:
+        time = re.sub("^([0-9]{1,2})[.]([0-9]{2})[.]([0-9]{2})", r"\1:\2:\3", time)
+    clock = CLOCK.fullmatch(time.replace("\xa0", " ").replace("\u202f", " "))
+    if day is None or clock is None:
+        return None
+    hour = int(clock["hour"])
+    if clock["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if clock["half"] in "Pp" else 0)
+    rest = f":{clock['second']}" if clock["second"] else ""
+    rest += f".{clock['fraction']}" if clock["fraction"] else ""
+    return to_instant(f"{day} {hour:02d}:{clock['minute']}{rest}{clock['offset'] or ''}")
+
+
+def rounded_number(text: str) -> Number | None:
+    """By permission only: a whole number as a spreadsheet shows it, `1.77E+16`."""
+    match = re.fullmatch("[+-]?[0-9]*[.]?[0-9]*[eE][+]?[0-9]{1,3}", text)
+    number = to_number(text) if match else None
+    # 0.digits * 10**point is whole where the point is not inside the digits.
+    return number if number and number.point >= len(number.digits) else None
+
+
 class BadCellError(Exception):
     """Cells: 'anything else in a known column rejects the row'."""
 
 
-def value_of(kind: str, cell: str) -> Value:
+def value_of(
+    kind: str, cell: str, *, date_format: str | None = None, rounded_ids: bool = False
+) -> Value:
     """Cells, the table: the value of a cell for ranking and rules, None is null."""
     trimmed = cell.strip()
     if not trimmed:
@@ -154,12 +243,16 @@ def value_of(kind: str, cell: str) -> Value:
         return cell
     if kind == "date":
         value = to_instant(trimmed)
+        if value is None and date_format is not None:
+            value = foreign_instant(date_format, trimmed)
     elif kind == "number":
         if trimmed.lower() == "nan":
             return None
         value = to_number(trimmed)
     else:
         value = to_number(trimmed) if INTEGER.fullmatch(trimmed) else None
+        if value is None and rounded_ids:
+            value = rounded_number(trimmed)
     if value is None:
         raise BadCellError
     return value
@@ -285,7 +378,12 @@ def reject_misfit(malformed_line: MalformedLine, width: int) -> list[Cell]:
     return [*[""] * width, reason, malformed_line.raw]
 
 
-def read_row(cells: Sequence[str], columns: Sequence[Column]) -> Row | str:
+def read_row(
+    cells: Sequence[str],
+    columns: Sequence[Column],
+    date_formats: Mapping[str, str] = {},
+    rounded_ids: bool = False,
+) -> Row | str:
     """Read: the row, or the reason that it is rejected, the first faulty column's.
 
     Normalise happens here too: the value of CUSIP is trimmed and upper-cased.
@@ -294,7 +392,12 @@ def read_row(cells: Sequence[str], columns: Sequence[Column]) -> Row | str:
     for column in columns:
         cell = cells[column.place]
         try:
-            value = value_of(column.kind, cell)
+            value = value_of(
+                column.kind,
+                cell,
+                date_format=date_formats.get(column.name, date_formats.get("")),
+                rounded_ids=rounded_ids and column.name.removeprefix(CARRIED) == "MESSAGE_ID",
+            )
         except BadCellError:
             return f"{column.own_name}: '{cell}' is not {NOT_A[column.kind]}"
         if value is None and column.name in ("MESSAGE_ID", "CUSIP"):
@@ -622,12 +725,15 @@ def run(
     hierarchy: Sequence[str] = ("rank", "date", "price"),
     mapping: Mapping[str, str] = {},
     types: Mapping[str, str] = {},
+    date_formats: Mapping[str, str] = {},
+    rounded_ids: bool = False,
 ) -> Outcome:
     """Run Colors: read, normalise, exclude, group, order; parents and children.
 
     Processed rows are the input's columns and IS_PARENT, PARENT_MESSAGE_ID, CHILDREN_COUNT,
     GROUP_POSITION; excluded rows the cells as they arrived and RULE_ID; rejected rows the same
-    and REASON and RAW_LINE. Excluded and rejected rows keep the input's order.
+    and REASON and RAW_LINE. `date_formats` are permitted by a column's name, '' is all.
+    Excluded and rejected rows keep the input's order.
     """
     columns = columns_of(header, mapping, types)
     order_columns(columns, hierarchy)  # a wrong hierarchy is an error without any row, too
@@ -642,7 +748,7 @@ def run(
             malformed_line = MalformedLine(len(record), raw_line(record))
             rejected.append(reject_misfit(malformed_line, len(header)))
             continue
-        row = read_row(record, columns)
+        row = read_row(record, columns, date_formats, rounded_ids)
         if isinstance(row, str):
             rejected.append([*record, row, ""])
             continue

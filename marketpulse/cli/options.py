@@ -191,6 +191,22 @@ ColumnTypes = Annotated[
         "Can be repeated.",
     ),
 ]
+DateFormat = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--date-format",
+        metavar="FORMAT",
+        help="Also read such dates: M/D/YYYY, D/M/YYYY, DD-MON-YY, DD-MON-YYYY, YYYYMMDD or excel; "
+        "of one column: DATE=M/D/YYYY. Can be repeated.",
+    ),
+]
+RoundedIds = Annotated[
+    bool,
+    typer.Option(
+        "--accept-rounded-ids",
+        help="Use a MESSAGE_ID that a spreadsheet has rounded: the digits that are left.",
+    ),
+]
 Again = Annotated[
     bool,
     typer.Option("--again", help="Rank the processed colors of a run: leave out its columns."),

@@ -5,7 +5,6 @@ Results go to standard output. Notes and warnings go to `say`, which prints on s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
     from marketpulse.settings import SettingsReport
-
-# A rejected whole number with this many digits was damaged before: a float keeps only 15 of them.
-_DAMAGED_NUMBER = re.compile(r"'[+-]?\d{16,}(\.0*)?' is not (an integer|exact: .*)$")
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -92,10 +88,8 @@ def _warn_of_rows(run: ColorsRun, say: Say) -> None:
             say(f"  {count}: {reason}")
         if len(reasons) > 5:
             say(f"  and {len(reasons) - 5} more reasons, see rejected_colors")
-        if any(map(_DAMAGED_NUMBER.search, run.rejected_by_reason)):
-            say(
-                "  hint: a spreadsheet keeps only 15 digits of a number: export that column as text"
-            )
+        for hint in run.hints:
+            say(f"  hint: {hint}")
     if count := run.warnings["cusip"]:
         say(f"warning: {count} rows have an invalid CUSIP, rows kept")
     if count := run.warnings["rank"]:

@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from marketpulse.colors import spellings
 from marketpulse.colors.cells import MACROS
 from marketpulse.colors.inputs import ColorInput
 from marketpulse.colors.malformed import MalformedLines
@@ -170,7 +171,7 @@ def _connect(workspace: Path, memory_limit: int | None) -> duckdb.DuckDBPyConnec
         connection = duckdb.connect(config=config)
         # DuckDB would draw its progress on standard output, among the results.
         connection.execute("SET enable_progress_bar = false")
-        for macro in MACROS:
+        for macro in (*MACROS, *spellings.MACROS):
             connection.execute(f"CREATE MACRO {macro}")
     except duckdb.Error as error:
         raise UsageError(

@@ -29,7 +29,7 @@ from enum import IntEnum
 import pyarrow as pa
 
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
-from marketpulse.formats.encode import LogicalType, cell_types
+from marketpulse.formats.encode import LogicalType, cell_types, is_text
 
 BLANKS = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
@@ -112,6 +112,7 @@ MACROS = (
 )
 
 
+LOST_DIGITS = "exact: its last digits were lost to a spreadsheet"
 _ARTICLES = {
     Kind.INTEGER: "an integer",
     Kind.NUMBER: "a number",
@@ -153,7 +154,21 @@ class Cell:
         """The cell's text; DuckDB's text of a typed value."""
         if self.column.logical_type is LogicalType.MIXED:
             return f"substr({self.raw}, 2)"
-        return self.raw if self.column.logical_type else f"CAST({self.raw} AS VARCHAR)"
+        return self.raw if is_text(self.column.field.type) else f"CAST({self.raw} AS VARCHAR)"
+
+    @property
+    def _read_text(self) -> str:
+        """The trimmed text as it is read: with a spelling translated that an option permits."""
+        text, translation = f"trimmed({self.text})", self.column.translation
+        return f"coalesce({translation}({text}), {text})" if translation else text
+
+    @property
+    def permitted(self) -> str | None:
+        """Whether the cell is read only because an option permits it; None if it never is."""
+        column, translated = self.column, None
+        if column.translation:
+            translated = f"{column.translation}(trimmed({self.text})) IS NOT NULL"
+        return _any(translated, self._inexact if column.rounded_ids else None)
 
     @property
     def form(self) -> str | None:
@@ -188,12 +203,14 @@ class Cell:
         """What gives a cell the form -1, whatever its spelling; None if nothing does."""
         is_cusip = self.column.role == "CUSIP"
         if not (self.column.logical_type or is_cusip):
-            return self._typed_fault
+            return self.fault
         if self.column.kind is Kind.TEXT:
             text = self.text
             formless = f"{text} <> upper(trimmed({text}))" if is_cusip else f"is_blank({text})"
             return _any(formless, self._is_a(LogicalType.ERROR), self.fault)
-        if self.column.kind is Kind.INTEGER and self._is_a(LogicalType.FLOAT):
+        if self.column.kind is Kind.INTEGER and self._is_a(
+            LogicalType.FLOAT, LogicalType.SCIENTIFIC
+        ):
             # It may be a float of a spreadsheet, which keeps only 15 digits of a number.
             return f"length({self.text}) > 15"
         return None
@@ -201,7 +218,7 @@ class Cell:
     @property
     def beyond(self) -> str:
         """Whether the cell is valid, but a cast would lose digits."""
-        text, kind = f"trimmed({self.text})", self.column.kind
+        text, kind = self._read_text, self.column.kind
         if not self.column.logical_type or kind is Kind.TEXT:
             return "false"
         return f"is_{kind}({text}) AND NOT is_short_{kind}({text})"
@@ -238,21 +255,23 @@ class Cell:
         column, kind = self.column, self.column.kind
         pairs = [(self._changed_cusip, "a CUSIP: a spreadsheet has changed it")]
         if not column.logical_type:
+            if kind is Kind.INTEGER and not column.rounded_ids:
+                pairs.append((self._inexact, f"{LOST_DIGITS} or a float column"))
             pairs.append((self._typed_fault, _ARTICLES[kind]))
         elif kind is Kind.TEXT or not column.is_checked:
             pairs.append((self._is_a(LogicalType.UNEVALUATED), "a value: the formula has none"))
             if column.is_checked:
                 pairs.append((self._is_a(LogicalType.ERROR), "a value: the cell has an error"))
         else:
-            if kind is Kind.INTEGER:
-                pairs.append((self._rounded, "exact: its last digits were lost to a spreadsheet"))
+            if kind is Kind.INTEGER and not column.rounded_ids:
+                pairs.append((self._inexact, LOST_DIGITS))
             pairs.append((self._text_fault, _ARTICLES[kind]))
         return [(condition, expected) for condition, expected in pairs if condition]
 
     @property
     def _text_fault(self) -> str:
         """Whether the text is not a value of the column's kind, which is not text."""
-        text, kind = f"trimmed({self.text})", self.column.kind
+        text, kind = self._read_text, self.column.kind
         valid = f"is_{kind}({text})"
         if kind is Kind.NUMBER:
             valid = f"({valid} OR is_nan({text}))"
@@ -261,9 +280,11 @@ class Cell:
         return f"({invalid} OR {valueless})" if valueless else invalid
 
     @property
-    def _rounded(self) -> str | None:
+    def _inexact(self) -> str | None:
         """Whether the cell is a float that may have lost digits; None if it cannot be."""
-        if is_float := self._is_a(LogicalType.FLOAT):
+        if pa.types.is_floating(self.column.field.type):
+            return f"(abs({self.raw}) >= {_FIRST_ROUNDED} AND isfinite({self.raw}))"
+        if is_float := self._is_a(LogicalType.FLOAT, LogicalType.SCIENTIFIC):
             number = f"TRY_CAST(trimmed({self.text}) AS DOUBLE)"
             return f"({is_float} AND abs({number}) >= {_FIRST_ROUNDED})"
         return None
@@ -281,7 +302,7 @@ class Cell:
             is_number = self._is_a(LogicalType.NUMBER, LogicalType.FLOAT)
             is_whole = f"regexp_full_match({self.text}, '[0-9]+([.]0*)?')"
             fraction = f"({is_number} AND NOT {is_whole})" if is_number else None
-            return _any(self._is_a(*_NEVER_CUSIP), fraction, self._rounded)
+            return _any(self._is_a(*_NEVER_CUSIP), fraction, self._inexact)
         if types.is_integer(data_type):
             return f"{raw} < 0"
         if types.is_decimal(data_type):
@@ -307,7 +328,7 @@ class Cell:
         if self.precision is Precision.PLAIN:
             plain = {Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.DATE: "TIMESTAMP"}
             return f"TRY_CAST({text} AS {plain[kind]})"
-        return self.key if self.precision is Precision.EXACT else f"short_{kind}(trimmed({text}))"
+        return self.key if self.precision is Precision.EXACT else f"short_{kind}({self._read_text})"
 
     @property
     def folded(self) -> str:
@@ -318,8 +339,8 @@ class Cell:
     def key(self) -> str:
         """The exact value, without limits of size or digits."""
         if self.column.kind is Kind.DATE:
-            return f"date_key(trimmed({self.text}))"
-        return f"number_key(trimmed({self.text}))"
+            return f"date_key({self._read_text})"
+        return f"number_key({self._read_text})"
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -327,7 +348,7 @@ class Cell:
         if self.column.logical_type is LogicalType.MIXED:
             return (f"coalesce({self.text}, '')", f"coalesce({self.raw}, '')")
         if self.column.logical_type and self.precision > Precision.PLAIN:
-            return (f"coalesce({self.raw}, '')", f"{self.raw} IS NULL")
+            return (f"coalesce({self.text}, '')", f"{self.raw} IS NULL")
         if pa.types.is_floating(self.column.field.type):
             return (f"coalesce({self.text}, '')",)
         return ()
@@ -363,8 +384,7 @@ class Cell:
             case Kind.INTEGER if types.is_decimal(data_type):
                 return f"{raw} <> trunc({raw})"
             case Kind.INTEGER if types.is_floating(data_type):
-                rounded = f"abs({raw}) >= {self._first_rounded}"
-                return f"(NOT isnan({raw}) AND ({raw} <> trunc({raw}) OR {rounded}))"
+                return f"(NOT isnan({raw}) AND (isinf({raw}) OR {raw} <> trunc({raw})))"
             case _:
                 return None
 

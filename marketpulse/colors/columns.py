@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 
 import pyarrow as pa
 
+from marketpulse.colors.spellings import ROUNDED_DIGITS, DateForm
 from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import LogicalType, logical_type, value_type
 
@@ -72,6 +73,8 @@ class InputColumn:
     role: str | None
     kind: Kind
     declared: bool = False
+    date_form: DateForm | None = None  # of dates in text and numbers, by permission
+    rounded_ids: bool = False  # whether ids that a spreadsheet has rounded are permitted
 
     @property
     def name(self) -> str:
@@ -96,8 +99,25 @@ class InputColumn:
 
     @property
     def logical_type(self) -> LogicalType | None:
-        """What the column's text stands for; None for a typed column."""
+        """What the column's text stands for; None for a typed column.
+
+        Numbers that `--date-format` permits as dates are read by their text.
+        """
+        if self.date_form and _is_plain_number(self.field.type):
+            return LogicalType.NUMBER
         return logical_type(self.field)
+
+    @property
+    def is_id(self) -> bool:
+        """Whether the cells are MESSAGE_IDs."""
+        return self.contract_name == "MESSAGE_ID"
+
+    @property
+    def translation(self) -> str | None:
+        """The SQL macro that translates a permitted spelling; None if there is none."""
+        if self.date_form and self.logical_type:
+            return self.date_form.macro
+        return ROUNDED_DIGITS if self.rounded_ids and self.logical_type else None
 
 
 class Columns:
@@ -117,6 +137,39 @@ class Columns:
         folded = _fold(name)
         # The role comes first: after --map price=MID, a rule on PX means MID.
         return self._by_role.get(folded.upper()) or self._by_name.get(folded)
+
+    def permit(
+        self, date_forms: Mapping[str | None, DateForm], *, rounded_ids: bool = False
+    ) -> Columns:
+        """The same columns with these forms of dates, by column; None stands for all of them.
+
+        Raises `DataError` if a name is neither a column nor in the contract, or holds no dates.
+        """
+        forms: dict[InputColumn, DateForm] = {}
+        for name, form in date_forms.items():
+            if name is None:
+                continue
+            column = self.find(KEYS.get(_fold(name), name))
+            if column and column.kind is Kind.DATE:
+                forms[column] = form
+            elif column or CONTRACT.get(_fold(name).upper(), Kind.TEXT) is not Kind.DATE:
+                problem = "holds no dates" if column else "is not a column"
+                raise DataError(
+                    f"--date-format: {name!r} {problem}{'' if column else self.suggest(name)}",
+                    hint="name a column of dates, such as DATE=M/D/YYYY",
+                    check="MP-DAT-014",
+                )
+        permitted = []
+        for column in self.all:
+            is_date = column.kind is Kind.DATE
+            permitted.append(
+                replace(
+                    column,
+                    date_form=forms.get(column, date_forms.get(None)) if is_date else None,
+                    rounded_ids=rounded_ids and column.is_id,
+                )
+            )
+        return Columns(permitted)
 
     def suggest(self, name: str) -> str:
         """`, did you mean X?` with the nearest column, or nothing."""
@@ -368,6 +421,12 @@ def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
             f"the columns are {', '.join(column.label for column in columns)}",
             check="MP-DAT-014",
         )
+
+
+def _is_plain_number(data_type: pa.DataType) -> bool:
+    types = pa.types
+    is_exact = types.is_integer(data_type) or types.is_decimal(data_type)
+    return bool(is_exact or types.is_floating(data_type))
 
 
 def _kind_of_type(field: pa.Field) -> Kind:

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,12 +23,13 @@ from sqlglot import exp
 
 from marketpulse.colors.arrivals import Arrivals, Row
 from marketpulse.colors.cells import Cell, Precision
-from marketpulse.colors.columns import KEYS, NEVER_MISSING, Columns, InputColumn
+from marketpulse.colors.columns import KEYS, NEVER_MISSING, Columns, InputColumn, Kind
 from marketpulse.colors.cusip import are_valid_cusips
 from marketpulse.colors.groups import group_marks, whole_groups
 from marketpulse.colors.profile import needed_precision, profile_query
 from marketpulse.colors.ranking import excluding_rule, rule_predicate, sort_keys, with_values
 from marketpulse.colors.rules import BoundRule
+from marketpulse.colors.spellings import DateForm
 from marketpulse.colors.tie_breaking import break_ties
 from marketpulse.formats.encode import to_text
 
@@ -65,6 +66,8 @@ class Engine:
         self._hierarchy = tuple(hierarchy)
         self._rejections = 0  # rows that are not malformed lines and yet cannot be used
         self._warnings = {"cusip": 0, "rank": 0}
+        self._suspected: set[InputColumn] = set()  # columns that may have invalid cells
+        self._permitted: dict[InputColumn, int] = {}
         self.cells: Sequence[Cell] = [Cell(column) for column in columns.all]
 
     def profile(self) -> InputProfile:
@@ -104,6 +107,8 @@ class Engine:
         if has_missing:
             suspected |= {self._columns.role(role) for role in NEVER_MISSING}
         self._note_rejections(suspected)
+        self._suspected = suspected
+        self._count_permitted()
         malformed = self._arrivals.malformed
         identity = f"{rows} {digest} {malformed.count} {malformed.digest}"
         return InputProfile(
@@ -204,8 +209,39 @@ class Engine:
         return self._arrivals.table(self._with_values(statement))
 
     def warnings(self) -> dict[str, int]:
-        """How many doubtful rows were streamed so far: an invalid CUSIP, a rank outside 1 to 6."""
-        return dict(self._warnings)
+        """How many doubtful rows were streamed so far: an invalid CUSIP, a rank outside 1 to 6.
+
+        And how many cells are read only because an option permits it, if there are any.
+        """
+        dates = sum(count for column, count in self._permitted.items() if column.date_form)
+        ids = sum(count for column, count in self._permitted.items() if column.rounded_ids)
+        permitted = {"foreign_dates": dates, "rounded_ids": ids}
+        return self._warnings | {name: count for name, count in permitted.items() if count}
+
+    def permitted(self) -> dict[InputColumn, int]:
+        """How many cells of usable rows are read only because an option permits it."""
+        return dict(self._permitted)
+
+    def fitting_date_forms(self) -> dict[str, tuple[DateForm, ...]]:
+        """For each column whose cells are mostly no dates: the forms that all of them have."""
+        fitting = {}
+        for column in self._columns.all:
+            if column.kind is not Kind.DATE or column not in self._suspected:
+                continue
+            cell = Cell(column)
+            candidates = [Cell(replace(column, date_form=form)) for form in DateForm]
+            if not (cell.fault and candidates[0].column.logical_type):
+                continue
+            counts = f"count_if(NOT {cell.missing}), count_if({cell.fault})"
+            ((present, invalid),) = self._fetch(f"SELECT {counts} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
+            if invalid * 2 <= present:
+                continue
+            faults = ", ".join(f"bool_or({candidate.fault})" for candidate in candidates)
+            (flags,) = self._fetch(f"SELECT {faults} FROM arrived")  # noqa: S608 - the same
+            fits = [form for form, fault in zip(DateForm, flags, strict=True) if not fault]
+            if fits:
+                fitting[column.label] = tuple(fits)
+        return fitting
 
     def _compared_columns(self) -> set[InputColumn]:
         """The columns whose values are compared in all rows; any other only breaks ties."""
@@ -221,6 +257,16 @@ class Engine:
             reason = f"coalesce({', '.join(reasons)}) AS reason"
             select = f"SELECT n, {reason} FROM arrived WHERE reason IS NOT NULL"  # noqa: S608 - the text comes from Cell, which quotes names
             ((self._rejections,),) = self._fetch(f"CREATE TABLE rejections AS {select}")
+
+    def _count_permitted(self) -> None:
+        """Count the cells of usable rows that are read only because an option permits it."""
+        cells = {cell.column: cell.permitted for cell in self.cells if cell.permitted}
+        if not cells:
+            return
+        counts = ", ".join(f"count_if({permitted})" for permitted in cells.values())
+        usable = "arrived ANTI JOIN rejections USING (n)" if self._rejections else "arrived"
+        (row,) = self._fetch(f"SELECT {counts} FROM {usable}")  # noqa: S608 - the text comes from Cell, which quotes names
+        self._permitted = {column: count for column, count in zip(cells, row, strict=True) if count}
 
     def _ranked(self, cusip: int) -> exp.Select:
         """The rows that stay, sorted by CUSIP and the sort keys, with the columns added."""

@@ -15,6 +15,7 @@ from marketpulse.colors.rejections import (
     parse_rejection_limit,
 )
 from marketpulse.colors.rules import RuleBook
+from marketpulse.colors.spellings import DateFormats
 from marketpulse.formats import parse_formats
 
 PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
@@ -35,6 +36,9 @@ class RunOptions:
                      `["price=MID_PRICE"]`
     types            the kinds of columns beyond the contract, integer, number, date or text, as
                      rules and ties compare them: `{"SPREAD": "number"}` or `["SPREAD=number"]`
+    date_formats     how text spells dates, beside the contract's own form: `"M/D/YYYY"` for all
+                     columns, or `{"DATE": "DD-MON-YY"}`
+    accept_rounded_ids  a MESSAGE_ID that a spreadsheet has rounded counts as the digits left
     again            the input is the processed colors of a run: leave out the columns of that run
     output           the folder for the results; without it they are tables of the returned run
     formats          the formats of the results in `output`; None is csv, or csv and parquet to
@@ -54,6 +58,8 @@ class RunOptions:
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()
     types: Mapping[str, str] | Sequence[str] = ()
+    date_formats: DateFormats = ()
+    accept_rounded_ids: bool = False
     again: bool = False
     output: str | Path | None = None
     formats: Sequence[str] | None = None

@@ -31,6 +31,7 @@ from marketpulse.colors.rules import (
     require_rules,
     rules_from,
 )
+from marketpulse.colors.spellings import parse_date_forms
 from marketpulse.errors import UsageError
 
 
@@ -65,6 +66,7 @@ def prepare(
     mapping = parse_mapping(_pairs(options.mapping))
     types = parse_types(_pairs(options.types))
     book = rule_book(options.rules)
+    forms = parse_date_forms(options.date_formats)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
         color_input = open_input(data, stack, options, mapping)
@@ -73,6 +75,7 @@ def prepare(
         columns = resolve_columns(
             color_input.schema, mapping, color_input.notes.first_rows, types=types
         )
+        columns = columns.permit(forms, rounded_ids=options.accept_rounded_ids)
         rules, warnings = require_rules(book, columns)
         other_rules, _ = require_rules(other_book, columns)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from marketpulse.colors.cells import LOST_DIGITS
+from marketpulse.colors.spellings import DateForm
 from marketpulse.errors import DataError, UsageError
 
 PUBLISHED_LIMIT = "10%"  # the default if a run is published
@@ -17,15 +20,47 @@ _REMEDIES = {
     "an integer": "export {column} as text with all its digits: a spreadsheet or a float keeps "
     "only 15",
     "a number": "write numbers as 101.7, and leave cells without a number empty",
-    "a date": "write dates as 2026-03-13 or 2026-03-13 16:30:00",
+    "a date": "write dates as 2026-03-13 or 2026-03-13 16:30:00, or name their format with "
+    "--date-format",
     "a value: the formula has none": "open the workbook, calculate it and save it again",
     "a value: the cell has an error": "correct the formula of the cell, for instance a look-up "
     "that finds nothing, and save the workbook again",
     "a CUSIP: a spreadsheet has changed it": "give the column the format Text before you paste or "
     "import the CUSIPs, or export them as CSV",
-    "exact: its last digits were lost to a spreadsheet": "export {column} as text with all its "
-    "digits: a spreadsheet keeps only 15",
+    LOST_DIGITS: "the last digits were lost to a spreadsheet, which keeps only 15: export the "
+    "column as text",
 }
+
+
+_SHOWN_FLOAT = re.compile(r"[+-]?[0-9]*\.?[0-9]*[eE]\+?[0-9]{1,3}")  # 1.77E+16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What helps against rejections, by the columns' labels in messages.
+
+    `ids` are the columns with MESSAGE_IDs, `date_forms` the forms that fit all cells of a column.
+    """
+
+    ids: frozenset[str] = frozenset()
+    date_forms: Mapping[str, Sequence[DateForm]] = field(default_factory=dict)
+
+    def remedy(self, column: str, cause: str) -> str:
+        """What to do about cells of a column that are not what they should be."""
+        forms = self.date_forms.get(column, ()) if cause == "a date" else ()
+        if forms:
+            # One option is enough for columns of the same form.
+            several = len({tuple(forms) for forms in self.date_forms.values()}) > 1
+            prefix = f"{column}=" if several else ""
+            options = [f"--date-format {shlex.quote(f'{prefix}{form}')}" for form in forms]
+            if len(options) == 1:
+                return f"use {options[0]}"
+            return f"use {' or '.join(options)}: all cells fit both, so check which one is right"
+        remedy = _REMEDIES.get(cause.removesuffix(" or a float column"), "correct its cells")
+        remedy = remedy.format(column=column)
+        if column in self.ids and cause.startswith(LOST_DIGITS):
+            return f"{remedy}, or use the digits that are left with --accept-rounded-ids"
+        return remedy
 
 
 @dataclass(frozen=True)
@@ -58,7 +93,7 @@ def parse_rejection_limit(limit: int | str | None) -> RejectionLimit | None:
 
 
 def rejection_error(
-    reasons: Iterable[str], read: int, limit: RejectionLimit | None
+    reasons: Iterable[str], read: int, limit: RejectionLimit | None, advice: Advice
 ) -> DataError | None:
     """The error of a run with these rejected rows; None if there are not too many.
 
@@ -67,12 +102,12 @@ def rejection_error(
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     for reason in reasons:
-        cause = _cause(reason)
+        cause, example = _cause(reason, advice)
         counts[cause] += 1
-        examples.setdefault(cause, reason)
+        examples.setdefault(cause, example)
     rejected, commonest = counts.total(), counts.most_common(_MOST_SHOWN)
     shown = "; ".join(f"{examples[cause]} ({count})" for cause, count in commonest)
-    remedies = "; ".join(dict.fromkeys(_remedy(*cause) for cause, _ in commonest))
+    remedies = "; ".join(dict.fromkeys(_remedy(*cause, advice) for cause, _ in commonest))
     if read and rejected == read:
         subject = "the only row cannot" if read == 1 else f"none of the {read} rows can"
         return DataError(f"{subject} be used: {shown}", hint=remedies, check="MP-DAT-020")
@@ -86,17 +121,35 @@ def rejection_error(
     return None
 
 
-def _cause(reason: str) -> tuple[str, str]:
-    """The column and what its cells are not, or the reason itself: reasons to count together."""
-    if match := _INVALID_CELL.fullmatch(reason):
-        return match["column"], match["expected"]
-    return "", reason
+def rejection_hints(reasons: Iterable[str], advice: Advice) -> tuple[str, ...]:
+    """The remedies for cells that an option would permit."""
+    causes = dict.fromkeys(_cause(reason, advice)[0] for reason in reasons)
+    return tuple(
+        dict.fromkeys(
+            _remedy(column, cause, advice)
+            for column, cause in causes
+            if column and (cause == "a date" or cause.startswith(LOST_DIGITS))
+        )
+    )
 
 
-def _remedy(column: str, cause: str) -> str:
+def _cause(reason: str, advice: Advice) -> tuple[tuple[str, str], str]:
+    """The column and what its cells are not, or the reason itself, and the reason as shown.
+
+    Reasons with the same cause count together.
+    """
+    match = _INVALID_CELL.fullmatch(reason)
+    if not match:
+        return ("", reason), reason
+    column, cell, expected = match["column"], match["cell"], match["expected"]
+    if column in advice.ids and expected == "an integer" and _SHOWN_FLOAT.fullmatch(cell):
+        expected = LOST_DIGITS
+    return (column, expected), f"{column}: '{cell}' is not {expected}"
+
+
+def _remedy(column: str, cause: str, advice: Advice) -> str:
     if column:
-        remedy = _REMEDIES.get(cause, "correct its cells")
-        return f"{column}: {remedy.format(column=column)}"
+        return f"{column}: {advice.remedy(column, cause)}"
     if cause.endswith(": missing"):
         name = cause.removesuffix(": missing")
         return f"{name}: fill it in, or choose another column with --map {name}=COLUMN"

@@ -34,8 +34,10 @@ from marketpulse.colors.engine import InputProfile
 from marketpulse.colors.options import PROCESSING_TYPES, RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
 from marketpulse.colors.rejections import (
+    Advice,
     RejectionLimit,
     rejection_error,
+    rejection_hints,
 )
 from marketpulse.errors import DataError, OutputError, UsageError
 from marketpulse.formats import FORMATS, XlsxOptions, open_writer, write_behind
@@ -67,6 +69,8 @@ class Counts:
 class ColorsRun:
     """The result of a run. It has the three tables unless there is an output folder.
 
+    `hints` are the options that would help against rejections, and `date_formats` the permitted
+    formats that were needed, by column.
     `warnings` counts what is doubtful in the rows that were kept; `remarks` are sentences about
     the files.
     """
@@ -86,6 +90,8 @@ class ColorsRun:
     warnings: dict[str, int]
     rule_warnings: tuple[str, ...]
     remarks: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    date_formats: dict[str, str] = field(default_factory=dict)
     output: Path | None = None
     files: tuple[FileRecord, ...] = ()
     processed: pa.Table | None = field(default=None, repr=False)
@@ -113,6 +119,7 @@ class ColorsRun:
             "hierarchy": list(self.hierarchy),
             "mapping": self.mapping,
             "types": self.types,
+            "date_formats": self.date_formats,
             "rules": self.rules,
             "rows": asdict(self.counts),
             "excluded_by_rule": self.excluded_by_rule,
@@ -200,7 +207,12 @@ def _run_id(prepared: PreparedRun, profile: InputProfile) -> str:
         for column in prepared.columns.all
     ]
     # The time and the type of a run are not part of it: the same rows again are the same run.
-    identity = json.dumps([profile.digest, columns, rules, prepared.hierarchy])
+    parts: list[object] = [profile.digest, columns, rules, prepared.hierarchy]
+    # The same cells are other values with another format of dates. An option that changes no
+    # cell does not count.
+    if permitted := prepared.engine.permitted():
+        parts.append([[column.name, column.translation or "rounded"] for column in permitted])
+    identity = json.dumps(parts)
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
@@ -342,13 +354,28 @@ class _Run:
                 **self._prepared.color_input.notes.counts(),
             },
             rule_warnings=tuple(map(str, self._prepared.warnings)),
-            remarks=tuple(self._prepared.color_input.notes.remarks()),
+            remarks=(*self._prepared.color_input.notes.remarks(), *self._permission_remarks()),
+            hints=rejection_hints(self._rejected, _advice(self._prepared)),
+            date_formats={
+                column.label: str(column.date_form)
+                for column in self._prepared.engine.permitted()
+                if column.date_form
+            },
             output=output,
             files=files,
             processed=tables.get(PROCESSED),
             excluded=tables.get(EXCLUDED),
             rejected=tables.get(REJECTED),
         )
+
+    def _permission_remarks(self) -> Iterator[str]:
+        """What was read only because an option permits it."""
+        for column, count in self._prepared.engine.permitted().items():
+            cells = "1 cell is" if count == 1 else f"{count} cells are"
+            if column.date_form:
+                yield f"{column.label}: {cells} read as dates of the format {column.date_form}"
+            else:
+                yield f"{column.label}: {cells} rounded by a spreadsheet; the digits left are used"
 
 
 def _is_run_file(name: str) -> bool:
@@ -385,5 +412,12 @@ def _check_rejected(
         return
     batches = prepared.engine.rejected()
     reasons = (reason for batch in batches for reason in batch.column("REASON").to_pylist())
-    if error := rejection_error(reasons, rows, limit):
+    if error := rejection_error(reasons, rows, limit, _advice(prepared)):
         raise error
+
+
+def _advice(prepared: PreparedRun) -> Advice:
+    return Advice(
+        ids=frozenset(column.label for column in prepared.columns.all if column.is_id),
+        date_forms=prepared.engine.fitting_date_forms(),
+    )

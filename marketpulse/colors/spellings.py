@@ -56,10 +56,12 @@ _CENTURY = "CASE WHEN p.y < '50' THEN '20' ELSE '19' END"
 _MONTH_NUMBER = f"CAST((strpos('{_MONTH_NAMES}', upper(p.m)) + 2) // 3 AS VARCHAR)"
 
 
-def _macro(form: DateForm, pattern: str, names: str, *, year: str = "p.y", month: str = "p.m") -> str:
+def _macro(
+    form: DateForm, pattern: str, names: str, *, year: str = "p.y", month: str = "p.m"
+) -> str:
     # The lambda evaluates the parts once; a macro would repeat the regular expression at each use.
     # Oracle separates times by points: 13-MAR-26 02.05.09.123456 PM.
-    colons = r"regexp_replace(t, ' ([0-9]{1,2})\.([0-9]{2})\.([0-9]{2})', ' \1:\2:\3')"
+    colons = r"regexp_replace(t, '([ T][0-9]{1,2})\.([0-9]{2})\.([0-9]{2})', '\1:\2:\3')"
     cell = colons if month == _MONTH_NUMBER else "t"
     parts = ", ".join(f"'{name}'" for name in (*names, "h", "mi", "s", "f", "half", "o"))
     return f"""{form.macro}(t) AS list_transform(
