@@ -23,7 +23,7 @@ def test_where_no_row_can_be_used_the_run_fails(tmp_path: Path) -> None:
         "3 fields instead of 6 (1); MESSAGE_ID: 'x' is not an integer (1); CUSIP: missing (1)"
     )
     for words in (
-        "DATE: write dates as 2026-03-13",
+        "DATE: use --date-format M/D/YYYY",
         "MESSAGE_ID: export",
         "--map CUSIP=",
         "quotes",
