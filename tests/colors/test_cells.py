@@ -13,6 +13,8 @@ from color_tables import column, reasons, three_colors, where, write_colors
 from marketpulse import run_colors
 from marketpulse.errors import DataError
 
+LOST = "its last digits were lost to a spreadsheet or a float column"
+
 
 def test_typed_columns_keep_their_types() -> None:
     """The columns of the result have the types of the input."""
@@ -40,9 +42,14 @@ def test_typed_columns_keep_their_types() -> None:
 def test_a_float_is_an_identifier_below_2_to_the_53rd(
     values: list[float], wrong: list[str]
 ) -> None:
-    """A float that is not whole, or may have lost digits, is not an integer."""
+    """A float that is not whole is not an integer; a large one may have lost digits."""
     run = run_colors(three_colors(MESSAGE_ID=pa.array(values)))
-    assert reasons(run) == [f"MESSAGE_ID: '{cell}' is not an integer" for cell in wrong]
+    expected = [
+        f"MESSAGE_ID: '{cell}' is not "
+        f"{'exact: ' + LOST if abs(float(cell)) >= 2**53 and cell != 'inf' else 'an integer'}"
+        for cell in wrong
+    ]
+    assert reasons(run) == expected
 
 
 def test_a_null_in_a_pandas_column_of_integers_costs_the_identifiers() -> None:
@@ -52,7 +59,7 @@ def test_a_null_in_a_pandas_column_of_integers_costs_the_identifiers() -> None:
     frame["MESSAGE_ID"] = [17700000000000001, None, 3]
     run = run_colors(frame)
     assert reasons(run) == [
-        "MESSAGE_ID: '17700000000000000' is not an integer",
+        f"MESSAGE_ID: '17700000000000000' is not exact: {LOST}",
         "MESSAGE_ID: missing",
     ]
 
