@@ -283,7 +283,7 @@ class Cell:
     def _inexact(self) -> str | None:
         """Whether the cell is a float that may have lost digits; None if it cannot be."""
         if pa.types.is_floating(self.column.field.type):
-            return f"(abs({self.raw}) >= {_FIRST_ROUNDED} AND isfinite({self.raw}))"
+            return f"(abs({self.raw}) >= {self._first_rounded} AND isfinite({self.raw}))"
         if is_float := self._is_a(LogicalType.FLOAT, LogicalType.SCIENTIFIC):
             number = f"TRY_CAST(trimmed({self.text}) AS DOUBLE)"
             return f"({is_float} AND abs({number}) >= {_FIRST_ROUNDED})"
