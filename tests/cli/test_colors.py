@@ -308,6 +308,6 @@ def test_a_failed_run_keeps_the_previous_one(tool: Tool) -> None:
     assert tool.run_colors().code == 0
     before = {name: (tool.out / name).read_bytes() for name in names_in(tool.out)}
     assert tool.run_colors("--max-rejected", "1").code == 7
-    assert tool.run_colors("--map", "date=SECTOR").code == 7  # no row can be used
+    assert tool.run_colors("--map", "message_id=SOURCE").code == 7  # no row can be used
 
     assert {name: (tool.out / name).read_bytes() for name in names_in(tool.out)} == before
