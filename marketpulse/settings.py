@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     hierarchy: str = Field(default="rank,date,price", validation_alias=RUN_VARIABLES["hierarchy"])
     mapping: str | None = Field(default=None, validation_alias=RUN_VARIABLES["mapping"])
     types: str | None = Field(default=None, validation_alias=RUN_VARIABLES["types"])
+    date_formats: str | None = Field(default=None, validation_alias=RUN_VARIABLES["date_formats"])
+    accept_rounded_ids: bool = Field(
+        default=False, validation_alias=RUN_VARIABLES["accept_rounded_ids"]
+    )
     formats: str | None = Field(default=None, validation_alias=RUN_VARIABLES["formats"])
     memory_limit: str | None = Field(default=None, validation_alias=RUN_VARIABLES["memory_limit"])
 
@@ -410,4 +414,6 @@ def _mask(variable: str, value: object) -> str:
         return ""
     if variable == "ORACLE_DSN" and "@" in str(value):  # invalid, and may contain a password
         return MASK
+    if isinstance(value, bool):
+        return str(value).lower()
     return MASK if isinstance(value, SecretStr) else str(value)

@@ -24,6 +24,7 @@ from typing import TypeAlias
 from marketpulse.errors import NotFoundError, SettingsError
 
 CONFIG_FILE = "marketpulse.toml"
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NO_PATHS = ("oracle", "demo")  # sources
 
 # A table of names becomes pairs, a list or a single text becomes a tuple.
@@ -58,6 +59,20 @@ def _list(value: object) -> tuple[str, ...] | None:
     return split_list(texts[0]) if texts and isinstance(value, str) else texts
 
 
+def _flag(value: object) -> bool | None:
+    if isinstance(value, str):  # of the environment
+        value = _FLAGS.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def _date_formats(value: object) -> tuple[str, ...] | None:
+    """Formats for all columns, or a table of formats by column, as `--date-format` spells them."""
+    if isinstance(value, dict):
+        pairs = _pairs(value)
+        return None if pairs is None else tuple(map("=".join, pairs))
+    return _list(value)
+
+
 def _pairs(value: object) -> Pairs | None:
     if not isinstance(value, dict):
         return None
@@ -76,6 +91,10 @@ _KEYS = {
     "hierarchy": _Key("MARKETPULSE_HIERARCHY", 'text or a list, such as "rank,date,price"', _list),
     "mapping": _Key("MARKETPULSE_MAPPING", 'a table, such as { price = "MID_PRICE" }', _pairs),
     "types": _Key("MARKETPULSE_TYPES", 'a table, such as { SPREAD = "number" }', _pairs),
+    "date_formats": _Key(
+        "MARKETPULSE_DATE_FORMATS", 'text or a table, such as { DATE = "M/D/YYYY" }', _date_formats
+    ),
+    "accept_rounded_ids": _Key("MARKETPULSE_ACCEPT_ROUNDED_IDS", "true or false", _flag),
     "formats": _Key("MARKETPULSE_FORMATS", 'text or a list, such as ["csv", "parquet"]', _list),
     "memory_limit": _Key("MARKETPULSE_MEMORY_LIMIT", 'text, such as "2GB"', _text),
 }
@@ -87,15 +106,21 @@ def parse_variable(name: str, text: str, origin: str) -> SettingValue:
 
     Raises `SettingsError` if a pair is not NAME=VALUE.
     """
-    read = _KEYS[name].read
-    if read is not _pairs:
-        return read(text) or text  # None only if it is blank, and a blank one is not set
+    key = _KEYS[name]
+    if key.read is not _pairs:
+        value = key.read(text)
+        if value is None:
+            raise SettingsError(
+                f"{key.variable} ({origin}): {text!r}, expected {key.expected}",
+                hint="correct the value there",
+            )
+        return value
     pairs = []
     for part in split_list(text):
         left, equals, right = (piece.strip() for piece in part.partition("="))
         if not (left and equals and right):
             raise SettingsError(
-                f"{_KEYS[name].variable} ({origin}): {part!r} is not NAME=VALUE",
+                f"{key.variable} ({origin}): {part!r} is not NAME=VALUE",
                 hint="separate pairs by commas; a name with a comma fits into marketpulse.toml",
             )
         pairs.append((left, right))
@@ -176,7 +201,7 @@ def _unknown_key(path: Path, name: str) -> SettingsError:
 
 def _wrong_type(path: Path, name: str, key: _Key, value: object) -> SettingsError:
     place = name
-    if isinstance(value, dict) and key.read is _pairs:
+    if isinstance(value, dict) and key.read in (_pairs, _date_formats):
         inner, value = next(item for item in value.items() if _text(item[1]) is None)
         return SettingsError(
             f"{path}: {place}.{inner} is {_describe(value)}, expected text",

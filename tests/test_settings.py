@@ -80,6 +80,8 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
         "MARKETPULSE_HIERARCHY": ("rank,date,price", "default"),
         "MARKETPULSE_MAPPING": ("", "not set"),
         "MARKETPULSE_TYPES": ("", "not set"),
+        "MARKETPULSE_DATE_FORMATS": ("", "not set"),
+        "MARKETPULSE_ACCEPT_ROUNDED_IDS": ("false", "default"),
         "MARKETPULSE_FORMATS": ("", "not set"),
         "MARKETPULSE_MEMORY_LIMIT": ("", "not set"),
         "MARKETPULSE_KMS_KEY_ID": ("", "not set"),

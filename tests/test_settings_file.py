@@ -15,6 +15,7 @@ rules = ["rules.json", "/desk/more.json"]
 hierarchy = "date, rank,price"
 formats = ["csv", "xlsx"]
 memory_limit = "2GB"
+accept_rounded_ids = true
 
 [mapping]
 price = "MID, PRICE"
@@ -22,6 +23,9 @@ DATE = "CREATED_DATE"
 
 [types]
 SPREAD = "number"
+
+[date_formats]
+DATE = "M/D/YYYY"
 """
 
 
@@ -41,6 +45,8 @@ def test_every_key(tmp_path: Path) -> None:
         "hierarchy": RunSetting(("date", "rank", "price"), str(path)),
         "mapping": RunSetting((("price", "MID, PRICE"), ("DATE", "CREATED_DATE")), str(path)),
         "types": RunSetting((("SPREAD", "number"),), str(path)),
+        "date_formats": RunSetting(("DATE=M/D/YYYY",), str(path)),
+        "accept_rounded_ids": RunSetting(True, str(path)),
         "formats": RunSetting(("csv", "xlsx"), str(path)),
         "memory_limit": RunSetting("2GB", str(path)),
     }
@@ -87,6 +93,8 @@ def test_the_environment_spells_lists_and_pairs_with_commas() -> None:
         "MARKETPULSE_TYPES": "SPREAD=number",
         "MARKETPULSE_FORMATS": "csv,xlsx",
         "MARKETPULSE_MEMORY_LIMIT": "2GB",
+        "MARKETPULSE_DATE_FORMATS": "YYYYMMDD, DATE_1=excel",
+        "MARKETPULSE_ACCEPT_ROUNDED_IDS": "Yes",
     }
     settings = run_settings(environment, None, None)
 
@@ -96,10 +104,16 @@ def test_the_environment_spells_lists_and_pairs_with_commas() -> None:
         "types": (("SPREAD", "number"),),
         "formats": ("csv", "xlsx"),
         "memory_limit": "2GB",
+        "date_formats": ("YYYYMMDD", "DATE_1=excel"),
+        "accept_rounded_ids": True,
     }
     with pytest.raises(SettingsError) as refused:
         run_settings({"MARKETPULSE_MAPPING": "price"}, None, None)
     assert refused.value.message == "MARKETPULSE_MAPPING (environment): 'price' is not NAME=VALUE"
+    with pytest.raises(
+        SettingsError, match=r"ROUNDED_IDS \(environment\): 'x', expected true or f"
+    ):
+        run_settings({"MARKETPULSE_ACCEPT_ROUNDED_IDS": "x"}, None, None)
 
 
 def test_config_shows_the_file(tmp_path: Path) -> None:
@@ -120,6 +134,8 @@ def test_config_shows_the_file(tmp_path: Path) -> None:
         "types": "SPREAD=number",
         "formats": "csv, xlsx",
         "memory_limit": "2GB",
+        "date_formats": "DATE=M/D/YYYY",
+        "accept_rounded_ids": "true",
     }
     assert shown["MARKETPULSE_MAPPING"].origin == str(path)
 
@@ -141,6 +157,9 @@ def test_config_shows_the_file(tmp_path: Path) -> None:
         ("hierarchy = true", "hierarchy is true or false, expected text or a list"),
         ("formats = 2026-03-13", "formats is a date or a time, expected text or a list"),
         ("memory_limit = 2", 'memory_limit is a number, expected text, such as "2GB"'),
+        ("accept_rounded_ids = 'perhaps'", "accept_rounded_ids is text, expected true or false"),
+        ("date_formats = 5", "date_formats is a number, expected text or a table"),
+        ("[date_formats]\nDATE = 5", "date_formats.DATE is a number, expected text"),
         ("source = ['a', 'b']", "source is a list, expected text"),
         ("mapping = 'price=X'", "mapping is text, expected a table"),
         ("[mapping]\nprice = 3", "mapping.price is a number, expected text"),

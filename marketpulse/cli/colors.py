@@ -88,8 +88,8 @@ def run_colors(
             hierarchy=settings.hierarchy(hierarchy),
             mapping=settings.mapping(mapping),
             types=settings.types(types),
-            date_formats=date_format or (),
-            accept_rounded_ids=accept_rounded_ids,
+            date_formats=settings.date_formats(date_format),
+            accept_rounded_ids=settings.accept_rounded_ids(accept_rounded_ids),
             again=again,
             output=output,
             formats=settings.formats(formats),
@@ -155,8 +155,8 @@ def rules_test(
             table=table,
             mapping=settings.mapping(mapping),
             types=settings.types(types),
-            date_formats=date_format or (),
-            accept_rounded_ids=accept_rounded_ids,
+            date_formats=settings.date_formats(date_format),
+            accept_rounded_ids=settings.accept_rounded_ids(accept_rounded_ids),
             again=again,
         )
         settings.say()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from marketpulse.cli.session import Session
 from marketpulse.colors.columns import HIERARCHY, parse_hierarchy, parse_mapping, parse_types
+from marketpulse.colors.spellings import parse_date_forms
 from marketpulse.errors import SettingsError, UsageError
 from marketpulse.formats import parse_formats
 
@@ -47,6 +48,24 @@ class RunSettings:
         pairs = self._read("types", lambda pairs: parse_types(_join(pairs))) or {}
         others = {name: kind for name, kind in pairs.items() if name.casefold() not in names}
         return _join((others | own).items())
+
+    def date_formats(self, option: Sequence[str] | None) -> tuple[str, ...]:
+        """The formats of `--date-format`, and the settings for other columns."""
+        own = parse_date_forms(option or ())
+        if None in own:  # for all columns: no setting is left to use
+            return tuple(option or ())
+        forms = self._read("date_formats", parse_date_forms) or {}
+        names = {name.casefold() for name in own if name}
+        others = {
+            name: form
+            for name, form in forms.items()
+            if name is None or name.casefold() not in names
+        }
+        return tuple(f"{name}={form}" if name else form for name, form in (others | own).items())
+
+    def accept_rounded_ids(self, option: bool) -> bool:
+        """Whether a rounded MESSAGE_ID counts."""
+        return option or bool(self._read("accept_rounded_ids", bool))
 
     def formats(self, option: str | None) -> tuple[str, ...] | None:
         """The formats of the results."""

@@ -135,6 +135,7 @@ def test_paths_start_at_the_file(desk: Tool) -> None:
         ('memory_limit = "2"', 3, "memory_limit: '2' is not a size"),
         ("mapping.prise = 'X'", 3, "mapping: 'prise' is not a column of the contract, did you"),
         ("types.A = 'numbr'", 3, "types: A: 'numbr' is not a type, did you mean number?"),
+        ("date_formats = 'Y-M'", 3, "date_formats: 'Y-M' is not a format of dates"),
         ("rules = 's3://b/rules.json'", 3, "rules: s3://b/rules.json: only the function reads"),
         ("rule = 'a.json'", 3, "unknown key 'rule', did you mean rules?"),
     ],
@@ -148,3 +149,28 @@ def test_a_setting_that_means_nothing(desk: Tool, content: str, code: int, messa
     assert result.err.startswith(f"error: marketpulse.toml: {message}"), result.err
     assert len(result.err.splitlines()) == 2
     assert not desk.out.exists()
+
+
+def test_permissions_are_kept_in_the_file(tool: Tool) -> None:
+    """Date formats by column and rounded ids, as the options permit them; an option wins."""
+    header = "MESSAGE_ID,CUSIP,RANK,DATE,PX,DATE_1"
+    rows = ("1.77E+16,A,1,3/4/2026,98,20260313", "1,A,1,2026-03-20,98,")
+    (tool.folder / "day.csv").write_text("\n".join((header, *rows)), encoding="utf-8")
+    permit = 'accept_rounded_ids = true\ndate_formats = {DATE = "M/D/YYYY", DATE_1 = "YYYYMMDD"}'
+    (tool.folder / "marketpulse.toml").write_text(permit, encoding="utf-8")
+    command = ("run-colors", "day.csv", *MOMENT, "--output", "out", "--format", "json")
+    first, last = "2026-03-20", "3/4/2026"
+
+    def ranked(*words: str) -> list[str]:
+        result = tool.run(*command, *words)
+        assert result.code == 0, result.err
+        assert json.loads(result.out)["rows"]["rejected"] == 0
+        lines = (tool.out / "processed_colors.csv").read_text().splitlines()[1:]
+        return [line.split(",")[3] for line in lines]
+
+    assert ranked() == [first, last]  # the 4th of March
+    assert ranked("--date-format", "date=D/M/YYYY") == [last, first]  # the 3rd of April
+    (tool.folder / "marketpulse.toml").write_text("accept_rounded_ids = false", encoding="utf-8")
+    assert json.loads(tool.run(*command).out)["rows"]["rejected"] == 1
+    words = ("--date-format", "M/D/YYYY", "--date-format", "DATE_1=YYYYMMDD")
+    assert ranked("--accept-rounded-ids", *words) == [first, last]
