@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from mangum import Mangum
 
 _log = logging.getLogger(__name__)
-EVENT_KEYS = {"table", "where", "hierarchy", "mapping", "time", "max_rejected"}
+EVENT_KEYS = {
+    *("table", "where", "hierarchy", "mapping", "date_format", "accept_rounded_ids", "time"),
+    "max_rejected",
+}
 _TEXT_KEYS = ("table", "where", "hierarchy", "time")
 # EventBridge adds these to an event. They carry nothing that a run needs.
 _EVENTBRIDGE_KEYS = {
@@ -39,7 +42,8 @@ _EVENTBRIDGE_KEYS = {
 def handler(event: Mapping[str, object], context: Any) -> object:
     """Handle an event of Lambda: rank and publish, or answer an HTTP request.
 
-    An event may have `table`, `where`, `hierarchy`, `mapping`, `time` and `max_rejected`. Raises
+    An event may have `table`, `where`, `hierarchy`, `mapping`, `date_format`,
+    `accept_rounded_ids`, `time` and `max_rejected`. Raises
     every error, so that Lambda retries and alarms ring.
     """
     configure_logging(logging.INFO, as_json=True, replace_handlers=True)
@@ -107,7 +111,9 @@ def _parse_event(event: Mapping[str, object]) -> RunOptions:
         table=texts["table"],
         where=texts["where"],
         hierarchy=texts["hierarchy"] or HIERARCHY,
-        mapping=_parse_mapping(event),
+        mapping=_parse_list(event, "mapping", "price=MID_PRICE"),
+        date_formats=_parse_list(event, "date_format", "DATE=DD-MON-YY"),
+        accept_rounded_ids=_parse_flag(event, "accept_rounded_ids"),
         processed_at=texts["time"],
         max_rejected=_parse_limit(event),
         processing_type="AUTOMATED",
@@ -135,11 +141,20 @@ def _parse_limit(event: Mapping[str, object]) -> str | None:
     return None if limit in (None, "") else str(limit)
 
 
-def _parse_mapping(event: Mapping[str, object]) -> tuple[str, ...]:
-    mapping = event.get("mapping") or []
-    if not isinstance(mapping, list) or not all(isinstance(entry, str) for entry in mapping):
+def _parse_list(event: Mapping[str, object], name: str, example: str) -> tuple[str, ...]:
+    values = event.get(name) or []
+    if not isinstance(values, list) or not all(isinstance(entry, str) for entry in values):
         raise UsageError(
-            "mapping of the event is not a list of text",
-            hint='for example {"mapping": ["price=MID_PRICE"]}',
+            f"{name} of the event is not a list of text",
+            hint=f'for example {{"{name}": ["{example}"]}}',
         )
-    return tuple(mapping)
+    return tuple(values)
+
+
+def _parse_flag(event: Mapping[str, object], name: str) -> bool:
+    value = event.get(name, False)
+    if not isinstance(value, bool):
+        raise UsageError(
+            f"{name} of the event is neither true nor false", hint=f'for example {{"{name}": true}}'
+        )
+    return value
