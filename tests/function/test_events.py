@@ -40,7 +40,6 @@ def test_a_scheduled_event_publishes_what_the_cli_writes(cloud: Cloud, tool: Too
         {"mapping": [1]},
         {"mapping": 7},
         {"date_format": "M/D/YYYY"},
-        {"date_format": ["M-D-Y"]},
         {"accept_rounded_ids": "yes"},
         {"wher": "RANK = 1"},
         {"max_rejected": True},
