@@ -17,8 +17,7 @@ PUBLISHED_LIMIT = "10%"  # the default if a run is published
 _MOST_SHOWN = 5  # reasons in a message
 _INVALID_CELL = re.compile(r"(?s)(?P<column>.*?): '(?P<cell>.*)' is not (?P<expected>.*)")
 _REMEDIES = {
-    "an integer": "export {column} as text with all its digits: a spreadsheet or a float keeps "
-    "only 15",
+    "an integer": "write whole numbers in {column}, or choose another column with --map",
     "a number": "write numbers as 101.7, and leave cells without a number empty",
     "a date": "write dates as 2026-03-13 or 2026-03-13 16:30:00, or name their format with "
     "--date-format",
