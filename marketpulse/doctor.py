@@ -16,7 +16,7 @@ from marketpulse.aws.bucket import Bucket
 from marketpulse.aws.session import caller_identity
 from marketpulse.errors import AwsError, MarketPulseError
 from marketpulse.publish import S3Location, parse_s3_uri
-from marketpulse.settings import OracleSettings
+from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.sources.oracle.tns import Endpoint, look_up, open_connection, start_tls
 

@@ -25,7 +25,7 @@ from support import DAY, ROOT
 from marketpulse import errors
 from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
 from marketpulse.cli.app import app
-from marketpulse.settings import Settings, load_settings, parameter_path
+from marketpulse.settings.load import Settings, load_settings, parameter_path
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

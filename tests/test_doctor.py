@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from marketpulse.doctor import DoctorOptions, Step, diagnose
 from marketpulse.errors import SettingsError, UsageError
-from marketpulse.settings import OracleSettings
+from marketpulse.settings.load import OracleSettings
 
 LAYERS = [
     "settings", "aws", "name", "tcp", "tls", "listener", "login", "encryption", "privileges",

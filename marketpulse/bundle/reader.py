@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, Self
 
 from marketpulse.artifacts import MANIFEST
+from marketpulse.atomic import LOCK_FILE
 from marketpulse.bundle.manifest import Manifest, parse_manifest
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.folder_lock import LOCK_FILE
 
 # Files that operating systems add to folders and zips, and the lock of a run that died.
 _SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", LOCK_FILE}

@@ -129,7 +129,7 @@ def ssm_put(
     Reads NAME=VALUE lines from standard input, or asks you at the terminal.
     """
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
-    from marketpulse.settings import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
+    from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
     session: Session = ctx.obj
     chosen = parameters.check_names(names or ())
@@ -153,7 +153,7 @@ def ssm_put(
 def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
     """Check that all seven parameters are set in AWS SSM."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
-    from marketpulse.settings import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
+    from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
     session: Session = ctx.obj
     settings = session.settings()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
-    from marketpulse.settings import SettingsReport
+    from marketpulse.settings.load import SettingsReport
 
 Say: TypeAlias = Callable[[str], None]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from marketpulse.cli import console
 from marketpulse.errors import SettingsError, UsageError
-from marketpulse.settings_file import RUN_VARIABLES, find_settings_file
+from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
 
 if TYPE_CHECKING:
     from marketpulse.model import Progress
-    from marketpulse.settings import OracleSettings, RunSetting, Settings, SettingsReport
+    from marketpulse.settings.load import OracleSettings, RunSetting, Settings, SettingsReport
     from marketpulse.sources import FileOptions, Source
 
 
@@ -36,7 +36,7 @@ class Session:
     def settings(self) -> Settings:
         """The settings, without those in AWS SSM."""
         if self._settings is None:
-            from marketpulse.settings import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+            from marketpulse.settings.load import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
             self._settings = load_settings(
                 self.options, os.environ, self.env_file, self.settings_file
@@ -46,14 +46,14 @@ class Session:
     def oracle_settings(self) -> OracleSettings:
         """The settings of the database connection. Reads AWS SSM if some are missing."""
         if self._oracle is None:
-            from marketpulse.settings import oracle_settings  # noqa: PLC0415 - pydantic: 0.2 s
+            from marketpulse.settings.load import oracle_settings  # noqa: PLC0415 - pydantic: 0.2 s
 
             self._oracle = oracle_settings(self.options, os.environ, self.env_file)
         return self._oracle
 
     def explain_settings(self) -> SettingsReport:
         """Every setting with its origin, including AWS SSM."""
-        from marketpulse.settings import explain_settings  # noqa: PLC0415 - pydantic: 0.2 s
+        from marketpulse.settings.load import explain_settings  # noqa: PLC0415 - pydantic: 0.2 s
 
         return explain_settings(self.options, os.environ, self.env_file, self.settings_file)
 
@@ -63,7 +63,7 @@ class Session:
         places = file or self.env_file or Path(".env").is_file()
         if not (places or any(variable in os.environ for variable in variables)):
             return {}
-        from marketpulse.settings import run_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+        from marketpulse.settings.load import run_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
         return run_settings(os.environ, self.env_file, file)
 

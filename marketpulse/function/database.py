@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from threading import RLock
 
 from marketpulse.errors import LoginError
-from marketpulse.settings import OracleSettings, oracle_settings
+from marketpulse.settings.load import OracleSettings, oracle_settings
 from marketpulse.sources import Source, open_source
 
 _log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from marketpulse.extraction import describe_listed, list_tables
 from marketpulse.function.database import Database
 from marketpulse.function.published import PublishedRuns
 from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
-from marketpulse.settings import Settings, load_settings
+from marketpulse.settings.load import Settings, load_settings
 from marketpulse.sources import FileOptions, Source, open_source
 
 _log = logging.getLogger(__name__)

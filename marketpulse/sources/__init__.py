@@ -14,7 +14,7 @@ from marketpulse.errors import UsageError
 from marketpulse.sources.base import FileOptions, Source, unknown_name_error
 
 if TYPE_CHECKING:
-    from marketpulse.settings import OracleSettings
+    from marketpulse.settings.load import OracleSettings
     from marketpulse.sources.bundle import BundleSource
 
 __all__ = [

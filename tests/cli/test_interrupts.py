@@ -22,7 +22,7 @@ from support import (
     summary_of,
 )
 
-from marketpulse.folder_lock import LOCK_FILE
+from marketpulse.atomic import LOCK_FILE
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from marketpulse.cli import render
 from marketpulse.colors.explain import ConditionResult, Decision, ExplainedRow, Explanation
 from marketpulse.doctor import Step
 from marketpulse.publish import PushedObject, Receipt
-from marketpulse.settings import SettingOrigin, SettingsReport
+from marketpulse.settings.load import SettingOrigin, SettingsReport
 
 RECEIPT = Receipt(
     bucket="desk",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 from sqlfluff.core import Linter
 
-from marketpulse.settings import OracleSettings
+from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from oracle_server.server import OracleServer
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from marketpulse.errors import UnreachableError
-from marketpulse.settings import OracleSettings
+from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from oracle_server.certificates import certificate
 from oracle_server.engine import DuckEngine

@@ -16,7 +16,7 @@ from support import AWS_KEYS, ROOT, Tool
 from marketpulse import terraform
 from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
 from marketpulse.function import events as aws_lambda
-from marketpulse.settings import Settings, load_settings, parameter_path
+from marketpulse.settings.load import Settings, load_settings, parameter_path
 
 FILES = ROOT / "marketpulse/terraform"
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glob("*.tf"))}

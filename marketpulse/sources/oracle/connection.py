@@ -33,7 +33,7 @@ from marketpulse.sources.oracle.timeouts import call_within
 from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
 
 if TYPE_CHECKING:
-    from marketpulse.settings import OracleSettings
+    from marketpulse.settings.load import OracleSettings
     from marketpulse.sources.oracle.dictionary import Dictionary
 
 _LOG = logging.getLogger("marketpulse.oracle")
@@ -85,7 +85,7 @@ class OracleDatabase:
 
     def __init__(self, settings: OracleSettings | None = None) -> None:
         if settings is None:
-            from marketpulse.settings import oracle_settings  # noqa: PLC0415 - pydantic takes 0.2 s
+            from marketpulse.settings.load import oracle_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
             settings = oracle_settings({}, os.environ, None)
         self.settings = settings

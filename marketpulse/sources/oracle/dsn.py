@@ -11,7 +11,7 @@ from marketpulse.errors import SettingsError
 from marketpulse.sources.oracle.tns import Address, Endpoint
 
 if TYPE_CHECKING:
-    from marketpulse.settings import OracleSettings
+    from marketpulse.settings.load import OracleSettings
 
 _JDBC = re.compile(r"^jdbc:oracle:(?:thin|oci):", re.IGNORECASE)
 _HOST_PORT_SID = re.compile(r"^(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$")

@@ -8,7 +8,7 @@ from oracle_server.server import OracleServer
 from pydantic import SecretStr
 
 from marketpulse.errors import SettingsError
-from marketpulse.settings import OracleSettings
+from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.tns import Endpoint
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from marketpulse.errors import MarketPulseError, NotFoundError, SettingsError
-from marketpulse.settings import RunSetting, explain_settings, load_settings, run_settings
-from marketpulse.settings_file import RUN_VARIABLES, find_settings_file, read_settings_file
+from marketpulse.settings.file import RUN_VARIABLES, find_settings_file, read_settings_file
+from marketpulse.settings.load import RunSetting, explain_settings, load_settings, run_settings
 
 WHOLE = """\
 # the desk's settings

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from marketpulse.aws.parameters import PARAMETERS, is_blank
 from marketpulse.errors import AwsError, NotFoundError, SettingsError
-from marketpulse.settings_file import (
+from marketpulse.settings.file import (
     RUN_VARIABLES,
     SettingValue,
     parse_variable,

@@ -31,8 +31,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from marketpulse.atomic.lock import PATIENCE, folder_lock
 from marketpulse.errors import OutputError, UsageError
-from marketpulse.folder_lock import PATIENCE, folder_lock
 
 _PART = ".part"
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from marketpulse.errors import MarketPulseError, NotFoundError, SettingsError
-from marketpulse.settings import (
+from marketpulse.settings.load import (
     MASK,
     SettingOrigin,
     Settings,

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from support import COLORS, MOMENT, ROOT, Tool, names_in, posix, summary_of
 
+from marketpulse.atomic.lock import LOCK_FILE, folder_lock
 from marketpulse.errors import OutputError
-from marketpulse.folder_lock import LOCK_FILE, folder_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from marketpulse.folder_lock import folder_lock
+from marketpulse.atomic.lock import folder_lock
 with folder_lock(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

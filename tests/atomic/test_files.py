@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from marketpulse.atomic import FileSet, Seal, atomic_file, atomic_folder, check_file, write_file
+from marketpulse.atomic.lock import LOCK_FILE
 from marketpulse.errors import OutputError, UsageError
-from marketpulse.folder_lock import LOCK_FILE
 
 
 def list_files(seal: str) -> list[str]:

@@ -1,0 +1,23 @@
+"""Files that appear together or not at all, and the lock that lets one run write at a time."""
+
+from marketpulse.atomic.files import (
+    FileRecord,
+    FileSet,
+    Seal,
+    atomic_file,
+    atomic_folder,
+    check_file,
+    write_file,
+)
+from marketpulse.atomic.lock import LOCK_FILE
+
+__all__ = [
+    "LOCK_FILE",
+    "FileRecord",
+    "FileSet",
+    "Seal",
+    "atomic_file",
+    "atomic_folder",
+    "check_file",
+    "write_file",
+]

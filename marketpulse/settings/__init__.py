@@ -1,0 +1,1 @@
+"""Settings: where they come from, and the file that keeps what you would repeat."""
