@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketpulse.formats.encode import LogicalType, logical_field, to_text
+from marketpulse.formats.encode import (
+    LogicalType,
+    logical_field,
+    logical_type,
+    mixed_field,
+    plain_field,
+    to_json,
+    to_tagged,
+    to_text,
+    untag,
+)
 
 
 def spelled(values: Sequence[Any], data_type: pa.DataType) -> list[str | None]:
@@ -86,6 +96,12 @@ CANONICAL: dict[str, tuple[pa.DataType, list[Any], list[str | None]]] = {
     "nothing": (pa.null(), [None, None], [None, None]),
     "bytes": (pa.binary(), [b"\xff\x00", None], ["ff00", None]),
     "times": (pa.time64("us"), [time(1, 2, 3)], ["01:02:03"]),
+    "durations": (
+        pa.duration("ms"),
+        [timedelta(seconds=1), timedelta(seconds=-90, milliseconds=5), timedelta(0), None],
+        ["PT1.000S", "PT-89.995S", "PT0.000S", None],
+    ),
+    "durations in seconds": (pa.duration("s"), [timedelta(days=1)], ["PT86400S"]),
     "lists": (pa.list_(pa.int64()), [[1, 2], [], None], ["[1, 2]", "[]", None]),
     "objects": (pa.struct({"a": pa.string()}), [{"a": "é"}], ['{"a": "é"}']),
 }
@@ -160,3 +176,113 @@ def test_mixed_cells_are_spelled_without_tags() -> None:
     """Text has no tags."""
     column = logical_field("x", LogicalType.MIXED)
     assert to_text(pa.array(["tx", "n5", None]), column).to_pylist() == ["x", "5", None]
+
+
+def test_duration_nulls() -> None:
+    """A column of durations is text, also if each cell is null."""
+    duration = pa.duration("ms")
+    assert to_text(pa.array([None], duration), pa.field("x", duration)).type == pa.string()
+
+
+def test_untag() -> None:
+    """Only mixed columns change: they become plain text at their place, under their name."""
+    fields = [
+        logical_field("number", LogicalType.NUMBER),
+        mixed_field("mixed", [LogicalType.TEXT, LogicalType.NUMBER]),
+        pa.field("integer", pa.int64()),
+    ]
+    columns = [pa.array(["1.50"]), pa.array(["n7.0"]), pa.array([1])]
+    for rows in (
+        pa.table(columns, pa.schema(fields)),
+        pa.record_batch(columns, pa.schema(fields)),
+    ):
+        plain = untag(rows)
+        assert plain.to_pydict() == {"number": ["1.50"], "mixed": ["7.0"], "integer": [1]}
+        assert [logical_type(field) for field in plain.schema] == [
+            LogicalType.NUMBER,
+            LogicalType.TEXT,
+            None,
+        ]
+        assert plain.schema.field("mixed").metadata is None
+
+
+def test_mixed_cells_in_json() -> None:
+    """The tag of each cell decides whether it is a number, text, a boolean or null."""
+    cells = ["tx", "n5.0", "btrue", 'j{"a": 1}', "fNaN", "f007", "s000", "d2026-03-13", "t5", None]
+    literals = ['"x"', "5.0", "true", '{"a": 1}', "null", "7", "0", '"2026-03-13"', '"5"', "null"]
+    assert to_json(pa.array(cells), logical_field("x", LogicalType.MIXED)) == literals
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "literal"),
+    [
+        (LogicalType.JSON, "[1]", "[1]"),
+        (LogicalType.JSON, "true", "true"),
+        (LogicalType.JSON, "1", "1"),
+        (LogicalType.JSON, '"a"', r'"\"a\""'),
+        (LogicalType.JSON, "null", '"null"'),
+        (LogicalType.JSON, "", '""'),
+        (LogicalType.TEXT, "null", '"null"'),
+        (LogicalType.TEXT, "true", '"true"'),
+        (LogicalType.NUMBER, "101.700", "101.700"),
+        (LogicalType.NUMBER, "-0", "-0"),
+        (LogicalType.BOOLEAN, "false", "false"),
+        (LogicalType.ERROR, "#N/A", '"#N/A"'),
+    ],
+)
+def test_text_in_json(kind: LogicalType, text: str, literal: str) -> None:
+    """A JSON string or null in a column of JSON stays distinct from text and from SQL's null."""
+    assert to_json(pa.array([text, None]), logical_field("x", kind)) == [literal, "null"]
+
+
+PAIR = pa.struct({"a": pa.float64(), "b": pa.string()})
+
+
+@pytest.mark.parametrize(
+    ("data_type", "values", "literals"),
+    [
+        (pa.float64(), [math.nan, -math.inf, 1.5, None], ["null", "null", "1.5", "null"]),
+        (pa.bool_(), [True, None], ["true", "null"]),
+        (pa.decimal128(5, 2), [Decimal("1.50")], ["1.50"]),
+        (pa.date32(), [date(2026, 3, 13)], ['"2026-03-13"']),
+        (PAIR, [{"a": math.nan, "b": "x"}, {"a": None, "b": None}, None],
+         ['{"a": "NaN", "b": "x"}', '{"a": null, "b": null}', "null"]),
+        (pa.struct([]), [{}, None], ["{}", "null"]),
+        (pa.list_(pa.float64()), [[math.inf, 1.0, None], None, [], [2.0]],
+         ['["inf", 1.0, null]', "null", "[]", "[2.0]"]),
+        (pa.list_(pa.bool_()), [[True, False]], ["[true, false]"]),
+        (pa.list_(pa.list_(pa.int64())), [[[1], [2, 3]], [[]]], ["[[1], [2, 3]]", "[[]]"]),
+        (pa.map_(pa.string(), pa.int64()), [[("k", 1), ("l", None)], []],
+         ['[{"key": "k", "value": 1}, {"key": "l", "value": null}]', "[]"]),
+    ],
+)  # fmt: skip
+def test_values_in_json(data_type: pa.DataType, values: list[Any], literals: list[str]) -> None:
+    """JSON has no NaN: it is null as a cell, and text inside of a nested value."""
+    assert to_json(pa.array(values, data_type), pa.field("x", data_type)) == literals
+
+
+@pytest.mark.parametrize(
+    ("data_type", "value", "cell"),
+    [
+        (pa.int64(), 5, "n5"),
+        (pa.decimal128(3, 1), Decimal(5), "n5.0"),
+        (pa.float64(), 5.0, "f5.0"),
+        (pa.bool_(), True, "btrue"),
+        (pa.list_(pa.int64()), [5], "j[5]"),
+        (pa.string(), "5", "t5"),
+    ],
+)
+def test_to_tagged(data_type: pa.DataType, value: object, cell: str) -> None:
+    """A cell gets the tag of its type; a mixed column has its tags already."""
+    field = pa.field("x", data_type)
+    assert to_tagged(pa.array([value, None], data_type), field).to_pylist() == [cell, None]
+    mixed = pa.array([cell, None])
+    assert to_tagged(mixed, logical_field("x", LogicalType.MIXED)) is mixed
+
+
+def test_plain_field() -> None:
+    """A plain field has neither a dictionary, a view nor metadata."""
+    for data_type in (pa.string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        field = pa.field("x", data_type, metadata={"a": "b"})
+        assert plain_field(field) == pa.field("x", pa.string())
+        assert plain_field(field).metadata is None

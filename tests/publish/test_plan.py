@@ -67,6 +67,8 @@ def test_the_order_of_a_plan() -> None:
     assert (plan.run_id, plan.complete) == ("2", False)
     pointer = plan.objects[-1].content
     assert isinstance(pointer, bytes)
+    assert plan.objects[-1].checksums == compute_checksums(io.BytesIO(pointer))
+    assert json.loads(pointer)["run_id"] == "2"
     assert json.loads(pointer)["seal"] == "p/2/run_summary.json"
     assert [file["key"] for file in json.loads(pointer)["files"]] == [
         "p/2/a",
@@ -92,3 +94,35 @@ def test_one_key_for_two_files() -> None:
             make_plan(
                 [PlannedSet((make_object("p/a"),)), PlannedSet((make_object(key),))], location
             )
+
+
+def test_the_files_of_a_pointer() -> None:
+    """The pointer has size and SHA-256 of each file, and names the seal, which comes last."""
+    files = tuple(
+        PlannedObject(key, body, compute_checksums(io.BytesIO(body)))
+        for key, body in (("p/a", b"a"), ("p/b", b"bb"), ("p/seal", b"ccc"))
+    )
+    plan = make_plan([PlannedSet(files[:2], files[2], "1")], S3Location("bucket", "p"))
+
+    assert plan.pointer is not None
+    assert isinstance(plan.pointer.content, bytes)
+    pointer = json.loads(plan.pointer.content)
+    assert pointer["seal"] == "p/seal"
+    assert [(file["key"], file["bytes"], file["sha256"]) for file in pointer["files"]] == [
+        (item.key, item.checksums.size, item.checksums.sha256) for item in files
+    ]
+
+
+def test_plain_files_have_no_pointer() -> None:
+    """A push without a run or a bundle leaves the pointer alone."""
+    plan = make_plan([PlannedSet((make_object("p/a"),))], S3Location("bucket", "p"))
+    assert (plan.pointer, plan.run_id, plan.complete) == (None, None, True)
+    assert [item.key for item in plan.objects] == ["p/a"]
+
+
+def test_the_key_that_is_named() -> None:
+    """The error names the key that most files share, and says what to do."""
+    sets = [PlannedSet((make_object("p/a"),)), *[PlannedSet((make_object("p/b"),))] * 2]
+    with pytest.raises(UsageError, match="s3://bucket/p/b") as caught:
+        make_plan(sets, S3Location("bucket", "p"))
+    assert "different prefixes" in caught.value.hint

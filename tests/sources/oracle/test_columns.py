@@ -202,6 +202,8 @@ def as_texts(column: pa.ChunkedArray) -> list[str | None]:
          "NUMBER(18,0)", "int64", '"A"'),
         (ColumnDef(name="A", type="NUMBER", precision=19, scale=0),
          "NUMBER(19,0)", "decimal128(19, 0)", '"A"'),
+        (ColumnDef(name="A", type="NUMBER", precision=38, scale=0),
+         "NUMBER(38,0)", "decimal128(38, 0)", '"A"'),
         (ColumnDef(name="A", type="NUMBER", precision=5, scale=-2),
          "NUMBER(5,-2)", "decimal128(7, 0)", '"A"'),
         (ColumnDef(name="A", type="NUMBER", precision=5, scale=7),
@@ -217,6 +219,7 @@ def as_texts(column: pa.ChunkedArray) -> list[str | None]:
         (ColumnDef(name="A", type="RAW", length=16), "RAW(16)", "binary", '"A"'),
         (ColumnDef(name="A", type="TIMESTAMP(0)"), "TIMESTAMP(0)", "timestamp[s]", '"A"'),
         (ColumnDef(name="A", type="TIMESTAMP(3)"), "TIMESTAMP(3)", "timestamp[ms]", '"A"'),
+        (ColumnDef(name="A", type="TIMESTAMP"), "TIMESTAMP", "timestamp[us]", '"A"'),
         (ColumnDef(name="A", type="TIMESTAMP(4)"), "TIMESTAMP(4)", "timestamp[us]", '"A"'),
         (ColumnDef(name="A", type="TIMESTAMP(7)"), "TIMESTAMP(7)", "string",
          """TO_CHAR("A", 'YYYY-MM-DD"T"HH24:MI:SS.FF9')"""),
@@ -255,6 +258,9 @@ def test_project_old_dates() -> None:
     [
         (ColumnDef(name="A", type="NUMBER"), 20_000),
         (ColumnDef(name="A", type="CLOB"), 4_194),
+        (ColumnDef(name="A", type="LONG RAW"), 4_194),
+        (ColumnDef(name="A", type="XMLTYPE"), 4_194),
+        (ColumnDef(name="A", type="JSON"), 4_194),
         (ColumnDef(name="A", type="CLOB", average_bytes=99_999), 335),
         (ColumnDef(name="A", type="BLOB", average_bytes=10**7), 100),
     ],
@@ -262,6 +268,38 @@ def test_project_old_dates() -> None:
 def test_batch_rows(definition: ColumnDef, rows: int) -> None:
     """A round trip fetches about 32 MB, at least 100 and at most 20,000 rows."""
     assert batch_rows([definition]) == rows
+
+
+@pytest.mark.parametrize(
+    ("definition", "value_bytes"),
+    [
+        (ColumnDef(name="A", type="NUMBER"), 22),
+        (ColumnDef(name="A", type="CHAR", length=80), 80),
+        (ColumnDef(name="A", type="VARCHAR2", length=4000), 200),
+        (ColumnDef(name="A", type="VARCHAR2", length=4000, average_bytes=99), 100),
+    ],
+)
+def test_value_bytes(definition: ColumnDef, value_bytes: int) -> None:
+    """The estimate of a value follows the statistics, or else the column's length."""
+    rows = batch_rows([definition] * 100)
+    assert rows == (32 << 20) // (value_bytes * 100)
+
+
+def test_described_column() -> None:
+    """The column of a projection has what the dictionary says, or why it cannot be read."""
+    words = {"comment": "a comment", "default": "1"}
+    column = project(ColumnDef(name="A", type="NUMBER", nullable=False, **words)).column
+    assert (column.name, column.nullable) == ("A", False)
+    assert (column.comment, column.default, column.unreadable) == ("a comment", "1", "")
+    item = project(ColumnDef(name="A", type="ANYDATA", type_owner="SYS"))
+    assert item.column.unreadable == "the type SYS.ANYDATA is not supported"
+    assert item.field == pa.field("A", pa.null())
+
+
+def test_types_of_an_owner() -> None:
+    """XMLTYPE of the owner SYS has a conversion, unlike SYS's other types."""
+    item = project(ColumnDef(name="A", type="XMLTYPE", type_owner="SYS"))
+    assert item.expression == 'XMLSERIALIZE(CONTENT "A" AS CLOB)'
 
 
 def test_decode() -> None:
@@ -297,3 +335,63 @@ def test_decode_numbers() -> None:
     batch = pa.record_batch([pa.array([".5", "-.5", "1E+3", "0", None])], names=["A"])
     (decoded,) = RowDecoder([item]).decode([batch], [item])
     assert decoded.column("A").to_pylist() == ["0.5", "-0.5", "1000", "0", None]
+
+
+def test_decode_booleans() -> None:
+    """The server spells booleans as text, in any case."""
+    item = project(ColumnDef(name="A", type="BOOLEAN"))
+    assert item.field == pa.field("A", pa.bool_())
+    batch = pa.record_batch([pa.array(["TRUE", "false", "true", None])], names=["A"])
+    (decoded,) = RowDecoder([item]).decode([batch], [item])
+    assert decoded.column("A").to_pylist() == [True, False, True, None]
+
+
+def test_decode_years() -> None:
+    """Oracle has no year 0; ISO 8601 calls the year 1 BC so, and has four digits at least."""
+    item = project(ColumnDef(name="A", type="DATE"), old_dates=True)
+    cells = ["-0001-01-02T00:00:00", "-4712-01-01T00:00:00", "-1001-05-06T00:00:00"]
+    batch = pa.record_batch([pa.array([*cells, " 2026-03-13T01:02:03"])], names=["A"])
+    (decoded,) = RowDecoder([item]).decode([batch], [item])
+    texts = decoded.column("A").cast(pa.string()).to_pylist()
+    assert texts == [
+        "0000-01-02 00:00:00",
+        "-4711-01-01 00:00:00",
+        "-1000-05-06 00:00:00",
+        "2026-03-13 01:02:03",
+    ]
+
+
+def test_counts_add_up() -> None:
+    """Changed values are counted over all batches; columns without one have no remark."""
+    definitions = [
+        ColumnDef(name="TEXT", type="CLOB"),
+        ColumnDef(name="BYTES", type="CLOB"),
+        ColumnDef(name="DAY", type="DATE"),
+    ]
+    items = [project(definition, 3, old_dates=True) for definition in definitions]
+    plain = pa.array(["abc"], pa.large_string())
+    unchanged = pa.record_batch(
+        [plain, plain, pa.array(["2026-03-13T00:00:00"])], names=["TEXT", "BYTES", "DAY"]
+    )
+    changed = pa.record_batch(
+        [
+            pa.array(["abcd", "abcde", "é"], pa.large_string()),
+            pa.array([b"\xff", b"\xfe", b"ok"], pa.large_binary()).view(pa.large_string()),
+            pa.array(["1500-02-29T00:00:00", "1900-02-29T00:00:00", "1600-02-29T00:00:00"]),
+        ],
+        names=["TEXT", "BYTES", "DAY"],
+    )
+    decoder = RowDecoder(items, 3)
+    list(decoder.decode([unchanged], items))
+    assert (decoder.cut, decoder.replaced, decoder.dropped) == ({}, {}, {})
+    list(decoder.decode([changed, changed], items))
+    assert (decoder.cut, decoder.replaced) == ({"TEXT": 4}, {"BYTES": 4})
+    assert decoder.dropped == {"DAY": 4}
+
+
+def test_decode_all_columns() -> None:
+    """A batch with more columns than the plan is a fault, not a loss."""
+    item = project(ColumnDef(name="A", type="NUMBER"))
+    batch = pa.record_batch([pa.array(["1"]), pa.array(["2"])], names=["A", "B"])
+    with pytest.raises(ValueError, match="zip"):
+        list(RowDecoder([item]).decode([batch], [item]))
