@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import colors_model as model
+import pyarrow as pa
 import pytest
 from color_tables import (
     AT,
@@ -20,7 +21,16 @@ from color_tables import (
 from support import COLORS
 
 from marketpulse import run_colors
-from marketpulse.errors import DataError, MarketPulseError
+from marketpulse.colors.columns import (
+    CONTRACT,
+    Kind,
+    parse_hierarchy,
+    parse_mapping,
+    resolve_columns,
+    suggest,
+)
+from marketpulse.errors import DataError, MarketPulseError, UsageError
+from marketpulse.formats.encode import LogicalType, logical_field
 
 
 def test_columns_are_mapped_by_role_or_name(tmp_path: Path) -> None:
@@ -213,3 +223,118 @@ def test_types_in_other_formats(suffix: str, tmp_path: Path) -> None:
     assert column(run.excluded, "SPREAD") == ["100"]
     assert column(run.processed, "SPREAD") == ["9"]
     assert reasons(run) == ["SPREAD: 'n/a' is not a number"]
+
+
+def test_parse_hierarchy() -> None:
+    """The three keys are text with commas or a sequence, in any case."""
+    assert parse_hierarchy("Price, date,RANK") == ("price", "date", "rank")
+    assert parse_hierarchy(["date", " Rank", "price"]) == ("date", "rank", "price")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rank,dates", "--hierarchy: 'dates' is not a key, did you mean date?"),
+        ("rank,date", "--hierarchy: rank,date does not name each of rank, date and price once"),
+        ("rank,rank,date,price",
+         "--hierarchy: rank,rank,date,price does not name each of rank, date and price once"),
+    ],
+)  # fmt: skip
+def test_an_invalid_hierarchy(text: str, message: str) -> None:
+    """Unknown, missing and repeated keys are errors with an example."""
+    with pytest.raises(UsageError) as caught:
+        parse_hierarchy(text)
+    assert caught.value.message == message
+    assert "for instance rank,date,price" in caught.value.hint
+
+
+def test_parse_mapping() -> None:
+    """A role is a key or a name of the contract; a column may contain an equals sign."""
+    pairs = ["price=A=B", " Date = D ", "source=S"]
+    assert parse_mapping(pairs) == {"PX": "A=B", "DATE": "D", "SOURCE": "S"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message", "hint"),
+    [
+        (["price"], "--map: 'price' is not NAME=COLUMN", "--map price=MID_PRICE"),
+        (["price= "], "--map: 'price= ' is not NAME=COLUMN", "--map price=MID_PRICE"),
+        ([" =A"], "--map: ' =A' is not NAME=COLUMN", "--map price=MID_PRICE"),
+        ([" prce =A"], "--map: 'prce' is not a column of the contract, did you mean price?",
+         "the names are " + ", ".join(("rank", "date", "price", *CONTRACT))),
+        (["SOURC=A"], "--map: 'SOURC' is not a column of the contract, did you mean SOURCE?",
+         "the names are " + ", ".join(("rank", "date", "price", *CONTRACT))),
+        (["price=A", "PX=B"], "--map: PX is mapped twice", "map each name once"),
+    ],
+)  # fmt: skip
+def test_an_invalid_mapping(pairs: list[str], message: str, hint: str) -> None:
+    """Each mistake has a message that names it, and a hint."""
+    with pytest.raises(UsageError) as caught:
+        parse_mapping(pairs)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_suggest() -> None:
+    """The nearest name is suggested, if one is near at all."""
+    known = {"rank": "RANK", "px": "PX", "ranks": "RANKS"}
+    assert suggest(" RANk ", known) == ", did you mean RANK?"
+    assert suggest("zzz", known) == ""
+    assert suggest("rxxk", {"rank": "RANK"}) == ", did you mean RANK?"  # half of it is enough
+
+
+NAMES = ("MESSAGE_ID", "CUSIP", "RANK", "DATE", "PX")
+
+
+@pytest.mark.parametrize(
+    ("names", "mapping", "message", "hint"),
+    [
+        (NAMES, {"SOURCE": "RANKK"},
+         "--map: the input has no column 'RANKK', did you mean RANK?",
+         "its columns are MESSAGE_ID, CUSIP, RANK, DATE, PX"),
+        ((*NAMES, " A "), {"SOURCE": "A", "BIAS": "a"},
+         "--map: 'a' is mapped to both SOURCE and BIAS", "map each column once"),
+        ((*NAMES[:-1], " PXX "), {}, "the input has no column PX, did you mean PXX?",
+         ("if the column has another name: --map price=NAME; "
+         "the columns are MESSAGE_ID, CUSIP, RANK, DATE, PXX")),
+        (("RANK", "DATE"), {}, ("the input has no column MESSAGE_ID and no column CUSIP and no "
+         "column PX"), ("if the column has another name: --map message_id=NAME; "
+         "the columns are RANK, DATE")),
+        ((*NAMES, " px "), {}, "the columns 'PX' and ' px ' have the same name",
+         "names are compared without case and outer blanks"),
+    ],
+)  # fmt: skip
+def test_what_a_missing_column_says(
+    names: tuple[str, ...], mapping: dict[str, str], message: str, hint: str
+) -> None:
+    """The message names the column, the hint says how to map another one."""
+    schema = pa.schema([(name, pa.string()) for name in names])
+    with pytest.raises(DataError) as caught:
+        resolve_columns(schema, mapping)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.check == ("MP-DAT-008" if "same name" in message else "MP-DAT-014")
+
+
+def test_places_roles_and_kinds() -> None:
+    """A column keeps its place; its kind is that of its role, of its own name, or of its type."""
+    more = [
+        ("MID", pa.string()), ("WHOLE", pa.int8()), ("EXACT", pa.decimal128(5, 2)),
+        ("FLOAT", pa.float32()), ("DAY", pa.date32()), ("SENT", pa.timestamp("us")),
+        ("NOTE", pa.string()),
+    ]  # fmt: skip
+    fields = [pa.field(name, pa.string()) for name in NAMES]
+    fields += [pa.field(name, data_type) for name, data_type in more]
+    fields.append(logical_field("SPREAD", LogicalType.NUMBER))
+    columns = resolve_columns(pa.schema(fields), {"PX": " mid "})
+
+    assert [column.place for column in columns.all] == list(range(len(fields)))
+    assert [column.role for column in columns.all][:6] == [*NAMES[:4], None, "PX"]
+    px = columns.find("px")
+    assert px is columns.role("PX")
+    assert px is not None
+    assert px.name == "MID"
+    by_name = {column.name: column.kind for column in columns.all}
+    assert by_name["PX"] is by_name["MID"] is CONTRACT["PX"]
+    assert [by_name[name] for name, _ in more[1:]] == [
+        Kind.NUMBER, Kind.NUMBER, Kind.NUMBER, Kind.DATE, Kind.DATE, Kind.TEXT,
+    ]  # fmt: skip
+    assert by_name["SPREAD"] is Kind.NUMBER

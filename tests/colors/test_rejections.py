@@ -8,6 +8,7 @@ import pytest
 from color_tables import column, reasons, where, write_colors
 
 from marketpulse import run_colors
+from marketpulse.colors.rejections import parse_rejection_limit, rejection_error
 from marketpulse.errors import DataError, UsageError
 
 
@@ -89,3 +90,47 @@ def test_an_invalid_limit_is_an_error(limit: Any) -> None:
     """What is neither a number of rows nor a share of them is told before anything is read."""
     with pytest.raises(UsageError, match="--max-rejected"):
         run_colors("no such file", max_rejected=limit)
+
+
+def test_the_error_of_too_many_rows() -> None:
+    """The message has the five commonest reasons with their numbers, the hint their remedies."""
+    reasons = [f"C{number}: 'x' is not odd" for number in range(6) for _ in range(9 - number)]
+    error = rejection_error(reasons, 100, parse_rejection_limit("5%"))
+    assert error is not None
+    assert (error.message, error.check) == (
+        (
+            "39 of 100 rows cannot be used, more than --max-rejected 5%: C0: 'x' is not odd (9); "
+            "C1: 'x' is not odd (8); C2: 'x' is not odd (7); C3: 'x' is not odd (6); "
+            "C4: 'x' is not odd (5)"
+        ),
+        "MP-DAT-017",
+    )
+    remedies = "; ".join(f"C{number}: correct its cells" for number in range(5))
+    assert error.hint == f"{remedies}; or allow more rejected rows with --max-rejected"
+    assert rejection_error(reasons, 100, parse_rejection_limit(39)) is None
+    assert rejection_error(reasons, 100, None) is None
+    number_limit = rejection_error(reasons, 100, parse_rejection_limit(38))
+    assert number_limit is not None
+    assert "more than --max-rejected 38:" in number_limit.message
+
+
+def test_the_error_of_no_usable_row() -> None:
+    """One row has a message of its own; a remedy names the column."""
+    error = rejection_error(["ID: '1e9' is not an integer"], 1, None)
+    assert error is not None
+    assert error.message == "the only row cannot be used: ID: '1e9' is not an integer (1)"
+    assert error.hint.startswith("ID: export ID as text")
+    malformed = rejection_error(["2 fields instead of 3"] * 2, 2, None)
+    assert malformed is not None
+    assert malformed.message == "none of the 2 rows can be used: 2 fields instead of 3 (2)"
+    assert malformed.hint == (
+        "malformed lines: put quotes around fields with a comma or a line break"
+    )
+    assert rejection_error([], 0, None) is None
+
+
+def test_an_invalid_limit_has_examples() -> None:
+    """The hint shows both forms of a limit."""
+    with pytest.raises(UsageError) as caught:
+        parse_rejection_limit("few")
+    assert caught.value.hint == "for instance --max-rejected 50 or --max-rejected 5%"
