@@ -287,8 +287,10 @@ def test_value_bytes(definition: ColumnDef, value_bytes: int) -> None:
 
 def test_described_column() -> None:
     """The column of a projection has what the dictionary says, or why it cannot be read."""
-    words = {"comment": "a comment", "default": "1"}
-    column = project(ColumnDef(name="A", type="NUMBER", nullable=False, **words)).column
+    definition = ColumnDef(
+        name="A", type="NUMBER", nullable=False, comment="a comment", default="1"
+    )
+    column = project(definition).column
     assert (column.name, column.nullable) == ("A", False)
     assert (column.comment, column.default, column.unreadable) == ("a comment", "1", "")
     item = project(ColumnDef(name="A", type="ANYDATA", type_owner="SYS"))
@@ -387,6 +389,24 @@ def test_counts_add_up() -> None:
     list(decoder.decode([changed, changed], items))
     assert (decoder.cut, decoder.replaced) == ({"TEXT": 4}, {"BYTES": 4})
     assert decoder.dropped == {"DAY": 4}
+
+
+def test_invalid_text_is_cut() -> None:
+    """Long text with invalid bytes is cut after its bytes are replaced."""
+    item = project(ColumnDef(name="A", type="CLOB"), 2)
+    cells = pa.array([b"\xffabc", None], pa.large_binary()).view(pa.large_string())
+    decoder = RowDecoder([item], 2)
+    (decoded,) = decoder.decode([pa.record_batch([cells], names=["A"])], [item])
+    assert decoded.column("A").to_pylist() == ["\ufffda…[cut]", None]
+    assert (decoder.cut, decoder.replaced) == ({"A": 1}, {"A": 1})
+
+
+def test_decode_dates_without_values() -> None:
+    """A batch with only nulls is a batch of dates, too."""
+    item = project(ColumnDef(name="A", type="DATE"), old_dates=True)
+    batch = pa.record_batch([pa.array([None], pa.string())], names=["A"])
+    (decoded,) = RowDecoder([item]).decode([batch], [item])
+    assert decoded.column("A") == pa.array([None], pa.timestamp("s"))
 
 
 def test_decode_all_columns() -> None:
