@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 from publish.helpers import (
@@ -14,7 +15,7 @@ from publish.helpers import (
 from support import ROOT, Tool
 
 from marketpulse.aws.checksums import compute_checksums
-from marketpulse.errors import UsageError
+from marketpulse.errors import DataError, NotFoundError, UsageError
 from marketpulse.publish import S3Location
 from marketpulse.publish.plan import PlannedObject, PlannedSet, make_plan
 
@@ -126,3 +127,40 @@ def test_the_key_that_is_named() -> None:
     with pytest.raises(UsageError, match="s3://bucket/p/b") as caught:
         make_plan(sets, S3Location("bucket", "p"))
     assert "different prefixes" in caught.value.hint
+
+
+def test_the_content_of_an_object(tmp_path: Path) -> None:
+    """The content is that of the plan; a file that changes or goes away is an error."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"one")
+    planned = PlannedObject("p/a.csv", path, compute_checksums(io.BytesIO(b"one")))
+    assert planned.read_body() == b"one"
+    planned.check_unchanged()
+    path.write_bytes(b"two")
+    for check in (planned.read_body, planned.check_unchanged):
+        with pytest.raises(DataError) as caught:
+            check()
+        assert caught.value.message == f"{path}: the file has changed since it was checked"
+        assert caught.value.check == "MP-DAT-019"
+        assert caught.value.hint == "create the run or the bundle again, then push it"
+    path.unlink()
+    with pytest.raises(NotFoundError, match="cannot be opened"):
+        planned.check_unchanged()
+
+
+def test_content_in_memory() -> None:
+    """Bytes are sent as they are; an object that should be there has no content."""
+    checksums = compute_checksums(io.BytesIO(b"x"))
+    assert PlannedObject("p/x", b"x", checksums).read_body() == b"x"
+    absent = PlannedObject("p/x", None, checksums)
+    absent.check_unchanged()
+    assert absent.read_body() == b""
+
+
+def test_the_line_of_a_receipt() -> None:
+    """The receipt has key, file, size, SHA-256 and action; only a file has a path."""
+    checksums = compute_checksums(io.BytesIO(b"x"))
+    for content, file in ((Path("a.csv"), "a.csv"), (b"x", None), (None, None)):
+        pushed = PlannedObject("p/x", content, checksums).with_action("sent")
+        assert (pushed.key, pushed.file, pushed.bytes) == ("p/x", file, 1)
+        assert (pushed.sha256, pushed.action) == (checksums.sha256, "sent")
