@@ -226,6 +226,8 @@ def test_mixed_cells_in_json() -> None:
         (LogicalType.TEXT, "true", '"true"'),
         (LogicalType.NUMBER, "101.700", "101.700"),
         (LogicalType.NUMBER, "-0", "-0"),
+        (LogicalType.NUMBER, "0.5", "0.5"),
+        (LogicalType.FLOAT, "0.0", "0.0"),
         (LogicalType.BOOLEAN, "false", "false"),
         (LogicalType.ERROR, "#N/A", '"#N/A"'),
     ],
