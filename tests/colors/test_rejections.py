@@ -8,7 +8,7 @@ import pytest
 from color_tables import column, reasons, where, write_colors
 
 from marketpulse import run_colors
-from marketpulse.colors.rejections import parse_rejection_limit, rejection_error
+from marketpulse.colors.rejections import Advice, parse_rejection_limit, rejection_error
 from marketpulse.errors import DataError, UsageError
 
 
@@ -95,7 +95,7 @@ def test_an_invalid_limit_is_an_error(limit: Any) -> None:
 def test_the_error_of_too_many_rows() -> None:
     """The message has the five commonest reasons with their numbers, the hint their remedies."""
     reasons = [f"C{number}: 'x' is not odd" for number in range(6) for _ in range(9 - number)]
-    error = rejection_error(reasons, 100, parse_rejection_limit("5%"))
+    error = rejection_error(reasons, 100, parse_rejection_limit("5%"), Advice())
     assert error is not None
     assert (error.message, error.check) == (
         (
@@ -107,26 +107,26 @@ def test_the_error_of_too_many_rows() -> None:
     )
     remedies = "; ".join(f"C{number}: correct its cells" for number in range(5))
     assert error.hint == f"{remedies}; or allow more rejected rows with --max-rejected"
-    assert rejection_error(reasons, 100, parse_rejection_limit(39)) is None
-    assert rejection_error(reasons, 100, None) is None
-    number_limit = rejection_error(reasons, 100, parse_rejection_limit(38))
+    assert rejection_error(reasons, 100, parse_rejection_limit(39), Advice()) is None
+    assert rejection_error(reasons, 100, None, Advice()) is None
+    number_limit = rejection_error(reasons, 100, parse_rejection_limit(38), Advice())
     assert number_limit is not None
     assert "more than --max-rejected 38:" in number_limit.message
 
 
 def test_the_error_of_no_usable_row() -> None:
     """One row has a message of its own; a remedy names the column."""
-    error = rejection_error(["ID: '1e9' is not an integer"], 1, None)
+    error = rejection_error(["ID: '1e9' is not an integer"], 1, None, Advice())
     assert error is not None
     assert error.message == "the only row cannot be used: ID: '1e9' is not an integer (1)"
     assert error.hint.startswith("ID: export ID as text")
-    malformed = rejection_error(["2 fields instead of 3"] * 2, 2, None)
+    malformed = rejection_error(["2 fields instead of 3"] * 2, 2, None, Advice())
     assert malformed is not None
     assert malformed.message == "none of the 2 rows can be used: 2 fields instead of 3 (2)"
     assert malformed.hint == (
         "malformed lines: put quotes around fields with a comma or a line break"
     )
-    assert rejection_error([], 0, None) is None
+    assert rejection_error([], 0, None, Advice()) is None
 
 
 def test_an_invalid_limit_has_examples() -> None:
