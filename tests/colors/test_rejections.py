@@ -25,7 +25,7 @@ def test_where_no_row_can_be_used_the_run_fails(tmp_path: Path) -> None:
     )
     for words in (
         "DATE: use --date-format M/D/YYYY",
-        "MESSAGE_ID: export",
+        "MESSAGE_ID: write whole numbers in MESSAGE_ID",
         "--map CUSIP=",
         "quotes",
     ):
