@@ -96,11 +96,15 @@ def _apply(oracle: str, *parts: Spelled, **others: str | None) -> Spelled:
     }
 
 
-def _function(oracle: str, *arguments: st.SearchStrategy[Spelled], **others: str | None):  # type: ignore[no-untyped-def]
+def _function(
+    oracle: str, *arguments: st.SearchStrategy[Spelled], **others: str | None
+) -> st.SearchStrategy[Spelled]:
     return st.tuples(*arguments).map(lambda parts: _apply(oracle, *parts, **others))
 
 
-def _text_function(oracle: str, *arguments: st.SearchStrategy[Spelled], **others: str | None):  # type: ignore[no-untyped-def]
+def _text_function(
+    oracle: str, *arguments: st.SearchStrategy[Spelled], **others: str | None
+) -> st.SearchStrategy[Spelled]:
     """A function whose empty result PostgreSQL has to be told is null."""
     others.setdefault(_POSTGRESQL, oracle)
     others[_POSTGRESQL] = f"nullif({others[_POSTGRESQL]}, '')"

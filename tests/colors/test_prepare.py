@@ -120,7 +120,7 @@ def test_an_unknown_connector_or_shape_is_an_error() -> None:
         book(rule()),
         book(rule(good), rule(good)),
         {"rule": []},
-        [5],
+        [{}],
         book({"id": 1, "name": "x", "conditions": [{**good, "type": "where"}]}),
     ]
     for rules in wrong:

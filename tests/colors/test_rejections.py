@@ -119,7 +119,7 @@ def test_the_error_of_no_usable_row() -> None:
     error = rejection_error(["ID: '1e9' is not an integer"], 1, None, Advice())
     assert error is not None
     assert error.message == "the only row cannot be used: ID: '1e9' is not an integer (1)"
-    assert error.hint.startswith("ID: export ID as text")
+    assert error.hint.startswith("ID: write whole numbers in ID")
     malformed = rejection_error(["2 fields instead of 3"] * 2, 2, None, Advice())
     assert malformed is not None
     assert malformed.message == "none of the 2 rows can be used: 2 fields instead of 3 (2)"
