@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlglot import exp
-
-from marketpulse.colors.columns import CONTRACT
-from marketpulse.colors.options import RunOptions
-from marketpulse.colors.prepare import prepare
-from marketpulse.colors.ranking import excluding_rule
 from marketpulse.colors.rules import (
     CheckedRules,
-    Example,
-    RuleBook,
-    RuleFault,
     bind_rules,
     join_books,
     read_rules,
 )
-from marketpulse.errors import MarketPulseError
-
-# The cells of an example that cannot be missing in a row, unless the example has its own.
-_ALWAYS = {"MESSAGE_ID": "1", "CUSIP": "037833100"}
 
 
 def check_rules(*paths: Path) -> CheckedRules:
@@ -32,7 +19,11 @@ def check_rules(*paths: Path) -> CheckedRules:
     faults = [*bind_rules(book, None).faults, *book.example_faults]
     # Rules with errors stop a run, so nothing would happen to a row.
     if book.examples and not any(fault.fatal for fault in faults):
-        faults += _failures(book)
+        from marketpulse.colors.rule_examples import (  # noqa: PLC0415 - loads the engine, 0.3 s
+            run_examples,
+        )
+
+        faults += run_examples(book)
     return CheckedRules(
         name=book.name,
         active=active,
@@ -40,49 +31,3 @@ def check_rules(*paths: Path) -> CheckedRules:
         examples=len(book.examples),
         faults=tuple(faults),
     )
-
-
-def _failures(book: RuleBook) -> list[RuleFault]:
-    """A fault for each example that does not come true."""
-    try:
-        with prepare(_rows(book), RunOptions(rules=book)) as prepared:
-            prepared.engine.profile()
-            rule = exp.alias_(excluding_rule(prepared.rules, prepared.engine.cells), "rule")
-            statement = exp.select("reason", rule).from_("valued").order_by("n")
-            results = prepared.engine.table(statement).to_pylist()
-    except MarketPulseError as error:
-        return [RuleFault("examples", error.message)]
-    places = {rule.id: rule.place for rule in book.rules}
-    return [
-        RuleFault(example.place, f"the row is {actual}, not {_expected(example, places)}")
-        for example, result in zip(book.examples, results, strict=True)
-        if (actual := _mismatch(example, result["reason"], result["rule"], places))
-    ]
-
-
-def _rows(book: RuleBook) -> list[dict[str, object]]:
-    """The rows of the examples, with every column of the contract and of the rules."""
-    columns = [condition.column for rule in book.rules for condition in rule.conditions]
-    names = dict.fromkeys([*CONTRACT, *(column.strip().upper() for column in columns)])
-    return [
-        {**names, **_ALWAYS, **{name.strip().upper(): cell for name, cell in example.row.items()}}
-        for example in book.examples
-    ]
-
-
-def _mismatch(
-    example: Example, reason: str | None, rule: str | None, places: dict[str, str]
-) -> str:
-    """What happens to the row instead of what the example says; nothing if it comes true."""
-    if reason is not None:
-        return "" if example.outcome == "rejected" else f"rejected ({reason})"
-    if rule is not None:
-        as_expected = example.outcome == "excluded" and example.rule in {None, rule}
-        return "" if as_expected else f"excluded by {places[rule]}"
-    return "" if example.outcome == "kept" else "kept"
-
-
-def _expected(example: Example, places: dict[str, str]) -> str:
-    if example.rule is None:
-        return example.outcome
-    return f"excluded by {places.get(example.rule, f'rule {example.rule}')}"

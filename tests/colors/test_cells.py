@@ -1,7 +1,7 @@
 """Cells of typed columns: which are valid, and what their values are."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,6 @@ def test_nan_is_null_in_a_typed_column() -> None:
     "values",
     [
         pa.array([True, False, None]),
-        pa.array([b"1", b"2", None]),
         pa.array([[1], [2], None]),
         pa.array([{"a": 1}, {"a": 2}, None]),
         pa.array([datetime(2026, 3, 13, tzinfo=UTC), datetime(2026, 3, 12, tzinfo=UTC), None]),
@@ -99,7 +98,7 @@ def test_a_column_of_a_type_that_does_not_fit_rejects_its_rows(name: str, values
     if pa.types.is_timestamp(values.type) == (kind == "date"):
         values = values if kind != "date" else values.cast(pa.int64())
     if pa.types.is_integer(values.type) and kind != "date":
-        values = values.cast(pa.string_view()).cast(pa.binary())
+        values = pa.array([time(1), time(2), None])
     operand = "2026-03-13" if kind == "date" else 1
     columns: dict[str, Any] = {name: values}
     if name == "MESSAGE_ID":  # a null is wrong there, too
