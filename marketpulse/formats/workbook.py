@@ -16,7 +16,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -96,11 +96,10 @@ class Workbook:
         with self._damage_is_bad_data(), catch_warnings():
             simplefilter("ignore")  # openpyxl warns about styles, which matter only in part
             self._reader = _Reader(path, read_only=True, data_only=True, keep_links=False)
-            try:
+            with ExitStack() as stack:  # closes the archive if it cannot be read
+                stack.callback(self._reader.archive.close)
                 self._reader.read()
-            except BaseException:
-                self._reader.archive.close()
-                raise
+                stack.pop_all()
 
     def sheets(self) -> list[Sheet]:
         """Return the worksheets in the workbook's order, without charts."""

@@ -10,7 +10,7 @@ import errno
 import glob
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -62,16 +62,15 @@ class FilesSource(Source):
         self._name = " ".join(names)
         self._now = now()  # a run reads the rows twice, and SYSDATE selects the same ones
         self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
-        try:
+        with ExitStack() as stack:  # removes the folder if the files cannot be read
+            stack.callback(self._workspace.cleanup)
             folder = Path(self._workspace.name)
             options = options or FileOptions()
             self._files = [file for name in names for file in _find(name, folder, options)]
             _check_delimiter(self._files, options)
             self._scans = [_open(file, folder, options) for file in self._files]
             self._schema = _common_schema([file.label for file in self._files], self._scans)
-        except BaseException:
-            self._workspace.cleanup()
-            raise
+            stack.pop_all()
 
     def info(self) -> SourceInfo:
         files = {f"file {number}": file.label for number, file in enumerate(self._files, 1)}
