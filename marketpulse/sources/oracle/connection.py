@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import ssl
@@ -26,7 +27,11 @@ from marketpulse.model import TableSchema
 from marketpulse.sources.oracle.catalog import Catalog
 from marketpulse.sources.oracle.columns import ColumnDef, RowDecoder, batch_rows, project
 from marketpulse.sources.oracle.dsn import address_of
-from marketpulse.sources.oracle.errors import is_network_error, translate_error
+from marketpulse.sources.oracle.errors import (
+    encryption_error,
+    is_network_error,
+    translate_error,
+)
 from marketpulse.sources.oracle.identifiers import fold_identifier
 from marketpulse.sources.oracle.retries import retry
 from marketpulse.sources.oracle.timeouts import call_within
@@ -47,6 +52,11 @@ _WAITS = (0.3, 1.0)  # seconds before connecting again
 _TRANSIENT_CHECKS = {"MP-NET-002", "MP-NET-006", "MP-TNS-004"}
 # What only Oracle's own library can do: native encryption, old servers.
 _THICK_CHECKS = {"MP-ENC-001", "MP-DRV-002"}
+# What a probe finds that the driver would meet as well, or wait for without end. Other faults are
+# left to the driver: it may know a way that the probe does not, such as a proxy.
+_FINAL_CHECKS = {"MP-NET-004", "MP-TNS-004"}
+# The addresses whose last login did not fail. The others are probed first.
+_HEALTHY: set[str] = set()
 
 # A text in a condition then means the same on every machine, and times are in UTC.
 _SESSION_FORMATS = (
@@ -276,32 +286,73 @@ class OracleDatabase:
         )
 
     def _connect(self) -> oracledb.Connection:
-        settings, seconds = self.settings, self._seconds_left(_CONNECT_SECONDS)
-        wallet_password = settings.wallet_password
-
-        def log_in() -> oracledb.Connection:
-            return oracledb.connect(
-                user=settings.username.get_secret_value(),
-                password=settings.password.get_secret_value(),
-                dsn=self.address.descriptor,
-                config_dir=settings.config_dir,
-                wallet_location=settings.wallet_location,
-                wallet_password=wallet_password.get_secret_value() if wallet_password else None,
-                tcp_connect_timeout=min(_TCP_SECONDS, seconds),
-                expire_time=_KEEP_ALIVE_MINUTES,
-                program="marketpulse",
-            )
-
+        name, seconds = self.address.descriptor, self._seconds_left(_CONNECT_SECONDS)
+        is_new = name not in _HEALTHY
+        if is_new:
+            self._probe_before_login()
+        _HEALTHY.discard(name)
+        arguments = self._login_arguments(seconds)
         try:
-            connection = call_within(seconds, log_in, self._login_timeout_error)
+            if is_new:
+                self._fix_driver_mode(seconds)
+            connection = call_within(
+                seconds, lambda: oracledb.connect(**arguments), self._login_timeout_error
+            )
         except (oracledb.Error, OSError, UnreachableError) as error:
             raise self._diagnose(error) from error
+        _HEALTHY.add(name)
         connection.module, connection.action = "marketpulse", "extract"
         if connection.thin:  # thick mode has no callbacks
             connection.round_trip_callback = self._before_round_trip
             connection.operation_callback = _log_statement
         self._set_timeout(connection)
         return connection
+
+    def _login_arguments(self, seconds: float) -> dict[str, Any]:
+        settings = self.settings
+        wallet_password = settings.wallet_password
+        return {
+            "user": settings.username.get_secret_value(),
+            "password": settings.password.get_secret_value(),
+            "dsn": self.address.descriptor,
+            "config_dir": settings.config_dir,
+            "wallet_location": settings.wallet_location,
+            "wallet_password": wallet_password.get_secret_value() if wallet_password else None,
+            "tcp_connect_timeout": min(_TCP_SECONDS, seconds),
+            "expire_time": _KEEP_ALIVE_MINUTES,
+            "program": "marketpulse",
+        }
+
+    def _probe_before_login(self) -> None:
+        """Raise if the listener is silent or busy, or demands what thin mode cannot do.
+
+        A login at a silent listener cannot be cancelled: it would stay behind in its thread.
+        """
+        try:
+            answer = self.probe(self._seconds_left(_TCP_SECONDS))
+        except MarketPulseError as error:
+            if error.check in _FINAL_CHECKS:
+                raise
+            return
+        if answer.encryption_required and oracledb.is_thin_mode():
+            raise encryption_error(self.address)
+
+    def _fix_driver_mode(self, seconds: float) -> None:
+        """Fix thin mode for the process, unless the database may need thick mode.
+
+        While the mode is open, the driver holds a lock until it is connected: a login that never
+        ends would block all later ones of the process.
+        """
+        if not oracledb.is_thin_mode():
+            return
+        if self.settings.driver == "auto" and self.settings.client_lib_dir:
+            # Only a login shows whether thin mode will do. Asynchronous ones need no lock.
+            call_within(
+                seconds,
+                lambda: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
+                self._login_timeout_error,
+            )
+        oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]  # the driver gives it no types
 
     def _diagnose(self, error: Exception) -> MarketPulseError:
         """Return the translated error; probe the network if that may tell more."""
@@ -344,6 +395,11 @@ class OracleDatabase:
         has_deadline = self._deadline is not None
         seconds = self._seconds_left(float("inf")) if has_deadline else _ROUND_TRIP_SECONDS
         connection.call_timeout = max(1, int(seconds * 1000))
+
+
+async def _try_login(arguments: Mapping[str, Any], seconds: float) -> None:
+    async with asyncio.timeout(seconds), oracledb.connect_async(**arguments):
+        pass
 
 
 def unreadable_value_error(table: str) -> DataError:

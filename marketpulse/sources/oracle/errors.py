@@ -117,6 +117,12 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     return UnreachableError(f"{address}: {first_line}", hint=_ASK_HINT, check="MP-ORA-001")
 
 
+def encryption_error(address: object) -> UnreachableError:
+    """Return the error for a server whose listener demands native network encryption."""
+    _, check, message, hint = _BY_CODE["DPY-3001"]
+    return UnreachableError(f"{address}: {message}", hint=hint, check=check)
+
+
 def is_network_error(error: BaseException) -> bool:
     """Return whether the network may be the cause, and a probe can find out more.
 
