@@ -35,12 +35,16 @@ class Arrivals:
     """The rows of one input. Queries run one at a time; `close` ends the database."""
 
     def __init__(
-        self, color_input: ColorInput, workspace: Path, memory_limit: int | None = None
+        self,
+        color_input: ColorInput,
+        workspace: Path,
+        memory_limit: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self._input = color_input
         self.schema: pa.Schema = color_input.schema
         self._failure: MarketPulseError | None = None
-        self.connection = _connect(workspace, memory_limit)
+        self.connection = _connect(workspace, memory_limit, threads)
         in_memory = min(_IN_MEMORY, memory_limit // 4) if memory_limit else _IN_MEMORY
         fields = [field.with_name(f"c{place}") for place, field in enumerate(color_input.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
@@ -159,12 +163,16 @@ class Arrivals:
         return refused
 
 
-def _connect(workspace: Path, memory_limit: int | None) -> duckdb.DuckDBPyConnection:
+def _connect(
+    workspace: Path, memory_limit: int | None, threads: int | None
+) -> duckdb.DuckDBPyConnection:
     """A database in memory, which sorts in the workspace what does not fit."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(workspace),
         "autoinstall_known_extensions": "false",
     }
+    if threads:
+        config["threads"] = threads
     if memory_limit:
         config["memory_limit"] = f"{memory_limit}B"
     try:

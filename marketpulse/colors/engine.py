@@ -45,7 +45,54 @@ class InputProfile:
 
     rows: int  # with malformed lines
     rejected: int  # with malformed lines
-    digest: str  # of all rows, the same in any order
+    malformed: int  # lines with too few or too many fields
+    row_hashes: int = 0  # the sum of the hashes of all rows
+    line_hashes: int = 0  # the same of malformed lines
+
+    @property
+    def digest(self) -> str:
+        """A hash of all rows, the same in any order."""
+        complete = self.rows - self.malformed
+        identity = (
+            f"{complete} {self.row_hashes if complete else None} "
+            f"{self.malformed} {self.line_hashes % 2**128:032x}"
+        )
+        return hashlib.sha256(identity.encode()).hexdigest()
+
+    def __add__(self, other: InputProfile) -> InputProfile:
+        """The profile of both inputs together: that of the parts, whatever the parts are."""
+        return InputProfile(
+            rows=self.rows + other.rows,
+            rejected=self.rejected + other.rejected,
+            malformed=self.malformed + other.malformed,
+            row_hashes=self.row_hashes + other.row_hashes,
+            line_hashes=self.line_hashes + other.line_hashes,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DateCensus:
+    """The cells of a date column: how many there are, how many are no dates, and which forms fit.
+
+    `forms` are the foreign forms that all cells have that are no dates.
+    """
+
+    present: int = 0
+    invalid: int = 0
+    forms: tuple[DateForm, ...] = tuple(DateForm)
+
+    @property
+    def fitting_forms(self) -> tuple[DateForm, ...]:
+        """The forms that all cells have, if most are no dates."""
+        return self.forms if self.invalid * 2 > self.present else ()
+
+    def __add__(self, other: DateCensus) -> DateCensus:
+        """The census of two parts of a column together."""
+        return DateCensus(
+            present=self.present + other.present,
+            invalid=self.invalid + other.invalid,
+            forms=tuple(form for form in self.forms if form in other.forms),
+        )
 
 
 class Engine:
@@ -110,11 +157,12 @@ class Engine:
         self._suspected = suspected
         self._count_permitted()
         malformed = self._arrivals.malformed
-        identity = f"{rows} {digest} {malformed.count} {malformed.digest}"
         return InputProfile(
             rows=rows + malformed.count,
             rejected=self._rejections + malformed.count,
-            digest=hashlib.sha256(identity.encode()).hexdigest(),
+            malformed=malformed.count,
+            row_hashes=int(digest or 0),
+            line_hashes=malformed.hashes,
         )
 
     def processed(self, constants: Sequence[tuple[pa.Field, pa.Scalar]]) -> pa.RecordBatchReader:
@@ -141,6 +189,27 @@ class Engine:
                 yield pa.record_batch([*groups.columns, *values, *group_columns], schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def kept(self, key: str) -> pa.RecordBatchReader:
+        """The rows that stay, in the input's order, every cell as it arrived.
+
+        The column `key` beside them is the normalised CUSIP: rows with the same are one security.
+        """
+        cusip = self._columns.role("CUSIP").place
+        schema = pa.schema([*self._arrivals.schema, pa.field(key, pa.string())])
+        statement = (
+            self._usable()
+            .select(*self._raw_columns(), f"v{cusip} AS security")
+            .where(exp.column("excluded_by").is_(exp.null()))
+        )
+        return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
+
+    def kept_hashes(self) -> int:
+        """The sum of the hashes of the rows that stay: their share of `InputProfile.row_hashes`."""
+        hashes = exp.func("sum", exp.func("hash", *map(exp.column, self._raw_columns())))
+        where = exp.column("excluded_by").is_(exp.null())
+        ((total,),) = self._fetch(self._usable().select(hashes).where(where))
+        return int(total or 0)
 
     def excluded(self) -> pa.RecordBatchReader:
         """The rows that rules exclude, every cell as it arrived, and the rule's id."""
@@ -222,26 +291,32 @@ class Engine:
         """How many cells of usable rows are read only because an option permits it."""
         return dict(self._permitted)
 
-    def fitting_date_forms(self) -> dict[str, tuple[DateForm, ...]]:
-        """For each column whose cells are mostly no dates: the forms that all of them have."""
-        fitting = {}
+    def date_census(self, *, suspected_only: bool = True) -> dict[str, DateCensus]:
+        """The cells of each date column that is read by its text, by the columns' labels.
+
+        `suspected_only` leaves out the columns in which every cell is a date.
+        """
+        census = {}
         for column in self._columns.all:
-            if column.kind is not Kind.DATE or column not in self._suspected:
+            suspected = column in self._suspected
+            if column.kind is not Kind.DATE or not (suspected or not suspected_only):
                 continue
             cell = Cell(column)
             candidates = [Cell(replace(column, date_form=form)) for form in DateForm]
             if not (cell.fault and candidates[0].column.logical_type):
                 continue
-            counts = f"count_if(NOT {cell.missing}), count_if({cell.fault})"
-            ((present, invalid),) = self._fetch(f"SELECT {counts} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
-            if invalid * 2 <= present:
-                continue
-            faults = ", ".join(f"bool_or({candidate.fault})" for candidate in candidates)
-            (flags,) = self._fetch(f"SELECT {faults} FROM arrived")  # noqa: S608 - the same
-            fits = [form for form, fault in zip(DateForm, flags, strict=True) if not fault]
-            if fits:
-                fitting[column.label] = tuple(fits)
-        return fitting
+            aggregates = [f"count_if(NOT {cell.missing})"]
+            if suspected:
+                aggregates += [f"count_if({cell.fault})"]
+                aggregates += [f"bool_or({candidate.fault})" for candidate in candidates]
+            ((present, *rest),) = self._fetch(f"SELECT {', '.join(aggregates)} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
+            invalid, flags = (rest[0], rest[1:]) if rest else (0, [False] * len(DateForm))
+            census[column.label] = DateCensus(
+                present=present,
+                invalid=invalid,
+                forms=tuple(form for form, fault in zip(DateForm, flags, strict=True) if not fault),
+            )
+        return census
 
     def _compared_columns(self) -> set[InputColumn]:
         """The columns whose values are compared in all rows; any other only breaks ties."""

@@ -112,7 +112,7 @@ explain_colors = _with_keywords(RunOptions)
 
 def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
     columns = prepared.columns
-    keys = sort_keys(columns, prepared.hierarchy) + tie_breaks(prepared.engine.cells)
+    keys = sort_keys(columns, prepared.plan.hierarchy) + tie_breaks(prepared.engine.cells)
     table = prepared.engine.table(_statement(prepared, keys, cusip))
     if not len(table):
         raise NotFoundError(
@@ -142,7 +142,7 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
         above = row
     return Explanation(
         cusip=cusip,
-        hierarchy=prepared.hierarchy,
+        hierarchy=prepared.plan.hierarchy,
         rows=tuple(rows),
         main_columns=main_columns(columns),
     )

@@ -103,7 +103,7 @@ def try_rules(
             read=read,
             rejected=rejected,
             stages=tuple(stages),
-            warnings=tuple(map(str, prepared.warnings)),
+            warnings=tuple(map(str, prepared.plan.warnings)),
             comparison=None if compare is None else _compare(prepared, other_book.name, limit),
         )
 
@@ -117,13 +117,13 @@ def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> Rules
         .order_by("rows DESC", "here NULLS LAST", "there NULLS LAST")
     )
     message_id, *others = main_columns(prepared.columns)
-    fate, other_fate = _fates(prepared.rules), _fates(prepared.other_rules)
+    fate, other_fate = _fates(prepared.rules), _fates(prepared.plan.other_rules)
     changes = tuple(
         FateChange(fate=fate[pair["here"]], other_fate=other_fate[pair["there"]], rows=pair["rows"])
         for pair in prepared.engine.table(pairs).to_pylist()
     )
     return RulesComparison(
-        rules=prepared.book.name,
+        rules=prepared.plan.book.name,
         other_rules=other_name,
         differing=sum(change.rows for change in changes),
         changes=changes,
@@ -157,7 +157,7 @@ def _differing(prepared: PreparedRun) -> exp.Select:
     """The usable rows that the two books treat differently, with the rule of each."""
     cells = prepared.engine.cells
     here = exp.alias_(excluding_rule(prepared.rules, cells), "here")
-    there = exp.alias_(excluding_rule(prepared.other_rules, cells), "there")
+    there = exp.alias_(excluding_rule(prepared.plan.other_rules, cells), "there")
     usable = exp.column("reason").is_(exp.null())
     rows = exp.select("*", here, there).from_("valued").where(usable)
     same = exp.NullSafeEQ(this=exp.column("here"), expression=exp.column("there"))

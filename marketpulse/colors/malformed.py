@@ -45,9 +45,9 @@ class MalformedLines:
         self._spill.close()
 
     @property
-    def digest(self) -> str:
-        """A hash of these lines, the same in any order."""
-        return f"{self._hash_sum % 2**128:032x}"
+    def hashes(self) -> int:
+        """The sum of the hashes of these lines, the same in any order."""
+        return self._hash_sum
 
     def reader(self) -> pa.RecordBatchReader:
         """All lines: n, line, reason, raw."""

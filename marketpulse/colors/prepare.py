@@ -8,9 +8,12 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from marketpulse.colors.arrivals import Arrivals
 from marketpulse.colors.columns import (
     Columns,
+    Kind,
     parse_hierarchy,
     parse_mapping,
     parse_types,
@@ -31,15 +34,15 @@ from marketpulse.colors.rules import (
     require_rules,
     rules_from,
 )
-from marketpulse.colors.spellings import parse_date_forms
+from marketpulse.colors.spellings import DateForm, parse_date_forms
 from marketpulse.errors import UsageError
+from marketpulse.model import FileNotes
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedRun:
-    """An input with its columns, the rules on them, and the engine that runs them."""
+class RunPlan:
+    """What a run does with rows of some columns: their roles, the rules on them, the order."""
 
-    color_input: ColorInput
     columns: Columns
     book: RuleBook
     rules: tuple[BoundRule, ...]
@@ -48,7 +51,58 @@ class PreparedRun:
     hierarchy: tuple[str, ...]
     mapping: dict[str, str]
     types: dict[str, str]
+
+    def make_engine(self, arrivals: Arrivals) -> Engine:
+        """An engine that runs the plan on these rows."""
+        return Engine(arrivals, self.columns, self.rules, self.hierarchy, self.other_rules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """The options of a run that decide what becomes of rows, checked without an input."""
+
+    hierarchy: tuple[str, ...]
+    mapping: dict[str, str]
+    types: dict[str, Kind]
+    book: RuleBook
+    date_forms: Mapping[str | None, DateForm]
+    rounded_ids: bool
+
+    def plan(self, schema: pa.Schema, notes: FileNotes, other_book: RuleBook = NO_RULES) -> RunPlan:
+        """The plan for rows of this schema. Raises `DataError` or `RulesError`."""
+        columns = resolve_columns(schema, self.mapping, notes.first_rows, types=self.types)
+        columns = columns.permit(self.date_forms, rounded_ids=self.rounded_ids)
+        rules, warnings = require_rules(self.book, columns)
+        other_rules, _ = require_rules(other_book, columns)
+        return RunPlan(
+            columns=columns,
+            book=self.book,
+            rules=rules,
+            warnings=warnings,
+            other_rules=other_rules,
+            hierarchy=self.hierarchy,
+            mapping=self.mapping,
+            types={name: kind.value for name, kind in self.types.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRun:
+    """An input, the plan for it, and the engine that runs it."""
+
+    color_input: ColorInput
+    plan: RunPlan
     engine: Engine
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the plan."""
+        return self.plan.columns
+
+    @property
+    def rules(self) -> tuple[BoundRule, ...]:
+        """The active rules of the plan."""
+        return self.plan.rules
 
 
 @contextmanager
@@ -62,36 +116,27 @@ def prepare(
     """
     memory_limit = options.memory_limit
     memory = None if memory_limit is None else parse_memory_limit(memory_limit)
-    hierarchy = parse_hierarchy(options.hierarchy)
-    mapping = parse_mapping(_pairs(options.mapping))
-    types = parse_types(_pairs(options.types))
-    book = rule_book(options.rules)
-    forms = parse_date_forms(options.date_formats)
+    request = parse_request(options)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
-        color_input = open_input(data, stack, options, mapping)
+        color_input = open_input(data, stack, options, request.mapping)
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
-        columns = resolve_columns(
-            color_input.schema, mapping, color_input.notes.first_rows, types=types
-        )
-        columns = columns.permit(forms, rounded_ids=options.accept_rounded_ids)
-        rules, warnings = require_rules(book, columns)
-        other_rules, _ = require_rules(other_book, columns)
+        plan = request.plan(color_input.schema, color_input.notes, other_book)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
-        engine = Engine(arrivals, columns, rules, hierarchy, other_rules)
-        yield PreparedRun(
-            color_input=color_input,
-            columns=columns,
-            book=book,
-            rules=rules,
-            warnings=warnings,
-            other_rules=other_rules,
-            hierarchy=hierarchy,
-            mapping=mapping,
-            types={name: kind.value for name, kind in types.items()},
-            engine=engine,
-        )
+        yield PreparedRun(color_input=color_input, plan=plan, engine=plan.make_engine(arrivals))
+
+
+def parse_request(options: RunOptions) -> RunRequest:
+    """What the options ask for. Raises `UsageError`, `NotFoundError` or `RulesError`."""
+    return RunRequest(
+        hierarchy=parse_hierarchy(options.hierarchy),
+        mapping=parse_mapping(_pairs(options.mapping)),
+        types=parse_types(_pairs(options.types)),
+        book=rule_book(options.rules),
+        date_forms=parse_date_forms(options.date_formats),
+        rounded_ids=options.accept_rounded_ids,
+    )
 
 
 def rule_book(rules: object) -> RuleBook:

@@ -91,33 +91,54 @@ def parse_rejection_limit(limit: int | str | None) -> RejectionLimit | None:
     )
 
 
+class Causes:
+    """How many rows are rejected for each cause, and an example of each."""
+
+    def __init__(self, advice: Advice) -> None:
+        self._advice = advice
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._examples: dict[tuple[str, str], str] = {}
+
+    def add(self, reasons: Iterable[str]) -> None:
+        """Count the reasons of rejected rows."""
+        for reason in reasons:
+            cause, example = _cause(reason, self._advice)
+            self._counts[cause] += 1
+            self._examples.setdefault(cause, example)
+
+    def merge(self, later: Causes) -> None:
+        """Add the causes of later rows."""
+        self._counts.update(later._counts)
+        self._examples = later._examples | self._examples
+
+    def error(self, read: int, limit: RejectionLimit | None, advice: Advice) -> DataError | None:
+        """The error of a run with these rejected rows; None if there are not too many.
+
+        All rows rejected is always too many, because an empty result must not replace a good one.
+        """
+        rejected, commonest = self._counts.total(), self._counts.most_common(_MOST_SHOWN)
+        shown = "; ".join(f"{self._examples[cause]} ({count})" for cause, count in commonest)
+        remedies = "; ".join(dict.fromkeys(_remedy(*cause, advice) for cause, _ in commonest))
+        if read and rejected == read:
+            subject = "the only row cannot" if read == 1 else f"none of the {read} rows can"
+            return DataError(f"{subject} be used: {shown}", hint=remedies, check="MP-DAT-020")
+        if limit and limit.is_exceeded(rejected, read):
+            return DataError(
+                f"{rejected} of {read} rows cannot be used, more than --max-rejected {limit.text}: "
+                f"{shown}",
+                hint=f"{remedies}; or allow more rejected rows with --max-rejected",
+                check="MP-DAT-017",
+            )
+        return None
+
+
 def rejection_error(
     reasons: Iterable[str], read: int, limit: RejectionLimit | None, advice: Advice
 ) -> DataError | None:
-    """The error of a run with these rejected rows; None if there are not too many.
-
-    All rows rejected is always too many, because an empty result must not replace a good one.
-    """
-    counts: Counter[tuple[str, str]] = Counter()
-    examples: dict[tuple[str, str], str] = {}
-    for reason in reasons:
-        cause, example = _cause(reason, advice)
-        counts[cause] += 1
-        examples.setdefault(cause, example)
-    rejected, commonest = counts.total(), counts.most_common(_MOST_SHOWN)
-    shown = "; ".join(f"{examples[cause]} ({count})" for cause, count in commonest)
-    remedies = "; ".join(dict.fromkeys(_remedy(*cause, advice) for cause, _ in commonest))
-    if read and rejected == read:
-        subject = "the only row cannot" if read == 1 else f"none of the {read} rows can"
-        return DataError(f"{subject} be used: {shown}", hint=remedies, check="MP-DAT-020")
-    if limit and limit.is_exceeded(rejected, read):
-        return DataError(
-            f"{rejected} of {read} rows cannot be used, more than --max-rejected {limit.text}: "
-            f"{shown}",
-            hint=f"{remedies}; or allow more rejected rows with --max-rejected",
-            check="MP-DAT-017",
-        )
-    return None
+    """The error of a run with these rejected rows; see `Causes.error`."""
+    causes = Causes(advice)
+    causes.add(reasons)
+    return causes.error(read, limit, advice)
 
 
 def rejection_hints(reasons: Iterable[str], advice: Advice) -> tuple[str, ...]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -15,7 +14,6 @@ from types import MappingProxyType
 from typing import ParamSpec, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketpulse import timestamps
 from marketpulse.artifacts import (
@@ -29,40 +27,25 @@ from marketpulse.artifacts import (
     parse_run_summary,
 )
 from marketpulse.atomic import FileRecord, FileSet, Seal, atomic_folder
-from marketpulse.colors.columns import Columns, Kind
+from marketpulse.colors.columns import Columns, InputColumn, Kind
 from marketpulse.colors.engine import InputProfile
 from marketpulse.colors.options import PROCESSING_TYPES, RunOptions
-from marketpulse.colors.prepare import PreparedRun, prepare
+from marketpulse.colors.prepare import PreparedRun, RunPlan, prepare
 from marketpulse.colors.rejections import (
     Advice,
     RejectionLimit,
     rejection_error,
     rejection_hints,
 )
-from marketpulse.errors import DataError, OutputError, UsageError
+from marketpulse.colors.tally import Counts, Tally
+from marketpulse.errors import OutputError, UsageError
 from marketpulse.formats import FORMATS, XlsxOptions, open_writer, write_behind
 from marketpulse.formats.encode import untag, with_pandas_types
+from marketpulse.model import FileNotes
 from marketpulse.version import __version__
 
-_MOST_REASONS = 1000  # in the summary
 _Keywords = ParamSpec("_Keywords")
 _DATA = inspect.Parameter("data", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="object")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """How many rows were read, and what they became: `read` is the sum of the others."""
-
-    read: int
-    parents: int
-    children: int
-    excluded: int
-    rejected: int
-
-    @property
-    def balanced(self) -> bool:
-        """Whether every row is accounted for."""
-        return self.read == self.parents + self.children + self.excluded + self.rejected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +135,7 @@ def run(data: object, options: RunOptions) -> ColorsRun:
     with prepare(data, options) as prepared:
         profile = prepared.engine.profile()
         _check_rejected(prepared, profile, limit)
-        job = _Run(prepared, profile, processed_at, options.processing_type)
+        job = _Run(prepared, profile, options, processed_at)
         if options.output is None:
             return job.in_memory()
         return job.in_files(Path(options.output), formats)
@@ -185,8 +168,11 @@ def _with_keywords(
 run_colors = _with_keywords(RunOptions)
 
 
-def _run_id(prepared: PreparedRun, profile: InputProfile) -> str:
-    """A hash of the rows in any order, the columns, the rules and the hierarchy."""
+def run_id(profile: InputProfile, plan: RunPlan, permitted: Iterable[InputColumn]) -> str:
+    """A hash of the rows in any order, the columns, the rules and the hierarchy.
+
+    `permitted` are the columns with cells that are read only because an option permits it.
+    """
     rules = [
         [
             rule.rule.id,
@@ -200,20 +186,103 @@ def _run_id(prepared: PreparedRun, profile: InputProfile) -> str:
                 for condition in rule.conditions
             ),
         ]
-        for rule in prepared.rules
+        for rule in plan.rules
     ]
     columns = [
         [column.name, column.role, *([column.kind] if column.declared else [])]
-        for column in prepared.columns.all
+        for column in plan.columns.all
     ]
     # The time and the type of a run are not part of it: the same rows again are the same run.
-    parts: list[object] = [profile.digest, columns, rules, prepared.hierarchy]
+    parts: list[object] = [profile.digest, columns, rules, plan.hierarchy]
     # The same cells are other values with another format of dates. An option that changes no
     # cell does not count.
-    if permitted := prepared.engine.permitted():
-        parts.append([[column.name, column.translation or "rounded"] for column in permitted])
+    if spellings := [[column.name, column.translation or "rounded"] for column in permitted]:
+        parts.append(spellings)
     identity = json.dumps(parts)
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def run_constants(
+    run_id: str, processed_at: datetime, processing_type: str
+) -> list[tuple[pa.Field, pa.Scalar]]:
+    """The columns of the processed colors that have one value in all rows."""
+    moment = pa.field("PROCESSED_AT", pa.timestamp("us", "UTC"))
+    return [
+        (pa.field("RUN_ID", pa.string()), pa.scalar(run_id)),
+        (moment, pa.scalar(processed_at, moment.type)),
+        (pa.field("PROCESSING_TYPE", pa.string()), pa.scalar(processing_type)),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What a run knows of its input: from the engine, or from all engines of a cluster.
+
+    `warnings` counts doubtful rows, `permitted` the cells that are read only because an option
+    permits it, by column in the input's order.
+    """
+
+    input: str
+    where: str | None
+    plan: RunPlan
+    profile: InputProfile
+    permitted: Mapping[InputColumn, int]
+    notes: FileNotes
+    advice: Advice
+
+    @property
+    def run_id(self) -> str:
+        """See the function `run_id`."""
+        return run_id(self.profile, self.plan, self.permitted)
+
+    def result(
+        self,
+        tally: Tally,
+        warnings: Mapping[str, int],
+        options: RunOptions,
+        processed_at: datetime,
+        *,
+        output: Path | None = None,
+        files: tuple[FileRecord, ...] = (),
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> ColorsRun:
+        """The result of the run. Raises `DataError` if the rows do not balance."""
+        plan = self.plan
+        return ColorsRun(
+            run_id=self.run_id,
+            processed_at=processed_at,
+            processing_type=options.processing_type,
+            input=self.input,
+            where=self.where,
+            hierarchy=plan.hierarchy,
+            mapping=plan.mapping,
+            types=plan.types,
+            rules=plan.book.name,
+            counts=tally.counts(self.profile.rows),
+            excluded_by_rule=tally.excluded,
+            rejected_by_reason=dict(tally.rejected.most_common()),
+            warnings={**warnings, **self.notes.counts()},
+            rule_warnings=tuple(map(str, plan.warnings)),
+            remarks=(*self.notes.remarks(), *self._permission_remarks()),
+            hints=rejection_hints(tally.rejected, self.advice),
+            date_formats={
+                column.label: str(column.date_form) for column in self.permitted if column.date_form
+            },
+            output=output,
+            files=files,
+            processed=tables.get(PROCESSED),
+            excluded=tables.get(EXCLUDED),
+            rejected=tables.get(REJECTED),
+        )
+
+    def _permission_remarks(self) -> Iterator[str]:
+        """What was read only because an option permits it."""
+        for column, count in self.permitted.items():
+            cells = "1 cell is" if count == 1 else f"{count} cells are"
+            if column.date_form:
+                yield f"{column.label}: {cells} read as dates of the format {column.date_form}"
+            else:
+                yield f"{column.label}: {cells} rounded by a spreadsheet; the digits left are used"
 
 
 class _Run:
@@ -223,25 +292,29 @@ class _Run:
         self,
         prepared: PreparedRun,
         profile: InputProfile,
+        options: RunOptions,
         processed_at: datetime,
-        processing_type: str,
     ) -> None:
         self._prepared = prepared
-        self._profile = profile
-        self._run_id = _run_id(prepared, profile)
+        self._options = options
         self._processed_at = processed_at
-        self._processing_type = processing_type
-        self._rows: Counter[str] = Counter()
-        self._parents = 0
-        self._excluded: dict[str, int] = {rule.rule.id: 0 for rule in prepared.rules}
-        self._rejected: Counter[str] = Counter()
+        self._tally = Tally(rule.rule.id for rule in prepared.rules)
+        self._facts = RunFacts(
+            input=prepared.color_input.name,
+            where=prepared.color_input.where,
+            plan=prepared.plan,
+            profile=profile,
+            permitted=prepared.engine.permitted(),
+            notes=prepared.color_input.notes,
+            advice=_advice(prepared),
+        )
 
     def in_memory(self) -> ColorsRun:
         """Run, and return the outputs as tables."""
         tables: dict[str, pa.Table] = {}
         for name in RUN_TABLES:
             reader = self._reader(name)
-            table = pa.Table.from_batches(self._counted(name, reader), reader.schema)
+            table = pa.Table.from_batches(self._tally.counted(name, reader), reader.schema)
             table = untag(table)
             tables[name] = table.cast(with_pandas_types(table.schema))
         return self._result(tables=tables)
@@ -267,13 +340,8 @@ class _Run:
             return engine.excluded()
         if name == REJECTED:
             return engine.rejected()
-        moment = pa.field("PROCESSED_AT", pa.timestamp("us", "UTC"))
         return engine.processed(
-            [
-                (pa.field("RUN_ID", pa.string()), pa.scalar(self._run_id)),
-                (moment, pa.scalar(self._processed_at, moment.type)),
-                (pa.field("PROCESSING_TYPE", pa.string()), pa.scalar(self._processing_type)),
-            ]
+            run_constants(self._facts.run_id, self._processed_at, self._options.processing_type)
         )
 
     def _write(self, files: FileSet, name: str, formats: Sequence[str]) -> None:
@@ -293,41 +361,7 @@ class _Run:
                     writer.write(batch)
 
             # A thread writes while the engine sorts the next batch.
-            write_behind(write, self._counted(name, reader))
-
-    def _counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """The same batches. Rows are counted as they are written, so the counts cannot drift."""
-        for batch in reader:
-            self._rows[name] += len(batch)
-            if name == PROCESSED:
-                self._parents += pc.sum(batch.column("IS_PARENT")).as_py() or 0
-            elif name == EXCLUDED:
-                for group in batch.column("RULE_ID").value_counts().to_pylist():
-                    self._excluded[group["values"]] += group["counts"]
-            else:
-                for group in batch.column("REASON").value_counts().to_pylist():
-                    # A reason quotes its cell, so there may be one for each row.
-                    known = group["values"] in self._rejected or len(self._rejected) < _MOST_REASONS
-                    reason = group["values"] if known else "other reasons"
-                    self._rejected[reason] += group["counts"]
-            yield batch
-
-    def _counts(self) -> Counts:
-        """The counts of the run. Raises `DataError` if they do not balance."""
-        counts = Counts(
-            read=self._profile.rows,
-            parents=self._parents,
-            children=self._rows[PROCESSED] - self._parents,
-            excluded=self._rows[EXCLUDED],
-            rejected=self._rows[REJECTED],
-        )
-        if not counts.balanced:
-            raise DataError(
-                f"the rows do not balance: {counts}",
-                hint="this is a bug in MarketPulse: please report it",
-                check="MP-DAT-016",
-            )
-        return counts
+            write_behind(write, self._tally.counted(name, reader))
 
     def _result(
         self,
@@ -336,46 +370,15 @@ class _Run:
         files: tuple[FileRecord, ...] = (),
         tables: Mapping[str, pa.Table] = MappingProxyType({}),
     ) -> ColorsRun:
-        return ColorsRun(
-            run_id=self._run_id,
-            processed_at=self._processed_at,
-            processing_type=self._processing_type,
-            input=self._prepared.color_input.name,
-            where=self._prepared.color_input.where,
-            hierarchy=self._prepared.hierarchy,
-            mapping=self._prepared.mapping,
-            types=self._prepared.types,
-            rules=self._prepared.book.name,
-            counts=self._counts(),
-            excluded_by_rule=self._excluded,
-            rejected_by_reason=dict(self._rejected.most_common()),
-            warnings={
-                **self._prepared.engine.warnings(),
-                **self._prepared.color_input.notes.counts(),
-            },
-            rule_warnings=tuple(map(str, self._prepared.warnings)),
-            remarks=(*self._prepared.color_input.notes.remarks(), *self._permission_remarks()),
-            hints=rejection_hints(self._rejected, _advice(self._prepared)),
-            date_formats={
-                column.label: str(column.date_form)
-                for column in self._prepared.engine.permitted()
-                if column.date_form
-            },
+        return self._facts.result(
+            self._tally,
+            self._prepared.engine.warnings(),
+            self._options,
+            self._processed_at,
             output=output,
             files=files,
-            processed=tables.get(PROCESSED),
-            excluded=tables.get(EXCLUDED),
-            rejected=tables.get(REJECTED),
+            tables=tables,
         )
-
-    def _permission_remarks(self) -> Iterator[str]:
-        """What was read only because an option permits it."""
-        for column, count in self._prepared.engine.permitted().items():
-            cells = "1 cell is" if count == 1 else f"{count} cells are"
-            if column.date_form:
-                yield f"{column.label}: {cells} read as dates of the format {column.date_form}"
-            else:
-                yield f"{column.label}: {cells} rounded by a spreadsheet; the digits left are used"
 
 
 def _is_run_file(name: str) -> bool:
@@ -419,5 +422,9 @@ def _check_rejected(
 def _advice(prepared: PreparedRun) -> Advice:
     return Advice(
         ids=frozenset(column.label for column in prepared.columns.all if column.is_id),
-        date_forms=prepared.engine.fitting_date_forms(),
+        date_forms={
+            name: census.fitting_forms
+            for name, census in prepared.engine.date_census().items()
+            if census.fitting_forms
+        },
     )

@@ -1,9 +1,12 @@
 """The engine: profile first, then one stream of rows for each output."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from color_tables import book, rule, three_colors
 
+from marketpulse.colors.engine import InputProfile
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import prepare
 
@@ -31,6 +34,37 @@ def test_the_digest_depends_on_the_rows_and_not_on_their_order() -> None:
     other = TABLE.set_column(5, "NOTE", pa.array(["a", "b", "d"]))
     assert digest(TABLE) == digest(reverse)
     assert len({digest(TABLE), digest(TABLE[:2]), digest(other)}) == 3
+
+
+def test_the_profiles_of_parts_add_up_to_that_of_the_whole(tmp_path: Path) -> None:
+    """However an input is cut, also into empty parts, its parts have its counts and its digest."""
+    lines = ["MESSAGE_ID,CUSIP,DATE,RANK,PX", "1,037833100,2026-03-13,1,98.5", "2,594918104"]
+    lines += ["3,037833100,,1,n/a", "4,594918104,2026-03-13,2,99", "5"]
+
+    def profile(*numbers: int) -> InputProfile:
+        path = tmp_path / "part.csv"
+        path.write_text("\n".join([lines[0], *(lines[number] for number in numbers)]) + "\n")
+        with prepare(path, RunOptions()) as prepared:
+            return prepared.engine.profile()
+
+    whole = profile(1, 2, 3, 4, 5)
+    parts = profile(4, 5) + profile() + profile(1, 2, 3)
+    assert (whole.rows, whole.rejected, whole.malformed) == (5, 3, 2)
+    assert (parts, parts.digest) == (whole, whole.digest)
+
+
+def test_kept_rows_have_the_normalised_cusip_beside_their_own_cells() -> None:
+    """Neither rejected nor excluded rows are kept, and their hashes are a part of all hashes."""
+    options = RunOptions(rules=book(rule({"column": "NOTE", "operator": "equals", "value": "c"})))
+    table = TABLE.set_column(1, "CUSIP", pa.array([" 037833100", "037833100", "594918104"]))
+    with prepare(table, options) as prepared:
+        prepared.engine.profile()
+        kept = prepared.engine.kept("security").read_all()
+        hashes = prepared.engine.kept_hashes()
+    assert kept["CUSIP"].to_pylist() == [" 037833100"]
+    assert kept["security"].to_pylist() == ["037833100"]
+    with prepare(table[:1], RunOptions()) as prepared:
+        assert prepared.engine.profile().row_hashes == hashes
 
 
 def test_outputs_can_be_streamed_in_any_order_and_again() -> None:

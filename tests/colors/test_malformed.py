@@ -33,16 +33,16 @@ def test_lines_are_read_back_with_place_reason_and_text(
     assert malformed.reader().read_all().equals(table)
 
 
-def test_the_digest_depends_on_the_lines_and_not_on_their_order(tmp_path: Path) -> None:
-    """Shuffled lines have the same digest; other lines, or one of them twice, have another."""
+def test_the_hashes_depend_on_the_lines_and_not_on_their_order(tmp_path: Path) -> None:
+    """Shuffled lines have the same sum; other lines, or one of them twice, have another."""
 
-    def digest(malformed_lines: list[MalformedLine]) -> str:
+    def hashes(malformed_lines: list[MalformedLine]) -> int:
         malformed = MalformedLines(tmp_path / "malformed.arrow", 1 << 20)
         for line in malformed_lines:
             malformed.add(line)
-        return malformed.digest
+        return malformed.hashes
 
     shuffled = lines(20)
     random.Random(1).shuffle(shuffled)
-    assert digest(shuffled) == digest(lines(20))
-    assert len({digest(lines(20)), digest(lines(19)), digest([*lines(20), lines(1)[0]])}) == 3
+    assert hashes(shuffled) == hashes(lines(20))
+    assert len({hashes(lines(20)), hashes(lines(19)), hashes([*lines(20), lines(1)[0]])}) == 3
