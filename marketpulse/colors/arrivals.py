@@ -179,8 +179,8 @@ def _connect(
         connection = duckdb.connect(config=config)
         # DuckDB would draw its progress on standard output, among the results.
         connection.execute("SET enable_progress_bar = false")
-        for macro in (*MACROS, *spellings.MACROS):
-            connection.execute(f"CREATE MACRO {macro}")
+        macros = (*MACROS, *spellings.MACROS)
+        connection.execute(";".join(f"CREATE MACRO {macro}" for macro in macros))
     except duckdb.Error as error:
         raise UsageError(
             f"--memory-limit: {memory_limit} bytes do not work: {_first_line(error)}",

@@ -24,6 +24,7 @@ from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.formats.encode import to_text
 
 _Keywords = ParamSpec("_Keywords")
+_GROUP = "security_group"  # a window
 Cells = dict[str, str | None]  # the text of a row's cells, by the name of the column
 
 # The field names of these classes are the keys of `run-colors --explain --format json`.
@@ -162,7 +163,7 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
     ]
     equal = [
         exp.alias_(
-            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_value_above(key, keys)),
+            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_value_above(key)),
             f"d{number}",
         )
         for number, key in enumerate(keys)
@@ -177,6 +178,7 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
     return (
         exp.select(*raw, "reason", "excluded_by", *conditions, *equal)
         .from_(security.subquery("security"))
+        .window(_group(keys))
         .order_by(
             exp.Ordered(this=in_group, desc=True, nulls_first=False),
             *(key.ordered for key in keys),
@@ -185,13 +187,17 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
     )
 
 
-def _value_above(key: SortKey, keys: Sequence[SortKey]) -> exp.Expr:
-    """The key's value in the row above, in the order of the group."""
+def _group(keys: Sequence[SortKey]) -> exp.Window:
+    """The window of a row: its group in order. It has a name, because fifty keys refer to it."""
     by_arrival = exp.Ordered(this=exp.column("n"))
-    order = exp.Order(expressions=[*(other.ordered.copy() for other in keys), by_arrival])
+    order = exp.Order(expressions=[*(key.ordered.copy() for key in keys), by_arrival])
     partition = [exp.func("coalesce", exp.column("reason"), exp.column("excluded_by"))]
-    lag = exp.Lag(this=key.ordered.this.copy())
-    return exp.Window(this=lag, partition_by=partition, order=order)
+    return exp.Window(this=exp.to_identifier(_GROUP), partition_by=partition, order=order)
+
+
+def _value_above(key: SortKey) -> exp.Expr:
+    """The key's value in the row above, in the order of the group."""
+    return exp.Window(this=exp.Lag(this=key.ordered.this.copy()), alias=exp.to_identifier(_GROUP))
 
 
 def _excluded(verdict: Mapping[str, Any], cells: Cells, rules: Sequence[BoundRule]) -> ExplainedRow:

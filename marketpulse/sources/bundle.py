@@ -19,7 +19,6 @@ from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import LogicalType, logical_type
 from marketpulse.model import CellKind, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import Source
-from marketpulse.sources.conditions import column_cells
 from marketpulse.sources.selection import Selection, now, with_columns
 
 if TYPE_CHECKING:
@@ -69,11 +68,11 @@ class BundleSource(Source):
             order=order,
             limit=limit,
             workspace=self.bundle.workspace,
-            cells={
-                field.name: column_cells(field, column.type)
-                for field, column in zip(reader.schema, bundle_table.columns, strict=True)
-            },
             now=self._now,
+            source_types={
+                name: column.type
+                for name, column in zip(reader.schema.names, bundle_table.columns, strict=True)
+            },
         )
         return with_columns(selection.apply(reader), columns)
 

@@ -28,7 +28,6 @@ from marketpulse.model import (
 )
 from marketpulse.names import quoted
 from marketpulse.sources.base import Source, unknown_name_error
-from marketpulse.sources.conditions import column_cells
 from marketpulse.sources.demo_market import create_market
 from marketpulse.sources.selection import Selection, now, with_columns
 
@@ -140,10 +139,8 @@ class DemoSource(Source):
             order=order,
             limit=limit,
             workspace=self._workspace,
-            cells={
-                name: column_cells(item.field, item.column.type) for name, item in items.items()
-            },
             now=self._now,
+            source_types={name: item.column.type for name, item in items.items()},
         )
         rows = self._read(schema, listed.name, list(items.values()), None)
         return with_columns(selection.apply(rows), columns)

@@ -34,7 +34,6 @@ from marketpulse.model import (
 )
 from marketpulse.sources import containers
 from marketpulse.sources.base import FileOptions, Source, unknown_name_error
-from marketpulse.sources.conditions import column_cells
 from marketpulse.sources.selection import Selection, now, with_columns
 
 _TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
@@ -102,11 +101,10 @@ class FilesSource(Source):
             order=order,
             limit=limit,
             workspace=Path(self._workspace.name),
-            cells={
-                field.name: column_cells(field, kind=kinds.get(_fold(field.name)))
-                for field in self._schema
-            },
             now=self._now,
+            cell_kinds={
+                name: kinds[_fold(name)] for name in self._schema.names if _fold(name) in kinds
+            },
         )
         return with_columns(selection.apply(rows), columns)
 

@@ -15,7 +15,7 @@ from marketpulse.sources.selection import Selection, now
 
 def selection(folder: Path, where: str | None, order: str | None) -> Selection:
     """Return a selection without a limit, of columns that have only their types."""
-    return Selection(where=where, order=order, limit=None, workspace=folder, cells={}, now=now())
+    return Selection(where=where, order=order, limit=None, workspace=folder, now=now())
 
 
 def select(

@@ -29,6 +29,7 @@ from marketpulse.sources.oracle.connection import (
     unreadable_value_error,
 )
 from marketpulse.sources.oracle.retries import retry
+from marketpulse.sources.selection import first_rows
 
 if TYPE_CHECKING:
     from marketpulse.sources.oracle.dictionary import Key
@@ -87,8 +88,6 @@ class OracleSource(Source):
         order: str | None = None,
         cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
     ) -> pa.RecordBatchReader:
-        from marketpulse.sources.selection import first_rows  # noqa: PLC0415 - it imports NumPy
-
         name = self.find_listed_table(table)
         key = self._catalog.target(name)
         definitions = self._catalog.columns([key])[key]
@@ -214,8 +213,6 @@ class _Query:
 
         Raises `NotFoundError` for an unknown column, `UsageError` for a wrong condition or order.
         """
-        from marketpulse.sources.selection import condition_in_oracle, order_in_oracle  # noqa: PLC0415 - it imports NumPy
-
         items = {
             definition.name: project(definition, self.max_lob, old_dates=old_dates)
             for definition in self.definitions
@@ -230,8 +227,12 @@ class _Query:
         statement = f"SELECT {select_list} FROM {quoted(self.key.owner)}.{quoted(self.key.name)}"  # noqa: S608 - quoted names of the dictionary
         names = list(readable)
         if self.where is not None:
+            from marketpulse.sources.clauses import condition_in_oracle  # noqa: PLC0415 - 0.05 s
+
             statement += f" WHERE {condition_in_oracle(self.where, names)}"
         if self.order is not None:
+            from marketpulse.sources.clauses import order_in_oracle  # noqa: PLC0415 - 0.05 s
+
             statement += f" ORDER BY {order_in_oracle(self.order, names)}"
         # Oracle allows no FETCH FIRST with LONG columns; `scan` limits the rows anyway.
         if self.limit is not None and not any("LONG" in item.type for item in self.definitions):

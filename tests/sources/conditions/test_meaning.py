@@ -15,9 +15,7 @@ def select(
 ) -> list[object]:
     """Return the first cell of each selected row."""
     reader = table.to_reader(max_chunksize=2)
-    selection = Selection(
-        where=where, order=order, limit=None, workspace=folder, cells={}, now=now()
-    )
+    selection = Selection(where=where, order=order, limit=None, workspace=folder, now=now())
     selected = selection.apply(reader).read_all()
     assert selected.schema.equals(table.schema, check_metadata=True)
     return list(selected.column(0).to_pylist())
@@ -145,7 +143,7 @@ def test_sysdate(tmp_path: Path) -> None:
     table = pa.table({"x": pa.array([0, 1_500, 2_000], pa.timestamp("ms"))})
     for where, expected in (("x < SYSDATE", [0]), ("x >= SYSDATE + 1/86400", [2])):
         selection = Selection(
-            where=where, order=None, limit=None, workspace=tmp_path, cells={}, now=1_250_000_000
+            where=where, order=None, limit=None, workspace=tmp_path, now=1_250_000_000
         )
         rows = selection.apply(table.to_reader()).read_all()
         assert rows["x"].cast(pa.int64()).to_pylist() == [[0, 1_500, 2_000][n] for n in expected]

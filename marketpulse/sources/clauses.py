@@ -1,0 +1,208 @@
+"""What `--where` and `--order-by` say: for Oracle as text, for other sources as rows of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from marketpulse.errors import UsageError
+from marketpulse.names import quoted
+from marketpulse.sources.base import unknown_name_error
+from marketpulse.sources.conditions import (
+    BatchEvaluation,
+    ColumnCells,
+    Compiler,
+    ConditionError,
+    Moment,
+    Name,
+    Node,
+    OrderTerm,
+    Predicate,
+    encode,
+    names_in,
+    parse_condition,
+    parse_order,
+)
+from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS
+from marketpulse.sources.conditions.keywords import PSEUDO_COLUMNS, RESERVED_WORDS
+from marketpulse.sources.conditions.values import Type, sort_key
+
+_ROWS = 50_000
+CellsOf = Callable[[pa.Field], ColumnCells]  # how a condition sees a column
+_WHERE, _ORDER = "--where", "--order-by"
+_OTHERS = ("REGEXP_LIKE", "TRIM")
+_HINTS = {
+    _WHERE: "files, bundles and the demo understand =, <>, <, >, IN, BETWEEN, LIKE, IS NULL, AND, "
+    "OR, NOT, CASE, ||, + - * /, SYSDATE and "
+    + ", ".join(sorted({*FUNCTIONS, *CHOICES, *_OTHERS})),
+    _ORDER: 'columns with ASC or DESC and NULLS FIRST or LAST: --order-by "PX DESC, CUSIP"',
+}
+
+
+def condition_in_oracle(text: str, columns: Sequence[str]) -> str:
+    """Return the user's condition for Oracle, as it is written.
+
+    Only a column that Oracle would not find by the name as written is put in quotes: DATE. Raises
+    `UsageError` for what is not one condition without a subquery, `NotFoundError` for an unknown
+    column.
+    """
+    with _refusals(_WHERE, text):
+        node = parse_condition(text)
+    statement = text
+    for name in sorted(_columns_in(node, columns), key=lambda name: name.start, reverse=True):
+        column = _find(name, text, columns)
+        if not name.quoted and (name.value != column or name.value in RESERVED_WORDS):
+            statement = statement[: name.start] + quoted(column) + statement[name.end :]
+    # The end of a line ends a comment; else it would hide the parenthesis.
+    return f"({statement}\n)" if "--" in statement else f"({statement})"
+
+
+def order_in_oracle(text: str, columns: Sequence[str]) -> str:
+    """Return the user's sort keys for Oracle. Raises what `condition_in_oracle` raises."""
+    with _refusals(_ORDER, text):
+        keys = parse_order(text)
+    return ", ".join(
+        f"{quoted(_find(key.column, text, columns))} {'DESC' if key.descending else 'ASC'} "
+        f"NULLS {'FIRST' if key.nulls_first else 'LAST'}"
+        for key in keys
+    )
+
+
+def _columns_in(node: Node, columns: Sequence[str]) -> Iterator[Name]:
+    """Yield the names that have to be columns."""
+    capitals = {column.upper() for column in columns}
+    for name in names_in(node):
+        is_pseudo = name.value in PSEUDO_COLUMNS and name.value not in capitals
+        if name.quoted or not (is_pseudo or name.value == "SYSDATE"):
+            yield name
+
+
+def _find(name: Name, text: str, columns: Sequence[str]) -> str:
+    """Return the column that a name means; without quotes, case does not matter.
+
+    Of columns that differ only in case, the one that is written so is meant, or the one in
+    capitals.
+    """
+    word = text[name.start : name.end]
+    folded = word.casefold()
+    similar = [column for column in columns if column.strip().casefold() == folded]
+    spellings = [name.value] if name.quoted else [word, name.value]
+    matches = [spelling for spelling in spellings if spelling in columns]
+    if not matches and not name.quoted and len(similar) == 1:
+        matches = similar
+    if not matches:
+        raise unknown_name_error("column", word, columns)
+    return matches[0]
+
+
+@contextmanager
+def _refusals(option: str, text: str) -> Iterator[None]:
+    """Turn `ConditionError` into `UsageError`."""
+    try:
+        yield
+    except ConditionError as error:
+        raise UsageError(
+            f"{option}: {text!r}: {error}", hint=_HINTS[option], check="MP-USE-003"
+        ) from error
+
+
+def matching_rows(
+    text: str, batches: Iterator[pa.RecordBatch], fields: pa.Schema, cells_of: CellsOf, now: Moment
+) -> Iterator[pa.RecordBatch]:
+    """Return the rows for which a condition is true.
+
+    Raises `UsageError` for a condition that is not understood, `NotFoundError` for an unknown
+    column; the iterator raises `UsageError` for a cell that is no number and is compared with one.
+    """
+    with _refusals(_WHERE, text):
+        node = parse_condition(text)
+    names = {
+        text[name.start : name.end]: _find(name, text, fields.names)
+        for name in _columns_in(node, fields.names)
+    }
+    cells = {word: cells_of(fields.field(name)) for word, name in names.items()}
+    with _refusals(_WHERE, text):
+        predicate = Compiler(text, cells, now).predicate(node)
+    return _filtered(text, batches, predicate, names, cells)
+
+
+def sorted_rows(
+    text: str,
+    batches: Iterator[pa.RecordBatch],
+    fields: pa.Schema,
+    cells_of: CellsOf,
+    limit: int | None,
+    workspace: Path,
+) -> Iterator[pa.RecordBatch]:
+    """Return the first rows in this order, or all; equal rows keep their order.
+
+    Raises what `matching_rows` raises. The workspace holds the rows while they are sorted.
+    """
+    with _refusals(_ORDER, text):
+        keys = [(_find(key.column, text, fields.names), key) for key in parse_order(text)]
+    return _in_order(text, keys, batches, fields, cells_of, limit, workspace)
+
+
+def _in_order(
+    text: str,
+    keys: Sequence[tuple[str, OrderTerm]],
+    batches: Iterator[pa.RecordBatch],
+    fields: pa.Schema,
+    cells_of: CellsOf,
+    limit: int | None,
+    workspace: Path,
+) -> Iterator[pa.RecordBatch]:
+    path = str(workspace / f"{uuid4().hex}.arrow")
+    with pa.ipc.new_stream(path, fields) as file:
+        for batch in batches:
+            file.write_batch(batch)
+    with pa.memory_map(path) as mapped:
+        rows = pa.ipc.open_stream(mapped).read_all().unify_dictionaries()
+        with _refusals(_ORDER, text):
+            ranks = [
+                _ranks(rows.column(name), fields.field(name), key, cells_of) for name, key in keys
+            ]
+        places = np.lexsort(ranks[::-1])[:limit]
+        for start in range(0, len(places), _ROWS):
+            taken = rows.take(pa.array(places[start : start + _ROWS]))
+            yield from taken.combine_chunks().to_batches()
+
+
+def _ranks(column: pa.ChunkedArray, field: pa.Field, key: OrderTerm, cells_of: CellsOf) -> Any:
+    """Return a number for each row, by which the rows are sorted."""
+    cells = cells_of(field)
+    if cells.type is Type.OTHER:
+        if pa.types.is_nested(field.type):
+            raise ConditionError(field.name, f"a column of the type {field.type} has no order")
+        cells = ColumnCells(Type.TEXT, lambda column: column.to_pylist())
+    codes = encode(column, cells)
+    sort_by = sort_key(cells.type)
+    present = [place for place, value in enumerate(codes.values) if value is not None]
+    present.sort(key=lambda place: sort_by(codes.values[place]), reverse=key.descending)
+    ranks = np.full(len(codes.values), -1 if key.nulls_first else len(present), np.int64)
+    rank, earlier = -1, None
+    for place in present:
+        value = sort_by(codes.values[place])
+        if rank < 0 or value != earlier:
+            rank += 1
+        ranks[place], earlier = rank, value
+    return ranks[codes.codes]
+
+
+def _filtered(
+    text: str,
+    batches: Iterator[pa.RecordBatch],
+    predicate: Predicate,
+    names: Mapping[str, str],
+    cells: Mapping[str, ColumnCells],
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        with _refusals(_WHERE, text):
+            matches = BatchEvaluation(batch, names, cells).matches(predicate)
+        yield batch.filter(matches)
