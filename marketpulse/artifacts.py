@@ -34,6 +34,8 @@ DATABASE_INFO = "database_info.json"
 _SCHEMA_SUFFIX = "_schema.json"
 _SAMPLE = re.compile(r".+_sample_\d{8}_\d{6}\.[a-z]+")
 
+_NUMBER = re.compile(r"-[0-9]{5,}$")  # of one of several files of a table
+
 # Control characters, and surrogates: they stand for bytes of a name that are not UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -138,7 +140,12 @@ def parse_pointer(text: str | bytes) -> Pointer:
 def is_run_file(name: str, suffixes: Collection[str]) -> bool:
     """Whether a run writes a file of this name, in one of the formats with these suffixes."""
     stem, _, suffix = name.partition(".")
-    return stem in RUN_TABLES and suffix in suffixes
+    return _NUMBER.sub("", stem) in RUN_TABLES and suffix in suffixes
+
+
+def numbered_file(name: str, number: int, suffix: str) -> str:
+    """Return the name of one of several files that make up a table of a run, from 0 on."""
+    return f"{name}-{number:05}.{suffix}"
 
 
 def is_bundle_file(name: str) -> bool:

@@ -11,6 +11,7 @@ from marketpulse.artifacts import (
     PublishedFile,
     is_bundle_file,
     is_run_file,
+    numbered_file,
     parse_bundle_files,
     parse_pointer,
     parse_run_summary,
@@ -113,4 +114,7 @@ def test_names_of_files() -> None:
         assert is_run_file(f"{name}.csv", {"csv"})
         assert not is_run_file(f"{name}.csv", {"parquet"})
         assert not is_bundle_file(f"{name}.csv")
+        assert is_run_file(numbered_file(name, 7, "csv"), {"csv"})
+        assert is_run_file(numbered_file(name, 1234567, "csv"), {"csv"})
+        assert not is_run_file(f"{name}-7.csv", {"csv"})
     assert not is_bundle_file("manifest.json")

@@ -3,10 +3,12 @@
 from marketpulse.atomic.files import (
     FileRecord,
     FileSet,
+    PartFolder,
     Seal,
     atomic_file,
     atomic_folder,
     check_file,
+    finish_part,
     write_file,
 )
 from marketpulse.atomic.lock import LOCK_FILE
@@ -15,9 +17,11 @@ __all__ = [
     "LOCK_FILE",
     "FileRecord",
     "FileSet",
+    "PartFolder",
     "Seal",
     "atomic_file",
     "atomic_folder",
     "check_file",
+    "finish_part",
     "write_file",
 ]

@@ -59,6 +59,18 @@ class Seal:
     list_files: Callable[[str], Collection[str]]
 
 
+@dataclass(frozen=True)
+class PartFolder:
+    """Where other processes, which may be repeated, write parts of a set."""
+
+    folder: Path
+    mark: str
+
+    def part(self, name: str, attempt: int) -> Path:
+        """Return the path at which this attempt writes this file: no other has the same."""
+        return self.folder / f"{name}.{self.mark}-{attempt}{_PART}"
+
+
 class FileSet:
     """A set of files in the making; see `atomic_folder`."""
 
@@ -67,6 +79,7 @@ class FileSet:
         self._seal = seal
         self._mark = _new_mark()
         self._names: list[str] = []
+        self._adopted: dict[str, FileRecord] = {}
         self._publishing = False
         self._listed = self._read_seals()
 
@@ -85,6 +98,16 @@ class FileSet:
         self._names.append(name)
         return self._part(name)
 
+    @property
+    def part_folder(self) -> PartFolder:
+        """Where other processes write; what is not adopted is removed in the end."""
+        return PartFolder(self._folder, self._mark.removesuffix(_PART).removeprefix("."))
+
+    def adopt(self, part: Path, record: FileRecord) -> None:
+        """Make a part of another process the file of the record. Raises what `part` raises."""
+        part.replace(self.part(record.name))
+        self._adopted[record.name] = record
+
     def remove(self, name: str) -> None:
         """Take a file out of the set again."""
         if name in self._names:
@@ -93,13 +116,12 @@ class FileSet:
 
     def records(self) -> list[FileRecord]:
         """Bring the parts to the disk; return names, sizes and digests for the seal."""
-        records = []
         with ThreadPoolExecutor(1) as executor:
             synced = executor.map(_sync, map(self._part, self._names))
-            for name in self._names:
-                with self._part(name).open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    records.append(FileRecord(name, os.fstat(file.fileno()).st_size, digest))
+            records = [
+                self._adopted.get(name) or _file_record(self._part(name), name)
+                for name in self._names
+            ]
             list(synced)  # raises what went wrong in the other thread
         return records
 
@@ -142,6 +164,9 @@ class FileSet:
         """Remove the parts, but not a seal that lists what is left of a set."""
         for name in self._names:
             self._part(name).unlink(missing_ok=True)
+        place = self.part_folder
+        for path in place.folder.glob(f"*.{place.mark}-*{_PART}"):
+            path.unlink(missing_ok=True)
         if not self._publishing:
             self._part(self._seal.name).unlink(missing_ok=True)
 
@@ -260,6 +285,19 @@ def atomic_file(path: Path, *, remove_parts: bool = False) -> Iterator[Path]:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def _file_record(path: Path, name: str) -> FileRecord:
+    """Return the record of a file that will have this name."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileRecord(name, os.fstat(file.fileno()).st_size, digest)
+
+
+def finish_part(path: Path, name: str) -> FileRecord:
+    """Bring a part of another process to the disk; return its record under this name."""
+    _sync(path)
+    return _file_record(path, name)
 
 
 def write_file(path: Path, text: str) -> None:

@@ -56,17 +56,17 @@ def open_input(
     files = FileOptions(delimiter=delimiter)
     if isinstance(data, str | Path):
         source = stack.enter_context(open_source(str(data), files=files))
-        return _source_input(source, options.table, options.where, mapping)
+        return source_input(source, options.table, options.where, mapping)
     if isinstance(data, list | tuple) and _are_paths(data):
         source = stack.enter_context(open_files(data, files))
-        return _source_input(source, options.table, options.where, mapping)
+        return source_input(source, options.table, options.where, mapping)
     if delimiter is not None:
         raise UsageError("--delimiter needs a CSV file", hint="leave out --delimiter")
     if hasattr(data, "scan") and hasattr(data, "find_table"):
-        return _source_input(cast("Source", data), options.table, options.where, mapping)
+        return source_input(cast("Source", data), options.table, options.where, mapping)
     if options.where is not None:
         raise UsageError("--where needs a file or a database", hint="filter the table first")
-    return _table_input(data)
+    return table_input(data)
 
 
 def select_columns(color_input: ColorInput, names: Sequence[str]) -> ColorInput:
@@ -84,9 +84,10 @@ def _are_paths(data: Sequence[object]) -> bool:
     return bool(data) and all(isinstance(path, str | Path) for path in data)
 
 
-def _source_input(
+def source_input(
     source: Source, table: str | None, where: str | None, mapping: Mapping[str, str]
 ) -> ColorInput:
+    """A table of a source. Raises what `open_input` raises."""
     name = source.find_table(table)
     info = source.info()
     files = info.details.values() if info.kind == "files" else ()
@@ -108,7 +109,8 @@ def _source_input(
     )
 
 
-def _table_input(data: object) -> ColorInput:
+def table_input(data: object) -> ColorInput:
+    """A table or rows of Python. Raises `DataError` if it is neither."""
     if isinstance(data, list | tuple):
         name = "rows"
     else:

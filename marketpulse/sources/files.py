@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import glob
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ from marketpulse.model import (
 )
 from marketpulse.sources import containers
 from marketpulse.sources.base import FileOptions, Source, unknown_name_error
+from marketpulse.sources.conditions import Moment
 from marketpulse.sources.selection import Selection, now, with_columns
 
 _TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
@@ -54,22 +55,53 @@ class InputFile:
     partitions: dict[str, str | None]
 
 
-class FilesSource(Source):
-    """One table of the rows of all files, in the order of the names, globs and folders."""
+@dataclass(frozen=True, kw_only=True)
+class FilesPart:
+    """Some of the files of an input that several processes read.
 
-    def __init__(self, names: Sequence[str], options: FileOptions | None = None) -> None:
+    files    their names, or the files; none at all for the columns alone
+    schema   the columns of all files of the input; None before they are known
+    moment   the SYSDATE of the run
+    """
+
+    files: tuple[str | InputFile, ...] = ()
+    schema: pa.Schema | None = None
+    moment: Moment
+
+
+class FilesSource(Source):
+    """One table of the rows of all files, in the order of the names, globs and folders.
+
+    With `part` it has the rows of some of the files alone, in the types of all of them.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        options: FileOptions | None = None,
+        part: FilesPart | None = None,
+    ) -> None:
         self._name = " ".join(names)
-        self._now = now()  # a run reads the rows twice, and SYSDATE selects the same ones
+        # A run reads the rows twice, and SYSDATE selects the same ones.
+        self._now = part.moment if part else now()
         self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
         with ExitStack() as stack:  # removes the folder if the files cannot be read
             stack.callback(self._workspace.cleanup)
             folder = Path(self._workspace.name)
             options = options or FileOptions()
-            self._files = [file for name in names for file in _find(name, folder, options)]
-            _check_delimiter(self._files, options)
+            found = names if part is None else part.files
+            self._files = [file for name in found for file in _find(name, folder, options)]
+            if part is None:
+                check_delimiter((file.path.name for file in self._files), options)
             self._scans = [_open(file, folder, options) for file in self._files]
-            self._schema = _common_schema([file.label for file in self._files], self._scans)
+            schema = part.schema if part else None
+            self._schema = common_schema(self.file_schemas()) if schema is None else schema
             stack.pop_all()
+
+    def file_schemas(self) -> list[tuple[str, pa.Schema]]:
+        """Return each file's label and the columns that it has by itself."""
+        pairs = zip(self._files, self._scans, strict=True)
+        return [(file.label, scan(_ignore).schema) for file, scan in pairs]
 
     def info(self) -> SourceInfo:
         files = {f"file {number}": file.label for number, file in enumerate(self._files, 1)}
@@ -109,16 +141,7 @@ class FilesSource(Source):
         return with_columns(selection.apply(rows), columns)
 
     def file_notes(self) -> FileNotes:
-        notes = [scan.notes for scan in self._scans]
-        return FileNotes(
-            hidden_rows=sum(note.hidden_rows for note in notes),
-            nameless_columns=sum(note.nameless_columns for note in notes),
-            index_columns=max(note.index_columns for note in notes),
-            unused_folders=tuple(
-                dict.fromkeys(folder for note in notes for folder in note.unused_folders)
-            ),
-            first_rows=notes[0].first_rows,
-        )
+        return join_notes([scan.notes for scan in self._scans])
 
     def remarks(self, table: str) -> Sequence[str]:
         self.find_listed_table(table)
@@ -150,8 +173,30 @@ class FilesSource(Source):
         self._workspace.cleanup()
 
 
-def _find(name: str, workspace: Path, options: FileOptions) -> Iterator[InputFile]:
+def copied_file(label: str, copy: Path) -> InputFile:
+    """Return the file at an address, of which this is a copy; it is unpacked beside the copy."""
+    path = containers.unpack(copy, label, copy.parent)
+    return InputFile(label=label, path=path, partitions=_partitions(label.split("/")[:-1]))
+
+
+def join_notes(notes: Sequence[FileNotes]) -> FileNotes:
+    """Return the notes on files that are read as one table."""
+    return FileNotes(
+        hidden_rows=sum(note.hidden_rows for note in notes),
+        nameless_columns=sum(note.nameless_columns for note in notes),
+        index_columns=max((note.index_columns for note in notes), default=0),
+        unused_folders=tuple(
+            dict.fromkeys(folder for note in notes for folder in note.unused_folders)
+        ),
+        first_rows=notes[0].first_rows if notes else (),
+    )
+
+
+def _find(name: str | InputFile, workspace: Path, options: FileOptions) -> Iterator[InputFile]:
     """Yield the files that a name stands for, copied to the workspace if they are not plain."""
+    if isinstance(name, InputFile):
+        yield name
+        return
     folder = Path(tempfile.mkdtemp(dir=workspace))
     if name.startswith(containers.S3):
         for label, key, copy in containers.download(name, folder, options):
@@ -163,7 +208,7 @@ def _find(name: str, workspace: Path, options: FileOptions) -> Iterator[InputFil
             copy = containers.read_stream(name, folder)
             yield InputFile(label=label, path=containers.unpack(copy, label, folder), partitions={})
     else:
-        for number, path in enumerate(_expand(name)):
+        for number, path in enumerate(find_paths(name)):
             with _translate_errors(str(path)):
                 unpacked = containers.unpack(path, str(path), folder / str(number))
             parents = path.absolute().parts[:-1]
@@ -182,13 +227,18 @@ def _partitions(folders: Sequence[str]) -> dict[str, str | None]:
     return partitions
 
 
-def _check_delimiter(files: Sequence[InputFile], options: FileOptions) -> None:
-    if options.delimiter and all(BY_SUFFIX[file.path.suffix.lower()] != "csv" for file in files):
+def check_delimiter(names: Iterable[str], options: FileOptions) -> None:
+    """Raise `UsageError` for a delimiter if none of the files is CSV."""
+    suffixes = map(containers.format_suffix, names)
+    if options.delimiter and all(BY_SUFFIX.get(suffix) != "csv" for suffix in suffixes):
         raise UsageError("--delimiter: the input is not CSV", hint="leave out --delimiter")
 
 
-def _expand(name: str) -> list[Path]:
-    """Return the files that a name, a glob or a folder stands for, in the order of their names."""
+def find_paths(name: str) -> list[Path]:
+    """Return the files that a name, a glob or a folder stands for, in the order of their names.
+
+    Raises `NotFoundError` if there are none.
+    """
     path = Path(name)
     if not name.strip():
         raise NotFoundError("the input's name is empty", hint="is a variable not set?")
@@ -298,14 +348,15 @@ def _translate_errors(label: str, path: Path | None = None) -> Iterator[None]:
         ) from error
 
 
-def _common_schema(labels: Sequence[str], scans: Sequence[Scan]) -> pa.Schema:
+def common_schema(files: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
     """Return the columns of all files, in the order of the first; text if the types differ.
 
-    Raises `DataError` if two columns have one name, or the files have different columns.
+    A file is its label and its columns. Raises `DataError` if two columns have one name, or the
+    files have different columns.
     """
-    schemas = [scan(_ignore).schema for scan in scans]
-    expected = {_fold(name) for name in schemas[0].names}
-    for label, schema in zip(labels, schemas, strict=True):
+    (first, first_schema), *_ = files
+    expected = {_fold(name) for name in first_schema.names}
+    for label, schema in files:
         names: dict[str, str] = {}
         for name in schema.names:
             if _fold(name) in names:
@@ -318,11 +369,12 @@ def _common_schema(labels: Sequence[str], scans: Sequence[Scan]) -> pa.Schema:
         if names.keys() != expected:
             different = ", ".join(repr(name) for name in sorted(names.keys() ^ expected))
             raise DataError(
-                f"{label}: its columns differ from those of {labels[0]}: {different}",
+                f"{label}: its columns differ from those of {first}: {different}",
                 hint="process files with different columns one by one",
                 check="MP-DAT-011",
             )
-    return pa.schema([_common_field(field, schemas) for field in schemas[0]])
+    schemas = [schema for _, schema in files]
+    return pa.schema([_common_field(field, schemas) for field in first_schema])
 
 
 def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:

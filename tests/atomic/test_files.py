@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from marketpulse.atomic import FileSet, Seal, atomic_file, atomic_folder, check_file, write_file
+from marketpulse.atomic import (
+    FileSet,
+    Seal,
+    atomic_file,
+    atomic_folder,
+    check_file,
+    finish_part,
+    write_file,
+)
 from marketpulse.atomic.lock import LOCK_FILE
 from marketpulse.errors import OutputError, UsageError
 
@@ -459,3 +467,34 @@ def test_an_address_is_not_a_folder(folder: str) -> None:
     """An address where a folder is expected is wrong usage."""
     with pytest.raises(UsageError, match="this is an address"):
         write_file(Path(folder) / "a.txt", "1")
+
+
+def test_of_several_attempts_only_what_is_adopted_remains(tmp_path: Path) -> None:
+    """Other processes write parts, some twice; the set has those that it adopts, as recorded."""
+    with atomic_folder(tmp_path, SEAL) as files:
+        place = files.part_folder
+        parts = [place.part("a.txt", attempt) for attempt in (1, 2)]
+        for attempt, part in enumerate(parts):
+            part.write_text(f"attempt {attempt}", encoding="utf-8")
+        files.adopt(parts[0], finish_part(parts[0], "a.txt"))
+        (record,) = files.records()
+        files.publish("set a.txt")
+    assert (record.name, record.bytes) == ("a.txt", 9)
+    assert record.sha256 == hashlib.sha256(b"attempt 0").hexdigest()
+    assert contents(tmp_path) == {"a.txt": "attempt 0", NAME: "set a.txt"}
+
+
+def test_an_error_removes_the_attempts_of_other_processes(tmp_path: Path) -> None:
+    """Adopted or not, no part is left."""
+
+    def run() -> None:
+        with atomic_folder(tmp_path, SEAL) as files:
+            parts = [files.part_folder.part("a.txt", attempt) for attempt in (1, 2)]
+            for part in parts:
+                part.write_text("a", encoding="utf-8")
+            files.adopt(parts[0], finish_part(parts[0], "a.txt"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        run()
+    assert contents(tmp_path) == {}
