@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FIRST_ROWS = 20  # as many as `FileNotes` has at most
 
@@ -81,6 +84,18 @@ class CellKind(StrEnum):
     IDENTIFIER = "identifier"  # without outer blanks, in capitals
 
 
+@dataclass(frozen=True, kw_only=True)
+class CellReading:
+    """As what values a condition compares the cells of a file's column.
+
+    `translate` spells text as `kind` knows it where an option permits another spelling; any other
+    cell stays as it is. A source with types of its own reads nothing but identifiers so.
+    """
+
+    kind: CellKind
+    translate: Callable[[pa.Array], pa.Array] | None = None
+
+
 @dataclass(frozen=True)
 class ForeignKey:
     """Columns of a table that refer to columns of another."""
@@ -141,6 +156,8 @@ class FileNotes:
     `unused_folders` are folders such as `DATE=2026-03-13` of files with such a column. `first_rows`
     are the first rows below the header, each with its number in the file: one of them is the header
     if the file begins with a title.
+    `undecided_rows` were left out by the condition of the last scan, because a cell that it
+    compares is not a value of its column; `undecided_cell` is the first such cell and its column.
     """
 
     hidden_rows: int = 0
@@ -148,6 +165,8 @@ class FileNotes:
     index_columns: int = 0
     unused_folders: tuple[str, ...] = ()
     first_rows: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    undecided_rows: int = 0
+    undecided_cell: str = ""
 
     def counts(self) -> dict[str, int]:
         """Return what is to be warned of, by its name in `run_summary.json`."""
@@ -156,6 +175,7 @@ class FileNotes:
             "nameless_columns": self.nameless_columns,
             "index_columns": self.index_columns,
             "unused_folders": len(self.unused_folders),
+            "undecided_rows": self.undecided_rows,
         }
         return {name: count for name, count in counts.items() if count}
 
@@ -176,6 +196,12 @@ class FileNotes:
             remarks.append(
                 f"the name of the folder {self.unused_folders[0]} is not used, because its files "
                 "have that column"
+            )
+        if count := self.undecided_rows:
+            rows = "1 row" if count == 1 else f"{count} rows"
+            remarks.append(
+                f"--where leaves out {rows} with a cell that is not a value, such as "
+                f"{self.undecided_cell}; run-colors without --where rejects them, and says why"
             )
         return remarks
 

@@ -130,7 +130,7 @@ def sample(
     check_push_target(push, writes=not dry_run)
     with session.open_source(source=source, delimiter=delimiter, max_lob=max_lob) as data:
         from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
-        from marketpulse.colors.cell_kinds import cell_kinds  # noqa: PLC0415 - loads Arrow
+        from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow
 
         options = extraction.SampleOptions(
             limit=None if all_rows else limit,
@@ -140,7 +140,7 @@ def sample(
             formats=None if formats is None else formats.split(","),
             profile=profile.value,
             json_rows=extraction.parse_row_count(json_rows),
-            cell_kinds=cell_kinds(),
+            cell_readings=cell_readings(),
         )
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:

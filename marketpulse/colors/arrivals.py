@@ -44,7 +44,7 @@ class Arrivals:
         self._input = color_input
         self.schema: pa.Schema = color_input.schema
         self._failure: MarketPulseError | None = None
-        self.connection = _connect(workspace, memory_limit, threads)
+        self.connection = connect_engine(workspace, memory_limit, threads)
         in_memory = min(_IN_MEMORY, memory_limit // 4) if memory_limit else _IN_MEMORY
         fields = [field.with_name(f"c{place}") for place, field in enumerate(color_input.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
@@ -163,12 +163,12 @@ class Arrivals:
         return refused
 
 
-def _connect(
-    workspace: Path, memory_limit: int | None, threads: int | None
+def connect_engine(
+    workspace: Path | None = None, memory_limit: int | None = None, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A database in memory, which sorts in the workspace what does not fit."""
+    """A database in memory with our macros, which sorts in the workspace what does not fit."""
     config: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": str(workspace),
+        "temp_directory": str(workspace or ""),
         "autoinstall_known_extensions": "false",
     }
     if threads:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import pyarrow as pa
 
-from marketpulse.colors.cell_kinds import NO_MAPPING, cell_kinds
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.rankable import rankable
 from marketpulse.colors.tables import as_reader
@@ -22,7 +22,7 @@ from marketpulse.formats.nameless import (
     without_index,
     without_nameless,
 )
-from marketpulse.model import FileNotes, OnMalformedLine
+from marketpulse.model import CellReading, FileNotes, OnMalformedLine
 from marketpulse.sources import FileOptions, Source, open_files, open_source
 
 
@@ -35,19 +35,18 @@ class ColorInput:
     read: Callable[[OnMalformedLine], pa.RecordBatchReader]
     where: str | None = None  # the condition that selected the rows
     files: tuple[Path, ...] = ()  # the files that are read
-    notes: FileNotes = field(default_factory=FileNotes)
+    read_notes: Callable[[], FileNotes] = FileNotes  # reading the rows may add to them
 
 
 def open_input(
     data: object,
     stack: ExitStack,
     options: RunOptions,
-    mapping: Mapping[str, str] = NO_MAPPING,
+    readings: Mapping[str, CellReading] = MappingProxyType({}),
 ) -> ColorInput:
     """Open an input; `stack` closes it. No row is read yet.
 
-    `where` compares the text cells of files as ranking does; `mapping` leads from roles to
-    columns.
+    `where` compares the text cells of files as `readings` says.
 
     Raises `NotFoundError` for a path that does not exist, `UsageError` for a `where` or a
     `delimiter` without a source, and `DataError` if the data is not a table.
@@ -56,14 +55,14 @@ def open_input(
     files = FileOptions(delimiter=delimiter)
     if isinstance(data, str | Path):
         source = stack.enter_context(open_source(str(data), files=files))
-        return source_input(source, options.table, options.where, mapping)
+        return source_input(source, options.table, options.where, readings)
     if isinstance(data, list | tuple) and _are_paths(data):
         source = stack.enter_context(open_files(data, files))
-        return source_input(source, options.table, options.where, mapping)
+        return source_input(source, options.table, options.where, readings)
     if delimiter is not None:
         raise UsageError("--delimiter needs a CSV file", hint="leave out --delimiter")
     if hasattr(data, "scan") and hasattr(data, "find_table"):
-        return source_input(cast("Source", data), options.table, options.where, mapping)
+        return source_input(cast("Source", data), options.table, options.where, readings)
     if options.where is not None:
         raise UsageError("--where needs a file or a database", hint="filter the table first")
     return table_input(data)
@@ -85,27 +84,31 @@ def _are_paths(data: Sequence[object]) -> bool:
 
 
 def source_input(
-    source: Source, table: str | None, where: str | None, mapping: Mapping[str, str]
+    source: Source,
+    table: str | None,
+    where: str | None,
+    readings: Mapping[str, CellReading],
 ) -> ColorInput:
     """A table of a source. Raises what `open_input` raises."""
     name = source.find_table(table)
     info = source.info()
     files = info.details.values() if info.kind == "files" else ()
-    kinds = cell_kinds(mapping)
 
     def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        rows = source.scan(name, on_malformed_line=on_malformed_line, where=where, cell_kinds=kinds)
+        rows = source.scan(
+            name, on_malformed_line=on_malformed_line, where=where, cell_readings=readings
+        )
         return rankable(rows, label)
 
     label = info.name if files else name
-    no_rows = source.scan(name, limit=0, where=where, cell_kinds=kinds)
+    no_rows = source.scan(name, limit=0, where=where, cell_readings=readings)
     return ColorInput(
         name=label,
         schema=rankable(no_rows, label).schema,
         read=read,
         where=where,
         files=tuple(map(Path, files)),
-        notes=source.file_notes(),
+        read_notes=source.file_notes,
     )
 
 
@@ -122,9 +125,10 @@ def table_input(data: object) -> ColorInput:
     if index_columns := count_index_columns(reader.schema):
         reader = without_index(reader)
     reader = rankable(reader, name)
+    notes = FileNotes(nameless_columns=nameless, index_columns=index_columns)
     return ColorInput(
         name=name,
         schema=reader.schema,
         read=lambda _on_malformed_line: reader,
-        notes=FileNotes(nameless_columns=nameless, index_columns=index_columns),
+        read_notes=lambda: notes,
     )

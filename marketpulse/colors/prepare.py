@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from marketpulse.colors.arrivals import Arrivals
+from marketpulse.colors.cell_readings import cell_readings
 from marketpulse.colors.columns import (
     Columns,
     Kind,
@@ -36,7 +37,7 @@ from marketpulse.colors.rules import (
 )
 from marketpulse.colors.spellings import DateForm, parse_date_forms
 from marketpulse.errors import UsageError
-from marketpulse.model import FileNotes
+from marketpulse.model import CellReading, FileNotes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,15 @@ class RunRequest:
     book: RuleBook
     date_forms: Mapping[str | None, DateForm]
     rounded_ids: bool
+
+    def cell_readings(self) -> dict[str, CellReading]:
+        """How a condition reads the cells of files: as the values that ranking sees."""
+        return cell_readings(
+            self.mapping,
+            types=self.types,
+            date_forms=self.date_forms,
+            rounded_ids=self.rounded_ids,
+        )
 
     def plan(self, schema: pa.Schema, notes: FileNotes, other_book: RuleBook = NO_RULES) -> RunPlan:
         """The plan for rows of this schema. Raises `DataError` or `RulesError`."""
@@ -119,10 +129,10 @@ def prepare(
     request = parse_request(options)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
-        color_input = open_input(data, stack, options, request.mapping)
+        color_input = open_input(data, stack, options, request.cell_readings())
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
-        plan = request.plan(color_input.schema, color_input.notes, other_book)
+        plan = request.plan(color_input.schema, color_input.read_notes(), other_book)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
         yield PreparedRun(color_input=color_input, plan=plan, engine=plan.make_engine(arrivals))
 

@@ -305,7 +305,7 @@ class _Run:
             plan=prepared.plan,
             profile=profile,
             permitted=prepared.engine.permitted(),
-            notes=prepared.color_input.notes,
+            notes=prepared.color_input.read_notes(),
             advice=_advice(prepared),
         )
 

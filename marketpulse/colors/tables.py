@@ -25,6 +25,7 @@ from marketpulse.formats.encode import (
     logical_field,
     logical_type,
     plain_field,
+    to_plain,
     to_text,
 )
 
@@ -48,13 +49,10 @@ def as_reader(data: object) -> pa.RecordBatchReader:
 
 def _cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in reader:
-        columns = []
-        for column, field in zip(batch.columns, schema, strict=True):
-            if isinstance(column, pa.DictionaryArray):
-                # Polars' categories are views, which Arrow cannot take from.
-                words = column.dictionary.cast(field.type)
-                column = pa.DictionaryArray.from_arrays(column.indices, words)  # noqa: PLW2901 - the same column
-            columns.append(column.cast(field.type))
+        columns = [
+            to_plain(column, field.type)
+            for column, field in zip(batch.columns, schema, strict=True)
+        ]
         yield pa.record_batch(columns, schema)
 
 

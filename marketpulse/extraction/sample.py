@@ -40,7 +40,7 @@ from marketpulse.formats import (
     write_behind,
 )
 from marketpulse.formats.encode import LogicalType, is_number, logical_type, to_text
-from marketpulse.model import CellKind, Column, MalformedLine, Progress, Table, TableSchema
+from marketpulse.model import CellReading, Column, MalformedLine, Progress, Table, TableSchema
 from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
 
@@ -54,7 +54,7 @@ class SampleOptions:
     """Which rows of each table to read, and how to write them.
 
     `limit` and `json_rows` are None for all rows, `formats` is None for those of the profile.
-    `cell_kinds` says as what `where` and `order` compare text cells of files.
+    `cell_readings` says as what `where` and `order` compare text cells of files.
     Raises `UsageError` for invalid options.
     """
 
@@ -65,7 +65,7 @@ class SampleOptions:
     formats: Sequence[str] | None = None
     profile: str = "lossless"
     json_rows: int | None = 100
-    cell_kinds: Mapping[str, CellKind] | None = None
+    cell_readings: Mapping[str, CellReading] | None = None
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -297,7 +297,7 @@ class TableSampler:
             on_malformed_line=self._count_malformed_line,
             where=options.where,
             order=options.order,
-            cell_kinds=options.cell_kinds,
+            cell_readings=options.cell_readings,
         )
         progress.begin(table, self._planned.rows)
         with ExitStack() as stack:

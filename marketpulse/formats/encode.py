@@ -133,10 +133,44 @@ def is_number(field: pa.Field) -> bool:
 
 def plain_field(field: pa.Field) -> pa.Field:
     """Return the field without what only concerns storage: dictionaries, views and metadata."""
-    data_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if pa.types.is_string_view(data_type):
-        data_type = pa.string()
-    return pa.field(field.name, data_type)
+    return pa.field(field.name, _plain_type(field.type))
+
+
+def to_plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    """Return the cells of a column in the type of its `plain_field`."""
+    if isinstance(column, pa.RunEndEncodedArray):
+        return pc.run_end_decode(column).cast(data_type)
+    if isinstance(column, pa.DictionaryArray):
+        # Arrow takes no cells from a dictionary of views, such as Polars' categories.
+        column = pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(data_type))
+    return column.cast(data_type)
+
+
+def _plain_type(data_type: pa.DataType) -> pa.DataType:
+    """The type without dictionaries and views, also within lists and structures.
+
+    Arrow neither filters nor sorts views. It cannot turn views of lists into lists, so these stay.
+    """
+    types = pa.types
+    if types.is_dictionary(data_type) or types.is_run_end_encoded(data_type):
+        return _plain_type(data_type.value_type)
+    if types.is_string_view(data_type):
+        return pa.string()
+    if types.is_binary_view(data_type):
+        return pa.binary()
+    if types.is_list(data_type):
+        return pa.list_(_plain_inner(data_type.value_field))
+    if types.is_large_list(data_type):
+        return pa.large_list(_plain_inner(data_type.value_field))
+    if types.is_struct(data_type):
+        return pa.struct([_plain_inner(field) for field in data_type])
+    if types.is_map(data_type):
+        return pa.map_(_plain_inner(data_type.key_field), _plain_inner(data_type.item_field))
+    return data_type
+
+
+def _plain_inner(field: pa.Field) -> pa.Field:
+    return field.with_type(_plain_type(field.type))
 
 
 def with_pandas_types(schema: pa.Schema) -> pa.Schema:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from marketpulse.errors import DataError
 from marketpulse.formats.base import Scan
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import plain_field, untag, with_pandas_types
+from marketpulse.formats.encode import plain_field, to_plain, untag, with_pandas_types
 from marketpulse.formats.nameless import drop_index
 from marketpulse.model import OnMalformedLine
 
@@ -53,7 +53,8 @@ def _read_batches(
     with _damage_is_bad_data(path, "the file is damaged"), _open(path, int96_unit) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
             columns = [
-                column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
+                to_plain(column, field.type)
+                for column, field in zip(batch.columns, schema, strict=True)
             ]
             yield pa.record_batch(columns, schema)
 

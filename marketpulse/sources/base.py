@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from marketpulse.errors import NotFoundError
 from marketpulse.model import (
-    CellKind,
+    CellReading,
     FileNotes,
     OnMalformedLine,
     SourceInfo,
@@ -37,6 +37,14 @@ class FileOptions:
     region: str | None = None
     endpoint_url: str | None = None
     timeout: float | None = None
+
+
+@dataclass
+class UndecidedRows:
+    """Rows that a condition leaves out because of a cell that is no value, and the first cell."""
+
+    count: int = 0
+    cell: str = ""
 
 
 class Source(Protocol):
@@ -91,13 +99,14 @@ class Source(Protocol):
         on_malformed_line: OnMalformedLine | None = None,
         where: str | None = None,
         order: str | None = None,
-        cell_kinds: Mapping[str, CellKind] | None = None,
+        cell_readings: Mapping[str, CellReading] | None = None,
     ) -> pa.RecordBatchReader:
         """Read the table's rows, in its order, in batches; `table` as for `find_listed_table`.
 
         `where` is a condition in Oracle's words, `order` a list of columns, each with ASC or DESC;
-        `limit` keeps the first rows of the result. `cell_kinds` says, by column in any case, as
-        what values `where` and `order` compare the text cells of files; other sources have types.
+        `limit` keeps the first rows of the result. `cell_readings` says, by column in lower case,
+        as what values `where` and `order` compare the text cells of files. Bundles and the demo
+        have types, and take from it which columns are identifiers; Oracle compares what it stores.
 
         Each line of a text file that does not fit the columns goes to `on_malformed_line`, before
         the batch of the rows that follow it is complete; without it such a line raises

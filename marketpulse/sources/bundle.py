@@ -17,9 +17,9 @@ from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import LogicalType, logical_type
-from marketpulse.model import CellKind, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import CellReading, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import Source
-from marketpulse.sources.selection import Selection, now, with_columns
+from marketpulse.sources.selection import Selection, identifiers, now, with_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ class BundleSource(Source):
         on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a bundle has no malformed lines
         where: str | None = None,
         order: str | None = None,
-        cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
+        cell_readings: Mapping[str, CellReading] | None = None,
     ) -> pa.RecordBatchReader:
         bundle_table = self._tables[self.find_listed_table(table)]
         complete = (file for file in readable(bundle_table) if file.rows == bundle_table.rows)
@@ -73,6 +73,7 @@ class BundleSource(Source):
                 name: column.type
                 for name, column in zip(reader.schema.names, bundle_table.columns, strict=True)
             },
+            cell_readings=identifiers(cell_readings),
         )
         return with_columns(selection.apply(reader), columns)
 

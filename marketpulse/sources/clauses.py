@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from marketpulse.errors import UsageError
 from marketpulse.names import quoted
-from marketpulse.sources.base import unknown_name_error
+from marketpulse.sources.base import UndecidedRows, unknown_name_error
 from marketpulse.sources.conditions import (
     BatchEvaluation,
     ColumnCells,
@@ -113,9 +113,14 @@ def _refusals(option: str, text: str) -> Iterator[None]:
 
 
 def matching_rows(
-    text: str, batches: Iterator[pa.RecordBatch], fields: pa.Schema, cells_of: CellsOf, now: Moment
+    text: str,
+    batches: Iterator[pa.RecordBatch],
+    fields: pa.Schema,
+    cells_of: CellsOf,
+    now: Moment,
+    undecided: UndecidedRows,
 ) -> Iterator[pa.RecordBatch]:
-    """Return the rows for which a condition is true.
+    """Return the rows for which a condition is true, and count those that no value decides.
 
     Raises `UsageError` for a condition that is not understood, `NotFoundError` for an unknown
     column; the iterator raises `UsageError` for a cell that is no number and is compared with one.
@@ -129,7 +134,7 @@ def matching_rows(
     cells = {word: cells_of(fields.field(name)) for word, name in names.items()}
     with _refusals(_WHERE, text):
         predicate = Compiler(text, cells, now).predicate(node)
-    return _filtered(text, batches, predicate, names, cells)
+    return _filtered(text, batches, predicate, names, cells, undecided)
 
 
 def sorted_rows(
@@ -201,8 +206,14 @@ def _filtered(
     predicate: Predicate,
     names: Mapping[str, str],
     cells: Mapping[str, ColumnCells],
+    undecided: UndecidedRows,
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
+        evaluation = BatchEvaluation(batch, names, cells)
         with _refusals(_WHERE, text):
-            matches = BatchEvaluation(batch, names, cells).matches(predicate)
+            matches = evaluation.matches(predicate)
+        if evaluation.undecided.any():
+            undecided.count += int(evaluation.undecided.sum())
+            first = int(evaluation.undecided.argmax())
+            undecided.cell = undecided.cell or evaluation.find_fault(first)
         yield batch.filter(matches)

@@ -18,7 +18,7 @@ from marketpulse.errors import UsageError
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field
 from marketpulse.model import (
-    CellKind,
+    CellReading,
     Column,
     ForeignKey,
     OnMalformedLine,
@@ -29,7 +29,7 @@ from marketpulse.model import (
 from marketpulse.names import quoted
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.demo_market import create_market
-from marketpulse.sources.selection import Selection, now, with_columns
+from marketpulse.sources.selection import Selection, identifiers, now, with_columns
 
 # A third of DuckDB's own chunk size. So batches are the same with any number of threads.
 _BATCH_ROWS = 40_960
@@ -124,7 +124,7 @@ class DemoSource(Source):
         on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has no malformed lines
         where: str | None = None,
         order: str | None = None,
-        cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
+        cell_readings: Mapping[str, CellReading] | None = None,
     ) -> pa.RecordBatchReader:
         schema, listed = self._tables[self.find_listed_table(table)]
         items = self._columns(schema, listed.name)
@@ -141,6 +141,7 @@ class DemoSource(Source):
             workspace=self._workspace,
             now=self._now,
             source_types={name: item.column.type for name, item in items.items()},
+            cell_readings=identifiers(cell_readings),
         )
         rows = self._read(schema, listed.name, list(items.values()), None)
         return with_columns(selection.apply(rows), columns)

@@ -24,7 +24,7 @@ from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
 from marketpulse.model import (
-    CellKind,
+    CellReading,
     FileNotes,
     MalformedLine,
     OnMalformedLine,
@@ -33,7 +33,7 @@ from marketpulse.model import (
     TableSchema,
 )
 from marketpulse.sources import containers
-from marketpulse.sources.base import FileOptions, Source, unknown_name_error
+from marketpulse.sources.base import FileOptions, Source, UndecidedRows, unknown_name_error
 from marketpulse.sources.conditions import Moment
 from marketpulse.sources.selection import Selection, now, with_columns
 
@@ -82,6 +82,7 @@ class FilesSource(Source):
         part: FilesPart | None = None,
     ) -> None:
         self._name = " ".join(names)
+        self._undecided = UndecidedRows()  # of the last scan
         # A run reads the rows twice, and SYSDATE selects the same ones.
         self._now = part.moment if part else now()
         self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
@@ -123,25 +124,28 @@ class FilesSource(Source):
         on_malformed_line: OnMalformedLine | None = None,
         where: str | None = None,
         order: str | None = None,
-        cell_kinds: Mapping[str, CellKind] | None = None,
+        cell_readings: Mapping[str, CellReading] | None = None,
     ) -> pa.RecordBatchReader:
         self.find_listed_table(table)
         rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
-        kinds = {_fold(name): kind for name, kind in (cell_kinds or {}).items()}
+        self._undecided = UndecidedRows()
         selection = Selection(
             where=where,
             order=order,
             limit=limit,
             workspace=Path(self._workspace.name),
             now=self._now,
-            cell_kinds={
-                name: kinds[_fold(name)] for name in self._schema.names if _fold(name) in kinds
-            },
+            cell_readings=cell_readings or {},
+            undecided=self._undecided,
         )
         return with_columns(selection.apply(rows), columns)
 
     def file_notes(self) -> FileNotes:
-        return join_notes([scan.notes for scan in self._scans])
+        return replace(
+            join_notes([scan.notes for scan in self._scans]),
+            undecided_rows=self._undecided.count,
+            undecided_cell=self._undecided.cell,
+        )
 
     def remarks(self, table: str) -> Sequence[str]:
         self.find_listed_table(table)
@@ -189,6 +193,8 @@ def join_notes(notes: Sequence[FileNotes]) -> FileNotes:
             dict.fromkeys(folder for note in notes for folder in note.unused_folders)
         ),
         first_rows=notes[0].first_rows if notes else (),
+        undecided_rows=sum(note.undecided_rows for note in notes),
+        undecided_cell=next((note.undecided_cell for note in notes if note.undecided_rows), ""),
     )
 
 

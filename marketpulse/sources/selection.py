@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from marketpulse.model import CellKind
-from marketpulse.sources.base import unknown_name_error
+from marketpulse.model import CellKind, CellReading
+from marketpulse.sources.base import UndecidedRows, unknown_name_error
 
 if TYPE_CHECKING:
     from marketpulse.sources.conditions import ColumnCells, Moment
@@ -24,12 +24,18 @@ def now() -> Moment:
     return int(datetime.now(UTC).timestamp()) * _SECOND
 
 
+def identifiers(readings: Mapping[str, CellReading] | None) -> dict[str, CellReading]:
+    """Return the readings that hold for columns with the types of a database, too."""
+    items = (readings or {}).items()
+    return {name: reading for name, reading in items if reading.kind is CellKind.IDENTIFIER}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """The wanted rows of those that pass. `workspace` is a folder for many of them.
 
     How a condition sees a column follows from its type, or else from `source_types`, the types as
-    a database calls them, and from `cell_kinds`, what the cells of a text column stand for.
+    a database calls them, and from `cell_readings`, by names in lower case.
     """
 
     where: str | None
@@ -38,7 +44,8 @@ class Selection:
     workspace: Path
     now: Moment
     source_types: Mapping[str, str] = field(default_factory=dict)
-    cell_kinds: Mapping[str, CellKind] = field(default_factory=dict)
+    cell_readings: Mapping[str, CellReading] = field(default_factory=dict)
+    undecided: UndecidedRows = field(default_factory=UndecidedRows)
 
     def apply(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """Return the same columns with these rows.
@@ -52,7 +59,9 @@ class Selection:
         if self.where is not None:
             from marketpulse.sources.clauses import matching_rows  # noqa: PLC0415 - 0.05 s
 
-            batches = matching_rows(self.where, batches, fields, self._cells, self.now)
+            batches = matching_rows(
+                self.where, batches, fields, self._cells, self.now, self.undecided
+            )
         if self.order is not None:
             from marketpulse.sources.clauses import sorted_rows  # noqa: PLC0415 - 0.05 s
 
@@ -66,8 +75,8 @@ class Selection:
     def _cells(self, field: pa.Field) -> ColumnCells:
         from marketpulse.sources.conditions import column_cells  # noqa: PLC0415 - 0.05 s
 
-        name = field.name
-        return column_cells(field, self.source_types.get(name, ""), self.cell_kinds.get(name))
+        reading = self.cell_readings.get(field.name.strip().casefold())
+        return column_cells(field, self.source_types.get(field.name, ""), reading)
 
 
 def with_columns(

@@ -20,7 +20,7 @@ from marketpulse.formats.encode import (
     value_type,
     without_errors,
 )
-from marketpulse.model import CellKind
+from marketpulse.model import CellKind, CellReading
 from marketpulse.sources.conditions import moments
 from marketpulse.sources.conditions.tokens import ConditionError
 from marketpulse.sources.conditions.values import Type, Value
@@ -30,10 +30,14 @@ Read = Callable[[pa.Array], list[Value]]
 
 @dataclass(frozen=True)
 class ColumnCells:
-    """How a condition sees a column: the type of its values, and how to read an array of them."""
+    """How a condition sees a column: the type of its values, and how to read an array of them.
+
+    `find_faults` tells which cells are missing only because they are no values of the column.
+    """
 
     type: Type
     read: Read
+    find_faults: Callable[[pa.Array], list[bool]] | None = None
 
 
 _INTEGER = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
@@ -46,20 +50,25 @@ _LARGEST_EXPONENT = 125
 
 
 def column_cells(
-    field: pa.Field, source_type: str = "", kind: CellKind | None = None
+    field: pa.Field, source_type: str = "", reading: CellReading | None = None
 ) -> ColumnCells:
     """Return how a condition sees a column.
 
     `source_type` is the type as a database calls it; without one, floats are numbers as they are
-    written, since a file tells nothing else. `kind` is for text cells, and for floats.
+    written, since a file tells nothing else. `reading` is for text cells, and for numbers that
+    stand for dates.
     """
     data_type = field.type
     if pa.types.is_dictionary(data_type) and not is_text(data_type):
-        inner = column_cells(pa.field(field.name, data_type.value_type), source_type, kind)
+        inner = column_cells(pa.field(field.name, data_type.value_type), source_type, reading)
         return ColumnCells(inner.type, lambda column: inner.read(column.cast(data_type.value_type)))
-    if logical_type(field) is not None:
-        return _text_cells(field, source_type, kind)
     types = pa.types
+    is_number = types.is_integer(data_type) or types.is_floating(data_type)
+    is_foreign_date = is_number and reading and reading.kind is CellKind.DATE and reading.translate
+    if reading and (logical_type(field) is not None or is_foreign_date):
+        return _read_cells(field, reading)
+    if logical_type(field) is not None:
+        return _text_cells(field, source_type)
     if types.is_null(data_type):
         return ColumnCells(Type.NULL, lambda column: [None] * len(column))
     if types.is_floating(data_type):
@@ -120,11 +129,31 @@ def _read_floats(column: pa.Array) -> list[Value]:
 # -- text ------------------------------------------------------------------------------------------
 
 
-def _text_cells(field: pa.Field, source_type: str, kind: CellKind | None) -> ColumnCells:
+def _read_cells(field: pa.Field, reading: CellReading) -> ColumnCells:
+    type_of, parse = _KINDS[reading.kind]
+
+    def read(column: pa.Array) -> list[Value]:
+        texts = to_text(without_errors(column, field), field)
+        texts = reading.translate(texts) if reading.translate else texts
+        return [None if text is None else parse(text) for text in texts.to_pylist()]
+
+    def find_faults(column: pa.Array) -> list[bool]:
+        texts, values = to_text(column, field).to_pylist(), read(column)
+        return [
+            value is None and text is not None and not _is_missing(text, reading.kind)
+            for text, value in zip(texts, values, strict=True)
+        ]
+
+    return ColumnCells(type_of, read, find_faults)
+
+
+def _is_missing(text: str, kind: CellKind) -> bool:
+    return not text.strip() or (kind is CellKind.NUMBER and text.strip().lower() == "nan")
+
+
+def _text_cells(field: pa.Field, source_type: str) -> ColumnCells:
     logical = value_type(field)
-    if kind is not None:
-        type_of, parse = _KINDS[kind]
-    elif logical in {LogicalType.NUMBER, LogicalType.FLOAT}:
+    if logical in {LogicalType.NUMBER, LogicalType.FLOAT}:
         type_of, parse = Type.NUMBER, _parse_number
     elif logical is LogicalType.DATE:
         type_of, parse = Type.MOMENT, _parse_date
@@ -206,6 +235,7 @@ class Codes:
 
     values: Sequence[Value]
     codes: Any  # a numpy array of integers
+    faults: Any = None  # whether each value is missing because of a fault; None if none is
 
 
 def encode(column: pa.Array, cells: ColumnCells) -> Codes:
@@ -214,15 +244,20 @@ def encode(column: pa.Array, cells: ColumnCells) -> Codes:
         column = column.combine_chunks()
     if cells.type is Type.OTHER:
         column = pc.if_else(column.is_valid(), True, None)
-        return _encoded(column.dictionary_encode(null_encoding="encode"), cells.read)
+        return _encoded(column.dictionary_encode(null_encoding="encode"), cells)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:
         encoded = column.dictionary_encode(null_encoding="encode")
     except pa.ArrowNotImplementedError:
         return Codes(cells.read(column), np.arange(len(column)))
-    return _encoded(encoded, cells.read)
+    return _encoded(encoded, cells)
 
 
-def _encoded(array: pa.DictionaryArray, read: Read) -> Codes:
-    return Codes(read(array.dictionary), array.indices.to_numpy(zero_copy_only=False))
+def _encoded(array: pa.DictionaryArray, cells: ColumnCells) -> Codes:
+    values = cells.read(array.dictionary)
+    faults = None
+    if cells.find_faults and None in values:
+        found = np.array(cells.find_faults(array.dictionary), bool)
+        faults = found if found.any() else None
+    return Codes(values, array.indices.to_numpy(zero_copy_only=False), faults)

@@ -6,12 +6,13 @@ day. So each predicate is decided once for each distinct combination of its cell
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from marketpulse.formats.encode import to_text
 from marketpulse.sources.conditions.cells import Codes, ColumnCells, encode
 from marketpulse.sources.conditions.meaning import Predicate, Truth
 from marketpulse.sources.conditions.values import Value
@@ -31,11 +32,26 @@ class BatchEvaluation:
         self._names = names
         self._cells = cells
         self._codes: dict[str, Codes] = {}
+        self._faulty = np.zeros(len(batch), bool)  # rows with a cell that is no value
+        self._misled = np.zeros(len(batch), bool)  # of these, where it makes a part false
 
     def matches(self, predicate: Predicate) -> pa.Array:
         """Return for each row whether the predicate is true. Raises `ConditionError`."""
         rows = np.arange(len(self._batch))
-        return pa.array(self._truths(predicate, rows) == _TRUE)
+        truths = self._truths(predicate, rows)
+        is_unknown = (truths == _UNKNOWN) & self._faulty
+        self.undecided = is_unknown | (truths == _FALSE) & self._misled
+        return pa.array(truths == _TRUE)
+
+    def find_fault(self, row: int) -> str:
+        """Return the column and the cell of an undecided row that is no value."""
+        for word, name in self._names.items():
+            codes = self._codes.get(name)
+            if codes and codes.faults is not None and codes.faults[codes.codes[row]]:
+                column = self._batch.column(name).slice(row, 1)
+                text = to_text(column, self._batch.schema.field(name))[0]
+                return f"{word}: {str(text)[:80]!r}"
+        return ""
 
     def _truths(self, predicate: Predicate, rows: Any) -> Any:
         """Return the truth for each of these rows, as small integers."""
@@ -70,7 +86,16 @@ class BatchEvaluation:
             for word, column in zip(words, columns, strict=True):
                 row[word] = column.values[column.codes[example]]
             truths[place] = _number(predicate.test(row))
-        return truths[inverse]
+        truths = truths[inverse]
+        self._note_faults(rows, columns, truths)
+        return truths
+
+    def _note_faults(self, rows: Any, columns: Sequence[Codes], truths: Any) -> None:
+        for column in columns:
+            if column.faults is not None:
+                has_fault = column.faults[column.codes[rows]]
+                self._faulty[rows[has_fault]] = True
+                self._misled[rows[has_fault & (truths == _FALSE)]] = True
 
     def _read(self, word: str) -> Codes:
         name = self._names[word]

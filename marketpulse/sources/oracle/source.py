@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 
 from marketpulse.errors import ConnectionLostError, MarketPulseError
-from marketpulse.model import CellKind, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import CellReading, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.names import quoted
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
@@ -86,7 +86,7 @@ class OracleSource(Source):
         on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has no malformed lines
         where: str | None = None,
         order: str | None = None,
-        cell_kinds: Mapping[str, CellKind] | None = None,  # noqa: ARG002 - its columns have types
+        cell_readings: Mapping[str, CellReading] | None = None,  # noqa: ARG002 - its columns have types
     ) -> pa.RecordBatchReader:
         name = self.find_listed_table(table)
         key = self._catalog.target(name)

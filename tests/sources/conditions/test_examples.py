@@ -12,7 +12,7 @@ from oracle_server.client import open_source as open_oracle
 from oracle_server.server import OracleServer
 
 from marketpulse.cli.console import progress
-from marketpulse.colors.cell_kinds import cell_kinds
+from marketpulse.colors.cell_readings import cell_readings
 from marketpulse.errors import UsageError
 from marketpulse.extraction import SampleOptions, write_sample
 from marketpulse.formats import open_writer
@@ -53,7 +53,7 @@ def source(request: pytest.FixtureRequest, folder: Path) -> Iterator[Source]:
 def matching(source: Source, condition: str, table: str | None = None) -> tuple[int, ...]:
     """Return the MESSAGE_ID of the rows of which the condition is true."""
     name = source.find_table(table or (None if len(source.tables()) == 1 else "EXAMPLES"))
-    rows = source.scan(name, where=condition, cell_kinds=cell_kinds()).read_all()
+    rows = source.scan(name, where=condition, cell_readings=cell_readings()).read_all()
     return tuple(int(cell) for cell in rows["MESSAGE_ID"].to_pylist())
 
 
@@ -217,7 +217,7 @@ def test_orders(order: str, sent: str, source: Source, examples_server: OracleSe
     statements = [statement.sql for statement in examples_server.record.statements]
     assert any(sql.endswith(f" ORDER BY {sent}") for sql in statements)
     name = source.find_table(None if len(source.tables()) == 1 else "EXAMPLES")
-    rows = source.scan(name, order=order, cell_kinds=cell_kinds()).read_all()
+    rows = source.scan(name, order=order, cell_readings=cell_readings()).read_all()
     assert [int(cell) for cell in rows["MESSAGE_ID"].to_pylist()] == expected
 
 
