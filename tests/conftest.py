@@ -44,3 +44,15 @@ def moto(moto_server: str) -> str:
     with urlopen(f"{moto_server}/moto-api/reset", data=b"", timeout=10):
         pass
     return moto_server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have recorded with `record_property("figure", ...)`."""
+    reports = terminalreporter.getreports("passed")
+    figures = [
+        text for report in reports for name, text in report.user_properties if name == "figure"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.write_line(str(text))

@@ -1,4 +1,7 @@
-"""The Terraform files for the function, its parameters and its bucket. `write` copies them."""
+"""The Terraform files for the function, its parameters and its bucket, and what builds its code.
+
+`write` copies them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from pathlib import Path
 
 from marketpulse.errors import OutputError
 
+_BUILD_FILES = {"build_function.py", "Dockerfile"}
+
 
 def file_names() -> list[str]:
     """The names of the files, in order."""
     names = (path.name for path in files(__name__).iterdir())
-    return sorted(name for name in names if name.endswith(".tf") or name == "build_function.py")
+    return sorted(name for name in names if name.endswith(".tf") or name in _BUILD_FILES)
 
 
 def write(folder: Path, *, force: bool = False) -> list[str]:

@@ -253,7 +253,11 @@ def test_written_out(tool: Tool) -> None:
     refused = tool.run("terraform", "infra")
 
     assert (first.code, again.code, refused.code) == (0, 0, 2)
-    assert {path.name for path in (tool.folder / "infra").iterdir()} == {*TEXT, "build_function.py"}
+    assert {path.name for path in (tool.folder / "infra").iterdir()} == {
+        *TEXT,
+        "Dockerfile",
+        "build_function.py",
+    }
     assert json.loads(again.out)["written"] == []
     assert "iam.tf would be overwritten" in refused.err
     assert (tool.folder / "infra/iam.tf").read_text() == "mine"
