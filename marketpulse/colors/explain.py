@@ -161,13 +161,7 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
         for rule, bound in enumerate(prepared.rules)
         for number, condition in enumerate(bound.conditions)
     ]
-    equal = [
-        exp.alias_(
-            exp.NullSafeEQ(this=key.ordered.this.copy(), expression=_value_above(key)),
-            f"d{number}",
-        )
-        for number, key in enumerate(keys)
-    ]
+    equal = [exp.alias_(_equals_above(key), f"d{number}") for number, key in enumerate(keys)]
     rule = exp.alias_(excluding_rule(prepared.rules, cells), "excluded_by")
     value = exp.column(f"v{prepared.columns.role('CUSIP').place}")
     security = exp.select("*", rule).from_("valued").where(value.eq(exp.Literal.string(cusip)))
@@ -178,7 +172,7 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
     return (
         exp.select(*raw, "reason", "excluded_by", *conditions, *equal)
         .from_(security.subquery("security"))
-        .window(_group(keys))
+        .window(_group(keys, exp.func("coalesce", exp.column("reason"), exp.column("excluded_by"))))
         .order_by(
             exp.Ordered(this=in_group, desc=True, nulls_first=False),
             *(key.ordered for key in keys),
@@ -187,17 +181,87 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
     )
 
 
-def _group(keys: Sequence[SortKey]) -> exp.Window:
+def _group(keys: Sequence[SortKey], partition: exp.Expr) -> exp.Window:
     """The window of a row: its group in order. It has a name, because fifty keys refer to it."""
     by_arrival = exp.Ordered(this=exp.column("n"))
     order = exp.Order(expressions=[*(key.ordered.copy() for key in keys), by_arrival])
-    partition = [exp.func("coalesce", exp.column("reason"), exp.column("excluded_by"))]
-    return exp.Window(this=exp.to_identifier(_GROUP), partition_by=partition, order=order)
+    return exp.Window(this=exp.to_identifier(_GROUP), partition_by=[partition], order=order)
 
 
-def _value_above(key: SortKey) -> exp.Expr:
-    """The key's value in the row above, in the order of the group."""
-    return exp.Window(this=exp.Lag(this=key.ordered.this.copy()), alias=exp.to_identifier(_GROUP))
+def _in_group(function: exp.Expr) -> exp.Window:
+    """A window function over the rows of a group in their order."""
+    return exp.Window(this=function, alias=exp.to_identifier(_GROUP))
+
+
+def _equals_above(key: SortKey) -> exp.Expr:
+    """Whether the key's value is that of the row above in its group."""
+    above = _in_group(exp.Lag(this=key.ordered.this.copy()))
+    return exp.NullSafeEQ(this=key.ordered.this.copy(), expression=above)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedColors:
+    """The colors of many securities in the order of their groups, by CUSIP.
+
+    `columns` are their cells as text, by the name of the column. `decided[i]` is the place in
+    `keys` of the first key in which color i differs from the one above it in its group; None is a
+    parent, or a color that equals the one above in all keys.
+    """
+
+    cusips: list[str]
+    positions: list[int]  # 1 is the parent
+    columns: dict[str, list[str | None]]
+    decided: list[int | None]
+    keys: tuple[str, ...]
+
+
+def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> RankedColors:
+    """Rank an input whose profile is taken: the first securities, with at most `limit` colors.
+
+    `names` are the columns to return, as far as the input has them. Rules are not applied.
+    """
+    columns = prepared.columns
+    keys = sort_keys(columns, prepared.plan.hierarchy) + tie_breaks(prepared.engine.cells)
+    found = {column.label: column for name in names if (column := columns.find(name))}
+    cusip = exp.column(f"v{columns.role('CUSIP').place}")
+    # A key that differs decides, and those before it are equal. The first row has no row above.
+    decided = exp.Case()
+    for number, key in enumerate(keys):
+        decided = decided.when(exp.not_(_equals_above(key)), exp.Literal.number(number))
+    running = exp.Window(
+        this=exp.Count(this=exp.Star()), order=exp.Order(expressions=[exp.Ordered(this=cusip)])
+    )
+    ranked = (
+        exp.select(
+            cusip.as_("cusip"),
+            _in_group(exp.RowNumber()).as_("position"),
+            decided.as_("decided"),
+            running.as_("so_far"),
+            *(f"c{column.place}" for column in found.values()),
+        )
+        .from_("valued")
+        .where(exp.column("reason").is_(exp.null()))
+        .window(_group(keys, cusip.copy()))
+    )
+    statement = (
+        exp.select("* EXCLUDE (so_far)")
+        .from_(ranked.subquery("ranked"))
+        .where(exp.column("so_far") <= exp.Literal.number(limit))
+        .order_by("cusip", "position")
+    )
+    table = prepared.engine.table(statement)
+    texts = cell_texts(
+        table.select(table.column_names[3:]), [column.field for column in found.values()]
+    )
+    positions = table.column("position").to_pylist()
+    decisions = zip(positions, table.column("decided").to_pylist(), strict=True)
+    return RankedColors(
+        cusips=table.column("cusip").to_pylist(),
+        positions=positions,
+        columns=dict(zip(found, texts, strict=True)),
+        decided=[None if position == 1 else key for position, key in decisions],
+        keys=tuple(key.label for key in keys),
+    )
 
 
 def _excluded(verdict: Mapping[str, Any], cells: Cells, rules: Sequence[BoundRule]) -> ExplainedRow:

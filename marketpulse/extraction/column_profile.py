@@ -1,0 +1,132 @@
+"""The profile of a table's columns: nulls, distinct values, range, most frequent values."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from marketpulse.formats.encode import LogicalType, to_text, value_type
+
+BUCKETS = 12  # of a histogram
+_FREQUENT = 3  # values that are listed
+_NUMBERS = {LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnProfile:
+    """A column's values, as text.
+
+    `lowest` and `highest` are compared as values of the column's type, text by code point; they are
+    None if no value can be compared: all are null or NaN. `frequent` are the most frequent values with their
+    counts, the first value first among equals. `histogram` counts the values of numbers and dates
+    in buckets of equal width, from `lowest` to `highest`; it is empty for other types.
+    """
+
+    name: str
+    rows: int
+    nulls: int
+    distinct: int
+    lowest: str | None
+    highest: str | None
+    frequent: tuple[tuple[str, int], ...]
+    histogram: tuple[int, ...]
+
+
+def profile_columns(reader: pa.RecordBatchReader) -> list[ColumnProfile]:
+    """Profile the columns of a table, in their order.
+
+    Reads the rows once. They go to a temporary database on disk, so memory does not grow with them.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="marketpulse-") as folder,
+        duckdb.connect(str(Path(folder) / "profile.duckdb")) as database,
+    ):
+        database.execute("SET TimeZone = 'UTC'")
+        database.register("texts", _texts(reader))
+        database.execute("CREATE TABLE cells AS FROM texts")
+        return [
+            _profile(database, f"c{place}", field) for place, field in enumerate(reader.schema)
+        ]
+
+
+def _texts(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The cells as text. The columns are c0, c1, ...: names of a table may differ in case only."""
+    schema = pa.schema([pa.field(f"c{place}", pa.string()) for place in range(len(reader.schema))])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            columns = [
+                to_text(column, field).cast(pa.string())
+                for column, field in zip(batch.columns, reader.schema, strict=True)
+            ]
+            yield pa.record_batch(columns, schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _profile(database: duckdb.DuckDBPyConnection, cell: str, field: pa.Field) -> ColumnProfile:
+    measure = _measure(cell, field)
+    # Doubles that are equal may be numbers that are not: their digits decide.
+    key = f"({measure}, TRY_CAST({cell} AS DECIMAL(38, 9)))" if measure else cell
+    comparable = f"FILTER ({measure or cell} IS NOT NULL)"  # NaN is not
+    rows, values, distinct, lowest, highest = _row(
+        database,
+        f"SELECT count(*), count({cell}), count(DISTINCT {cell}), "  # noqa: S608 - only our own names
+        f"arg_min({cell}, {key}) {comparable}, arg_max({cell}, {key}) {comparable} FROM cells",
+    )
+    frequent = database.execute(
+        f"SELECT {cell}, count(*) FROM cells WHERE {cell} IS NOT NULL GROUP BY ALL "  # noqa: S608 - only our own names
+        f"ORDER BY 2 DESC, 1 LIMIT {_FREQUENT}"
+    ).fetchall()
+    return ColumnProfile(
+        name=field.name,
+        rows=rows,
+        nulls=rows - values,
+        distinct=distinct,
+        lowest=lowest,
+        highest=highest,
+        frequent=tuple((text, count) for text, count in frequent),
+        histogram=_histogram(database, measure) if measure else (),
+    )
+
+
+def _measure(cell: str, field: pa.Field) -> str:
+    """The value of a number or of a date as a double; empty for other types."""
+    kind, data_type = value_type(field), field.type
+    types = pa.types
+    if kind in _NUMBERS or (
+        kind is None
+        and (
+            types.is_integer(data_type) or types.is_floating(data_type) or types.is_decimal(data_type)
+        )
+    ):
+        return f"nullif(TRY_CAST({cell} AS DOUBLE), 'nan')"
+    if kind is LogicalType.DATE or types.is_date(data_type) or types.is_timestamp(data_type):
+        return f"epoch(TRY_CAST({cell} AS TIMESTAMPTZ))"
+    return ""
+
+
+def _histogram(database: duckdb.DuckDBPyConnection, measure: str) -> tuple[int, ...]:
+    finite = f"(SELECT {measure} AS v FROM cells) WHERE isfinite(v)"
+    low, high = _row(database, f"SELECT min(v), max(v) FROM {finite}")  # noqa: S608 - only our own names
+    if low is None or low == high:
+        return ()
+    counts = [0] * BUCKETS
+    found = database.execute(
+        f"SELECT least(floor((v - $low) / ($high - $low) * {BUCKETS})::INT, {BUCKETS - 1}), "  # noqa: S608 - only our own names
+        f"count(*) FROM {finite} GROUP BY 1",
+        {"low": low, "high": high},
+    ).fetchall()
+    for bucket, count in found:
+        counts[bucket] = count
+    return tuple(counts)
+
+
+def _row(database: duckdb.DuckDBPyConnection, sql: str) -> tuple:  # type: ignore[type-arg] # DuckDB's values have the types of their columns
+    (row,) = database.execute(sql).fetchall()
+    return row

@@ -1,0 +1,7 @@
+"""Reports: a bundle or a run as one HTML page that needs no network."""
+
+from __future__ import annotations
+
+from marketpulse.report.report import Report, write_report
+
+__all__ = ["Report", "write_report"]

@@ -1,0 +1,200 @@
+"use strict";
+// The data of the page: JSON, compressed, in base64. A column is its distinct values (words) and,
+// for each row, the place of its value among them (codes). Values enter the page as text only.
+const MOST_MATCHES = 24;
+const byId = (id) => document.getElementById(id);
+
+async function readData() {
+  const bytes = Uint8Array.from(atob(byId("data").textContent), (letter) => letter.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain).json();
+}
+
+const cell = (column, row) => column.words[column.codes[row]];
+
+function element(name, text, attributes = {}) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+// Excluded and rejected rows by CUSIP, which arrives with blanks and in any case.
+function rowsByCusip(table, label) {
+  const rows = new Map();
+  const column = table[label];
+  const cusips = column.words.map((word) => (word ?? "").trim().toUpperCase());
+  column.codes.forEach((code, row) => {
+    const cusip = cusips[code];
+    if (!rows.has(cusip)) rows.set(cusip, []);
+    rows.get(cusip).push(row);
+  });
+  return rows;
+}
+
+readData().then((data) => {
+  const names = Object.keys(data.columns);
+  const ticker = data.columns[data.labels.TICKER];
+  const titles = data.cusips.map((cusip, place) =>
+    ticker ? `${cusip} ${cell(ticker, data.starts[place]) ?? ""}` : cusip);
+  const folded = titles.map((title) => title.toUpperCase());
+  const others = {
+    excluded: rowsByCusip(data.excluded, data.labels.CUSIP),
+    rejected: rowsByCusip(data.rejected, data.labels.CUSIP),
+  };
+  const ranked = new Set(data.cusips);
+  // Securities of which no color is left are found, too.
+  for (const rows of Object.values(others)) {
+    for (const cusip of rows.keys()) {
+      if (cusip && !ranked.has(cusip)) {
+        ranked.add(cusip);
+        titles.push(`${cusip} (no parent)`);
+        folded.push(cusip);
+      }
+    }
+  }
+
+  function search() {
+    const text = byId("search").value.trim().toUpperCase();
+    const places = [];
+    let count = 0;
+    folded.forEach((title, place) => {
+      if (title.includes(text) && (count += 1) <= MOST_MATCHES) places.push(place);
+    });
+    byId("found").textContent = count > places.length
+      ? `${count.toLocaleString("en")} securities, the first ${places.length} are shown`
+      : `${count} ${count === 1 ? "security" : "securities"}`;
+    byId("matches").replaceChildren(...places.map((place) => {
+      const button = element("button", titles[place], { type: "button", "aria-pressed": "false" });
+      button.addEventListener("click", () => choose(place, button));
+      const item = element("li");
+      item.append(button);
+      return item;
+    }));
+    return places;
+  }
+
+  function choose(place, button) {
+    document.querySelectorAll(".matches button").forEach((other) =>
+      other.setAttribute("aria-pressed", String(other === button)));
+    byId("chosen").textContent = titles[place];
+    const cusip = place < data.cusips.length ? data.cusips[place] : folded[place];
+    showRanking(place, cusip);
+    showChart(colorsOf(place, cusip));
+  }
+
+  const range = (place) => {
+    const [start, end] = place < data.cusips.length ? data.starts.slice(place, place + 2) : [0, 0];
+    return Array.from({ length: end - start }, (_, offset) => start + offset);
+  };
+
+  function reasonOf(rows, offset) {
+    const row = rows[offset];
+    if (offset === 0) return "the parent";
+    const key = cell(data.decided, row);
+    if (key === null) return "equal to the color above in every key";
+    const column = names.find((name) => data.keys[key].startsWith(`${name} (`) || data.keys[key] === name);
+    const values = column && !data.keys[key].endsWith("(its spelling)")
+      ? `: ${cell(data.columns[column], row) ?? "null"} after ${cell(data.columns[column], row - 1) ?? "null"}`
+      : "";
+    return data.keys[key] + values;
+  }
+
+  function showRanking(place, cusip) {
+    const head = element("thead");
+    const headRow = element("tr");
+    headRow.append(...["place", ...names, "why here"].map((name) => element("th", name, { scope: "col" })));
+    head.append(headRow);
+    const body = element("tbody");
+    const add = (title, cells, why, isParent) => {
+      const row = element("tr", undefined, isParent ? { class: "parent-row" } : {});
+      const heading = element("th", title, { scope: "row" });
+      if (isParent) heading.classList.add("parent-mark");
+      row.append(heading, ...cells.map((text) =>
+        element("td", text ?? "null", text === null ? { class: "null" } : {})), element("td", why));
+      body.append(row);
+    };
+    const rows = range(place);
+    rows.forEach((row, offset) => add(
+      offset === 0 ? "★ parent" : `child ${offset + 1}`,
+      names.map((name) => cell(data.columns[name], row)), reasonOf(rows, offset), offset === 0));
+    for (const [outcome, reason] of [["excluded", "RULE_ID"], ["rejected", "REASON"]]) {
+      for (const row of others[outcome].get(cusip) ?? []) {
+        const text = cell(data[outcome][reason], row);
+        add(outcome, names.map((name) => cell(data[outcome][name], row)),
+          outcome === "excluded" ? `by rule ${text}` : text, false);
+      }
+    }
+    byId("ranking").replaceChildren(head, body);
+  }
+
+  function colorsOf(place, cusip) {
+    const [price, date, dealer] = [data.labels.PX, data.labels.DATE, data.labels.SOURCE];
+    const point = (columns, row, outcome) => ({
+      price: Number.parseFloat(cell(columns[price], row)),
+      date: date ? (cell(columns[date], row) ?? "").replace(" ", "T") : "",
+      dealer: dealer ? cell(columns[dealer], row) ?? "null" : "",
+      outcome,
+    });
+    const rows = range(place);
+    const excluded = others.excluded.get(cusip) ?? [];
+    return price === null ? [] : [
+      ...rows.map((row, offset) => point(data.columns, row, offset === 0 ? "parent" : "child")),
+      ...excluded.map((row) => point(data.excluded, row, "excluded")),
+    ].filter((color) => Number.isFinite(color.price));
+  }
+
+  // Colors of several dates are plotted over time; those of one date by dealer.
+  function chartOf(colors) {
+    const style = getComputedStyle(document.documentElement);
+    const [ink, line, accent, parent, soft] = ["--ink", "--line", "--accent", "--parent", "--soft"]
+      .map((name) => style.getPropertyValue(name).trim());
+    const dates = new Set(colors.map((color) => color.date));
+    const outcomes = ["parent", "child", "excluded"];
+    const price = { field: "price", type: "quantitative", scale: { zero: false, nice: true }, title: "price" };
+    const position = dates.size > 1
+      ? { x: { field: "date", type: "temporal", title: "date" }, y: price }
+      : { x: price, y: { field: "dealer", type: "nominal", title: "dealer", sort: "ascending" } };
+    return {
+      description: "The prices of this security, with its parent marked. The table below has the same values.",
+      width: "container",
+      data: { values: colors },
+      mark: { type: "point", filled: true, opacity: 0.85 },
+      encoding: {
+        ...position,
+        color: { field: "outcome", type: "nominal", scale: { domain: outcomes, range: [parent, accent, soft] }, title: null },
+        shape: { field: "outcome", type: "nominal", scale: { domain: outcomes, range: ["diamond", "circle", "cross"] }, title: null },
+        size: { condition: { test: "datum.outcome === 'parent'", value: 220 }, value: 70 },
+        order: { field: "outcome", sort: "descending" },
+        tooltip: ["outcome", "price", "dealer", "date"].map((field) => ({ field, type: field === "price" ? "quantitative" : "nominal", format: field === "price" ? "" : undefined })),
+      },
+      config: {
+        background: "transparent", view: { stroke: line }, font: "system-ui, sans-serif",
+        axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line },
+        legend: { labelColor: ink, titleColor: ink, orient: "top" },
+      },
+    };
+  }
+
+  let current = [];
+  function showChart(colors) {
+    current = colors;
+    byId("chart").replaceChildren();
+    if (colors.length) vegaEmbed("#chart", chartOf(colors), { actions: false, renderer: "svg" });
+  }
+  const redraw = () => showChart(current);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  byId("search").addEventListener("input", () => {
+    const places = search();
+    if (places.length === 1) choose(places[0], document.querySelector(".matches button"));
+  });
+
+  // The page begins with the security of its address, or with the one that has most colors.
+  search();
+  const wanted = decodeURIComponent(location.hash.slice(1)).toUpperCase();
+  const sizes = data.cusips.map((_, place) => data.starts[place + 1] - data.starts[place]);
+  const largest = sizes.reduce((best, size, place) => (size > sizes[best] ? place : best), 0);
+  const first = folded.findIndex((title) => wanted && title.startsWith(wanted));
+  if (folded.length) choose(first >= 0 ? first : largest);
+});
