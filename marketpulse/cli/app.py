@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from marketpulse.cli import colors, console, demo, diagnosis, extraction, publishing
+from marketpulse.cli import colors, console, demo, diagnosis, extraction, publishing, reports
 from marketpulse.cli.errors import error_boundary
 from marketpulse.cli.options import (
     ConfigFile,
@@ -110,6 +110,7 @@ app.command("list-tables")(extraction.list_tables)
 app.command("schema")(extraction.schema)
 app.command("sample")(extraction.sample)
 app.command("verify")(extraction.verify)
+app.command("report")(reports.report)
 app.command("run-colors")(colors.run_colors)
 app.command("push-s3")(publishing.push_s3)
 app.command("terraform")(publishing.terraform)

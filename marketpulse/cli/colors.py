@@ -24,6 +24,7 @@ from marketpulse.cli.options import (
     ProcessingType,
     ProcessingTypeChoice,
     PushTarget,
+    ReportFlag,
     RequiredRulesFiles,
     ResultFormat,
     RoundedIds,
@@ -36,6 +37,7 @@ from marketpulse.cli.options import (
     WhereCondition,
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
+from marketpulse.cli.reports import check_page, write_page
 from marketpulse.cli.session import Session
 
 _MOST_ROWS = 20  # of a comparison in a table
@@ -64,6 +66,7 @@ def run_colors(
     max_rejected: MaxRejected = None,
     memory_limit: MemoryLimit = None,
     explain: ExplainCusip = None,
+    report: ReportFlag = False,
     push: PushTarget = None,
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
@@ -75,6 +78,7 @@ def run_colors(
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=explain is None)
+    check_page(report, writes=explain is None)
     with session.open_source(inputs, source, delimiter=delimiter) as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
@@ -110,6 +114,8 @@ def run_colors(
     receipt = None if result.unpublished else push_to_target(session, output, push)
     unpublished = result.unpublished if push is not None else None
     render.show_run(result, receipt, unpublished, as_json=as_json, say=session.say)
+    if report:
+        write_page(session, output)
 
 
 @rules_app.command("check")

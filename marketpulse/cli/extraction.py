@@ -30,6 +30,7 @@ from marketpulse.cli.options import (
     ProfileChoice,
     PushTarget,
     ReplaceFlag,
+    ReportFlag,
     ResultFormat,
     RowLimit,
     SampleDryRun,
@@ -41,6 +42,7 @@ from marketpulse.cli.options import (
     ZipFlag,
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
+from marketpulse.cli.reports import write_page
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 
@@ -119,6 +121,7 @@ def sample(
     max_lob: MaxLob = None,
     replace: ReplaceFlag = False,
     zipped: ZipFlag = False,
+    report: ReportFlag = False,
     push: PushTarget = None,
     taken_at: TakenAt = None,
     dry_run: SampleDryRun = False,
@@ -160,6 +163,8 @@ def sample(
         )
     receipt = push_to_target(session, output, push)
     render.show_sample(written, receipt, as_json=as_json, say=session.say)
+    if report:
+        write_page(session, output)
     if written.manifest.missing:
         raise typer.Exit(9)
 

@@ -380,6 +380,22 @@ BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
 ]
 
+# -- report ----------------------------------------------------------------------------------------
+
+ReportSource = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BUNDLE|RUN", help="The folder or zip of a bundle, or the folder of a run."
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="The page to write. Default: NAME_report.html beside it."),
+]
+ReportFlag = Annotated[
+    bool, typer.Option("--report", help="Also write a page to look at: DIR_report.html.")
+]
+
 # -- push-s3, ssm and terraform --------------------------------------------------------------------
 
 PushPaths = Annotated[

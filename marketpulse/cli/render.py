@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
+    from marketpulse.report import Report
     from marketpulse.settings.load import SettingsReport
 
 Say: TypeAlias = Callable[[str], None]
@@ -313,6 +314,14 @@ def show_verification(verification: Verification, *, as_json: bool) -> None:
 def _with_files(tables: Iterable[BundleTable]) -> list[BundleTable]:
     """The tables whose rows are in the bundle, not only their schemas."""
     return [table for table in tables if table.files]
+
+
+def show_report(report: Report, *, as_json: bool) -> None:
+    """Show where the page is."""
+    if as_json:
+        console.show_json(report.as_json())
+    else:
+        console.show_text(f"{report.path}")
 
 
 # -- publishing ------------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ class ColumnProfile:
     """A column's values, as text.
 
     `lowest` and `highest` are compared as values of the column's type, text by code point; they are
-    None if no value can be compared: all are null or NaN. `frequent` are the most frequent values with their
-    counts, the first value first among equals. `histogram` counts the values of numbers and dates
-    in buckets of equal width, from `lowest` to `highest`; it is empty for other types.
+    None if no value can be compared: all are null or NaN. `frequent` are the most frequent values
+    with their counts, the lowest first among equals. `histogram` counts the values of numbers and
+    dates in buckets of equal width, from `lowest` to `highest`; it is empty for other types.
     """
 
     name: str
@@ -49,9 +49,7 @@ def profile_columns(reader: pa.RecordBatchReader) -> list[ColumnProfile]:
         database.execute("SET TimeZone = 'UTC'")
         database.register("texts", _texts(reader))
         database.execute("CREATE TABLE cells AS FROM texts")
-        return [
-            _profile(database, f"c{place}", field) for place, field in enumerate(reader.schema)
-        ]
+        return [_profile(database, f"c{place}", field) for place, field in enumerate(reader.schema)]
 
 
 def _texts(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
@@ -99,12 +97,8 @@ def _measure(cell: str, field: pa.Field) -> str:
     """The value of a number or of a date as a double; empty for other types."""
     kind, data_type = value_type(field), field.type
     types = pa.types
-    if kind in _NUMBERS or (
-        kind is None
-        and (
-            types.is_integer(data_type) or types.is_floating(data_type) or types.is_decimal(data_type)
-        )
-    ):
+    numeric = (types.is_integer, types.is_floating, types.is_decimal)
+    if kind in _NUMBERS or (kind is None and any(test(data_type) for test in numeric)):
         return f"nullif(TRY_CAST({cell} AS DOUBLE), 'nan')"
     if kind is LogicalType.DATE or types.is_date(data_type) or types.is_timestamp(data_type):
         return f"epoch(TRY_CAST({cell} AS TIMESTAMPTZ))"
@@ -112,7 +106,7 @@ def _measure(cell: str, field: pa.Field) -> str:
 
 
 def _histogram(database: duckdb.DuckDBPyConnection, measure: str) -> tuple[int, ...]:
-    finite = f"(SELECT {measure} AS v FROM cells) WHERE isfinite(v)"
+    finite = f"(SELECT {measure} AS v FROM cells) WHERE isfinite(v)"  # noqa: S608 - only our own names
     low, high = _row(database, f"SELECT min(v), max(v) FROM {finite}")  # noqa: S608 - only our own names
     if low is None or low == high:
         return ()

@@ -118,7 +118,9 @@ def _place(
     boxes: dict[str, Box] = {}
     x = _GAP
     for place, column in enumerate(columns):
-        heights = {table: _mean(boxes[name].y for name in targets[table] & {*boxes}) for table in column}
+        heights = {
+            table: _mean(boxes[name].y for name in targets[table] & {*boxes}) for table in column
+        }
         width = max(map(len, column)) * _LETTER_WIDTH + _BOX_PADDING
         # Every second column is lower, so that a line past it does not run behind its first box.
         y = _GAP + place % 2 * (_BOX_HEIGHT + _GAP)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY
 from marketpulse.atomic import write_file
-from marketpulse.errors import NotFoundError
+from marketpulse.errors import NotFoundError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,10 @@ class Report:
     kind: str
     path: Path
     bytes: int
+
+    def as_json(self) -> dict[str, object]:
+        """The result as `report --format json` prints it."""
+        return {"kind": self.kind, "path": str(self.path), "bytes": self.bytes}
 
 
 def write_report(source: Path, output: Path | None = None) -> Report:
@@ -31,6 +36,7 @@ def write_report(source: Path, output: Path | None = None) -> Report:
             f"{source}: no such file or folder", hint="name the folder of a bundle or of a run"
         )
     if (source / RUN_SUMMARY).is_file():
+        require_charts()
         from marketpulse.report.run import run_page  # noqa: PLC0415 - loads the engine, 0.3 s
 
         kind, page = "run", run_page(source)
@@ -47,6 +53,15 @@ def write_report(source: Path, output: Path | None = None) -> Report:
     target = output or default_path(source)
     write_file(target, page)
     return Report(kind=kind, path=target, bytes=target.stat().st_size)
+
+
+def require_charts() -> None:
+    """Raise `UsageError` if the extra `report` is not installed."""
+    if find_spec("vl_convert") is None:
+        raise UsageError(
+            "the page of a run needs a library for its charts, which is not installed",
+            hint="install the extra: pip install 'marketpulse[report]'",
+        )
 
 
 def default_path(source: Path) -> Path:

@@ -23,7 +23,7 @@ from marketpulse.artifacts import (
 from marketpulse.colors.explain import RankedColors, main_columns, rank_securities
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
-from marketpulse.errors import DataError, NotFoundError, UsageError
+from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats.encode import to_text
 from marketpulse.report.page import fill
 from marketpulse.sources import open_source
@@ -62,10 +62,8 @@ class Shares:
 def run_page(folder: Path) -> str:
     """Return the page of a run's folder.
 
-    Raises `DataError` if the folder is not what its summary says, `UsageError` if the extra
-    `report` is not installed.
+    Needs the extra `report`. Raises `DataError` if the folder is not what its summary says.
     """
-    script = _chart_library()
     summary = _read_summary(folder)
     options = RunOptions(
         again=True,
@@ -98,20 +96,15 @@ def run_page(folder: Path) -> str:
         shown=len(colors.cusips),
         securities=len({*colors.cusips}),
         data=base64.b64encode(gzip.compress(data.encode(), mtime=0)).decode(),
-        chart_library=script,
+        chart_library=_chart_library(),
         version=__version__,
     )
 
 
 def _chart_library() -> str:
     """Vega-Lite and what it needs, as one script that needs no network."""
-    try:
-        import vl_convert  # noqa: PLC0415 - an optional extra of 33 MB
-    except ModuleNotFoundError:
-        raise UsageError(
-            "the page of a run needs a library for its charts, which is not installed",
-            hint="install the extra: pip install 'marketpulse[report]'",
-        ) from None
+    import vl_convert  # noqa: PLC0415 - an optional extra of 33 MB
+
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
@@ -168,9 +161,7 @@ def _scan(folder: Path, summary: RunSummary, table: str) -> Iterator[pa.RecordBa
             yield pa.record_batch(columns, names=batch.schema.names)
 
 
-def _shares(
-    folder: Path, summary: RunSummary, labels: Sequence[str | None]
-) -> list[Shares]:
+def _shares(folder: Path, summary: RunSummary, labels: Sequence[str | None]) -> list[Shares]:
     """Parents and children by the values of each of these columns, counted over all rows."""
     counters: dict[str, Counter[tuple[str | None, bool]]] = {
         label: Counter() for label in labels if label
@@ -185,9 +176,16 @@ def _shares(
 
 
 def _largest(title: str, counter: Counter[tuple[str | None, bool]]) -> Shares:
+    """The values with the most colors. Case and outer blanks make no difference, as in rules."""
+    names: dict[str | None, str | None] = {}
+    counts: Counter[tuple[str | None, bool]] = Counter()
+    for (name, is_parent), count in counter.most_common():
+        folded = None if name is None else name.strip().casefold()
+        names.setdefault(folded, name and name.strip())  # the most frequent spelling
+        counts[folded, is_parent] += count
     shares = [
-        Share(name=name, parents=counter[name, True], children=counter[name, False])
-        for name in {name for name, _ in counter}
+        Share(name=name, parents=counts[folded, True], children=counts[folded, False])
+        for folded, name in names.items()
     ]
     shares.sort(key=lambda share: (-share.colors, share.name or ""))
     return Shares(

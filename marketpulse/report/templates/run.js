@@ -37,22 +37,20 @@ readData().then((data) => {
   const ticker = data.columns[data.labels.TICKER];
   const titles = data.cusips.map((cusip, place) =>
     ticker ? `${cusip} ${cell(ticker, data.starts[place]) ?? ""}` : cusip);
-  const folded = titles.map((title) => title.toUpperCase());
+  const cusips = [...data.cusips];
   const others = {
     excluded: rowsByCusip(data.excluded, data.labels.CUSIP),
     rejected: rowsByCusip(data.rejected, data.labels.CUSIP),
   };
-  const ranked = new Set(data.cusips);
   // Securities of which no color is left are found, too.
-  for (const rows of Object.values(others)) {
-    for (const cusip of rows.keys()) {
-      if (cusip && !ranked.has(cusip)) {
-        ranked.add(cusip);
-        titles.push(`${cusip} (no parent)`);
-        folded.push(cusip);
-      }
-    }
+  const unranked = new Set(Object.values(others).flatMap((rows) => [...rows.keys()]));
+  data.cusips.forEach((cusip) => unranked.delete(cusip));
+  unranked.delete("");
+  for (const cusip of unranked) {
+    cusips.push(cusip);
+    titles.push(`${cusip} (no parent)`);
   }
+  const folded = titles.map((title) => title.toUpperCase());
 
   function search() {
     const text = byId("search").value.trim().toUpperCase();
@@ -78,9 +76,8 @@ readData().then((data) => {
     document.querySelectorAll(".matches button").forEach((other) =>
       other.setAttribute("aria-pressed", String(other === button)));
     byId("chosen").textContent = titles[place];
-    const cusip = place < data.cusips.length ? data.cusips[place] : folded[place];
-    showRanking(place, cusip);
-    showChart(colorsOf(place, cusip));
+    showRanking(place);
+    showChart(colorsOf(place));
   }
 
   const range = (place) => {
@@ -100,7 +97,7 @@ readData().then((data) => {
     return data.keys[key] + values;
   }
 
-  function showRanking(place, cusip) {
+  function showRanking(place) {
     const head = element("thead");
     const headRow = element("tr");
     headRow.append(...["place", ...names, "why here"].map((name) => element("th", name, { scope: "col" })));
@@ -119,7 +116,7 @@ readData().then((data) => {
       offset === 0 ? "★ parent" : `child ${offset + 1}`,
       names.map((name) => cell(data.columns[name], row)), reasonOf(rows, offset), offset === 0));
     for (const [outcome, reason] of [["excluded", "RULE_ID"], ["rejected", "REASON"]]) {
-      for (const row of others[outcome].get(cusip) ?? []) {
+      for (const row of others[outcome].get(cusips[place]) ?? []) {
         const text = cell(data[outcome][reason], row);
         add(outcome, names.map((name) => cell(data[outcome][name], row)),
           outcome === "excluded" ? `by rule ${text}` : text, false);
@@ -128,7 +125,7 @@ readData().then((data) => {
     byId("ranking").replaceChildren(head, body);
   }
 
-  function colorsOf(place, cusip) {
+  function colorsOf(place) {
     const [price, date, dealer] = [data.labels.PX, data.labels.DATE, data.labels.SOURCE];
     const point = (columns, row, outcome) => ({
       price: Number.parseFloat(cell(columns[price], row)),
@@ -137,7 +134,7 @@ readData().then((data) => {
       outcome,
     });
     const rows = range(place);
-    const excluded = others.excluded.get(cusip) ?? [];
+    const excluded = others.excluded.get(cusips[place]) ?? [];
     return price === null ? [] : [
       ...rows.map((row, offset) => point(data.columns, row, offset === 0 ? "parent" : "child")),
       ...excluded.map((row) => point(data.excluded, row, "excluded")),
@@ -180,7 +177,9 @@ readData().then((data) => {
   function showChart(colors) {
     current = colors;
     byId("chart").replaceChildren();
-    if (colors.length) vegaEmbed("#chart", chartOf(colors), { actions: false, renderer: "svg" });
+    // Vega-Lite warns that a chart by dealer has the height that its dealers need: log errors alone.
+    const options = { actions: false, renderer: "svg", logLevel: 1 };
+    if (colors.length) vegaEmbed("#chart", chartOf(colors), options);
   }
   const redraw = () => showChart(current);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -1,0 +1,127 @@
+"""The page of a run: every security with its ranking, in a real browser."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import COLORS, NUMBERS, RULES
+from web import Open, check_accessibility
+
+import marketpulse
+from marketpulse.errors import DataError
+from marketpulse.report import write_report
+
+MOST_COLORS = "00GC0UY95"  # the security with the most colors of the day
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The day, ranked with its rules."""
+    folder = tmp_path_factory.mktemp("run") / "processed_colors"
+    marketpulse.run_colors(COLORS, rules=RULES, output=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page_file(run_folder: Path) -> Path:
+    """Its page."""
+    return write_report(run_folder).path
+
+
+def processed(folder: Path) -> Iterator[dict[str, str]]:
+    """The rows of the run."""
+    with (folder / "processed_colors.csv").open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def test_it_shows_what_the_rows_became(page_file: Path, open_page: Open) -> None:
+    """The funnel has the counts of the summary; reasons and dealers have bars."""
+    page = open_page(page_file)
+
+    funnel = page.get_by_role("region", name="What the rows became").get_by_role("row")
+    shown = {row.split("\t")[0]: row.split("\t")[1] for row in funnel.all_inner_texts()[1:]}
+    assert shown == {name: f"{count:,}" for name, count in NUMBERS.items()}
+    assert page.get_by_role("row", name="PX: 'n/a' is not a number 4").count() == 1
+    bars = page.get_by_role("region", name="By SOURCE").get_by_role("row")
+    assert any(row.startswith("MS\t") for row in bars.all_inner_texts())
+
+
+def test_a_security_shows_its_ranking(run_folder: Path, page_file: Path, open_page: Open) -> None:
+    """The table has the rows of the results in their order, and why each is there."""
+    page = open_page(page_file)
+    expected = [row for row in processed(run_folder) if row["CUSIP"] == MOST_COLORS]
+
+    page.get_by_label("CUSIP or ticker").fill(MOST_COLORS.lower())
+
+    page.get_by_role("heading", name=MOST_COLORS).wait_for()
+    lines = [row.split("\t") for row in page.locator("#ranking tbody tr").all_inner_texts()]
+    ranked = [line for line in lines if line[0] != "excluded"]
+    assert [line[3] for line in ranked] == [row["MESSAGE_ID"] for row in expected]
+    assert ranked[0][0] == "★ parent"
+    assert ranked[0][-1] == "the parent"
+    assert ranked[4][-1].startswith("RANK (rank): 3 after 2")
+    excluded = [line[-1] for line in lines if line[0] == "excluded"]
+    assert {*excluded} == {"by rule 2", "by rule 5"}
+    # One mark a color that has a price: no other table says where the parent is.
+    page.locator("#chart svg").wait_for()
+    assert page.locator("#chart .mark-symbol.role-mark path").count() == len(lines)
+
+
+def test_a_security_without_a_parent_is_found(page_file: Path, open_page: Open) -> None:
+    """Rules or faults may leave no color: the search says so."""
+    page = open_page(page_file)
+
+    page.get_by_label("CUSIP or ticker").fill("no parent")
+
+    texts = page.get_by_role("button", name="(no parent)").all_inner_texts()
+    assert texts
+    page.get_by_role("button", name=texts[0]).click()
+    outcomes = {row.split("\t")[0] for row in page.locator("#ranking tbody tr").all_inner_texts()}
+    assert outcomes <= {"excluded", "rejected"}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1280, "light"), (2560, "light")])
+def test_it_is_accessible(page_file: Path, open_page: Open, width: int, scheme: str) -> None:
+    """Axe finds nothing, and only tables scroll sideways."""
+    page = open_page(page_file, width, scheme)
+    page.locator("#chart svg").wait_for()
+
+    check_accessibility(page)
+
+
+def test_the_keyboard_reaches_a_security(page_file: Path, open_page: Open) -> None:
+    """The first match is one Tab away from the search."""
+    page = open_page(page_file)
+    page.get_by_label("CUSIP or ticker").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    first = page.get_by_role("listitem").first.inner_text()
+    assert page.locator("#chosen").inner_text() == first
+
+
+def test_a_changed_file_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    """A page shows what the run wrote, or nothing."""
+    folder = tmp_path / "changed"
+    folder.mkdir()
+    for file in run_folder.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    with (folder / "processed_colors.csv").open("a") as file:
+        file.write("\n")
+
+    with pytest.raises(DataError, match="not as the run wrote it"):
+        write_report(folder)
+
+
+def test_parquet_gives_the_same_page(page_file: Path, tmp_path: Path) -> None:
+    """Cells of a CSV keep their spelling in Parquet, so the data is the same."""
+    folder = tmp_path / "processed_colors"
+    marketpulse.run_colors(COLORS, rules=RULES, output=folder, formats=["parquet"])
+
+    assert _data(write_report(folder).path) == _data(page_file)
+
+
+def _data(page: Path) -> str:
+    """The data that a page holds for its script."""
+    return page.read_text("utf-8").split('id="data">')[1].split("</script>")[0]
