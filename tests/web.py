@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it ships no types
 from playwright.sync_api import Page
 
 Open = Callable[..., Page]  # opens a file with a width in pixels and a colour scheme

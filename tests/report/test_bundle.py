@@ -30,7 +30,9 @@ def test_it_shows_tables_keys_profiles_and_rows(market: Path, open_page: Open) -
     assert "300 of 2,000" in page.get_by_role("row", name="COLORS").first.inner_text()
     assert page.get_by_label("COLORS (SECURITY_ID) refers to SECURITIES (SECURITY_ID)").count() == 1
     page.get_by_role("link", name="COLORS").first.click()
-    rank = page.get_by_role("region", name="Columns of COLORS").get_by_role("row", name=re.compile("^RANK"))
+    rank = page.get_by_role("region", name="Columns of COLORS").get_by_role(
+        "row", name=re.compile("^RANK")
+    )
     assert rank.is_visible()
     assert rank.get_by_role("img", name="Values from 1 to 6").count() == 1
     first_rows = page.get_by_role("region", name="First rows of COLORS")

@@ -105,8 +105,8 @@ def test_a_changed_file_is_refused(run_folder: Path, tmp_path: Path) -> None:
     """A page shows what the run wrote, or nothing."""
     folder = tmp_path / "changed"
     folder.mkdir()
-    for file in run_folder.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    for path in run_folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
     with (folder / "processed_colors.csv").open("a") as file:
         file.write("\n")
 
