@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -34,8 +34,10 @@ from marketpulse.model import (
 )
 from marketpulse.sources import containers
 from marketpulse.sources.base import FileOptions, Source, UndecidedRows, unknown_name_error
-from marketpulse.sources.conditions import Moment
 from marketpulse.sources.selection import Selection, now, with_columns
+
+if TYPE_CHECKING:
+    from marketpulse.sources.conditions import Moment
 
 _TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
