@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -220,3 +221,29 @@ class Progress(Protocol):
 
     def end(self) -> None:
         """End the part, whether it succeeded or failed."""
+
+
+class _NoProgress:
+    """Shows nothing."""
+
+    def begin(self, name: str, total: int | None) -> None:
+        """Start a part of the job."""
+
+    def advance(self, more: int) -> None:
+        """Add to what is done."""
+
+    def end(self) -> None:
+        """End the part."""
+
+
+NO_PROGRESS: Progress = _NoProgress()
+
+
+@contextmanager
+def progress_stage(progress: Progress, name: str, total: int | None = None) -> Iterator[None]:
+    """Show a part of a job while the context lasts."""
+    progress.begin(name, total)
+    try:
+        yield
+    finally:
+        progress.end()

@@ -39,6 +39,7 @@ from marketpulse.cli.options import (
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
 from marketpulse.cli.session import Session
+from marketpulse.model import progress_stage
 
 _MOST_ROWS = 20  # of a comparison in a table
 
@@ -79,7 +80,10 @@ def run_colors(
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
-    with session.open_source(inputs, source, delimiter=delimiter) as data:
+    progress = session.progress()
+    with progress_stage(progress, "opening"):
+        opened = session.open_source(inputs, source, delimiter=delimiter)
+    with opened as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
         from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
@@ -110,7 +114,7 @@ def run_colors(
             explanation = explanations.explain(data, explain, options)
             render.show_explanation(explanation, as_json=as_json)
             return
-        result = run(data, options)
+        result = run(data, options, progress)
     receipt = None if result.unpublished else push_to_target(session, output, push)
     unpublished = result.unpublished if push is not None else None
     render.show_run(result, receipt, unpublished, as_json=as_json, say=session.say)

@@ -10,12 +10,19 @@ import io
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputError
+from marketpulse.model import NO_PROGRESS, Progress
+
+if TYPE_CHECKING:
+    import rich.progress
+
+_STAGE_SECONDS, _LINE_SECONDS, _BAR_SECONDS = 1.0, 10.0, 0.2  # between displays of progress
 
 # Control characters in a cell could command the terminal: they are shown as escapes. Line feeds and
 # tabs are allowed.
@@ -117,59 +124,94 @@ def say(text: str) -> None:
         close_quietly(sys.stderr)
 
 
-def progress(*, quiet: bool, unit: str = "rows") -> Quiet | Bar | Lines:
-    """A progress display: none, a bar on a terminal, or a line every ten seconds elsewhere."""
+def progress(*, quiet: bool, unit: str = "rows") -> Progress:
+    """A progress display: none, a bar on a terminal, or lines elsewhere.
+
+    It appears when the job has taken two seconds.
+    """
     if quiet:
-        return Quiet()
-    return Bar() if sys.stderr.isatty() else Lines(unit)
+        return NO_PROGRESS
+    return Bar(unit) if sys.stderr.isatty() else Lines(unit)
 
 
-class Quiet:
-    """No progress display."""
+class _Display:
+    """Shows the stage of a job from a thread of its own, so that a silent stage is shown, too."""
 
-    def begin(self, table: str, rows: int | None) -> None:
-        """Begin a table or another long task."""
-
-    def advance(self, rows: int) -> None:
-        """Count more rows."""
-
-    def end(self) -> None:
-        """End the task."""
-
-
-class Lines:
-    """A line on standard error every ten seconds: rows, rows per second, seconds left."""
-
-    def __init__(self, unit: str) -> None:
+    def __init__(self, unit: str, quiet_seconds: float = 2.0) -> None:
         self._unit = unit
+        self._quiet_until = self._next = time.monotonic() + quiet_seconds
 
-    def begin(self, table: str, rows: int | None) -> None:
-        """Begin a table or another long task."""
-        self._table, self._total, self._rows = table, rows, 0
-        self._started = self._last_line = time.monotonic()
+    def begin(self, name: str, total: int | None) -> None:
+        """Begin a stage; `total` is None if it is unknown, and often an estimate."""
+        self._name, self._total, self._done = name, total, 0
+        self._started = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=[self._ended], daemon=True)
+        self._thread.start()
 
-    def advance(self, rows: int) -> None:
-        """Count more rows."""
-        self._rows += rows
-        now = time.monotonic()
-        if now - self._last_line < 10:
-            return
-        self._last_line = now
-        rate = self._rows / (now - self._started)
-        left = ""
-        if self._total and 0 < self._rows < self._total:  # the total is an estimate, often too low
-            left = f", {(self._total - self._rows) / rate:.0f} s left"
-        say(f"{self._table}: {self._rows:,} {self._unit}, {rate:,.0f}/s{left}")
+    def advance(self, more: int) -> None:
+        """Count more."""
+        self._done += more
 
     def end(self) -> None:
-        """End the task."""
+        """End the stage."""
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(max(self._next - time.monotonic(), 0)):
+            self._next = time.monotonic() + self._show()
+
+    def _show(self) -> float:
+        """Show the stage; return after how many seconds to do it again."""
+        raise NotImplementedError
+
+    def _rate(self) -> float:
+        return self._done / max(time.monotonic() - self._started, 0.001)
 
 
-class Bar:
-    """A bar on a terminal's standard error. It disappears at the end of the task."""
+class Lines(_Display):
+    """Lines on standard error: stage, count, rate, seconds left."""
 
-    def begin(self, table: str, rows: int | None) -> None:
-        """Begin a table or another long task."""
+    def begin(self, name: str, total: int | None) -> None:
+        """Begin a stage. Its first line comes a second later, if none comes before."""
+        soon = min(self._next, time.monotonic() + _STAGE_SECONDS)
+        self._next = max(soon, self._quiet_until)
+        super().begin(name, total)
+
+    def _show(self) -> float:
+        done, rate = self._done, self._rate()
+        if not done:
+            say(f"{self._name}: {time.monotonic() - self._started:.0f} s so far")
+            return _LINE_SECONDS
+        total = left = ""
+        if self._total and done < self._total:
+            total = f" of {self._total:,}"
+            left = f", {(self._total - done) / rate:.0f} s left"
+        say(f"{self._name}: {done:,}{total} {self._unit}, {rate:,.0f}/s{left}")
+        return _LINE_SECONDS
+
+
+class Bar(_Display):
+    """A bar on a terminal's standard error. It disappears at the end of the stage."""
+
+    _bar: rich.progress.Progress | None = None
+
+    def _show(self) -> float:
+        if self._bar is None:
+            self._bar = self._draw()
+        rate = f"{self._rate():,.0f} {self._unit}/s" if self._done else ""
+        self._bar.update(self._task, completed=self._done, rate=rate)
+        return _BAR_SECONDS
+
+    def end(self) -> None:
+        """End the stage."""
+        super().end()
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _draw(self) -> rich.progress.Progress:
         from rich.console import Console  # noqa: PLC0415 - rich loads slowly
         from rich.progress import (  # noqa: PLC0415 - rich loads slowly
             BarColumn,
@@ -179,8 +221,8 @@ class Bar:
             TimeRemainingColumn,
         )
 
-        shown = table.translate(_ESCAPES).replace("[", r"\[")
-        self._bar = Progress(
+        shown = self._name.translate(_ESCAPES).replace("[", r"\[")
+        bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -189,19 +231,9 @@ class Bar:
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task(shown, total=rows, rate="")
-        self._rows, self._started = 0, time.monotonic()
-        self._bar.start()
-
-    def advance(self, rows: int) -> None:
-        """Count more rows."""
-        self._rows += rows
-        rate = self._rows / max(time.monotonic() - self._started, 0.001)
-        self._bar.update(self._task, advance=rows, rate=f"{rate:,.0f}/s")
-
-    def end(self) -> None:
-        """End the task."""
-        self._bar.stop()
+        self._task = bar.add_task(shown, total=self._total, rate="")
+        bar.start()
+        return bar
 
 
 def show_error(error: MarketPulseError, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from marketpulse.formats.nameless import (
     without_index,
     without_nameless,
 )
-from marketpulse.model import CellReading, FileNotes, OnMalformedLine
+from marketpulse.model import NO_PROGRESS, CellReading, FileNotes, OnMalformedLine, Progress
 from marketpulse.sources import FileOptions, Source, open_files, open_source
 
 
@@ -36,6 +36,21 @@ class ColorInput:
     where: str | None = None  # the condition that selected the rows
     files: tuple[Path, ...] = ()  # the files that are read
     read_notes: Callable[[], FileNotes] = FileNotes  # reading the rows may add to them
+    estimate_rows: Callable[[], int | None] = lambda: None  # for a progress display
+
+    def with_progress(self, progress: Progress) -> ColorInput:
+        """The same input, whose rows are counted as they are read."""
+
+        def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
+            reader = self.read(on_malformed_line)
+            return pa.RecordBatchReader.from_batches(reader.schema, counted(reader))
+
+        def counted(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+            for batch in reader:
+                yield batch
+                progress.advance(len(batch))
+
+        return self if progress is NO_PROGRESS else replace(self, read=read)
 
 
 def open_input(
@@ -109,6 +124,8 @@ def source_input(
         where=where,
         files=tuple(map(Path, files)),
         read_notes=source.file_notes,
+        # A condition leaves an unknown number of rows.
+        estimate_rows=lambda: None if where else source.estimate_rows(name),
     )
 
 

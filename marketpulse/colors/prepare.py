@@ -37,7 +37,7 @@ from marketpulse.colors.rules import (
 )
 from marketpulse.colors.spellings import DateForm, parse_date_forms
 from marketpulse.errors import UsageError
-from marketpulse.model import CellReading, FileNotes
+from marketpulse.model import NO_PROGRESS, CellReading, FileNotes, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +117,15 @@ class PreparedRun:
 
 @contextmanager
 def prepare(
-    data: object, options: RunOptions, other_book: RuleBook = NO_RULES
+    data: object,
+    options: RunOptions,
+    other_book: RuleBook = NO_RULES,
+    progress: Progress = NO_PROGRESS,
 ) -> Iterator[PreparedRun]:
     """Prepare a run; leaving the context closes input and engine.
 
-    The rules of `other_book` exclude nothing: they are there to be compared.
+    The rules of `other_book` exclude nothing: they are there to be compared. `progress` counts the
+    rows as they are read.
     Raises `UsageError`, `NotFoundError`, `RulesError` or `DataError`.
     """
     memory_limit = options.memory_limit
@@ -133,6 +137,7 @@ def prepare(
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))
         plan = request.plan(color_input.schema, color_input.read_notes(), other_book)
+        color_input = color_input.with_progress(progress)
         arrivals = stack.enter_context(closing(Arrivals(color_input, Path(folder), memory)))
         yield PreparedRun(color_input=color_input, plan=plan, engine=plan.make_engine(arrivals))
 

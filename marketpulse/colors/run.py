@@ -41,7 +41,7 @@ from marketpulse.colors.tally import Counts, Tally
 from marketpulse.errors import OutputError, UsageError
 from marketpulse.formats import FORMATS, XlsxOptions, open_writer, write_behind
 from marketpulse.formats.encode import untag, with_pandas_types
-from marketpulse.model import FileNotes
+from marketpulse.model import NO_PROGRESS, FileNotes, Progress, progress_stage
 from marketpulse.version import __version__
 
 _Keywords = ParamSpec("_Keywords")
@@ -113,7 +113,7 @@ class ColorsRun:
         }
 
 
-def run(data: object, options: RunOptions) -> ColorsRun:
+def run(data: object, options: RunOptions, progress: Progress = NO_PROGRESS) -> ColorsRun:
     """Turn colors into parents and children per security, after the exclusion rules.
 
     `data` is a path, a glob or a list of them, a data frame of pandas or Polars, a DuckDB relation,
@@ -132,13 +132,15 @@ def run(data: object, options: RunOptions) -> ColorsRun:
         )
     processed_at = timestamps.parse_timestamp(options.processed_at, "--processed-at")
     limit = options.rejection_limit()
-    with prepare(data, options) as prepared:
-        profile = prepared.engine.profile()
-        _check_rejected(prepared, profile, limit)
-        job = _Run(prepared, profile, options, processed_at)
-        if options.output is None:
-            return job.in_memory()
-        return job.in_files(Path(options.output), formats)
+    with prepare(data, options, progress=progress) as prepared:
+        with progress_stage(progress, "reading", prepared.color_input.estimate_rows()):
+            profile = prepared.engine.profile()
+            _check_rejected(prepared, profile, limit)
+        job = _Run(prepared, profile, options, processed_at, progress)
+        with progress_stage(progress, "ranking", profile.rows):
+            if options.output is None:
+                return job.in_memory()
+            return job.in_files(Path(options.output), formats)
 
 
 class _RunColors(Protocol[_Keywords]):
@@ -294,8 +296,10 @@ class _Run:
         profile: InputProfile,
         options: RunOptions,
         processed_at: datetime,
+        progress: Progress,
     ) -> None:
         self._prepared = prepared
+        self._progress = progress
         self._options = options
         self._processed_at = processed_at
         self._tally = Tally(rule.rule.id for rule in prepared.rules)
@@ -314,7 +318,7 @@ class _Run:
         tables: dict[str, pa.Table] = {}
         for name in RUN_TABLES:
             reader = self._reader(name)
-            table = pa.Table.from_batches(self._tally.counted(name, reader), reader.schema)
+            table = pa.Table.from_batches(self._counted(name, reader), reader.schema)
             table = untag(table)
             tables[name] = table.cast(with_pandas_types(table.schema))
         return self._result(tables=tables)
@@ -361,7 +365,12 @@ class _Run:
                     writer.write(batch)
 
             # A thread writes while the engine sorts the next batch.
-            write_behind(write, self._tally.counted(name, reader))
+            write_behind(write, self._counted(name, reader))
+
+    def _counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        for batch in self._tally.counted(name, reader):
+            yield batch
+            self._progress.advance(len(batch))
 
     def _result(
         self,

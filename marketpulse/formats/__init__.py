@@ -36,6 +36,7 @@ __all__ = [
     "Writer",
     "WriterOptions",
     "XlsxOptions",
+    "estimate_rows",
     "open_writer",
     "parse_delimiter",
     "parse_formats",
@@ -50,6 +51,7 @@ BY_SUFFIX = {f".{name}": name for name in FORMATS} | {
     ".tsv": "csv",
     ".xlsm": "xlsx",
 }
+_ESTIMATED_BYTES = 1 << 18  # of a text file whose lines are counted
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
 
 
@@ -176,6 +178,20 @@ def _prepare_scan(path: Path, workspace: Path, delimiter: str | None) -> Scan:
             from marketpulse.formats import json  # noqa: PLC0415 - loads duckdb
 
             return json.prepare_scan(path, workspace)
+
+
+def estimate_rows(path: Path) -> int | None:
+    """Return about how many rows a plain file has; None if only reading it would tell."""
+    match BY_SUFFIX[path.suffix.lower()]:
+        case "parquet":
+            from marketpulse.formats import parquet  # noqa: PLC0415 - loads pyarrow
+
+            return parquet.count_rows(path)
+        case "csv" | "ndjson":
+            with path.open("rb") as file:
+                start = file.read(_ESTIMATED_BYTES)
+            return start.count(b"\n") * path.stat().st_size // max(len(start), 1)
+    return None
 
 
 def write_behind(

@@ -34,6 +34,12 @@ def prepare_scan(path: Path) -> Scan:
     return drop_index(Scan(scan))
 
 
+def count_rows(path: Path) -> int:
+    """Return the number of rows that the file's footer says."""
+    with _damage_is_bad_data(path, "this is not Parquet, or it is damaged"):
+        return int(pq.read_metadata(path).num_rows)
+
+
 def read_back(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file that `ParquetWriter` wrote, in the types of this schema."""
     return decode_batches(path, _read_batches(path, _read_schema(path)), schema)

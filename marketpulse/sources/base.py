@@ -126,6 +126,10 @@ class Source(Protocol):
         """Return the exact number of rows of the table."""
         return sum(len(batch) for batch in self.scan(table))
 
+    def estimate_rows(self, table: str) -> int | None:
+        """Return about how many rows the table has, for a progress display; None if unknown."""
+        return next((listed.rows for listed in self.tables() if listed.name == table), None)
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

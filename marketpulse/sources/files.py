@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
-from marketpulse.formats import BY_SUFFIX, Scan, prepare_scan
+from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
 from marketpulse.model import (
@@ -148,6 +148,10 @@ class FilesSource(Source):
             undecided_rows=self._undecided.count,
             undecided_cell=self._undecided.cell,
         )
+
+    def estimate_rows(self, table: str) -> int | None:  # noqa: ARG002 - there is one table
+        counts = [estimate_rows(file.path) for file in self._files]
+        return None if None in counts else sum(count or 0 for count in counts)
 
     def remarks(self, table: str) -> Sequence[str]:
         self.find_listed_table(table)

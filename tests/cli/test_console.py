@@ -2,12 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from support import COLORS, RULES, Tool, one_message, posix, summary_of
+
+from marketpulse.cli.console import Lines
+from marketpulse.model import progress_stage
+
+if sys.platform != "win32":
+    import pty
 
 
 def test_quiet_prints_errors_only(tool: Tool) -> None:
@@ -145,3 +153,42 @@ def test_a_console_of_another_encoding(tool: Tool, encoding: str) -> None:
     assert b"1TEKH3IR5" in text[0]
     explained = json.loads(as_json[0].decode(encoding))
     assert any(row["cells"]["NOTE"] == "é ü 東京" for row in explained["rows"])
+
+
+def test_progress_of_a_job_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines with stage, count, rate and time left; a short stage has none."""
+    lines = Lines("rows", quiet_seconds=0.3)
+    with progress_stage(lines, "opening"):
+        pass
+    with progress_stage(lines, "reading", 4000):
+        lines.advance(1000)
+        time.sleep(0.6)
+    err = capsys.readouterr().err
+    assert re.fullmatch(r"reading: 1,000 of 4,000 rows, [0-9,]+/s, [0-9]+ s left\n", err)
+
+
+@posix
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_of_a_slow_run(tool: Tool, terminal: bool) -> None:
+    """After two seconds the stage is shown: as a bar on a terminal, as a line elsewhere."""
+    leader, follower = pty.openpty() if terminal else os.pipe()
+    tool.env = {**tool.env, "TERM": "xterm"}
+    started = time.monotonic()
+    with tool.start("run-colors", "-", stdin=subprocess.PIPE, stderr=follower) as process:
+        os.close(follower)
+        shown = os.read(leader, 1 << 16).decode()
+        assert time.monotonic() - started > 2
+        process.communicate(COLORS.read_bytes(), timeout=60)
+    os.close(leader)
+    assert process.returncode == 0
+    assert ("opening" in shown) or terminal
+    assert ("\x1b[" in shown) is terminal
+
+
+@posix
+def test_no_progress_if_quiet(tool: Tool) -> None:
+    """-q hides the progress of a slow run, too."""
+    with tool.start("-q", "run-colors", "-", stdin=subprocess.PIPE) as process:
+        time.sleep(3)
+        _, err = process.communicate(COLORS.read_bytes(), timeout=60)
+    assert (process.returncode, err) == (0, b"")
