@@ -147,6 +147,7 @@ readData().then((data) => {
     const [ink, line, accent, parent, soft] = ["--ink", "--line", "--accent", "--parent", "--soft"]
       .map((name) => style.getPropertyValue(name).trim());
     const dates = new Set(colors.map((color) => color.date));
+    const dealers = new Set(colors.map((color) => color.dealer)).size;
     const outcomes = ["parent", "child", "excluded"];
     const price = { field: "price", type: "quantitative", scale: { zero: false, nice: true }, title: "price" };
     const position = dates.size > 1
@@ -155,6 +156,7 @@ readData().then((data) => {
     return {
       description: "The prices of this security, with its parent marked. The table below has the same values.",
       width: "container",
+      height: dates.size > 1 ? 260 : 60 + 24 * dealers,
       data: { values: colors },
       mark: { type: "point", filled: true, opacity: 0.85 },
       encoding: {
@@ -177,8 +179,7 @@ readData().then((data) => {
   function showChart(colors) {
     current = colors;
     byId("chart").replaceChildren();
-    // Vega-Lite warns that a chart by dealer has the height that its dealers need: log errors alone.
-    const options = { actions: false, renderer: "svg", logLevel: 1 };
+    const options = { actions: false, renderer: "svg" };
     if (colors.length) vegaEmbed("#chart", chartOf(colors), options);
   }
   const redraw = () => showChart(current);
