@@ -11,7 +11,7 @@ from marketpulse.atomic.files import (
     finish_part,
     write_file,
 )
-from marketpulse.atomic.lock import LOCK_FILE
+from marketpulse.atomic.lock import LOCK_FILE, folder_lock
 
 __all__ = [
     "LOCK_FILE",
@@ -23,5 +23,6 @@ __all__ = [
     "atomic_folder",
     "check_file",
     "finish_part",
+    "folder_lock",
     "write_file",
 ]

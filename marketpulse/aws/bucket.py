@@ -63,6 +63,14 @@ class ObjectSettings:
         return {name: value for name, value in parameters.items() if value}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Headers:
+    """What an answer says of an object besides its content."""
+
+    metadata: Mapping[str, str]
+    etag: str
+
+
 Objects: TypeAlias = dict[str, ListedObject]  # by key
 
 
@@ -149,9 +157,14 @@ class Bucket:
 
     def read(self, key: str) -> bytes | None:
         """The content of a small object, or None if there is no object."""
+        found = self.read_with_etag(key)
+        return None if found is None else found[0]
+
+    def read_with_etag(self, key: str) -> tuple[bytes, str] | None:
+        """The content and the ETag of a small object, or None if there is no object."""
         chunks: list[bytes] = []
         answer = self._read_chunks(key, chunks.append, restart=chunks.clear)
-        return None if answer is None else b"".join(chunks)
+        return None if answer is None else (b"".join(chunks), answer.etag)
 
     def download(self, key: str, into: BinaryIO | None = None) -> RemoteObject | None:
         """Read an object to its end and compute its checksums; None if there is no object.
@@ -174,11 +187,11 @@ class Bucket:
             if into is not None:
                 into.write(chunk)
 
-        metadata = self._read_chunks(key, consume, restart=restart)
-        if metadata is None:
+        answer = self._read_chunks(key, consume, restart=restart)
+        if answer is None:
             return None
         checksums = Checksums(size=size, sha256=digest.hexdigest())
-        return RemoteObject(checksums, metadata.get("sha256"))
+        return RemoteObject(checksums, answer.metadata.get("sha256"))
 
     def checksum(self, key: str) -> str:
         """The SHA-256 that the store has computed of an object, base64; of its parts' digests.
@@ -239,6 +252,29 @@ class Bucket:
         progress(checksums.size)
         return str(answer.get("ETag", "")).strip('"')
 
+    def replace(self, key: str, body: bytes, *, etag: str) -> str | None:
+        """Write a small JSON object if the present one has this ETag; "" means there is none.
+
+        Returns the new ETag, or None if the object is another by now.
+        """
+        condition = {"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}
+        with self._translate_errors("cannot be sent", key):
+            try:
+                answer = self._client.put_object(
+                    Bucket=self._name,
+                    Key=key,
+                    Body=body,
+                    ContentType="application/json",
+                    **self._parameters,
+                    **condition,
+                )
+            except botocore_errors.ClientError as error:
+                # 412, or 404: it has changed, or is gone. 409: another write is under way.
+                if s3_client.http_status(error) in {404, 409, 412}:
+                    return None
+                raise
+        return str(answer.get("ETag", "")).strip('"')
+
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
         with self._translate_errors("cannot be deleted", key):
@@ -269,8 +305,8 @@ class Bucket:
 
     def _read_chunks(
         self, key: str, consume: Callable[[bytes], object], *, restart: Callable[[], object]
-    ) -> Mapping[str, str] | None:
-        """Read an object in chunks and return its metadata; None if there is no object.
+    ) -> _Headers | None:
+        """Read an object in chunks and return its headers; None if there is no object.
 
         Calls `restart` before the first chunk, and again if a body that broke off is read anew.
         """
@@ -288,8 +324,8 @@ class Bucket:
                     if not attempts_left:
                         raise
                 else:
-                    metadata: Mapping[str, str] = answer.get("Metadata", {})
-                    return metadata
+                    etag = str(answer.get("ETag", "")).strip('"')
+                    return _Headers(metadata=answer.get("Metadata", {}), etag=etag)
         return None
 
     def _translate_errors(self, action: str, key: str = "") -> AbstractContextManager[None]:

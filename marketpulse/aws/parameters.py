@@ -33,7 +33,7 @@ class ParameterState:
     """The state of a parameter, without its value."""
 
     name: str
-    state: str  # set, missing, placeholder, not a port, or not encrypted
+    state: str  # set, missing, placeholder, blanks around it, not a port, or not encrypted
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class ParametersReport:
 def is_blank(value: str | None) -> bool:
     """Whether a value counts as not set: absent, empty, only spaces, or a placeholder."""
     return not value or not value.strip() or value.startswith(_PLACEHOLDER)
+
+
+def is_padded(value: str) -> bool:
+    """Whether there are blanks or line ends round a value: no value has them on purpose."""
+    return value != value.strip()
 
 
 def check_names(names: Sequence[str]) -> list[str]:
@@ -103,11 +108,11 @@ def _parse_line(number: int, line: str) -> tuple[str, str]:
             f"line {number}: expected NAME=VALUE with the name of a parameter",
             hint=f"the names are {', '.join(PARAMETERS)}",
         )
-    # A shell would drop these; a password may contain them. Only the user can tell.
-    if value != value.strip() or value[:1] in {'"', "'"}:
+    # A shell would drop quotes; a password may contain them. Only the user can tell.
+    if is_padded(value) or value[:1] in {'"', "'"}:
         raise UsageError(
             f"line {number}: {name} has spaces or quotes around its value",
-            hint="remove them; if they belong to the value, type it at the prompt of "
+            hint="remove them; if quotes belong to the value, type it at the prompt of "
             f"`marketpulse ssm put {name}`",
         )
     return name, value
@@ -126,6 +131,11 @@ def put(
         raise UsageError(
             f"{', '.join(blank) or 'all seven'}: no value, or only a placeholder",
             hint="give one NAME=VALUE per line on standard input, or type values at the prompt",
+        )
+    padded = [name for name, value in values.items() if is_padded(value)]
+    if padded:
+        raise UsageError(
+            f"{', '.join(padded)}: blanks or a line end round the value", hint="leave them out"
         )
     if not _is_valid("port", values.get("port", "1521")):
         raise UsageError("port: not a port number", hint="Oracle's default is 1521")
@@ -158,6 +168,8 @@ def _state(name: str, parameter: StoredParameter | None) -> str:
         return "missing"
     if is_blank(parameter.value):
         return "placeholder"
+    if is_padded(parameter.value):
+        return "blanks around it"
     if not _is_valid(name, parameter.value):
         return "not a port"
     if name in SECRET_NAMES and parameter.type != "SecureString":

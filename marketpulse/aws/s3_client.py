@@ -150,8 +150,11 @@ def translate_errors(bucket: str, key: str, action: str, host: str) -> Iterator[
     except session.CREDENTIALS_ERRORS as error:
         raise SettingsError(
             f"{message}: AWS finds no usable credentials ({type(error).__name__})",
-            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
-            "`aws configure list` shows what AWS finds",
+            hint=session.credentials_hint(
+                error,
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
+                "`aws configure list` shows what AWS finds",
+            ),
         ) from error
     except botocore_errors.SSLError as error:
         raise session.certificate_error(

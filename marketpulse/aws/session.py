@@ -49,6 +49,14 @@ CREDENTIALS_ERRORS = (
 )
 
 
+def credentials_hint(error: Exception, otherwise: str) -> str:
+    """The hint for one of `CREDENTIALS_ERRORS`."""
+    expired = (botocore_errors.SSOError, botocore_errors.TokenRetrievalError)
+    if isinstance(error, expired):
+        return "the session of AWS_PROFILE is missing or over: run `aws sso login`"
+    return otherwise
+
+
 def certificate_error(message: str) -> AwsError:
     """The error for a certificate of an unknown authority."""
     return AwsError(

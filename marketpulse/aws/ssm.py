@@ -33,6 +33,7 @@ class StoredParameter:
 
     type: str  # String or SecureString
     value: str
+    version: int
 
 
 def read_parameters(path: str, region: str) -> dict[str, StoredParameter] | None:
@@ -41,7 +42,7 @@ def read_parameters(path: str, region: str) -> dict[str, StoredParameter] | None
     Returns None if AWS finds no credentials. Raises `AwsError` if SSM refuses or does not answer,
     and `SettingsError` if AWS's own settings are unusable.
     """
-    with _translate_errors(f"SSM {path} in {region}: cannot read parameters", _READ_PERMISSIONS):
+    with translate_errors(f"SSM {path} in {region}: cannot read parameters", _READ_PERMISSIONS):
         core = session.short_timeout_session()
         if core.get_credentials() is None:
             return None
@@ -52,7 +53,7 @@ def read_parameters(path: str, region: str) -> dict[str, StoredParameter] | None
         try:
             return {
                 parameter["Name"].rpartition("/")[2]: StoredParameter(
-                    parameter["Type"], parameter["Value"]
+                    parameter["Type"], parameter["Value"], parameter["Version"]
                 )
                 for page in pages
                 for parameter in page["Parameters"]
@@ -75,7 +76,7 @@ def write_parameters(
     Raises `AwsError` and `SettingsError` like `read_parameters`, also if there are no credentials.
     """
     secrets = {name for name in values if name in secret_names}
-    with _translate_errors(f"SSM {path} in {region}: cannot write parameters", _WRITE_PERMISSIONS):
+    with translate_errors(f"SSM {path} in {region}: cannot write parameters", _WRITE_PERMISSIONS):
         core = session.short_timeout_session()
         client = boto3.Session(botocore_session=core, region_name=region).client("ssm")
         keys = {} if kms_key_id or not secrets else _encryption_keys(client, path)
@@ -102,7 +103,7 @@ def _encryption_keys(client: Any, path: str) -> dict[str, str | None]:
 
 
 @contextmanager
-def _translate_errors(action: str, permissions: str) -> Iterator[None]:
+def translate_errors(action: str, permissions: str) -> Iterator[None]:
     """Turn every error of boto3 into ours; `permissions` is the hint if AWS denies access."""
     try:
         yield
@@ -111,8 +112,11 @@ def _translate_errors(action: str, permissions: str) -> Iterator[None]:
     except session.CREDENTIALS_ERRORS as error:
         raise SettingsError(
             f"{action}: AWS's settings are not usable ({type(error).__name__})",
-            hint="run `aws configure list` to see what AWS finds, or use --credentials env "
-            "to go without SSM",
+            hint=session.credentials_hint(
+                error,
+                "run `aws configure list` to see what AWS finds, or use --credentials env to go "
+                "without SSM",
+            ),
             check="MP-SSM-003",
         ) from error
     except botocore_errors.SSLError as error:

@@ -6,11 +6,17 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from threading import RLock
 
+from marketpulse.aws.bucket import Bucket, ObjectSettings
 from marketpulse.errors import LoginError
-from marketpulse.settings.load import OracleSettings, oracle_settings
-from marketpulse.sources import Source, open_source
+from marketpulse.function.logins import LOGIN_FILE, SharedLogins
+from marketpulse.publish import parse_s3_uri
+from marketpulse.settings.load import OracleSettings, load_settings, oracle_settings
+from marketpulse.sources import Source
+from marketpulse.sources.oracle import OracleDatabase, OracleSource
+from marketpulse.sources.oracle.refusals import WRONG_PASSWORD
 
 _log = logging.getLogger(__name__)
 
@@ -18,8 +24,8 @@ _log = logging.getLogger(__name__)
 class Database:
     """Opens the database with credentials that it keeps for some time. Threads may share it.
 
-    `seconds` is how long it uses credentials without asking SSM again, and how long it does not
-    repeat a refused login.
+    `seconds` is how long it uses credentials without reading them again. Refused ones it never
+    sends again; if they come from a store with versions, no other process of the function does.
     """
 
     def __init__(self, environment: Mapping[str, str], *, seconds: float) -> None:
@@ -27,7 +33,7 @@ class Database:
         self._seconds = seconds
         self._lock = RLock()
         self._read: tuple[float, OracleSettings] | None = None
-        self._refused: tuple[float, OracleSettings, LoginError] | None = None
+        self._refused: tuple[OracleSettings, LoginError] | None = None
 
     def credentials(self) -> OracleSettings:
         """The settings of the connection. Raises `SettingsError` and `AwsError`."""
@@ -41,8 +47,8 @@ class Database:
     def connect(self) -> Iterator[Source]:
         """Log in. After a refused login read the credentials again, and try the new ones.
 
-        One thread logs in at a time, and never with credentials that were refused a moment ago:
-        Lambda repeats failed events, and repeated refusals lock the account.
+        One thread logs in at a time, and never with credentials that were refused: Lambda repeats
+        failed events, and repeated refusals lock the account.
         """
         with ExitStack() as stack:
             with self._lock:
@@ -62,12 +68,24 @@ class Database:
         return self._open(stack, fresh)
 
     def _open(self, stack: ExitStack, credentials: OracleSettings) -> Source:
-        if self._refused is not None:
-            moment, refused, error = self._refused
-            if refused == credentials and time.monotonic() - moment < self._seconds:
-                raise LoginError(error.message, hint=error.hint, check=error.check)
+        if self._refused is not None and self._refused[0] == credentials:
+            error = self._refused[1]
+            raise LoginError(error.message, hint=error.hint, check=error.check)
+        guard = self._shared_logins if credentials.version else None
         try:
-            return stack.enter_context(open_source("oracle", oracle=credentials))
+            return stack.enter_context(OracleSource(OracleDatabase(credentials, guard=guard)))
         except LoginError as error:
-            self._refused = time.monotonic(), credentials, error
+            if error.check == WRONG_PASSWORD:
+                self._refused = credentials, error
             raise
+
+    @cached_property
+    def _shared_logins(self) -> SharedLogins | None:
+        """What all processes know of logins; None if the function publishes nowhere."""
+        settings = load_settings({}, self._environment, None)
+        if settings.push is None:
+            return None
+        location, key = parse_s3_uri(settings.push), settings.push_kms_key_id
+        encryption = ObjectSettings(sse="aws:kms" if key else None, kms_key_id=key)
+        bucket = Bucket(location.bucket, region=settings.aws_region, settings=encryption)
+        return SharedLogins(bucket, location.key(LOGIN_FILE))

@@ -7,7 +7,7 @@ default. The caller passes in options and environment, so that nothing here read
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Literal
@@ -16,14 +16,26 @@ from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from marketpulse.aws.parameters import PARAMETERS, is_blank
 from marketpulse.errors import AwsError, NotFoundError, SettingsError
+from marketpulse.settings.credentials import (
+    PASSWORD_COMMAND,
+    run_password_command,
+    state_folder,
+)
 from marketpulse.settings.file import (
     RUN_VARIABLES,
     SettingValue,
     parse_variable,
     read_settings_file,
     show_value,
+)
+from marketpulse.settings.stores import (
+    Layer,
+    credentials_version,
+    parameter_layer,
+    refuse_padding,
+    secret_layer,
+    without_connection,
 )
 
 MASK = "********"
@@ -47,6 +59,10 @@ class Settings(BaseSettings):
     oracle_service_name: str | None = Field(default=None, validation_alias="ORACLE_SERVICE_NAME")
     oracle_username: SecretStr | None = Field(default=None, validation_alias="ORACLE_USERNAME")
     oracle_password: SecretStr | None = Field(default=None, validation_alias="ORACLE_PASSWORD")
+    oracle_password_command: SecretStr | None = Field(
+        default=None, validation_alias=PASSWORD_COMMAND
+    )
+    oracle_secret_id: str | None = Field(default=None, validation_alias="ORACLE_SECRET_ID")
     oracle_schema: str | None = Field(default=None, validation_alias="ORACLE_SCHEMA")
     oracle_table_name: str | None = Field(default=None, validation_alias="ORACLE_TABLE_NAME")
     oracle_driver: Literal["auto", "thin", "thick"] = Field(
@@ -93,7 +109,11 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class OracleSettings:
-    """What a database connection needs. `dsn` overrides host, port and service name."""
+    """What a database connection needs. `dsn` overrides host, port and service name.
+
+    `version` names user name and password if they come from a store that counts their versions.
+    `state_folder` is where refused passwords are remembered; None means nowhere.
+    """
 
     username: SecretStr
     password: SecretStr
@@ -109,6 +129,8 @@ class OracleSettings:
     client_lib_dir: str | None = None
     driver: str = "auto"
     deadline: float | None = None  # seconds
+    version: str = ""
+    state_folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -140,19 +162,6 @@ class RunSetting:
     origin: str
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """One place that has settings: values by the name of the environment variable."""
-
-    name: str
-    values: Mapping[str, str | None] = field(repr=False)  # may hold secrets
-
-    def get(self, variable: str) -> str | None:
-        """The value; None if it is absent, empty or still a placeholder."""
-        value = self.values.get(variable)
-        return None if is_blank(value) else value
-
-
 def load_settings(
     options: Mapping[str, str | None],
     environment: Mapping[str, str],
@@ -175,7 +184,7 @@ def run_settings(
 
     Raises what `load_settings` raises.
     """
-    layers = [_Layer("environment", environment), *_read_env_file(env_file)]
+    layers = [Layer("environment", environment), *_read_env_file(env_file)]
     file = read_settings_file(settings_file) if settings_file else {}
     settings = {}
     for name, variable in RUN_VARIABLES.items():
@@ -203,13 +212,19 @@ def explain_settings(
     """
     layers = _local_layers(options, environment, env_file, settings_file)
     settings = _merge(layers)
+    if settings.credentials != "ssm" and settings.oracle_password_command is not None:
+        layers = [*layers, Layer(PASSWORD_COMMAND, {"ORACLE_PASSWORD": MASK})]  # it is not run
     if settings.credentials == "env":
-        return SettingsReport(_origins(settings, layers))
+        return SettingsReport(_origins(_merge(layers), layers))
     try:
-        with_ssm = _add_parameters(layers, settings, _read_parameters(settings))
-        return SettingsReport(_origins(_merge(with_ssm), with_ssm))
+        if settings.credentials == "ssm":
+            layers = without_connection(layers)
+        elif settings.oracle_secret_id:
+            layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
+        layers = [*layers, parameter_layer(parameter_path(settings), settings.aws_region)]
     except (AwsError, SettingsError) as error:
-        return SettingsReport(_origins(settings, layers), error.message)
+        return SettingsReport(_origins(_merge(layers), layers), error.message)
+    return SettingsReport(_origins(_merge(layers), layers))
 
 
 def oracle_settings(
@@ -217,26 +232,14 @@ def oracle_settings(
 ) -> OracleSettings:
     """The settings of a database connection.
 
-    Reads SSM, with one call, if a needed setting is missing and AWS finds credentials. Raises
-    `SettingsError` that names all missing settings, and `AwsError` if SSM cannot be read: a failed
-    call must not silently select another database.
+    While a needed setting is missing, looks for it in this order: the command of
+    ORACLE_PASSWORD_COMMAND, the secret of ORACLE_SECRET_ID, SSM with one call if AWS finds
+    credentials. Raises `SettingsError` that names all missing settings, and `AwsError` if a store
+    cannot be read: a failed call must not silently select another database.
     """
     layers = _local_layers(options, environment, env_file)
+    layers, searched = _search_stores(layers, _merge(layers))
     settings = _merge(layers)
-    searched = ["the environment", *(layer.name for layer in layers[2:])]
-    if settings.credentials == "env":
-        searched.append("not in SSM: --credentials env")
-    elif settings.credentials == "ssm" or _missing(settings):
-        parameters = _read_parameters(settings)
-        path = parameter_path(settings)
-        if parameters is None:
-            searched.append(f"not in SSM {path}: AWS finds no credentials")
-        else:
-            searched.append(f"SSM {path} in {settings.aws_region}{_problems(parameters)}")
-        if settings.credentials == "ssm":
-            searched = searched[-1:]
-        layers = _add_parameters(layers, settings, parameters)
-        settings = _merge(layers)
     username, password = settings.oracle_username, settings.oracle_password
     missing = _missing(settings)
     if missing or username is None or password is None:
@@ -247,6 +250,7 @@ def oracle_settings(
             "every setting",
             check="MP-SET-002",
         )
+    refuse_padding(layers)
     return OracleSettings(
         username=username,
         password=password,
@@ -262,7 +266,31 @@ def oracle_settings(
         client_lib_dir=settings.oracle_client_lib_dir,
         driver=settings.oracle_driver,
         deadline=settings.deadline,
+        version=credentials_version(layers),
+        state_folder=state_folder(environment),
     )
+
+
+def _search_stores(layers: list[Layer], settings: Settings) -> tuple[list[Layer], list[str]]:
+    """Add a layer for each place that is searched, until nothing is missing; name all places."""
+    searched = ["the environment", *(layer.name for layer in layers[2:])]
+    if settings.credentials == "ssm":
+        layer = parameter_layer(parameter_path(settings), settings.aws_region)
+        return [*without_connection(layers), layer], [layer.note]
+    command = settings.oracle_password_command
+    if settings.oracle_password is None and command is not None:
+        password = run_password_command(command.get_secret_value())
+        layers = [*layers, Layer(PASSWORD_COMMAND, {"ORACLE_PASSWORD": password})]
+        searched.append(PASSWORD_COMMAND)
+    if settings.credentials == "env":
+        return layers, [*searched, "not in SSM: --credentials env"]
+    if settings.oracle_secret_id and _missing(_merge(layers)):
+        layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
+        searched.append(layers[-1].note)
+    if _missing(_merge(layers)):
+        layers = [*layers, parameter_layer(parameter_path(settings), settings.aws_region)]
+        searched.append(layers[-1].note)
+    return layers, searched
 
 
 def parameter_path(settings: Settings) -> str:
@@ -275,21 +303,21 @@ def _local_layers(
     environment: Mapping[str, str],
     env_file: Path | None,
     settings_file: Path | None = None,
-) -> list[_Layer]:
+) -> list[Layer]:
     """The layers on this machine, the highest priority first."""
     layers = [
-        _Layer("option", options),
-        _Layer("environment", environment),
+        Layer("option", options),
+        Layer("environment", environment),
         *_read_env_file(env_file),
     ]
     if settings_file is not None:
         values = read_settings_file(settings_file)
         texts = {name: show_value(value) for name, value in values.items()}
-        layers.append(_Layer(str(settings_file), texts))
+        layers.append(Layer(str(settings_file), texts))
     return layers
 
 
-def _merge(layers: Sequence[_Layer]) -> Settings:
+def _merge(layers: Sequence[Layer]) -> Settings:
     """The settings of these layers. Raises `SettingsError` if a value is invalid.
 
     Only the value that wins is checked: a valid option may override an invalid file.
@@ -324,48 +352,7 @@ def _missing(settings: Settings) -> list[str]:
     return [variable for variable, value in needed.items() if value is None]
 
 
-def _read_parameters(settings: Settings) -> Mapping[str, str] | None:
-    """The values in SSM by parameter name; None if AWS finds no credentials."""
-    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
-
-    stored = read_parameters(parameter_path(settings), settings.aws_region)
-    return None if stored is None else {name: item.value for name, item in stored.items()}
-
-
-def _add_parameters(
-    layers: Sequence[_Layer], settings: Settings, parameters: Mapping[str, str] | None
-) -> list[_Layer]:
-    """The layers with SSM as the last.
-
-    With `--credentials ssm` the other layers lose the settings that SSM is responsible for.
-    """
-    values = {
-        PARAMETERS[name]: value for name, value in (parameters or {}).items() if name in PARAMETERS
-    }
-    ssm = _Layer(f"SSM {parameter_path(settings)}", values)
-    if settings.credentials != "ssm":
-        return [*layers, ssm]
-    hidden = {*PARAMETERS.values(), "ORACLE_DSN"}
-    remaining = [
-        _Layer(
-            layer.name,
-            {name: value for name, value in layer.values.items() if name not in hidden},
-        )
-        for layer in layers
-    ]
-    return [*remaining, ssm]
-
-
-def _problems(parameters: Mapping[str, str]) -> str:
-    """What is wrong with the parameters in SSM, in parentheses; empty if nothing is."""
-    absent = [name for name in PARAMETERS if name not in parameters]
-    blank = [name for name in PARAMETERS if name in parameters and is_blank(parameters[name])]
-    problems = [f"no {', '.join(absent)}"] if absent else []
-    problems += [f"{', '.join(blank)} still a placeholder"] if blank else []
-    return f" ({'; '.join(problems)})" if problems else ""
-
-
-def _read_env_file(env_file: Path | None) -> list[_Layer]:
+def _read_env_file(env_file: Path | None) -> list[Layer]:
     """The layer of the `.env` file; none if the default file does not exist."""
     path = env_file or Path(".env")
     if not path.is_file():
@@ -394,10 +381,10 @@ def _read_env_file(env_file: Path | None) -> list[_Layer]:
             )
         if binding.key is not None:
             values[binding.key] = binding.value
-    return [_Layer(str(path), values)]
+    return [Layer(str(path), values)]
 
 
-def _origins(settings: Settings, layers: Sequence[_Layer]) -> tuple[SettingOrigin, ...]:
+def _origins(settings: Settings, layers: Sequence[Layer]) -> tuple[SettingOrigin, ...]:
     """Where each setting comes from, in the order of the settings."""
     origins = []
     for name, info in Settings.model_fields.items():

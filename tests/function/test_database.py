@@ -1,10 +1,12 @@
 """The database of the function: credentials are read again, and no account is locked."""
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from function.helpers import AT, FIRST, SECOND, Cloud, call
+from oracle_server.client import oracle_environment
 
 from marketpulse.errors import LoginError, SettingsError
 from marketpulse.function import events
@@ -32,30 +34,67 @@ def test_parameters_are_kept_for_a_time(cloud: Cloud) -> None:
 
 
 def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
-    """Without a new password there is one login, however often Lambda retries.
-
-    A new password is used at once; after some seconds the old one is tried again.
-    """
+    """Twelve events and ten new processes make one failed login; a new version is used at once."""
     call({"time": AT})
     cloud.database.users["ANALYST"] = SECOND
     logins = len(cloud.database.record.logins)
-    for _ in range(3):  # AWS tries an event twice more
+    for _ in range(6):  # AWS tries an event twice more
         with pytest.raises(LoginError, match="ORA-01017") as refused:
             call({"time": AT})
-    with pytest.raises(LoginError):
-        events.service().tables()
     assert refused.value.check == "MP-LOG-001"
+    for number in range(16):
+        with pytest.raises(LoginError, match=r"not sent again.*not locked") as refused:
+            Service(os.environ, seconds=number % 2).tables()
+    assert refused.value.check == "MP-LOG-001"
+    assert "marketpulse ssm put" in refused.value.hint
     assert len(cloud.database.record.logins) - logins == 1
 
     cloud.put(password=SECOND)
     assert call({"time": AT})["rows"]["read"] > 100
     cloud.put(password=FIRST)
-    eager = Service(os.environ, seconds=0)
-    logins = len(cloud.database.record.logins)
-    for _ in range(2):
+    cloud.put(password=SECOND)
+    assert Service(os.environ).tables()
+
+
+def test_new_processes_at_the_same_time_make_one_failed_login(cloud: Cloud) -> None:
+    """Of ten that start together one sends the password; the others wait, and then know."""
+    cloud.database.users["ANALYST"] = SECOND
+    with ThreadPoolExecutor(10) as pool:
+        results = [pool.submit(Service(os.environ).tables) for _ in range(10)]
+        errors = [result.exception() for result in results]
+
+    assert {type(error) for error in errors} == {LoginError}
+    assert len(cloud.database.record.logins) == 1
+    kept = cloud.objects()["processed_colors/.login.json"].decode()
+    assert json.loads(kept)["state"] == "refused"
+    assert FIRST not in kept
+    assert "ORACLE_PASSWORD 1" in kept
+
+
+def test_a_process_that_died_at_its_login_blocks_nobody(cloud: Cloud) -> None:
+    """A login that nobody has finished for a minute is taken over."""
+    assert Service(os.environ).tables()
+    key = "processed_colors/.login.json"
+    state = json.loads(cloud.objects()[key])
+    assert state["state"] == "accepted"
+    state |= {"state": "trying", "at": "2026-03-13T08:00:00Z"}
+    cloud.s3.put_object(Bucket="colors", Key=key, Body=json.dumps(state).encode())
+
+    assert Service(os.environ).tables()
+
+
+def test_credentials_of_the_environment_are_remembered_by_the_process(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a version in a store, a process sends a refused password once."""
+    for name, value in oracle_environment(cloud.database).items():
+        monkeypatch.setenv(name, value)
+    service = Service(os.environ, seconds=0)
+    for _ in range(3):
         with pytest.raises(LoginError):
-            eager.tables()
-    assert len(cloud.database.record.logins) - logins == 2
+            service.tables()
+    assert len(cloud.database.record.logins) == 1
+    assert cloud.objects() == {}
 
 
 def test_after_a_rotation_the_old_password_is_sent_once(cloud: Cloud) -> None:

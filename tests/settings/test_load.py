@@ -68,6 +68,8 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
         "ORACLE_SERVICE_NAME": ("", "not set"),
         "ORACLE_USERNAME": ("", "not set"),
         "ORACLE_PASSWORD": ("", "not set"),
+        "ORACLE_PASSWORD_COMMAND": ("", "not set"),
+        "ORACLE_SECRET_ID": ("", "not set"),
         "ORACLE_SCHEMA": ("", "not set"),
         "ORACLE_TABLE_NAME": ("", "not set"),
         "ORACLE_DRIVER": ("auto", "default"),

@@ -33,6 +33,7 @@ from marketpulse.sources.oracle.errors import (
     translate_error,
 )
 from marketpulse.sources.oracle.identifiers import fold_identifier
+from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard
 from marketpulse.sources.oracle.retries import retry
 from marketpulse.sources.oracle.timeouts import call_within
 from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
@@ -90,16 +91,21 @@ class OracleDatabase:
 
     All reads happen in one transaction, so they see the same instant. Without settings, reads them
     from the environment, `.env` and AWS SSM. Entering raises `SettingsError`, `UnreachableError`,
-    `LoginError` or `NotFoundError`; a refused login is not retried.
+    `LoginError` or `NotFoundError`. A refused password is not sent again: `guard` remembers it,
+    by default in the folder that the settings name.
     """
 
-    def __init__(self, settings: OracleSettings | None = None) -> None:
+    def __init__(
+        self, settings: OracleSettings | None = None, *, guard: LoginGuard | None = None
+    ) -> None:
         if settings is None:
             from marketpulse.settings.load import oracle_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
             settings = oracle_settings({}, os.environ, None)
         self.settings = settings
         self.address: Address = address_of(settings)
+        folder = settings.state_folder
+        self._guard = guard or (NoGuard() if folder is None else FileGuard(folder))
         self.driver = "thin"
         self.driver_reason = "it needs no installation"
         self.round_trips = 0  # since the login
@@ -292,14 +298,15 @@ class OracleDatabase:
             self._probe_before_login()
         _HEALTHY.discard(name)
         arguments = self._login_arguments(seconds)
-        try:
-            if is_new:
-                self._fix_driver_mode(seconds)
-            connection = call_within(
-                seconds, lambda: oracledb.connect(**arguments), self._login_timeout_error
-            )
-        except (oracledb.Error, OSError, UnreachableError) as error:
-            raise self._diagnose(error) from error
+        with self._guard.attempt(self.settings, str(self.address)):
+            try:
+                if is_new:
+                    self._fix_driver_mode(seconds)
+                connection = call_within(
+                    seconds, lambda: oracledb.connect(**arguments), self._login_timeout_error
+                )
+            except (oracledb.Error, OSError, UnreachableError) as error:
+                raise self._diagnose(error) from error
         _HEALTHY.add(name)
         connection.module, connection.action = "marketpulse", "extract"
         if connection.thin:  # thick mode has no callbacks

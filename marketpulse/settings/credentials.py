@@ -1,0 +1,63 @@
+"""Ways to a password besides a value: a command, and the checks that save a failed login."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from marketpulse.errors import SettingsError
+
+PASSWORD_COMMAND = "ORACLE_PASSWORD_COMMAND"  # noqa: S105 - a setting's name
+_SECONDS = 60.0  # for the command: it may ask for a second factor
+_CHECK = "MP-SET-003"
+
+
+def run_password_command(command: str) -> str:
+    """Run the command and return the password that it prints, without the line end.
+
+    No shell takes part. Standard error and standard input stay the terminal's. Raises
+    `SettingsError`, which repeats neither the command nor its output.
+    """
+    try:
+        words = shlex.split(command, posix=os.name != "nt")
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            words, stdout=subprocess.PIPE, timeout=_SECONDS, check=False
+        )
+    except ValueError:
+        raise _error("a quote in it is not closed", "close the quote") from None
+    except (OSError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or "it is empty"
+        raise _error(f"it cannot be started: {reason}", "check the program's path") from None
+    except subprocess.TimeoutExpired:
+        raise _error(
+            f"it did not end within {_SECONDS:g} s", "run it by hand to see what it waits for"
+        ) from None
+    if done.returncode:
+        raise _error(
+            f"it ended with exit code {done.returncode}", "run it by hand; it says why there"
+        )
+    try:
+        password = done.stdout.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise _error("its output is not UTF-8", "let it print the password alone") from None
+    if not password or "\n" in password:
+        lines = password.count("\n") + 1 if password else 0
+        raise _error(f"it printed {lines} lines", "let it print the password alone, in one line")
+    return password
+
+
+def state_folder(environment: Mapping[str, str]) -> Path | None:
+    """The folder for what MarketPulse remembers of a user; None if the user has no home."""
+    if folder := environment.get("XDG_STATE_HOME"):
+        return Path(folder) / "marketpulse"
+    if folder := environment.get("LOCALAPPDATA"):
+        return Path(folder) / "marketpulse"
+    home = environment.get("HOME")
+    return Path(home) / ".local" / "state" / "marketpulse" if home else None
+
+
+def _error(reason: str, hint: str) -> SettingsError:
+    return SettingsError(f"{PASSWORD_COMMAND}: {reason}", hint=hint, check=_CHECK)

@@ -1,0 +1,113 @@
+"""The places that have settings, and the stores in AWS among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from marketpulse.aws.parameters import PARAMETERS, is_blank, is_padded
+from marketpulse.errors import SettingsError
+
+_LINE_ENDS = {"\n", "\r", "\0"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One place that has settings: values by the name of the environment variable."""
+
+    name: str
+    values: Mapping[str, str | None] = field(repr=False)  # may hold secrets
+    versions: Mapping[str, str] = field(default_factory=dict)  # of a store's values, by variable
+    note: str = ""  # the place and what is wrong there, for a message
+
+    def get(self, variable: str) -> str | None:
+        """The value; None if it is absent, empty or still a placeholder."""
+        value = self.values.get(variable)
+        return None if is_blank(value) else value
+
+
+def refuse_padding(layers: Sequence[Layer]) -> None:
+    """Raise `SettingsError` for a value with blanks or line ends round it.
+
+    In a user name or a password they would cost a failed login.
+    """
+    for variable in PARAMETERS.values():
+        layer = next((layer for layer in layers if layer.get(variable) is not None), None)
+        value = layer.get(variable) if layer else None
+        if layer is None or value is None:
+            continue
+        is_login = variable in {"ORACLE_USERNAME", "ORACLE_PASSWORD"}
+        if layer.versions and is_padded(value):
+            reason = "there are blanks or a line end round the value"
+        elif is_login and not _LINE_ENDS.isdisjoint(value):
+            reason = "there is a line end in the value"
+        else:
+            continue
+        raise SettingsError(
+            f"{variable} ({layer.name}): {reason}",
+            hint="write it there again without them; for SSM, `marketpulse ssm check` looks at all "
+            "parameters",
+            check="MP-SET-004",
+        )
+
+
+def credentials_version(layers: Sequence[Layer]) -> str:
+    """The version of user name and password, if both come from one store that has versions."""
+    names = ("ORACLE_USERNAME", "ORACLE_PASSWORD")
+    first = [next(layer for layer in layers if layer.get(name) is not None) for name in names]
+    if first[0] is not first[1] or not first[0].versions:
+        return ""
+    versions = ", ".join(dict.fromkeys(first[0].versions[name] for name in names))
+    return f"{first[0].name} {versions}"
+
+
+def secret_layer(name: str, region: str) -> Layer:
+    """What a secret has. Raises `AwsError` and `SettingsError`."""
+    from marketpulse.aws.secrets import read_secret  # noqa: PLC0415 - boto3 takes 0.2 s to load
+
+    secret = read_secret(name, region)
+    return Layer(
+        f"secret {name}",
+        secret.values,
+        dict.fromkeys(secret.values, f"version {secret.version}"),
+        f"the secret {name} in {region}",
+    )
+
+
+def parameter_layer(path: str, region: str) -> Layer:
+    """What SSM has: nothing if AWS finds no credentials. Raises `AwsError`."""
+    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
+
+    stored = read_parameters(path, region)
+    name = f"SSM {path}"
+    if stored is None:
+        return Layer(name, {}, note=f"not in {name}: AWS finds no credentials")
+    known = {PARAMETERS[key]: item for key, item in stored.items() if key in PARAMETERS}
+    problems = _problems({key: item.value for key, item in stored.items()})
+    return Layer(
+        name,
+        {variable: item.value for variable, item in known.items()},
+        {variable: f"{variable} {item.version}" for variable, item in known.items()},
+        f"{name} in {region}{problems}",
+    )
+
+
+def without_connection(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers without the settings that SSM is responsible for with `--credentials ssm`."""
+    hidden = {*PARAMETERS.values(), "ORACLE_DSN"}
+    return [
+        Layer(
+            layer.name,
+            {name: value for name, value in layer.values.items() if name not in hidden},
+        )
+        for layer in layers
+    ]
+
+
+def _problems(parameters: Mapping[str, str]) -> str:
+    """What is wrong with the parameters in SSM, in parentheses; empty if nothing is."""
+    absent = [name for name in PARAMETERS if name not in parameters]
+    blank = [name for name in PARAMETERS if name in parameters and is_blank(parameters[name])]
+    problems = [f"no {', '.join(absent)}"] if absent else []
+    problems += [f"{', '.join(blank)} still a placeholder"] if blank else []
+    return f" ({'; '.join(problems)})" if problems else ""
