@@ -23,24 +23,22 @@ def run_password_command(command: str) -> str:
     """
     try:
         words = shlex.split(command, posix=os.name != "nt")
-        done = subprocess.run(  # noqa: S603 - the user's own command
-            words, stdout=subprocess.PIPE, timeout=_SECONDS, check=False
-        )
+        output = subprocess.check_output(words, timeout=_SECONDS)  # noqa: S603 - the user's own command
     except ValueError:
         raise _error("a quote in it is not closed", "close the quote") from None
     except (OSError, IndexError) as error:
         reason = getattr(error, "strerror", None) or "it is empty"
         raise _error(f"it cannot be started: {reason}", "check the program's path") from None
+    except subprocess.CalledProcessError as error:
+        raise _error(
+            f"it ended with exit code {error.returncode}", "run it by hand; it says why there"
+        ) from None
     except subprocess.TimeoutExpired:
         raise _error(
             f"it did not end within {_SECONDS:g} s", "run it by hand to see what it waits for"
         ) from None
-    if done.returncode:
-        raise _error(
-            f"it ended with exit code {done.returncode}", "run it by hand; it says why there"
-        )
     try:
-        password = done.stdout.decode().removesuffix("\n").removesuffix("\r")
+        password = output.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise _error("its output is not UTF-8", "let it print the password alone") from None
     if not password or "\n" in password:
