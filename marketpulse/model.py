@@ -24,6 +24,14 @@ class SourceInfo:
 
 
 @dataclass(frozen=True)
+class Query:
+    """A SELECT of the user's, and the names of its bind variables."""
+
+    text: str
+    binds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Table:
     """A table in a list.
 

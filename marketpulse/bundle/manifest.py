@@ -39,6 +39,8 @@ class BundleTable:
     taken_at: str = ""
     rows: int | None = None
     statement: str = ""
+    query: str = ""  # the user's SELECT that the table is the result of
+    binds: tuple[str, ...] = ()  # the names of its bind variables, without their values
     columns: tuple[Column, ...] = ()  # as they were written
     notes: tuple[str, ...] = ()  # what was cut, skipped or replaced
     files: tuple[DataFile, ...] = ()

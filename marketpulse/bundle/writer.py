@@ -83,12 +83,14 @@ class BundleWriter:
     ) -> Manifest:
         """Add `documents` as JSON files, then make all files appear, the manifest last.
 
-        Raises `SecretFoundError` if one of the secrets is in a document.
+        Raises `SecretFoundError` if one of the secrets is in a document or in a query.
         """
         for name, document in documents.items():
             text = format_json(document)
             refuse_secrets(text, secrets, name)
             self.part(name).write_text(text, encoding="utf-8", newline="\n")
+        for table in tables:
+            refuse_secrets(table.query, secrets, f"the query of {table.name}")
         merged_tables = self._merge(tables)
         still_missing = (*self._still_missing(tables, missing), *missing)
         manifest = Manifest(

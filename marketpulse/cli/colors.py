@@ -9,6 +9,7 @@ import typer
 from marketpulse.cli import render
 from marketpulse.cli.options import (
     Again,
+    BindValues,
     ColumnMapping,
     ColumnTypes,
     CompareRules,
@@ -24,6 +25,7 @@ from marketpulse.cli.options import (
     ProcessingType,
     ProcessingTypeChoice,
     PushTarget,
+    QueryFile,
     ReportFlag,
     RequiredRulesFiles,
     ResultFormat,
@@ -39,6 +41,7 @@ from marketpulse.cli.options import (
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
 from marketpulse.cli.session import Session
+from marketpulse.errors import UsageError
 from marketpulse.model import progress_stage
 
 _MOST_ROWS = 20  # of a comparison in a table
@@ -52,6 +55,8 @@ def run_colors(
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
     table: TableName = None,
+    query: QueryFile = None,
+    binds: BindValues = None,
     where: WhereCondition = None,
     rules: RulesFiles = None,
     hierarchy: Hierarchy = None,
@@ -80,9 +85,11 @@ def run_colors(
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
+    if query is not None and table is not None:
+        raise UsageError("--table and --query both name what to read", hint="leave out one of them")
     progress = session.progress()
     with progress_stage(progress, "opening"):
-        opened = session.open_source(inputs, source, delimiter=delimiter)
+        opened = session.open_source(inputs, source, delimiter=delimiter, query=query, binds=binds)
     with opened as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s

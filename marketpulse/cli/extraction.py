@@ -9,6 +9,7 @@ import typer
 from marketpulse.cli import console, render
 from marketpulse.cli.options import (
     AllRows,
+    BindValues,
     BundleFolder,
     BundleFormats,
     BundlePath,
@@ -29,6 +30,7 @@ from marketpulse.cli.options import (
     Profile,
     ProfileChoice,
     PushTarget,
+    QueryFile,
     ReplaceFlag,
     ReportFlag,
     ResultFormat,
@@ -111,6 +113,8 @@ def sample(
     delimiter: FieldDelimiter = None,
     limit: RowLimit = 1000,
     all_rows: AllRows = False,
+    query: QueryFile = None,
+    binds: BindValues = None,
     where: WhereCondition = None,
     columns: ColumnNames = None,
     order: OrderBy = None,
@@ -131,7 +135,11 @@ def sample(
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
-    with session.open_source(source=source, delimiter=delimiter, max_lob=max_lob) as data:
+    if query is not None and tables:
+        raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
+    with session.open_source(
+        source=source, delimiter=delimiter, max_lob=max_lob, query=query, binds=binds
+    ) as data:
         from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
         from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow
 

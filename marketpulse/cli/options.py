@@ -174,6 +174,22 @@ WhereCondition = Annotated[
         "--where", metavar="CONDITION", help="Read only rows that match: \"BIAS = 'BID'\"."
     ),
 ]
+QueryFile = Annotated[
+    str | None,
+    typer.Option(
+        "--query",
+        metavar="FILE.sql",
+        help="Read the result of this SELECT, not a table; - is standard input. Oracle only.",
+    ),
+]
+BindValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bind",
+        metavar="NAME=VALUE",
+        help="Value of the bind variable :NAME of --query, as text. Can be repeated.",
+    ),
+]
 ColumnMapping = Annotated[
     list[str] | None,
     typer.Option(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketpulse.cli import console
-from marketpulse.errors import SettingsError, UsageError
+from marketpulse.errors import NotFoundError, SettingsError, UsageError
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
 
 if TYPE_CHECKING:
     from marketpulse.model import Progress
     from marketpulse.settings.load import OracleSettings, RunSetting, Settings, SettingsReport
     from marketpulse.sources import FileOptions, Source
+    from marketpulse.sources.oracle.select_query import SelectQuery
 
 
 @dataclass(kw_only=True)
@@ -107,17 +109,26 @@ class Session:
         max_lob: int | None = None,
         system: bool = False,
         delimiter: str | None = None,
+        query: str | None = None,
+        binds: Sequence[str] | None = None,
     ) -> Source:
         """Open the INPUT arguments, else `--source`, else the source of the settings.
 
-        `source` is the option after the command: it overrides the one before it. Raises
-        `UsageError` if INPUT and `--source` are both given.
+        `source` is the option after the command: it overrides the one before it. `query` is the
+        path of a SELECT for Oracle. Raises `UsageError` if INPUT and `--source` are both given, or
+        a query for another source.
         """
         from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
 
         option = source or self.source
         name = option or ("" if inputs else self.settings().source)
         files = self._file_options(inputs or [name], delimiter)
+        if query is not None and (inputs or name != "oracle"):
+            raise UsageError(
+                f"--query needs an Oracle database, and the input is {(inputs or [name])[0]}",
+                hint="leave out --query, or read it with --source oracle",
+            )
+        select = read_query(query, binds or ())
         if inputs:
             if option:
                 raise UsageError(
@@ -132,7 +143,9 @@ class Session:
             if not option:  # perhaps the user did not mean a database
                 error.hint += "; or name a file, a folder or 'demo' with --source"
             raise
-        return open_source(name, oracle=oracle, max_lob=max_lob, system=system, files=files)
+        return open_source(
+            name, oracle=oracle, max_lob=max_lob, system=system, query=select, files=files
+        )
 
     def _file_options(self, names: Sequence[str], delimiter: str | None) -> FileOptions:
         """How files are read; the settings of AWS are loaded only for addresses in S3."""
@@ -147,3 +160,27 @@ class Session:
         return FileOptions(
             delimiter=delimiter, region=settings.aws_region, timeout=settings.deadline
         )
+
+
+def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
+    """Read and check the file of `--query`, or standard input; None if there is none.
+
+    Raises `NotFoundError` if it cannot be read, `UsageError` if it is not one SELECT.
+    """
+    if path is None:
+        if binds:
+            raise UsageError("--bind gives values to --query", hint="add --query FILE.sql")
+        return None
+    from marketpulse.sources.oracle import query_text, select_query  # noqa: PLC0415 - the driver
+
+    label = "standard input" if path == "-" else path
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise NotFoundError(
+            f"--query: {label}: {error.strerror or error}", hint="check the name of the file"
+        ) from error
+    text = query_text.parse_query(select_query.decode_query(content, label), label)
+    return select_query.SelectQuery(
+        name=select_query.query_name(path), text=text, binds=select_query.parse_binds(binds)
+    )

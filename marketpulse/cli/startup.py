@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import signal
 import sys
+import threading
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from marketpulse.cli import console
 from marketpulse.cli.app import app
 from marketpulse.cli.errors import interrupted
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 
 def main() -> None:
@@ -19,6 +25,7 @@ def main() -> None:
     # A shell starts background jobs with SIGINT ignored. That must stay so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+        sys.unraisablehook = _interrupt_again
     if sys.platform == "linux":
         # Arrow's default allocator returns memory to the system and requests it again all the time.
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
@@ -45,6 +52,16 @@ class _PandasBlocker:
     def find_spec(self, name: str, *_: object) -> None:
         if name == "pandas":
             raise ModuleNotFoundError(name=name)
+
+
+def _interrupt_again(unraisable: UnraisableHookArgs) -> None:
+    """Interrupt the command again if Python has dropped the first interrupt, in a `__del__`."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.01, _thread.interrupt_main)  # at once, it would be dropped here
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

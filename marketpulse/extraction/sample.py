@@ -328,6 +328,7 @@ class TableSampler:
     def describe(self, schema_file: str, taken_at: datetime) -> BundleTable:
         """Return what was written, for the manifest."""
         limit = self._options.json_rows
+        query = self._source.query_of(self._planned.table)
         json_rows = self._rows if limit is None else min(self._rows, limit)
         return BundleTable(
             name=self._planned.table,
@@ -335,6 +336,8 @@ class TableSampler:
             taken_at=format_timestamp(taken_at),
             rows=self._rows,
             statement=self._planned.statement,
+            query=query.text if query else "",
+            binds=query.binds if query else (),
             columns=tuple(self._columns),
             notes=tuple(self._notes()),
             files=tuple(

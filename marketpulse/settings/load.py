@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     oracle_driver: Literal["auto", "thin", "thick"] = Field(
         default="auto", validation_alias="ORACLE_DRIVER"
     )
+    oracle_call_timeout: float = Field(
+        default=300, validation_alias="ORACLE_CALL_TIMEOUT", gt=0, le=86_400
+    )
     oracle_client_lib_dir: str | None = Field(
         default=None, validation_alias="ORACLE_CLIENT_LIB_DIR"
     )
@@ -128,6 +131,7 @@ class OracleSettings:
     config_dir: str | None = None
     client_lib_dir: str | None = None
     driver: str = "auto"
+    call_timeout: float = 300  # seconds for each answer of the database
     deadline: float | None = None  # seconds
     version: str = ""
     state_folder: Path | None = None
@@ -265,6 +269,7 @@ def oracle_settings(
         config_dir=settings.tns_admin,
         client_lib_dir=settings.oracle_client_lib_dir,
         driver=settings.oracle_driver,
+        call_timeout=settings.oracle_call_timeout,
         deadline=settings.deadline,
         version=credentials_version(layers),
         state_folder=state_folder(environment),

@@ -16,6 +16,7 @@ from marketpulse.sources.base import FileOptions, Source, unknown_name_error
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
     from marketpulse.sources.bundle import BundleSource
+    from marketpulse.sources.oracle.select_query import SelectQuery
 
 __all__ = [
     "FileOptions",
@@ -35,6 +36,7 @@ def open_source(
     oracle: OracleSettings | None = None,
     max_lob: int | None = None,
     system: bool = False,
+    query: SelectQuery | None = None,
     files: FileOptions | None = None,
 ) -> Source:
     """Open a source: `oracle`, `demo`, or the path of a bundle, a file, a glob or a folder.
@@ -44,8 +46,9 @@ def open_source(
 
     `rows` is the number of colors in the demo. The others are for `oracle`: None means the settings
     of the environment, `max_lob` cuts long text after this many characters, `system` lists Oracle's
-    own schemas. Raises `NotFoundError` if there is no such file, `DataError` if its format is
-    wrong, `AwsError` if S3 fails, and what `OracleDatabase` raises.
+    own schemas, `query` is read instead of a table. Raises `NotFoundError` if there is no such
+    file, `DataError` if its format is wrong, `AwsError` if S3 fails, and what `OracleDatabase`
+    raises.
     """
     if _is_files(name):
         return open_files([name], files)
@@ -56,8 +59,10 @@ def open_source(
 
         return DemoSource() if rows is None else DemoSource(rows)
     if name == "oracle":
-        from marketpulse.sources.oracle import OracleDatabase, OracleSource  # noqa: PLC0415 - the driver takes 0.2 s
+        from marketpulse.sources.oracle import OracleDatabase, OracleSource, QuerySource  # noqa: PLC0415 - the driver takes 0.2 s
 
+        if query is not None:
+            return QuerySource(OracleDatabase(oracle), query, max_lob=max_lob)
         return OracleSource(OracleDatabase(oracle), max_lob=max_lob, system=system)
     return open_bundle(Path(name))
 

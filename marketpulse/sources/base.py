@@ -12,6 +12,7 @@ from marketpulse.model import (
     CellReading,
     FileNotes,
     OnMalformedLine,
+    Query,
     SourceInfo,
     Table,
     TableSchema,
@@ -113,6 +114,10 @@ class Source(Protocol):
         `DataError`. Raises `NotFoundError` for an unknown table or
         column, `UsageError` for an invalid condition or order.
         """
+
+    def query_of(self, table: str) -> Query | None:  # noqa: ARG002 - most sources have no queries
+        """Return the query that the table is the result of; None for a stored table."""
+        return None
 
     def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most sources change nothing
         """Return, as sentences for the user, how the last scan of this table changed values."""

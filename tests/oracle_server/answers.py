@@ -44,11 +44,30 @@ class MonthInterval:
     months: int
 
 
+@dataclass(frozen=True)
+class BadValue:
+    """A value that the server cannot compute: reading it fails with this code."""
+
+    code: int
+
+
 # NUMBER: Decimal or int. BINARY_*: float. Character types, LOBs of them, LONG, ROWID: str.
 # RAW, LONG RAW, BLOB: bytes. BOOLEAN: bool. None is NULL.
 # In str, U+10FF80 to U+10FFFF stand for the single bytes 0x80 to 0xFF: text that is invalid in the
 # database's character set.
-Value = None | bool | int | Decimal | float | str | bytes | Timestamp | DayInterval | MonthInterval
+Value = (
+    None
+    | bool
+    | int
+    | Decimal
+    | float
+    | str
+    | bytes
+    | Timestamp
+    | DayInterval
+    | MonthInterval
+    | BadValue
+)
 
 
 @dataclass(frozen=True)

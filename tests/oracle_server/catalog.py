@@ -42,6 +42,7 @@ class Column:
     comment: str = ""
     default: str = ""
     hidden: bool = False
+    invisible: bool = False  # hidden by a user
     virtual: bool = False
     type_owner: str = ""  # of a user-defined type
 
@@ -189,13 +190,15 @@ def _column(column: Column, position: int) -> dict[str, Any]:
         if kind.name in _NATIONAL
         else 1
     )
+    hidden = column.hidden or column.invisible
     return {
         "column_name": column.name, "data_type": name, "data_precision": kind.precision,
         "data_scale": kind.scale, "data_length": (kind.length or 22) * wide,
         "char_length": characters or 0, "nullable": "Y" if column.nullable else "N",
         "char_used": ("C" if kind.by_character else "B") if characters else None,
-        "data_default": column.default or None, "column_id": None if column.hidden else position,
-        "internal_column_id": position, "hidden_column": "YES" if column.hidden else "NO",
+        "data_default": column.default or None, "column_id": None if hidden else position,
+        "user_generated": "NO" if column.hidden else "YES",
+        "internal_column_id": position, "hidden_column": "YES" if hidden else "NO",
         "virtual_column": "YES" if column.virtual else "NO", "default_on_null": "NO",
         "data_type_owner": column.type_owner or ("PUBLIC" if kind.name == "XMLTYPE" else None),
     }  # fmt: skip

@@ -8,6 +8,7 @@ views run in DuckDB alone.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sqlglot import exp
 
 from oracle_server.answers import (
     Answer,
+    BadValue,
     ColumnInfo,
     DayInterval,
     MonthInterval,
@@ -36,6 +38,7 @@ from oracle_server.faults import error_text
 from oracle_server.to_char import format_number, format_timestamp, to_char
 from oracle_server.values import encode_text
 
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it tells of each hint that it drops
 _NOT_A_QUERY = re.compile(
     r"\s*(ALTER SESSION SET|SET TRANSACTION READ ONLY|COMMIT|ROLLBACK)\b", re.IGNORECASE
 )
@@ -137,7 +140,9 @@ class DuckSession:
         """Run a statement. Raises `OracleError`."""
         if _NOT_A_QUERY.match(sql):
             return Answer()
-        if not re.match(r"\s*(SELECT|WITH|\()", sql, re.IGNORECASE):
+        beginning = re.match(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", sql, re.DOTALL)
+        statement = sql[beginning.end() :] if beginning else sql
+        if not re.match(r"(SELECT|WITH|\()", statement, re.IGNORECASE):
             raise OracleError(1031, error_text(1031))
         if sql.rstrip().endswith(";"):
             raise OracleError(933, "ORA-00933: SQL command not properly ended", len(sql) - 1)
@@ -164,6 +169,8 @@ class DuckSession:
         self._cursor.close()
 
     def _query(self, tree: exp.Query) -> Answer:
+        if self._is_relational(tree):
+            return self._relational(tree)
         stored = self._source(tree)
         if stored is None:
             return self._from_dictionary(tree)
@@ -176,6 +183,34 @@ class DuckSession:
         indices = self._row_indices(tree, stored)
         rows = (tuple(compute(stored.rows[index]) for _, compute in cells) for index in indices)
         return Answer([info for info, _ in cells], rows)
+
+    def _is_relational(self, tree: exp.Query) -> bool:
+        """Return whether a query combines tables, so that DuckDB has to run the whole of it."""
+        if all(table.name.lower() in _VIEWS for table in tree.find_all(exp.Table)):
+            return False
+        return bool(
+            tree.args.get("with_")
+            or isinstance(tree, exp.SetOperation)
+            or tree.args.get("joins")
+            or any(item.find(exp.Window) for item in tree.selects)
+        )
+
+    def _relational(self, tree: exp.Query) -> Answer:
+        """Run a query on the shadows of its tables; the values become text, NUMBER and DATE."""
+        names = [expression.alias_or_name.upper() for expression in tree.selects]
+        subqueries = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+        tree = tree.copy()
+        for table in list(tree.find_all(exp.Table)):
+            if table.name.lower() in subqueries or table.name.lower() in _VIEWS:
+                continue
+            stored = self._table(table)
+            columns = ", ".join(f'c{n} AS "{info.name}"' for n, info in enumerate(stored.columns))
+            shadow = sqlglot.parse_one(
+                f'SELECT {columns} FROM main."{stored.shadow}"', read="duckdb"
+            )
+            alias = exp.to_identifier(table.alias_or_name)
+            table.replace(exp.Subquery(this=shadow, alias=exp.TableAlias(this=alias)))
+        return self._run(tree.sql("duckdb"), names, [])
 
     def _source(self, tree: exp.Query) -> _StoredRows | None:
         """Return the rows of the one table or subquery in FROM; None for the dictionary."""
@@ -233,6 +268,10 @@ class DuckSession:
 
     def _aggregate(self, tree: exp.Query, stored: _StoredRows) -> Answer:
         query = _select(tree).copy()
+        for column in query.find_all(exp.Column):
+            index = _column_index(column, stored)
+            for row in stored.rows:
+                _readable(row[index])
         for column in [*query.find_all(exp.Column)]:
             column.replace(exp.column(_shadow_column(column, stored)))
         query.set("from_", exp.From(this=exp.to_table(f'main."{stored.shadow}"')))
@@ -329,7 +368,7 @@ def _conversion(
 
 
 def _apply(function: Callable[[Any], str], value: Value) -> Value:
-    return None if value is None else function(value)
+    return None if _readable(value) is None else function(value)
 
 
 def _substring(value: Value, start: int, end: int) -> Value:
@@ -337,7 +376,14 @@ def _substring(value: Value, start: int, end: int) -> Value:
 
 
 def _value_at(index: int) -> Cell:
-    return lambda row: row[index]
+    return lambda row: _readable(row[index])
+
+
+def _readable(value: Value) -> Value:
+    """Return the value. Raises `OracleError` for one that cannot be computed."""
+    if isinstance(value, BadValue):
+        raise OracleError(value.code, error_text(value.code))
+    return value
 
 
 def _call(tree: exp.Expr) -> tuple[str, list[exp.Expr]]:
@@ -437,7 +483,7 @@ def _shadow_type(kind: OracleType) -> str:
 def _shadow(value: Value, column: ColumnInfo) -> object:
     """Return a value that compares like the given one."""
     shadow_type = _shadow_type(column.type)
-    if value is None:
+    if value is None or isinstance(value, BadValue):
         return None
     if shadow_type == "DOUBLE":
         return float(value)  # type: ignore[arg-type]  # a number

@@ -12,9 +12,14 @@ TEXTS = {
     1017: "invalid username/password; logon denied",
     1031: "insufficient privileges",
     1045: "user lacks CREATE SESSION privilege; logon denied",
+    1476: "divisor is equal to zero",
+    1821: "date format not recognized",
     1555: "snapshot too old: rollback segment number with name too small",
     3113: "end-of-file on communication channel",
+    4063: 'view "MARKET.BROKEN_VIEW" has errors',
     12660: "Encryption or crypto-checksumming parameters incompatible",
+    29913: "error in executing ODCIEXTTABLEOPEN callout\nORA-29400: data cartridge error\n"
+    "KUP-04040: file colors.csv in FEEDS not found",
     28000: "The account is locked.",
     28001: "the password has expired",
 }
@@ -37,6 +42,7 @@ class Faults:
     garbage: bytes = b""  # sent instead of an answer
     demand_encryption: bool = False
     login: int = 0  # each login fails with this code
+    warning: str = ""  # comes with each login: ORA-28002: ...
     cut_after: int | None = None  # bytes sent after the login
     cut_from_start: int | None = None  # bytes sent from the very start
     stall_after: int | None = None  # bytes sent after the login

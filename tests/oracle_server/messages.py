@@ -18,6 +18,7 @@ class Message(IntEnum):
     PARAMETER = 8
     STATUS = 9
     LOB_DATA = 14
+    WARNING = 15
     DESCRIBE = 16
     PIGGYBACK = 17
 
@@ -126,6 +127,15 @@ def pairs(entries: Sequence[tuple[str, str, int]]) -> bytes:
     """Return PARAMETER with keys, values and flags."""
     body = b"".join(pair(key, value, flags) for key, value, flags in entries)
     return bytes([Message.PARAMETER]) + number(len(entries)) + body
+
+
+def login_warning(text_of_warning: str) -> bytes:
+    """Return WARNING with the code of a text such as `ORA-28002: ...`; nothing without a text."""
+    if not text_of_warning:
+        return b""
+    data = text_of_warning.encode()
+    code = int(text_of_warning[4:9])
+    return bytes([Message.WARNING]) + numbers(code, len(data), 0) + counted(data)
 
 
 def status() -> bytes:

@@ -19,6 +19,7 @@ from oracle_server.messages import (
     ShortError,
     counted,
     error,
+    login_warning,
     number,
     numbers,
     parameter,
@@ -272,7 +273,7 @@ class Session:
             self._faults.cut_after,
             self._faults.stall_after,
         )
-        return True, answer
+        return True, login_warning(self._faults.warning) + answer
 
     def _credentials(self, reader: Reader) -> tuple[str, dict[str, bytes]]:
         reader.u8()

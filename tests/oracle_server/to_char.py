@@ -81,4 +81,5 @@ def to_char(value: Value) -> str | None:
     if isinstance(value, MonthInterval):
         years, months = divmod(abs(value.months), 12)
         return f"{'-' if value.months < 0 else '+'}{years:02}-{months:02}"
-    return bytes(value).hex().upper()
+    assert isinstance(value, bytes), value
+    return value.hex().upper()

@@ -62,7 +62,16 @@ def tokenize(text: str) -> list[Token]:
     return list(_tokens(text))
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def tokenize_statement(text: str) -> list[Token]:
+    """Split a whole statement into tokens; the last one is its END.
+
+    A character that no condition has is a symbol of its own. Raises `ConditionError` if a text, a
+    quoted name or a comment has no end.
+    """
+    return list(_tokens(text, any_symbol=True))
+
+
+def _tokens(text: str, *, any_symbol: bool = False) -> Iterator[Token]:
     place = 0
     while True:
         blank = _BLANK.match(text, place)
@@ -71,9 +80,16 @@ def _tokens(text: str) -> Iterator[Token]:
             yield Token(kind=TokenKind.END, value="", start=place, end=place)
             return
         token = _quoted_text(text, place) or _match(text, place)
+        if any_symbol and text.startswith("/*", place):
+            raise ConditionError(text[place:].split(maxsplit=1)[0], "the comment has no end")
+        if token is None and any_symbol and text[place] not in "'\"":
+            symbol = text[place]
+            token = Token(kind=TokenKind.SYMBOL, value=symbol, start=place, end=place + 1)
         if token is None:
             word = text[place:].split(maxsplit=1)[0]
-            raise ConditionError(word, "no word of a condition begins so")
+            is_quote = text[place] in "'\""
+            reason = "its end is missing" if is_quote else "no word of a condition begins so"
+            raise ConditionError(word, reason)
         yield token
         place = token.end
 

@@ -95,10 +95,15 @@ class ColumnDef:
     default: str = ""
     type_owner: str = ""
     average_bytes: int | None = None
+    invisible: bool = False  # SELECT * leaves it out
 
     @property
     def ddl_type(self) -> str:
-        """The type as in DDL: NUMBER(12,4), VARCHAR2(20 CHAR)."""
+        """The type as in DDL: NUMBER(12,4), VARCHAR2(20 CHAR), DATE INVISIBLE."""
+        return f"{self._ddl_type} INVISIBLE" if self.invisible else self._ddl_type
+
+    @property
+    def _ddl_type(self) -> str:
         if self.type == "NUMBER":
             if self.precision is None:
                 return "NUMBER" if self.scale is None else f"NUMBER(*,{self.scale})"

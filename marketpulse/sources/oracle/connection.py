@@ -7,9 +7,11 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Timer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -22,6 +24,7 @@ from marketpulse.errors import (
     MarketPulseError,
     SettingsError,
     UnreachableError,
+    UsageError,
 )
 from marketpulse.model import TableSchema
 from marketpulse.sources.oracle.catalog import Catalog
@@ -31,6 +34,7 @@ from marketpulse.sources.oracle.errors import (
     encryption_error,
     is_network_error,
     translate_error,
+    warning_text,
 )
 from marketpulse.sources.oracle.identifiers import fold_identifier
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("marketpulse.oracle")
 _CONNECT_SECONDS = 20.0  # for connecting and logging in together
 _TCP_SECONDS = 10.0
-_ROUND_TRIP_SECONDS = 60.0  # for one round trip, unless there is a deadline
+_PATIENCE_SECONDS = 10.0  # of waiting for an answer, before a message says so
 _KEEP_ALIVE_MINUTES = 2
 _WAITS = (0.3, 1.0)  # seconds before connecting again
 # A closed port, a lost connection, a busy listener. A refused login is never retried: it would
@@ -77,6 +81,7 @@ _TYPE_NAMES = {
     "DB_TYPE_INTERVAL_DS": "INTERVAL DAY TO SECOND",
     "DB_TYPE_INTERVAL_YM": "INTERVAL YEAR TO MONTH",
 }
+_LONGEST_NAME = 128  # bytes of a name that a statement may use
 _NO_SCALE = -127  # the driver's scale of a NUMBER without precision
 
 Binds: TypeAlias = Mapping[str, object] | Sequence[object]
@@ -133,11 +138,13 @@ class OracleDatabase:
     def query(self, statement: str, binds: Binds = ()) -> pa.Table:
         """Return the result of your SELECT without loss; `.to_pandas()` makes a data frame of it.
 
-        A NUMBER without a fixed precision becomes text. Raises the database's errors, translated.
+        A semicolon at its end is left out. A NUMBER without a fixed precision becomes text. Raises
+        `UsageError` for anything but one SELECT, and the database's errors, translated.
         """
-        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
-            cursor.parse(statement)
-            columns = [_column_def(info) for info in cursor.description or ()]
+        from marketpulse.sources.oracle.query_text import parse_query  # noqa: PLC0415 - 0.05 s
+
+        statement = parse_query(statement)
+        columns = self.describe_query(statement)
         for old_dates in (False, True):
             items = [project(column, old_dates=old_dates) for column in columns]
             select_list = ", ".join(item.expression for item in items)
@@ -150,6 +157,33 @@ class OracleDatabase:
             except DateRangeError:
                 continue
         raise unreadable_value_error("the result")
+
+    def describe_query(self, statement: str) -> list[ColumnDef]:
+        """Return the columns of a SELECT, without running it.
+
+        Raises `UsageError` if a column has no name by which it can be selected.
+        """
+        self.prepare()
+        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
+            cursor.parse(statement)
+            columns = [_column_def(info) for info in cursor.description or ()]
+        counts = Counter(column.name for column in columns)
+        for place, column in enumerate(columns, 1):
+            name = column.name
+            if counts[name] > 1 or '"' in name or len(name.encode()) > _LONGEST_NAME:
+                called = f"{counts[name]} are" if counts[name] > 1 else "it is"
+                raise UsageError(
+                    f"column {place} of the query needs a name of its own: {called} {name[:200]}",
+                    hint="give it an alias: ... AS NAME",
+                    check="MP-USE-004",
+                )
+        return columns
+
+    def bind_names(self, statement: str) -> list[str]:
+        """Return the names of a statement's bind variables. Sends nothing."""
+        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
+            cursor.prepare(statement)
+            return list(cursor.bindnames())
 
     def get_table_schema(self, table: str) -> TableSchema:
         """Return the columns, keys and comments of a table.
@@ -207,8 +241,12 @@ class OracleDatabase:
         connection = self.connection
         if self._dictionary is None:
             self._dictionary = Dictionary(connection, self.schema)
-        with self.translate_errors():
-            yield self._dictionary
+        try:
+            with self.translate_errors():
+                yield self._dictionary
+        except BaseException:
+            self._dictionary = None  # SQLAlchemy uses no connection again that was interrupted
+            raise
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -313,6 +351,8 @@ class OracleDatabase:
             connection.round_trip_callback = self._before_round_trip
             connection.operation_callback = _log_statement
         self._set_timeout(connection)
+        if connection.warning is not None:
+            _LOG.warning("%s: %s", self.address, warning_text(connection.warning))
         return connection
 
     def _login_arguments(self, seconds: float) -> dict[str, Any]:
@@ -365,7 +405,8 @@ class OracleDatabase:
         """Return the translated error; probe the network if that may tell more."""
         if is_network_error(error):
             try:
-                self.probe(self._seconds_left(_TCP_SECONDS))
+                # Even after the deadline: an answer or its absence shows within a second.
+                self.probe(max(self._seconds_until_deadline(_TCP_SECONDS), 1.0))
             except MarketPulseError as diagnosis:
                 return diagnosis
         return (
@@ -381,26 +422,42 @@ class OracleDatabase:
 
     def _seconds_left(self, most: float) -> float:
         """Return the seconds until the deadline, at most `most`. Raises if it has passed."""
-        if self._deadline is None:
-            return most
-        seconds = self._deadline - time.monotonic()
+        seconds = self._seconds_until_deadline(most)
         if seconds <= 0:
             raise UnreachableError(
                 f"{self.address}: the deadline of {self.settings.deadline:g} s has passed",
                 hint="raise --deadline",
                 check="MP-NET-007",
             )
-        return min(most, seconds)
+        return seconds
 
-    def _before_round_trip(self, _operation: str) -> None:
+    def _seconds_until_deadline(self, most: float) -> float:
+        return most if self._deadline is None else min(most, self._deadline - time.monotonic())
+
+    def _before_round_trip(self, _operation: str) -> Callable[[object], None]:
+        """Limit the round trip, and say that it takes long if it does.
+
+        Returns the function that the driver calls after it.
+        """
         self.round_trips += 1
         if self._connection is not None:
             self._set_timeout(self._connection)
+        limit = self._seconds_left(self.settings.call_timeout)
+        waiting = Timer(_PATIENCE_SECONDS, self._say_waiting, [limit])
+        waiting.daemon = True
+        waiting.start()
+        return lambda _error: waiting.cancel()
+
+    def _say_waiting(self, limit: float) -> None:
+        _LOG.warning(
+            "%s: waiting for an answer, for at most %.0f s (ORACLE_CALL_TIMEOUT, --deadline)",
+            self.address,
+            limit,
+        )
 
     def _set_timeout(self, connection: oracledb.Connection) -> None:
         """Limit the next round trip to the time that is left."""
-        has_deadline = self._deadline is not None
-        seconds = self._seconds_left(float("inf")) if has_deadline else _ROUND_TRIP_SECONDS
+        seconds = self._seconds_left(self.settings.call_timeout)
         connection.call_timeout = max(1, int(seconds * 1000))
 
 

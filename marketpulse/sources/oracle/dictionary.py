@@ -129,6 +129,12 @@ class _Dialect(OracleDialect_oracledb):
     def do_commit(self, dbapi_connection: object) -> None:
         """Do nothing: the session's read-only transaction goes on."""
 
+    def do_close(self, dbapi_connection: object) -> None:
+        """Do nothing: `OracleDatabase` closes its session, also after Ctrl-C."""
+
+    def do_terminate(self, dbapi_connection: object) -> None:
+        """Do nothing: `OracleDatabase` closes its session, also after Ctrl-C."""
+
 
 class _ReflectionOptions(TypedDict):
     schema: str
@@ -145,7 +151,7 @@ class Dictionary:
         # SQLAlchemy would ask the server for both.
         dialect.server_version_info = tuple(int(part) for part in connection.version.split("."))
         dialect.default_schema_name = schema
-        pool = StaticPool(lambda: connection, reset_on_return=None)  # type: ignore[arg-type]  # typed for SQLAlchemy's own protocol
+        pool = StaticPool(lambda: connection, reset_on_return=None, dialect=dialect)  # type: ignore[arg-type]  # typed for SQLAlchemy's own protocol
         sqlalchemy = Connection(Engine(pool, dialect, make_url("oracle+oracledb://")))
         # The names of SQLAlchemy's views contain a placeholder for a database link.
         self._connection = sqlalchemy.execution_options(_oracle_dblink="")
@@ -180,7 +186,10 @@ class Dictionary:
         ]
 
     def columns(self, keys: Sequence[Key]) -> dict[Key, list[ColumnDef]]:
-        """Return the visible columns of these tables, in order. Takes one statement."""
+        """Return the columns of these tables, in order, those that are INVISIBLE last.
+
+        Takes one statement.
+        """
         columns, comments = views.all_tab_cols.c, views.all_col_comments.c
         same_column = and_(
             columns.owner == comments.owner,
@@ -202,11 +211,13 @@ class Dictionary:
                 columns.nullable,
                 columns.avg_col_len,
                 columns.data_default,
+                columns.hidden_column,
                 comments.comments,
             )
             .select_from(views.all_tab_cols.outerjoin(views.all_col_comments, same_column))
-            .where(columns.hidden_column == "NO")
-            .order_by(columns.owner, columns.table_name, columns.column_id)
+            # Oracle hides its own columns, and those that the user has made INVISIBLE.
+            .where(or_(columns.hidden_column == "NO", columns.user_generated == "YES"))
+            .order_by(columns.owner, columns.table_name, columns.column_id, columns.column_name)
         )
         definitions: dict[Key, list[ColumnDef]] = {key: [] for key in keys}
         for chunk in _chunks(keys):
@@ -386,6 +397,7 @@ def _column_def(row: Row[Any]) -> ColumnDef:
         default=(row.data_default or "").strip(),
         type_owner=row.data_type_owner or "",
         average_bytes=_optional_int(row.avg_col_len),
+        invisible=row.hidden_column == "YES",
     )
 
 

@@ -9,6 +9,7 @@ import oracledb
 
 from marketpulse.errors import (
     ConnectionLostError,
+    DataError,
     LoginError,
     MarketPulseError,
     NotFoundError,
@@ -18,9 +19,12 @@ from marketpulse.errors import (
 )
 
 _ASK_HINT = "show this line to the database team"
-_CONDITION_HINT = (
-    "check --where and --order-by: text needs single quotes (BIAS = 'BID'), numbers need none"
+_STATEMENT_HINT = (
+    "check --where, --order-by or the query: text needs single quotes (BIAS = 'BID'), numbers need "
+    "none"
 )
+_OBJECT_HINT = "show this line to the owner of the table or view; it fails in every program"
+_STARTING_HINT = "try again in a few minutes, or ask the DBA when it is open"
 _ENCRYPTION_HINT = (
     "do one of these: install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; ask for "
     "a port with TLS (tcps://); or ask the DBA to set SQLNET.ENCRYPTION_SERVER=REQUESTED"
@@ -36,7 +40,7 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
     ("ORA-28000",): (
         LoginError, "MP-LOG-002", "the account is locked", "ask the DBA to unlock it"
     ),
-    ("ORA-28001", "ORA-28002"): (
+    ("ORA-28001",): (
         LoginError, "MP-LOG-003", "the password has expired",
         "set a new one with the database's own tools, then update ORACLE_PASSWORD",
     ),
@@ -77,44 +81,79 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         NotFoundError, "MP-SRC-001", "there is no such column",
         "`marketpulse schema TABLE` shows the columns"
     ),
-    ("ORA-01722", "ORA-01858", "ORA-01861", "ORA-01840", "ORA-01841", "ORA-01843", "ORA-00932",
-     "ORA-00920", "ORA-00936", "ORA-00907", "ORA-00909", "ORA-01830", "ORA-01847"): (
-        UsageError, "MP-USE-003", "a condition cannot be applied", _CONDITION_HINT
+    ("ORA-04063", "ORA-04061", "ORA-04068", "ORA-24344", "ORA-29913", "ORA-29400", "ORA-30653"): (
+        DataError, "MP-ORA-004", "the table or view itself is broken", _OBJECT_HINT
+    ),
+    ("DPY-4008", "DPY-4009", "DPY-4010"): (
+        UsageError, "MP-USE-003", "the bind variables do not fit the query",
+        "give each a value: --bind NAME=VALUE",
     ),
     ("ORA-01555",): (
-        UnreachableError, "MP-ORA-002",
+        DataError, "MP-ORA-002",
         "the database no longer has the rows as they were at the start",
         "read less at once, or at a quieter time; or ask the DBA to raise UNDO_RETENTION",
+    ),
+    ("ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090", "ORA-01092", "ORA-01109", "ORA-27101"): (
+        UnreachableError, "MP-NET-009", "the database is starting, stopping or not open",
+        _STARTING_HINT,
+    ),
+    ("ORA-00018", "ORA-00020", "ORA-02391"): (
+        UnreachableError, "MP-NET-010", "the database has no session left for this user",
+        "close other programs that use this user, or try again later",
     ),
     ("ORA-00028", "ORA-00031"): (
         ConnectionLostError, "MP-NET-008", "the DBA ended the session",
         "ask the DBA why; V$SESSION shows the session as program marketpulse",
     ),
-    ("ORA-02396", "DPY-4033"): (
-        ConnectionLostError, "MP-NET-008", "the session was idle for too long", "run it again"
+    ("ORA-02396", "ORA-02399", "DPY-4033"): (
+        ConnectionLostError, "MP-NET-008", "the session was idle or open for too long",
+        "run it again",
     ),
-    ("DPY-4024", "ORA-01013"): (
+    ("DPY-4024", "DPI-1067", "ORA-01013"): (
         UnreachableError, "MP-NET-007", "the database did not answer in time",
-        "try again, with a longer --deadline",
+        "allow each answer more time with ORACLE_CALL_TIMEOUT, and the command with --deadline",
     ),
-    ("DPY-4011", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-12537", "ORA-12547", "ORA-12570",
-     "DPY-1001"): (
+    ("DPY-4011", "ORA-01012", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-12537", "ORA-12547",
+     "ORA-12570", "DPY-1001", "DPI-1010", "DPI-1080"): (
         ConnectionLostError, "MP-NET-006", "the connection was lost",
         "check the VPN, and run the command again",
     ),
 }  # fmt: skip
 _BY_CODE = {code: translation for codes, translation in _TRANSLATIONS.items() for code in codes}
+# Oracle's errors of a statement: its grammar, its types, its formats, values that do not fit.
+_STATEMENT_CODES = (
+    range(900, 1000), range(1416, 1500), range(1700, 1900), range(6502, 6580), range(19000, 19300),
+    range(30089, 30100), range(30480, 30500), range(32030, 32050), range(38800, 38820),
+    range(40400, 40700),
+)  # fmt: skip
+_NETWORK_CODES = (range(12150, 12300), range(12500, 12700))
+_NUMBER = re.compile(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b")
+_DRIVER_HELP = "Help: "  # the last line of the driver's messages: a link
 
 
 def translate_error(error: Exception, address: object) -> MarketPulseError:
-    """Return our error for an error of the driver; `address` is shown in its message."""
+    """Return our error for an error of the driver; `address` is shown in its message.
+
+    Where a known code of the network or the login says all, the message has that code; else it has
+    all lines of the database's own message. A code that is not known here is an error of the
+    statement or of the object that it reads, and never of the network.
+    """
     codes = list(_codes(error))
+    lines = _lines(error)
     for code in codes:
-        if code in _BY_CODE:
-            error_class, check, message, hint = _BY_CODE[code]
-            return error_class(f"{address}: {message} ({code})", hint=hint, check=check)
-    first_line = str(error).partition("\n")[0]
-    return UnreachableError(f"{address}: {first_line}", hint=_ASK_HINT, check="MP-ORA-001")
+        translation = _BY_CODE.get(code) or _translate_range(code)
+        if translation is not None:
+            error_class, check, message, hint = translation
+            is_code_enough = issubclass(
+                error_class, UnreachableError | LoginError | SettingsError
+            ) and all(name in _BY_CODE for name in codes if name.startswith("ORA"))
+            reason = f" ({code})" if is_code_enough else f": {lines}"
+            return error_class(f"{address}: {message}{reason}", hint=hint, check=check)
+    if not codes or codes[0].startswith("DPY-6"):
+        return UnreachableError(f"{address}: {lines}", hint=_ASK_HINT, check="MP-ORA-001")
+    return DataError(
+        f"{address}: the database or the driver fails: {lines}", hint=_ASK_HINT, check="MP-ORA-001"
+    )
 
 
 def encryption_error(address: object) -> UnreachableError:
@@ -128,16 +167,43 @@ def is_network_error(error: BaseException) -> bool:
 
     True unless the error has a code that names another cause.
     """
-    return not any(code in _BY_CODE and code != "DPY-4011" for code in _codes(error))
+    return all(code.startswith("DPY-6") or code == "DPY-4011" for code in _codes(error))
+
+
+def warning_text(warning: object) -> str:
+    """Return the driver's warning about a login on one line."""
+    return _lines(warning)
+
+
+def _translate_range(code: str) -> _Translation | None:
+    """Return the translation of a code that only its number classifies, if it does."""
+    if not code.startswith("ORA-"):
+        return None
+    number = int(code[4:])
+    if any(number in numbers for numbers in _STATEMENT_CODES):
+        return UsageError, "MP-USE-003", "the database cannot run the statement", _STATEMENT_HINT
+    if any(number in numbers for numbers in _NETWORK_CODES):
+        return UnreachableError, "MP-TNS-005", "the network or the listener failed", _ASK_HINT
+    return None
 
 
 def _codes(error: BaseException | None) -> Iterator[str]:
-    """Yield the codes of an error and its causes, the innermost first: it is the most precise."""
+    """Yield the codes of an error and its causes, the most precise first.
+
+    That is the innermost error. The driver's own code for a closed connection stands above the
+    server's, which says why it was closed.
+    """
     if error is None:
         return
     yield from _codes(error.__cause__)
     detail = error.args[0] if error.args else None
     code = getattr(detail, "full_code", None)
     if isinstance(error, oracledb.Error) and code:
-        yield str(code)
-        yield from re.findall(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b", str(error))
+        named = _NUMBER.findall(str(error).partition(_DRIVER_HELP)[0])
+        yield from dict.fromkeys(sorted([str(code), *named], key=lambda code: code[:3] != "ORA"))
+
+
+def _lines(error: object) -> str:
+    """Return all lines of a message on one line, without the driver's link to an explanation."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return "; ".join(line for line in lines if line and not line.startswith(_DRIVER_HELP))

@@ -9,7 +9,13 @@ from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
 from support import Tool
 
-from marketpulse.errors import LoginError, NotFoundError, UnreachableError
+from marketpulse.errors import (
+    DataError,
+    LoginError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+)
 from marketpulse.sources.oracle.errors import is_network_error, translate_error
 
 # For each fault: the server's fault, changes of the environment, the check id, the exit code.
@@ -69,7 +75,22 @@ def test_doctor_without_faults(tool: Tool) -> None:
     [
         ("ORA-01017: invalid username/password", LoginError, "MP-LOG-001"),
         ("ORA-00942: table or view does not exist", NotFoundError, "MP-SRC-001"),
-        ("ORA-99999: something else\nmore lines", UnreachableError, "MP-ORA-001"),
+        ("ORA-12170: TNS:Connect timeout occurred", UnreachableError, "MP-TNS-005"),
+        ("ORA-01821: date format not recognized", UsageError, "MP-USE-003"),
+        ("ORA-01481: invalid number format model", UsageError, "MP-USE-003"),
+        ("ORA-01795: maximum number of expressions in a list is 1000", UsageError, "MP-USE-003"),
+        ("ORA-01476: divisor is equal to zero", UsageError, "MP-USE-003"),
+        ("DPY-4010: a bind variable replacement value was not provided", UsageError, "MP-USE-003"),
+        ('ORA-04063: view "A.B" has errors', DataError, "MP-ORA-004"),
+        ("ORA-01555: snapshot too old", DataError, "MP-ORA-002"),
+        (
+            "ORA-01033: ORACLE initialization or shutdown in progress",
+            UnreachableError,
+            "MP-NET-009",
+        ),
+        ("ORA-99999: something else", DataError, "MP-ORA-001"),
+        ("DPY-6999: something new of the network", UnreachableError, "MP-ORA-001"),
+        ("DPY-5999: something new of the driver", DataError, "MP-ORA-001"),
     ],
 )
 def test_translate(text: str, error_class: type[Exception], check: str) -> None:
@@ -80,8 +101,26 @@ def test_translate(text: str, error_class: type[Exception], check: str) -> None:
     assert translated.check == check
     assert translated.message.startswith("db:1521/MKT: ")
     assert text[:9] in translated.message
-    assert "more lines" not in translated.message
     assert translated.hint
+
+
+def test_all_lines_are_shown() -> None:
+    """The message has every line of Oracle's, on one line, without the driver's link."""
+    text = (
+        "ORA-29913: error in callout\nORA-29400: data cartridge error\nKUP-04040: no file\nHelp: x"
+    )
+    message = translate_error(driver_error(text), "db").message
+    assert message.endswith(
+        "ORA-29913: error in callout; ORA-29400: data cartridge error; KUP-04040: no file"
+    )
+
+
+def test_why_a_connection_was_closed() -> None:
+    """The driver's code for a closed connection does not hide the server's reason."""
+    killed = driver_error("DPY-4011: closed\nORA-00028: your session has been killed")
+    assert "the DBA ended the session" in translate_error(killed, "db").message
+    broken = driver_error("DPY-4011: closed\nORA-00600: internal error code")
+    assert "ORA-00600: internal error code" in translate_error(broken, "db").message
 
 
 def test_the_innermost_code_counts() -> None:
@@ -92,7 +131,8 @@ def test_the_innermost_code_counts() -> None:
 
 
 def test_network_errors() -> None:
-    """A lost connection or an unknown error may be the network's, a refused login is not."""
+    """A lost connection may be the network's, a refused login or another answer is not."""
+    assert not is_network_error(driver_error("ORA-99999: something else"))
     assert is_network_error(TimeoutError())
     assert is_network_error(driver_error("DPY-4011: the connection was closed"))
     assert not is_network_error(driver_error("ORA-01017: invalid username/password"))

@@ -1,0 +1,234 @@
+"""Reads a relation, a table or a query: the statement, then its rows, whatever its values are.
+
+The driver or the server may be unable to read some value. Then the statement is sent again, with
+dates as text, or without the column that holds the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pyarrow as pa
+
+from marketpulse.errors import ConnectionLostError, DataError, MarketPulseError, UsageError
+from marketpulse.names import quoted
+from marketpulse.sources.base import unknown_name_error
+from marketpulse.sources.oracle.columns import (
+    ColumnDef,
+    RowDecoder,
+    SelectItem,
+    batch_rows,
+    project,
+)
+from marketpulse.sources.oracle.connection import (
+    DateRangeError,
+    OracleDatabase,
+    unreadable_value_error,
+)
+
+_STATEMENT_CHECK = "MP-USE-003"  # of errors of a statement
+_OBJECT_CHECK = "MP-ORA-004"
+_MOST_GIVEN_UP = 5  # columns: with more the table itself is at fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSet:
+    """What stands after FROM, and the columns that it has.
+
+    `name` is for messages. `query` is the user's SELECT, with the values of its binds, or empty.
+    """
+
+    name: str
+    sql: str
+    columns: Sequence[ColumnDef]
+    query: str = ""
+    binds: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectStatement:
+    """Which rows of a relation to read, to be rendered as a statement."""
+
+    relation: RowSet
+    columns: Sequence[str] | None = None
+    where: str | None = None
+    order: str | None = None
+    limit: int | None = None
+    max_lob: int | None = None
+
+    @property
+    def fetch_rows(self) -> int:
+        """The rows to fetch in each round trip."""
+        columns = self.columns
+        rows = batch_rows(
+            definition
+            for definition in self.relation.columns
+            if columns is None or definition.name in columns
+        )
+        # With one row more than the limit the first answer also says that there are no others.
+        return max(rows if self.limit is None else min(rows, self.limit + 1), 2)
+
+    @property
+    def has_user_text(self) -> bool:
+        """Whether the user wrote a part of the statement, and may have made a mistake there."""
+        return bool(self.relation.query) or self.where is not None or self.order is not None
+
+    def items(self, *, old_dates: bool = False) -> list[SelectItem]:
+        """Return the SELECT list. Raises `NotFoundError` for an unknown column."""
+        items = {
+            definition.name: project(definition, self.max_lob, old_dates=old_dates)
+            for definition in self.relation.columns
+        }
+        readable = {name: item for name, item in items.items() if not item.column.unreadable}
+        for column in self.columns or ():
+            if column not in readable:
+                raise unknown_name_error("column", column, list(readable))
+        return [readable[name] for name in (readable if self.columns is None else self.columns)]
+
+    def render(self, items: Sequence[SelectItem], without: Mapping[str, str]) -> str:
+        """Return the statement; the columns `without` stay empty.
+
+        Raises `NotFoundError` for an unknown column, `UsageError` for a wrong condition or order.
+        """
+        is_plain = all(item.expression == quoted(item.field.name) for item in items)
+        if self.relation.query and is_plain and not without and not self._is_restricted:
+            return self.relation.query
+        # No aliases: ORDER BY would find a number's text by its alias, and sort 10 before 9.
+        select_list = ", ".join(
+            "NULL" if item.field.name in without else item.expression for item in items
+        )
+        return f"SELECT {select_list} FROM {self.relation.sql}{self._clauses}"  # noqa: S608 - names of the dictionary, or the user's own query
+
+    @property
+    def _is_restricted(self) -> bool:
+        return any(part is not None for part in (self.columns, self.where, self.order, self.limit))
+
+    @cached_property
+    def _clauses(self) -> str:
+        names = [definition.name for definition in self.relation.columns]
+        clauses = ""
+        if self.where is not None:
+            from marketpulse.sources.clauses import condition_in_oracle  # noqa: PLC0415 - 0.05 s
+
+            clauses += f" WHERE {condition_in_oracle(self.where, names)}"
+        if self.order is not None:
+            from marketpulse.sources.clauses import order_in_oracle  # noqa: PLC0415 - 0.05 s
+
+            clauses += f" ORDER BY {order_in_oracle(self.order, names)}"
+        # Oracle allows no FETCH FIRST with LONG columns; `first_rows` limits the rows anyway.
+        has_long = any("LONG" in definition.type for definition in self.relation.columns)
+        if self.limit is not None and not has_long:
+            clauses += f" FETCH FIRST {self.limit:d} ROWS ONLY"
+        return clauses
+
+
+@dataclass
+class _Workarounds:
+    """What a relation needs, found by reading it: dates as text, columns that stay empty."""
+
+    old_dates: bool = False
+    given_up: dict[str, str] = field(default_factory=dict)  # the reasons by column
+
+
+class RowReader:
+    """Reads scans. It remembers what it has found out about each relation."""
+
+    def __init__(self, database: OracleDatabase) -> None:
+        self._database = database
+        self._workarounds: dict[str, _Workarounds] = {}
+
+    def remarks(self, relation: str) -> list[str]:
+        """Return a sentence for each column that could not be read."""
+        given_up = self._workarounds.get(relation, _Workarounds()).given_up
+        return [f"{name} is left empty: {reason}" for name, reason in given_up.items()]
+
+    def batches(self, scan: SelectStatement, decoder: RowDecoder) -> Iterator[pa.RecordBatch]:
+        """Yield the rows; select again with a workaround if a value cannot be read.
+
+        Only if no batch was yielded before: the caller may have written its rows already. Else
+        raises `ConnectionLostError`, after which the caller reads from the start.
+        """
+        relation = scan.relation
+        workarounds = self._workarounds.setdefault(relation.name, _Workarounds())
+        has_rows = False
+        while True:
+            items = scan.items(old_dates=workarounds.old_dates)
+            statement = scan.render(items, workarounds.given_up)
+            fetched = pa.schema([(item.field.name, item.fetched) for item in items])
+            rows = self._database.batches(statement, fetched, scan.fetch_rows, relation.binds)
+            try:
+                for batch in decoder.decode(rows, items):
+                    has_rows = True
+                    yield batch
+            except DateRangeError as error:
+                if workarounds.old_dates:
+                    raise unreadable_value_error(relation.name) from error
+                workarounds.old_dates = True
+                reason = "dates that Python cannot represent"
+            except (DataError, UsageError) as error:
+                reason = self._give_up_column(scan, items, workarounds, error)
+            else:
+                return
+            if has_rows:
+                raise ConnectionLostError(
+                    f"{relation.name} holds {reason}",
+                    hint="read it again from the start",
+                    check="MP-ORA-003",
+                )
+
+    def _give_up_column(
+        self,
+        scan: SelectStatement,
+        items: Sequence[SelectItem],
+        workarounds: _Workarounds,
+        error: MarketPulseError,
+    ) -> str:
+        """Find the column that fails, and give it up. Returns what the relation holds.
+
+        Raises the error if the user's own text may be its cause, or no single column is.
+        """
+        if scan.has_user_text or error.check not in {_STATEMENT_CHECK, "MP-ORA-001"}:
+            raise own_error(scan, error)
+        if len(workarounds.given_up) < _MOST_GIVEN_UP:
+            for item in items:
+                name = item.field.name
+                if name not in workarounds.given_up and (reason := self._fault(scan, item)):
+                    workarounds.given_up[name] = reason
+                    return f"a value in {name} that cannot be read"
+        raise own_error(scan, error)
+
+    def _fault(self, scan: SelectStatement, item: SelectItem) -> str:
+        """Return why a column cannot be read; empty if it can."""
+        name = quoted(item.field.name)
+        is_long = pa.types.is_large_string(item.fetched) or pa.types.is_large_binary(item.fetched)
+        if is_long and item.expression == name:
+            return ""  # nothing is computed, and Oracle counts no LONG
+        limit = "" if scan.limit is None else f" FETCH FIRST {scan.limit:d} ROWS ONLY"
+        rows = f"(SELECT {name} FROM {scan.relation.sql}{limit})"  # noqa: S608 - names of the dictionary
+        try:
+            self._database.rows(f"SELECT COUNT({item.expression}) FROM {rows}")  # noqa: S608 - the same
+        except (DataError, UsageError) as error:
+            return re.sub(r"^.*?: (?=ORA-)", "", error.message)
+        return ""
+
+
+def own_error(scan: SelectStatement, error: MarketPulseError) -> MarketPulseError:
+    """Return the error of a statement; without any text of the user's it is the table's own."""
+    if scan.has_user_text or error.check != _STATEMENT_CHECK:
+        return error
+    return table_error(scan.relation.name, error)
+
+
+def table_error(name: str, error: MarketPulseError) -> MarketPulseError:
+    """Return the error of a statement that holds nothing of the user's."""
+    if error.check != _STATEMENT_CHECK:
+        return error
+    reason = re.sub(r"^.*?: (?=ORA-)", "", error.message)
+    return DataError(
+        f"{name}: the table or view itself cannot be read: {reason}",
+        hint="show this line to its owner; it fails in every program",
+        check=_OBJECT_CHECK,
+    )
