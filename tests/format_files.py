@@ -142,11 +142,20 @@ def read(path: Path) -> FileContent:
 
 
 def write(
-    path: Path, table: pa.Table, *, numbers: Sequence[str] = (), batch_rows: int = 1000
+    path: Path,
+    table: pa.Table,
+    *,
+    numbers: Sequence[str] = (),
+    dates: Sequence[str] = (),
+    title: str = "",
+    batch_rows: int = 1000,
 ) -> Path:
-    """Write a table in the format of the path's suffix; `numbers` are XLSX's number columns."""
-    options = XlsxOptions(number_columns=frozenset(numbers)) if path.suffix == ".xlsx" else None
-    writer = open_writer(path.suffix[1:], path, table.schema, options)
+    """Write a table in the format of the path's suffix; `numbers`, `dates`, `title` are XLSX's."""
+    options = XlsxOptions(
+        number_columns=frozenset(numbers), date_columns=frozenset(dates), title=title
+    )
+    is_xlsx = path.suffix == ".xlsx"
+    writer = open_writer(path.suffix[1:], path, table.schema, options if is_xlsx else None)
     try:
         for batch in table.to_batches(batch_rows):
             writer.write(batch)

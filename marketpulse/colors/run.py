@@ -351,8 +351,16 @@ class _Run:
     def _write(self, files: FileSet, name: str, formats: Sequence[str]) -> None:
         """Write one output in all its formats, in one pass."""
         reader = self._reader(name)
-        numbers = _spreadsheet_numbers(self._prepared.columns)
-        options = {"xlsx": XlsxOptions(number_columns=numbers)}
+        columns = self._prepared.columns
+        options = {
+            "xlsx": XlsxOptions(
+                number_columns=_spreadsheet_numbers(columns),
+                date_columns=frozenset(
+                    column.name for column in columns.all if column.kind is Kind.DATE
+                ),
+                title=name,
+            )
+        }
         with ExitStack() as stack:
             writers = []
             for suffix in formats:

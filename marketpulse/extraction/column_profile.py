@@ -10,11 +10,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from marketpulse.formats.encode import LogicalType, to_text, value_type
+from marketpulse.formats.encode import LogicalType, is_date, is_number, to_text, value_type
 
 BUCKETS = 12  # of a histogram
 _FREQUENT = 3  # values that are listed
-_NUMBERS = {LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +94,9 @@ def _profile(database: duckdb.DuckDBPyConnection, cell: str, field: pa.Field) ->
 
 def _measure(cell: str, field: pa.Field) -> str:
     """The value of a number or of a date as a double; empty for other types."""
-    kind, data_type = value_type(field), field.type
-    types = pa.types
-    numeric = (types.is_integer, types.is_floating, types.is_decimal)
-    if kind in _NUMBERS or (kind is None and any(test(data_type) for test in numeric)):
+    if is_number(field) or value_type(field) is LogicalType.FLOAT:
         return f"nullif(TRY_CAST({cell} AS DOUBLE), 'nan')"
-    if kind is LogicalType.DATE or types.is_date(data_type) or types.is_timestamp(data_type):
+    if is_date(field):
         return f"epoch(TRY_CAST({cell} AS TIMESTAMPTZ))"
     return ""
 

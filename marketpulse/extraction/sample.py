@@ -39,7 +39,7 @@ from marketpulse.formats import (
     parse_formats,
     write_behind,
 )
-from marketpulse.formats.encode import LogicalType, is_number, logical_type, to_text
+from marketpulse.formats.encode import LogicalType, is_date, is_number, logical_type, to_text
 from marketpulse.model import CellReading, Column, MalformedLine, Progress, Table, TableSchema
 from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
@@ -356,7 +356,11 @@ class TableSampler:
         options: dict[str, WriterOptions] = {
             "csv": CsvOptions(excel=self._options.profile == "excel"),
             "json": JsonOptions(pretty=True),
-            "xlsx": XlsxOptions(number_columns=numbers),
+            "xlsx": XlsxOptions(
+                number_columns=numbers,
+                date_columns=frozenset(field.name for field in schema if is_date(field)),
+                title=self._planned.table,
+            ),
         }
         return open_writer(suffix, part, schema, options.get(suffix))
 

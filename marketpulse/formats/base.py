@@ -49,9 +49,15 @@ class JsonOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class XlsxOptions:
-    """How XLSX is written: cells of `number_columns` are numbers, all others are text."""
+    """How XLSX is written.
+
+    Cells of `number_columns` are numbers and those of `date_columns` are dates, if a spreadsheet
+    keeps all that they say. All others are text. `title` is the name of the sheet.
+    """
 
     number_columns: frozenset[str] = frozenset()
+    date_columns: frozenset[str] = frozenset()
+    title: str = ""
 
 
 WriterOptions: TypeAlias = CsvOptions | JsonOptions | XlsxOptions

@@ -131,6 +131,16 @@ def is_number(field: pa.Field) -> bool:
     )
 
 
+def is_date(field: pa.Field) -> bool:
+    """Whether the values of this column are dates, with or without a time."""
+    types, data_type = pa.types, field.type
+    return bool(
+        types.is_date(data_type)
+        or types.is_timestamp(data_type)
+        or value_type(field) is LogicalType.DATE
+    )
+
+
 def plain_field(field: pa.Field) -> pa.Field:
     """Return the field without what only concerns storage: dictionaries, views and metadata."""
     return pa.field(field.name, _plain_type(field.type))

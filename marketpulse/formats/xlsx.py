@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import xlsxwriter
 
 from marketpulse.errors import DataError
 from marketpulse.formats.base import Scan, XlsxOptions
-from marketpulse.formats.encode import to_text
+from marketpulse.formats.encode import is_text, to_text
 from marketpulse.formats.nameless import likely_header, nameless_error
 from marketpulse.formats.spool import Spool
 from marketpulse.formats.spreadsheet import LONGEST_CELL, MOST_DIGITS
@@ -22,6 +23,11 @@ from marketpulse.formats.workbook import Sheet, SheetRow, Workbook
 from marketpulse.model import FIRST_ROWS, FileNotes
 
 _MOST_ROWS = 1_048_576
+_MEASURED_ROWS = 500  # the first ones, to find how wide the columns are
+_FILTER_WIDTH = 3  # characters that the button of a filter covers
+_WIDEST = 60  # characters
+_DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", re.ASCII)
+_FIRST_DATE = "1900-03-01"  # Excel counts a day before it that never was
 
 
 def prepare_scan(path: Path, workspace: Path) -> Scan:
@@ -166,22 +172,27 @@ def _as_line(cells: Iterable[str | None]) -> str:
 
 
 class XlsxWriter:
-    """One sheet. Number columns have numbers that show all their decimals; all else is text.
+    """One sheet, with a header that stays in view and filters the rows.
 
-    A number with more digits than a spreadsheet keeps (15) is text, too. Nothing is a formula.
+    Number columns have numbers that show all their decimals, date columns have dates; all else is
+    text. A number with more digits than a spreadsheet keeps (15) is text, too, and so is a date
+    whose spelling a spreadsheet would change. Nothing is a formula.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, options: XlsxOptions) -> None:
         self._name = f"{path.name.partition('.xlsx')[0]}.xlsx"  # without the suffix of a part
         self._schema = schema
-        self._is_number = [name in options.number_columns for name in schema.names]
+        self._write_cells = [self._cell_writer(field, options) for field in schema]
         self._book = xlsxwriter.Workbook(path, {"constant_memory": True})
         # The same rows give the same bytes only if the date is fixed.
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - XLSX has no zone
-        self._sheet = self._book.add_worksheet()
-        self._formats: dict[str, object] = {}  # by their codes
+        self._sheet = self._book.add_worksheet(_sheet_title(options.title))
+        self._formats: dict[tuple[str, bool], object] = {}  # by their codes
+        self._widths = [len(name) + _FILTER_WIDTH for name in schema.names]
         self._row = 0
-        self._write_row(schema.names, [False] * len(schema))
+        for index, name in enumerate(schema.names):
+            self._write_string(index, name, bold=True)
+        self._row = 1
 
     def write(self, batch: pa.RecordBatch) -> None:
         if self._row + len(batch) > _MOST_ROWS:
@@ -193,35 +204,96 @@ class XlsxWriter:
         texts = []
         for column, field in zip(batch.columns, self._schema, strict=True):
             texts.append(to_text(column, field).to_pylist())
+        self._widen(texts)
         for cells in zip(*texts, strict=True):
-            self._write_row(cells, self._is_number)
+            for index, text in enumerate(cells):
+                if text is not None:
+                    self._write_cells[index](index, text)
+            self._row += 1
 
     def close(self) -> None:
+        for index, width in enumerate(self._widths):
+            self._sheet.set_column(index, index, min(width + 1, _WIDEST))
+        self._sheet.freeze_panes(1, 0)
+        if self._widths:
+            self._sheet.autofilter(0, 0, max(self._row - 1, 1), len(self._widths) - 1)
         self._book.close()
 
-    def _write_row(self, cells: Iterable[str | None], is_number: Sequence[bool]) -> None:
-        for index, (text, as_number) in enumerate(zip(cells, is_number, strict=True)):
-            if text is None:
-                continue
-            if as_number and (value := _exact_float(text)) is not None:
-                self._sheet.write_number(self._row, index, value, self._number_format(text.strip()))
-            elif self._sheet.write_string(self._row, index, text):  # not 0: it is too long
-                raise DataError(
-                    f"{self._name}: {self._schema.names[index]}: a cell has room for "
-                    f"{LONGEST_CELL:,} characters",
-                    hint="run it again without xlsx in --formats",
-                    check="MP-DAT-010",
-                )
-        self._row += 1
+    def _cell_writer(self, field: pa.Field, options: XlsxOptions) -> Callable[[int, str], None]:
+        """The function that writes a cell of this column: its place in the row, its text."""
+        if field.name in options.number_columns:
+            return self._write_number
+        if field.name in options.date_columns:
+            # Without its zeros, the midnight of a typed column is the same value.
+            return self._write_date if is_text(field.type) else self._write_typed_date
+        return self._write_string
 
-    def _number_format(self, text: str) -> object:
-        """Return the format that shows all decimals of a number, and the zeros before it."""
-        whole, _, decimals = text.lstrip("+-").partition(".")
-        zeros = "0" * (len(whole) if whole.startswith("0") else 1)
-        code = f"{zeros}.{'0' * len(decimals)}" if decimals else zeros
-        if code not in self._formats:
-            self._formats[code] = self._book.add_format({"num_format": code})
-        return self._formats[code]
+    def _widen(self, texts: Sequence[Sequence[str | None]]) -> None:
+        """Make the columns as wide as the first rows need, however these come in batches."""
+        rows = max(_MEASURED_ROWS + 1 - self._row, 0)
+        for index, cells in enumerate(texts):
+            lengths = (len(text) for text in cells[:rows] if text is not None)
+            self._widths[index] = max(self._widths[index], *lengths, 0)
+
+    def _write_number(self, index: int, text: str) -> None:
+        value = _exact_float(text)
+        if value is None:
+            self._write_string(index, text)
+        else:
+            self._sheet.write_number(self._row, index, value, self._format(_number_code(text)))
+
+    def _write_date(self, index: int, text: str) -> None:
+        if text.endswith(" 00:00:00"):
+            self._write_string(index, text)
+        else:
+            self._write_typed_date(index, text)
+
+    def _write_typed_date(self, index: int, text: str) -> None:
+        value = _exact_date(text)
+        if value is None:
+            self._write_string(index, text)
+        else:
+            code = "yyyy-mm-dd hh:mm:ss" if " " in text else "yyyy-mm-dd"
+            self._sheet.write_datetime(self._row, index, value, self._format(code))
+
+    def _write_string(self, index: int, text: str, *, bold: bool = False) -> None:
+        style = self._format("", bold=True) if bold else None
+        if self._sheet.write_string(self._row, index, text, style):  # not 0: it is too long
+            raise DataError(
+                f"{self._name}: {self._schema.names[index]}: a cell has room for "
+                f"{LONGEST_CELL:,} characters",
+                hint="run it again without xlsx in --formats",
+                check="MP-DAT-010",
+            )
+
+    def _format(self, code: str, *, bold: bool = False) -> object:
+        if (code, bold) not in self._formats:
+            properties = {"bold": bold} | ({"num_format": code} if code else {})
+            self._formats[code, bold] = self._book.add_format(properties)
+        return self._formats[code, bold]
+
+
+def _sheet_title(title: str) -> str:
+    """The title as Excel allows it: 31 characters, and none of those that its formulas use."""
+    allowed = re.sub(r"[\[\]:*?/\\\x00-\x1f]", "_", title)[:31].strip("'")
+    return f"{allowed}_" if allowed.casefold() == "history" else allowed or "Sheet1"
+
+
+def _number_code(text: str) -> str:
+    """The format code that shows all decimals of a number, and the zeros before it."""
+    whole, _, decimals = text.strip().lstrip("+-").partition(".")
+    zeros = "0" * (len(whole) if whole.startswith("0") else 1)
+    return f"{zeros}.{'0' * len(decimals)}" if decimals else zeros
+
+
+def _exact_date(text: str) -> datetime | None:
+    """The date if a spreadsheet keeps all that its text says, else None."""
+    if not _DATE.fullmatch(text) or text < _FIRST_DATE:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # such as February 30
+        return None
 
 
 def _exact_float(text: str) -> float | None:

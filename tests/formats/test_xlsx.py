@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from marketpulse import ColorsRun, run_colors
 from marketpulse.errors import DataError
-from marketpulse.formats.encode import LogicalType
+from marketpulse.formats.encode import LogicalType, to_text
 
 
 def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -53,6 +53,47 @@ def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path)
     ]
     assert sheet["B2"].number_format == "0.000"
     assert sheet["A2"].data_type == "s"
+
+
+def test_dates_in_a_sheet_are_dates_where_nothing_is_lost(tmp_path: Path) -> None:
+    """Date columns have dates that show what the text says; any other spelling stays text."""
+    dates = ["2026-03-13", "2026-03-13 14:05:09"]
+    spelled = [
+        *dates,
+        "2026-03-13 00:00:00",
+        "2026-03-13T14:05:09Z",
+        "1899-12-31",
+        "2026-02-30",
+        None,
+    ]
+    hours = [datetime.fromisoformat(f"2026-03-13 0{hour}:00:00") for hour in range(7)]
+    table = pa.table({"D": spelled, "T": pa.array(hours, pa.timestamp("us"))})
+    path = write(tmp_path / "dates.xlsx", table, dates=["D", "T"])
+
+    sheet = openpyxl.load_workbook(path).active
+    assert sheet is not None
+    columns = list(zip(*sheet.iter_rows(min_row=2, values_only=True), strict=True))
+    assert columns[0] == (*map(datetime.fromisoformat, dates), *spelled[2:])
+    assert columns[1] == tuple(hours)
+    codes = [sheet[cell].number_format for cell in ("A2", "A3", "B2")]
+    assert codes == ["yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd hh:mm:ss"]
+    back = read(path).table.select(["D"]).combine_chunks()
+    assert to_text(back.column(0).chunk(0), back.schema.field(0)).to_pylist() == spelled
+
+
+def test_a_sheet_is_made_to_be_read(tmp_path: Path) -> None:
+    """It has the name of its table, a header that stays and filters, and wide columns."""
+    table = pa.table({"ID": ["1", "2"], "TICKER": ["ABCLO 2022-9A ER", None]})
+    path = write(tmp_path / "sheet.xlsx", table, title="DESK: [COLORS] of a long, long name")
+
+    sheet = openpyxl.load_workbook(path).active
+
+    assert sheet is not None
+    assert sheet.title == "DESK_ _COLORS_ of a long, long "
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:B3"
+    assert sheet["A1"].font.bold
+    assert sheet.column_dimensions["B"].width > len("ABCLO 2022-9A ER")
 
 
 @given(numbers=st.lists(NUMBERS, min_size=1, max_size=20))
