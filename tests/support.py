@@ -1,14 +1,21 @@
 """What tests of many parts share: where things are, and the command line as a process."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from marketpulse.cli.app import app
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -35,7 +42,7 @@ class Result:
 
 @dataclass
 class Tool:
-    """`python -m marketpulse` in a folder of its own, with none of the machine's settings."""
+    """The command line in a folder of its own, with none of the machine's settings."""
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -64,8 +71,22 @@ class Tool:
             **{**settings, "cwd": self.folder, "env": self.env, **options},
         )
 
-    def run(self, *words: object, **options: Any) -> Result:
-        """Run a command to its end."""
+    def run(
+        self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Result:
+        """Run a command to its end, within this process: that takes a tenth of the time.
+
+        What belongs to the process needs `run_process`: its log, streams, signals and encoding.
+        """
+        assert not {"-v", "-q"} & {*words}, "pytest takes the log of this process"
+        with _place(cwd or self.folder, self.env if env is None else env):
+            result = CliRunner().invoke(
+                app, [*map(str, words)], prog_name="marketpulse", catch_exceptions=False
+            )
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    def run_process(self, *words: object, **options: Any) -> Result:
+        """Run a command to its end, in a process of its own."""
         process = self.start(*words, **options)
         out, err = (text.decode("utf-8", "replace") for text in process.communicate(timeout=120))
         return Result(process.returncode, out, err)
@@ -78,6 +99,25 @@ class Tool:
     def out(self) -> Path:
         """Where `run_colors` writes."""
         return self.folder / "out"
+
+
+@contextmanager
+def _place(folder: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Give this process a folder and an environment; put back what a command has changed."""
+    logger = logging.getLogger("marketpulse")
+    level, temporary = logger.level, tempfile.tempdir
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in os.environ.keys() - env.keys():
+            patch.delenv(name)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        tempfile.tempdir = None  # it is read from TMPDIR once
+        try:
+            yield
+        finally:
+            tempfile.tempdir = temporary
+            logger.setLevel(level)
 
 
 def summary_of(folder: Path) -> Any:

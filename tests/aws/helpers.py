@@ -52,6 +52,6 @@ def run_with_input(tool: Tool, content: str | bytes, *words: str) -> Result:
     path = tool.temporary / "input"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with path.open("rb") as file:
-        result = tool.run(*words, stdin=file)
+        result = tool.run_process(*words, stdin=file)
     path.unlink()
     return result

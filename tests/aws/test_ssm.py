@@ -16,7 +16,7 @@ def test_seven_parameters_are_enough(
 ) -> None:
     """Nothing else is needed to connect; no output and no file shows a secret, even with -v -v."""
     parameter_store.put(parameters(database))
-    result = tool.run("-v", "-v", "sample", "--formats", "csv")
+    result = tool.run_process("-v", "-v", "sample", "--formats", "csv")
 
     assert result.code == 0, result.err
     assert "COLORS_TABLE" in result.out
@@ -113,7 +113,7 @@ def test_access_denied_stops(tool: Tool) -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         tool.env["AWS_ENDPOINT_URL_SSM"] = f"http://127.0.0.1:{server.server_port}"
-        result = tool.run("-v", "-v", "list-tables", "--format=json")
+        result = tool.run_process("-v", "-v", "list-tables", "--format=json")
         server.shutdown()
         thread.join()
 

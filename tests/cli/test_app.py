@@ -30,7 +30,9 @@ def test_every_command_has_help(tool: Tool, path: tuple[str, ...]) -> None:
 
 def test_version(tool: Tool) -> None:
     """--version prints the version."""
-    assert tool.run("--version") == Result(0, f"marketpulse {marketpulse.__version__}\n", "")
+    assert tool.run_process("--version") == Result(
+        0, f"marketpulse {marketpulse.__version__}\n", ""
+    )
 
 
 @posix

@@ -37,7 +37,7 @@ def without_run_columns(path: Path) -> str:
 
 def test_a_day_gives_the_expected_files(tool: Tool) -> None:
     """A run prints the counts to stdout, warnings to stderr, and writes the expected files."""
-    result = tool.run_colors("--rules", RULES)
+    result = tool.run_process("run-colors", COLORS, *MOMENT, "--output", "out", "--rules", RULES)
 
     assert result.code == 0
     assert [line.split()[:3] for line in result.out.splitlines()[1:6]] == [

@@ -20,11 +20,11 @@ if sys.platform != "win32":
 
 def test_quiet_prints_errors_only(tool: Tool) -> None:
     """-q hides warnings; results and errors are still printed."""
-    result = tool.run("-q", "run-colors", COLORS, "--output", "out", "--rules", RULES)
+    result = tool.run_process("-q", "run-colors", COLORS, "--output", "out", "--rules", RULES)
     assert (result.code, result.err) == (0, "")
     assert "2003" in result.out
 
-    missing = tool.run("-q", "run-colors", "nowhere.csv")
+    missing = tool.run_process("-q", "run-colors", "nowhere.csv")
     assert missing.code == 6
     assert missing.err.startswith("error: nowhere.csv: no such file")
 
@@ -41,7 +41,7 @@ def test_no_escape_codes_off_a_terminal(tool: Tool) -> None:
         ("run-colors", "nowhere.csv"),
         ("run-colors", "--bogus"),
     ):
-        result = tool.run(*words)
+        result = tool.run_process(*words)
         assert "\x1b" not in result.out + result.err, words
 
 

@@ -42,13 +42,13 @@ def test_secrets_are_never_printed_or_written(tool: Tool) -> None:
     wrong_port = {**tool.env, "ORACLE_PORT": "0pen-Sesame-11"}
     results = [
         tool.run("config"),
-        tool.run("-v", "-v", "config", "--format", "json"),
+        tool.run_process("-v", "-v", "config", "--format", "json"),
         tool.run("config", env=wrong_port),
-        tool.run("-v", "-v", "config", "--format", "json", env=wrong_port),
-        tool.run("-v", "-v", "run-colors", env=wrong_port),
-        tool.run("-v", "-v", "run-colors", COLORS, "--rules", RULES, "--output", "out"),
-        tool.run("-v", "-v", "run-colors"),
-        tool.run("-v", "rules", "test", "nowhere.csv", "--rules", RULES),
+        tool.run_process("-v", "-v", "config", "--format", "json", env=wrong_port),
+        tool.run_process("-v", "-v", "run-colors", env=wrong_port),
+        tool.run_process("-v", "-v", "run-colors", COLORS, "--rules", RULES, "--output", "out"),
+        tool.run_process("-v", "-v", "run-colors"),
+        tool.run_process("-v", "rules", "test", "nowhere.csv", "--rules", RULES),
     ]
 
     assert [result.code for result in results] == [0, 0, 3, 3, 3, 0, 3, 6]

@@ -130,10 +130,10 @@ def test_no_secret_is_printed_or_written(tool: Tool, shop: Shop) -> None:
     target = f"s3://{shop.name}"
     loud = ("-v", "-v", "push-s3", "run")
     results = [
-        tool.run(*loud, target, "--receipt", "receipt.json"),
-        tool.run(*loud, target, "--format", "json"),
-        tool.run(*loud, "s3://no-such-bucket"),
-        tool.run(*loud, target, "--endpoint-url", "http://127.0.0.1:9"),
+        tool.run_process(*loud, target, "--receipt", "receipt.json"),
+        tool.run_process(*loud, target, "--format", "json"),
+        tool.run_process(*loud, "s3://no-such-bucket"),
+        tool.run_process(*loud, target, "--endpoint-url", "http://127.0.0.1:9"),
     ]
 
     assert [result.code for result in results] == [0, 0, 8, 8]

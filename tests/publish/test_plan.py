@@ -31,7 +31,7 @@ def test_a_dry_run_needs_nothing_of_aws(tool: Tool) -> None:
     tool.env["PYTHONPATH"] = os.pathsep.join([str(tool.folder / "stubs"), str(ROOT)])
     make_run(tool.folder / "run", a="1", b="2")
     words = ("push-s3", "run", "s3://bucket/colors/", "--receipt", "r.json")
-    result = tool.run(*words, "--dry-run", "--format", "json")
+    result = tool.run_process(*words, "--dry-run", "--format", "json")
 
     receipt = receipt_of(result)
     assert [pushed["key"] for pushed in receipt["objects"]] == [
@@ -42,7 +42,7 @@ def test_a_dry_run_needs_nothing_of_aws(tool: Tool) -> None:
     ]
     assert {pushed["action"] for pushed in receipt["objects"]} == {"would send"}
     assert json.loads((tool.folder / "r.json").read_text(encoding="utf-8")) == receipt
-    assert tool.run(*words).code == 1  # so the stubs are in the way
+    assert tool.run_process(*words).code == 1  # so the stubs are in the way
 
 
 def make_object(key: str) -> PlannedObject:

@@ -133,7 +133,8 @@ def test_other_content_is_not_overwritten(tool: Tool, shop: Shop, metadata: dict
     """Other content under one key stops the push before it sends anything: exit 8."""
     make_run(tool.folder / "run", a="1", b="2")
     shop.put(f"{UNDER}/b.csv", b"other", **metadata)
-    result = tool.run("push-s3", "run", f"s3://{shop.name}/colors", "--format", "json")
+    words = ("--deadline", "5", "push-s3", "run")  # it waits so long for the push of another
+    result = tool.run(*words, f"s3://{shop.name}/colors", "--format", "json")
 
     assert fault_of(result) == (8, "MP-AWS-004")
     assert f"s3://{shop.name}/{UNDER}/b.csv" in result.err
@@ -183,7 +184,8 @@ def test_of_two_pushes_at_once_none_overwrites(
             shop.put(f"{UNDER}/a.csv", content, sha256=digest(content))
 
     with between(moto_server, faster) as proxy:
-        result = tool.run("push-s3", "run", f"s3://{shop.name}/colors", "--endpoint-url", proxy)
+        words = ("--deadline", "5", "push-s3", "run")  # it waits so long for the push of another
+        result = tool.run(*words, f"s3://{shop.name}/colors", "--endpoint-url", proxy)
 
     assert result.code == code
     assert shop.read(f"{UNDER}/a.csv") == content

@@ -158,7 +158,7 @@ def test_streams(tool: Tool, tmp_path: Path) -> None:
     for name in ("-", "/dev/stdin", pipe):
         with COLORS.open("rb") as day:
             words = ("run-colors", name, *MOMENT, "--output", "streamed")
-            assert tool.run(*words, stdin=day).code == 0
+            assert tool.run_process(*words, stdin=day).code == 0
         assert (tool.folder / "streamed/processed_colors.csv").read_bytes() == expected
     writer.join()
 
@@ -166,7 +166,7 @@ def test_streams(tool: Tool, tmp_path: Path) -> None:
 def test_empty_standard_input(tool: Tool) -> None:
     """Nothing on standard input is an error that names it."""
     with Path(os.devnull).open("rb") as nothing:
-        result = tool.run("run-colors", "-", stdin=nothing)
+        result = tool.run_process("run-colors", "-", stdin=nothing)
     assert result.code == 7
     assert "standard input: the file is empty" in one_message(result.err)
 

@@ -223,7 +223,7 @@ def test_no_secret_reaches_the_state(infra: Path, tool: Tool, moto: str) -> None
     lines.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     run_terraform("apply", "-auto-approve", *words, folder=infra)
     with lines.open() as file:
-        put = tool.run("ssm", "put", stdin=file)
+        put = tool.run_process("ssm", "put", stdin=file)
     run_terraform("apply", "-auto-approve", "-refresh-only", *words, folder=infra)
     planned = run_terraform("plan", *words, folder=infra)
 
