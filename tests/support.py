@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,12 +78,7 @@ class Tool:
 
         What belongs to the process needs `run_process`: its log, streams, signals and encoding.
         """
-        assert not {"-v", "-q"} & {*words}, "pytest takes the log of this process"
-        with _place(cwd or self.folder, self.env if env is None else env):
-            result = CliRunner().invoke(
-                app, [*map(str, words)], prog_name="marketpulse", catch_exceptions=False
-            )
-        return Result(result.exit_code, result.stdout, result.stderr)
+        return run_here(words, cwd or self.folder, self.env if env is None else env)
 
     def run_process(self, *words: object, **options: Any) -> Result:
         """Run a command to its end, in a process of its own."""
@@ -99,6 +94,16 @@ class Tool:
     def out(self) -> Path:
         """Where `run_colors` writes."""
         return self.folder / "out"
+
+
+def run_here(words: Sequence[object], folder: Path, env: Mapping[str, str]) -> Result:
+    """Run a command within this process, in a folder and an environment."""
+    assert not {"-v", "-q"} & {*words}, "pytest takes the log of this process"
+    with _place(folder, env):
+        result = CliRunner().invoke(
+            app, [*map(str, words)], prog_name="marketpulse", catch_exceptions=False
+        )
+    return Result(result.exit_code, result.stdout, result.stderr)
 
 
 @contextmanager

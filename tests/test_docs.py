@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 from oracle_server.engine import DuckEngine
 from oracle_server.market import market
 from oracle_server.server import OracleServer
-from support import DAY, ROOT
+from support import DAY, ROOT, Result, run_here
 
 from marketpulse import errors
 from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
@@ -100,14 +100,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoding="utf-8",
     )
     ranked = ["run-colors", "colors_day.csv", "--rules", "rules.json", "--output", "friday"]
-    assert run([*ranked, "--processed-at", "2026-03-13T18:00:00Z"], folder).returncode == 0
+    assert run([*ranked, "--processed-at", "2026-03-13T18:00:00Z"], folder).code == 0
     moment = ("--source", "demo", "--taken-at", "2026-03-13T18:00:00Z")
     for words in (
         ["COLORS", "DEALERS", "--zip"],
         ["COLORS", "--output", "to_send"],
         ["DEALERS", "--output", "friday_bundle", "--formats", "csv"],
     ):
-        assert run(["sample", *words, *moment], folder).returncode == 0
+        assert run(["sample", *words, *moment], folder).code == 0
     return folder
 
 
@@ -138,22 +138,23 @@ def store() -> Iterator[dict[str, str]]:
     server.stop()
 
 
-def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run marketpulse as in a terminal, without the settings of this machine."""
+def run(words: list[str], folder: Path, **more: str) -> Result:
+    """Run marketpulse without the settings of this machine; in a process if it has an input."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ}
-    given = None
-    if words[-2:-1] == ["<"]:
-        words, given = words[:-2], (folder / words[-1]).read_text(encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "marketpulse", *words],
+    env = kept | {"HOME": str(folder), "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)} | more
+    if words[-2:-1] != ["<"]:
+        return run_here(words, folder, env)
+    done = subprocess.run(
+        [sys.executable, "-m", "marketpulse", *words[:-2]],
         cwd=folder,
-        env=kept | {"HOME": str(folder), "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)} | more,
-        input=given,
+        env=env,
+        input=(folder / words[-1]).read_text(encoding="utf-8"),
         capture_output=True,
         encoding="utf-8",
         timeout=120,
         check=False,
     )
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ def office(tmp_path_factory: pytest.TempPathFactory, database: dict[str, str]) -
     """The folder of an analyst, with a bundle in it."""
     folder = tmp_path_factory.mktemp("office")
     words = ["sample", "COLORS_TABLE", "--zip", "--taken-at", "2026-03-13T18:00:00Z"]
-    assert run(words, folder, **database).returncode == 0
+    assert run(words, folder, **database).code == 0
     return folder
 
 
@@ -206,9 +207,9 @@ def test_every_command_works(
     about_oracle = in_a_guide or words[0] == "doctor" or words[-3:] == README_SAMPLE
     there = {"AWS_ENDPOINT_URL_SSM": store["AWS_ENDPOINT_URL_S3"]} if words[0] == "ssm" else {}
     done = run(words, office if about_oracle else desk, **(store | database | there))
-    assert done.returncode == code, done.stderr
+    assert done.code == code, done.err
     if output:
-        shown = done.stderr if code else done.stdout
+        shown = done.err if code else done.out
         assert [line.rstrip() for line in shown.splitlines()] == output.splitlines()
 
 
@@ -224,11 +225,9 @@ def test_every_shape_is_as_shown(block: Block, desk: Path, store: dict[str, str]
         there = {**store, "AWS_ENDPOINT_URL_SSM": store["AWS_ENDPOINT_URL_S3"]}
     done = run(shlex.split(block.words), desk, **there)
     assert (
-        done.returncode == shown.get("exit_code", 0)
-        if isinstance(shown, dict)
-        else (done.returncode == 0)
-    ), done.stderr
-    printed = json.loads(done.stdout)
+        done.code == shown.get("exit_code", 0) if isinstance(shown, dict) else (done.code == 0)
+    ), done.err
+    printed = json.loads(done.out)
     assert_same_shape(shown, printed)
     if "output" in shown and "written" not in shown:
         seal = "run_summary.json" if "run_id" in shown else "manifest.json"
@@ -299,15 +298,15 @@ def command_names() -> list[str]:
 def test_every_command_and_option_is_documented(name: str) -> None:
     """commands.md has a section for each command, and each of its options is in the page."""
     assert f"\n## {name}\n" in COMMANDS
-    done = run([*name.split(), "--help"], ROOT)
-    for option in set(re.findall(r"--[a-z][a-z-]+", done.stdout)) - {"--help"}:
+    shown = run([*name.split(), "--help"], ROOT).out
+    for option in set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}:
         assert f"`{option}" in COMMANDS, option
 
 
 def test_every_documented_option_exists() -> None:
     """commands.md mentions no option that does not exist."""
-    helped = "".join(run([*name.split(), "--help"], ROOT).stdout for name in command_names())
-    helped += run(["--help"], ROOT).stdout
+    helped = "".join(run([*name.split(), "--help"], ROOT).out for name in command_names())
+    helped += run(["--help"], ROOT).out
     for option in re.findall(r"--[a-z][a-z-]+", COMMANDS):
         assert option in helped, option
 
@@ -383,7 +382,7 @@ def test_the_batch_file_is_named_for_windows() -> None:
 def test_the_columns_of_processed_colors_are_documented(desk: Path) -> None:
     """formats.md lists the columns that a run adds, in their order."""
     done = run(["run-colors", "colors_day.csv", "--output", "columns"], desk)
-    assert done.returncode == 0
+    assert done.code == 0
     with (desk / "columns" / "processed_colors.csv").open(encoding="utf-8", newline="") as file:
         added = next(csv.reader(file))[20:]
     formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
