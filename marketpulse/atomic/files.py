@@ -300,9 +300,13 @@ def finish_part(path: Path, name: str) -> FileRecord:
     return _file_record(path, name)
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all. Raises what `atomic_folder` raises."""
+def write_file(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a text file, whole or not at all. Raises what `atomic_folder` raises.
+
+    A `private` file can be read by its owner alone, where the system has such permissions.
+    """
     with atomic_file(path) as part:
+        part.touch(mode=0o600 if private else 0o666)
         part.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -6,22 +6,22 @@ default. The caller passes in options and environment, so that nothing here read
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Literal
 
-from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from marketpulse.errors import AwsError, NotFoundError, SettingsError
+from marketpulse.errors import AwsError, SettingsError
 from marketpulse.settings.credentials import (
     PASSWORD_COMMAND,
     run_password_command,
     state_folder,
 )
+from marketpulse.settings.env_file import ENV_FILE, absence_hint, read_env_file, similar_setting
 from marketpulse.settings.file import (
     RUN_VARIABLES,
     SettingValue,
@@ -110,6 +110,9 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+VARIABLES = tuple(str(info.validation_alias) for info in Settings.model_fields.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class OracleSettings:
     """What a database connection needs. `dsn` overrides host, port and service name.
@@ -188,7 +191,7 @@ def run_settings(
 
     Raises what `load_settings` raises.
     """
-    layers = [Layer("environment", environment), *_read_env_file(env_file)]
+    layers = [Layer("environment", environment), *_env_file_layers(env_file)]
     file = read_settings_file(settings_file) if settings_file else {}
     settings = {}
     for name, variable in RUN_VARIABLES.items():
@@ -231,33 +234,41 @@ def explain_settings(
     return SettingsReport(_origins(_merge(layers), layers))
 
 
+def env_file_remarks(env_file: Path | None) -> tuple[str, ...]:
+    """Remarks on the `.env` file: lines that may not mean what they should."""
+    file = read_env_file(env_file, VARIABLES)
+    return file.remarks if file else ()
+
+
 def oracle_settings(
-    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    ask_password: Callable[[str], str] | None = None,
 ) -> OracleSettings:
     """The settings of a database connection.
 
     While a needed setting is missing, looks for it in this order: the command of
     ORACLE_PASSWORD_COMMAND, the secret of ORACLE_SECRET_ID, SSM with one call if AWS finds
-    credentials. Raises `SettingsError` that names all missing settings, and `AwsError` if a store
-    cannot be read: a failed call must not silently select another database.
+    credentials. If the password alone is missing then, `ask_password` asks the user of that name.
+
+    Raises `SettingsError` that names all missing settings, and `AwsError` if a store cannot be
+    read: a failed call must not silently select another database.
     """
     layers = _local_layers(options, environment, env_file)
-    layers, searched = _search_stores(layers, _merge(layers))
+    layers, searched = _search_stores(layers, _merge(layers), env_file)
     settings = _merge(layers)
-    username, password = settings.oracle_username, settings.oracle_password
+    if ask_password and settings.oracle_username and _missing(settings) == ["ORACLE_PASSWORD"]:
+        password = ask_password(settings.oracle_username.get_secret_value())
+        layers = [*layers, Layer("terminal", {"ORACLE_PASSWORD": password})]
+        settings = _merge(layers)
     missing = _missing(settings)
-    if missing or username is None or password is None:
-        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
-        raise SettingsError(
-            f"{', '.join(missing)} {are} not set; looked in {', '.join(searched)}",
-            hint=f"set {them} in the environment, in .env or in SSM; `marketpulse config` shows "
-            "every setting",
-            check="MP-SET-002",
-        )
+    if missing or settings.oracle_username is None or settings.oracle_password is None:
+        raise _missing_error(missing, searched, layers, env_file)
     refuse_padding(layers)
     return OracleSettings(
-        username=username,
-        password=password,
+        username=settings.oracle_username,
+        password=settings.oracle_password,
         dsn=settings.oracle_dsn,
         host=settings.oracle_host,
         port=settings.oracle_port,
@@ -276,9 +287,37 @@ def oracle_settings(
     )
 
 
-def _search_stores(layers: list[Layer], settings: Settings) -> tuple[list[Layer], list[str]]:
+def _missing_error(
+    missing: Sequence[str], searched: Sequence[str], layers: Sequence[Layer], env_file: Path | None
+) -> SettingsError:
+    """The error for settings that no place has; its hint is what has most likely happened."""
+    names = [name for layer in layers[1:] for name, value in layer.values.items() if value]
+    slips = [
+        f"{name} is set: write {meant}"
+        for name in names
+        if (meant := similar_setting(name, VARIABLES)).partition("=")[0] in {*missing, "ORACLE_DSN"}
+    ]
+    if slips:
+        hint = "; ".join(slips)
+    elif env_file or ENV_FILE.is_file():
+        hint = f"add {'it' if len(missing) == 1 else 'them'} to {env_file or ENV_FILE.resolve()}"
+    else:
+        hint = absence_hint()
+    return SettingsError(
+        f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set; looked in "
+        f"{', '.join(searched)}",
+        hint=f"{hint}; `marketpulse config` shows every setting",
+        check="MP-SET-002",
+    )
+
+
+def _search_stores(
+    layers: list[Layer], settings: Settings, env_file: Path | None
+) -> tuple[list[Layer], list[str]]:
     """Add a layer for each place that is searched, until nothing is missing; name all places."""
     searched = ["the environment", *(layer.name for layer in layers[2:])]
+    if not (env_file or ENV_FILE.is_file()):
+        searched.append(f"no .env in {Path.cwd()}")
     if settings.credentials == "ssm":
         layer = parameter_layer(parameter_path(settings), settings.aws_region)
         return [*without_connection(layers), layer], [layer.note]
@@ -313,7 +352,7 @@ def _local_layers(
     layers = [
         Layer("option", options),
         Layer("environment", environment),
-        *_read_env_file(env_file),
+        *_env_file_layers(env_file),
     ]
     if settings_file is not None:
         values = read_settings_file(settings_file)
@@ -327,11 +366,10 @@ def _merge(layers: Sequence[Layer]) -> Settings:
 
     Only the value that wins is checked: a valid option may override an invalid file.
     """
-    variables = [str(info.validation_alias) for info in Settings.model_fields.values()]
     values = {
         variable: text
         for layer in reversed(layers)
-        for variable in variables
+        for variable in VARIABLES
         if (text := layer.get(variable)) is not None
     }
     try:
@@ -342,8 +380,30 @@ def _merge(layers: Sequence[Layer]) -> Settings:
         origin = next(layer.name for layer in layers if layer.get(variable) is not None)
         # `from None`: the original error shows the value, which may be a secret in a wrong place.
         raise SettingsError(
-            f"{variable} ({origin}): {first['msg'].lower()}", hint="correct the value there"
+            f"{variable} ({origin}): {_problem(first)}", hint="correct the value there"
         ) from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    """What is wrong with a value, in our words; it does not repeat the value."""
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "literal_error":
+            return f"it has to be {limits['expected']}"
+        case "bool_parsing" | "bool_type":
+            return "it has to be true or false"
+        case "int_parsing" | "int_from_float":
+            return "it has to be a whole number"
+        case "float_parsing":
+            return "it has to be a number"
+        case "greater_than":
+            return f"it has to be greater than {limits['gt']}"
+        case "greater_than_equal":
+            return f"it has to be {limits['ge']} or more"
+        case "less_than_equal":
+            return f"it has to be {limits['le']} or less"
+        case kind:
+            return f"it is invalid ({kind})"
 
 
 def _missing(settings: Settings) -> list[str]:
@@ -357,36 +417,10 @@ def _missing(settings: Settings) -> list[str]:
     return [variable for variable, value in needed.items() if value is None]
 
 
-def _read_env_file(env_file: Path | None) -> list[Layer]:
+def _env_file_layers(env_file: Path | None) -> list[Layer]:
     """The layer of the `.env` file; none if the default file does not exist."""
-    path = env_file or Path(".env")
-    if not path.is_file():
-        if env_file:
-            raise NotFoundError(f"--env-file: {env_file}: no such file")
-        return []
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"{path}: byte {error.start} is not UTF-8", hint="save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise NotFoundError(
-            f"{path}: cannot be read: {error.strerror}", hint="check the file's permissions"
-        ) from error
-    values: dict[str, str | None] = {}
-    for binding in parse_stream(StringIO(text)):
-        if binding.error:
-            # python-dotenv counts from the blank lines before the faulty one.
-            original = binding.original.string
-            blank_lines = original[: len(original) - len(original.lstrip())].count("\n")
-            raise SettingsError(
-                f"{path}: line {binding.original.line + blank_lines}: this is not NAME=VALUE",
-                hint="close every quote; write comments after #",
-            )
-        if binding.key is not None:
-            values[binding.key] = binding.value
-    return [Layer(str(path), values)]
+    file = read_env_file(env_file, VARIABLES)
+    return [Layer(str(file.path), file.values)] if file else []
 
 
 def _origins(settings: Settings, layers: Sequence[Layer]) -> tuple[SettingOrigin, ...]:

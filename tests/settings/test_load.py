@@ -73,6 +73,7 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
         "ORACLE_SCHEMA": ("", "not set"),
         "ORACLE_TABLE_NAME": ("", "not set"),
         "ORACLE_DRIVER": ("auto", "default"),
+        "ORACLE_CALL_TIMEOUT": ("300.0", "default"),
         "ORACLE_CLIENT_LIB_DIR": ("", "not set"),
         "ORACLE_WALLET_LOCATION": ("", "not set"),
         "ORACLE_WALLET_PASSWORD": ("", "not set"),
@@ -241,7 +242,7 @@ def test_the_last_of_two_lines_wins(tmp_path: Path) -> None:
     [
         (f"ENV=prod\nORACLE_PASSWORD='{SECRET}\n".encode(), "line 2: this is not NAME=VALUE"),
         (f"\n\n{SECRET} of the desk\n".encode(), "line 3: this is not NAME=VALUE"),
-        (f"ORACLE_PASSWORD={SECRET}\n".encode("utf-16"), "byte 0 is not UTF-8"),
+        (f"ORACLE_PASSWORD={SECRET}\n".encode("utf-16"), "it is UTF-16, not UTF-8"),
         (f"ORACLE_PASSWORD={SECRET}\nAPP_NAME=été\n".encode("latin-1"), "byte 40 is not UTF-8"),
     ],
 )
