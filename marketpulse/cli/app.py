@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from marketpulse.cli import colors, console, demo, diagnosis, extraction, publishing, reports
+from marketpulse.cli import colors, console, demo, diagnosis, extraction, init, publishing, reports
 from marketpulse.cli.errors import error_boundary
 from marketpulse.cli.options import (
     ConfigFile,
@@ -104,6 +104,7 @@ def root(
 
 # --help lists the commands in this order.
 app.command("demo")(demo.demo)
+app.command("init")(init.init)
 app.command("doctor")(diagnosis.doctor)
 app.command("config")(diagnosis.config)
 app.command("list-tables")(extraction.list_tables)

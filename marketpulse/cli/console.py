@@ -124,6 +124,34 @@ def say(text: str) -> None:
         close_quietly(sys.stderr)
 
 
+def is_interactive() -> bool:
+    """Whether questions can be asked: a terminal shows them and gives the answers."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str, default: str = "") -> str:
+    """Ask on the terminal; return the answer without outer blanks."""
+    import typer  # noqa: PLC0415 - for questions alone
+
+    answer: str = typer.prompt(question, default=default, show_default=bool(default), err=True)
+    return answer.strip()
+
+
+def ask_password(username: str) -> str:
+    """Ask for the password of a user, without showing it."""
+    import typer  # noqa: PLC0415 - for questions alone
+
+    password: str = typer.prompt(f"Password of {username}", hide_input=True, err=True)
+    return password
+
+
+def confirm(question: str) -> bool:
+    """Ask a question that is answered by yes or no; an empty answer is yes."""
+    import typer  # noqa: PLC0415 - for questions alone
+
+    return typer.confirm(question, default=True, err=True)
+
+
 def progress(*, quiet: bool, unit: str = "rows") -> Progress:
     """A progress display: none, a bar on a terminal, or lines elsewhere.
 

@@ -396,6 +396,15 @@ BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
 ]
 
+# -- init ------------------------------------------------------------------------------------------
+
+InitKeyring = Annotated[
+    bool,
+    typer.Option(
+        "--keyring", help="Keep the password in the keyring of the system, not in the file."
+    ),
+]
+
 # -- report ----------------------------------------------------------------------------------------
 
 ReportSource = Annotated[

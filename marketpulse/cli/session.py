@@ -48,9 +48,15 @@ class Session:
     def oracle_settings(self) -> OracleSettings:
         """The settings of the database connection. Reads AWS SSM if some are missing."""
         if self._oracle is None:
-            from marketpulse.settings.load import oracle_settings  # noqa: PLC0415 - pydantic: 0.2 s
+            from marketpulse.settings.load import (  # noqa: PLC0415 - pydantic: 0.2 s
+                env_file_remarks,
+                oracle_settings,
+            )
 
-            self._oracle = oracle_settings(self.options, os.environ, self.env_file)
+            for remark in env_file_remarks(self.env_file):
+                self.say(f"warning: {remark}")
+            ask = console.ask_password if console.is_interactive() else None
+            self._oracle = oracle_settings(self.options, os.environ, self.env_file, ask)
         return self._oracle
 
     def explain_settings(self) -> SettingsReport:

@@ -22,7 +22,8 @@ def run_password_command(command: str) -> str:
     `SettingsError`, which repeats neither the command nor its output.
     """
     try:
-        words = shlex.split(command, posix=os.name != "nt")
+        # Windows gives a program its whole command line; elsewhere the words are split here.
+        words = command if os.name == "nt" else shlex.split(command)
         output = subprocess.check_output(words, timeout=_SECONDS)  # noqa: S603 - the user's own command
     except ValueError:
         raise _error("a quote in it is not closed", "close the quote") from None

@@ -261,10 +261,27 @@ def oracle_settings(
     if ask_password and settings.oracle_username and _missing(settings) == ["ORACLE_PASSWORD"]:
         password = ask_password(settings.oracle_username.get_secret_value())
         layers = [*layers, Layer("terminal", {"ORACLE_PASSWORD": password})]
-        settings = _merge(layers)
-    missing = _missing(settings)
-    if missing or settings.oracle_username is None or settings.oracle_password is None:
+    missing = _missing(_merge(layers))
+    if missing:
         raise _missing_error(missing, searched, layers, env_file)
+    return _connection(layers, environment)
+
+
+def answered_settings(answers: Mapping[str, str], environment: Mapping[str, str]) -> OracleSettings:
+    """The settings of a connection from answers and the environment alone, the answers first.
+
+    Raises `SettingsError` if one is missing or invalid.
+    """
+    layers = [Layer("answer", answers), Layer("environment", environment)]
+    if missing := _missing(_merge(layers)):
+        raise SettingsError(f"not answered: {', '.join(missing)}", check="MP-SET-002")
+    return _connection(layers, environment)
+
+
+def _connection(layers: Sequence[Layer], environment: Mapping[str, str]) -> OracleSettings:
+    settings = _merge(layers)
+    if settings.oracle_username is None or settings.oracle_password is None:
+        raise AssertionError("the caller has checked that none is missing")
     refuse_padding(layers)
     return OracleSettings(
         username=settings.oracle_username,
