@@ -414,7 +414,7 @@ def _problem(error: ErrorDetails) -> str:
         case "float_parsing":
             return "it has to be a number"
         case "greater_than":
-            return f"it has to be greater than {limits['gt']}"
+            return f"it has to be greater than {limits['gt']:g}"
         case "greater_than_equal":
             return f"it has to be {limits['ge']} or more"
         case "less_than_equal":
