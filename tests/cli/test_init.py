@@ -50,7 +50,12 @@ def test_it_asks_tests_and_writes(database: OracleServer, tool: Tool) -> None:
     """A wrong password is corrected at once; the file is its owner's, and doctor reads it."""
     (tool.folder / ".env").write_text("# mine\nORACLE_DSN=old:1/X\nMARKETPULSE_RULES=r.json\n")
     jdbc = f"jdbc:oracle:thin:@//{database.host}:{database.port}/{database.service}"
-    login = [(f"{USER}: ", "analyst"), (SECRET, "wrong"), (OWNER, "MARKET"), (TABLE, "COLORS_TABLE")]
+    login = [
+        (f"{USER}: ", "analyst"),
+        (SECRET, "wrong"),
+        (OWNER, "MARKET"),
+        (TABLE, "COLORS_TABLE"),
+    ]
     again = [
         ("again? [Y/n]: ", ""),
         (f"{ADDRESS} [{jdbc}]: ", ""),
@@ -120,7 +125,9 @@ def test_the_keyring_has_the_password(database: OracleServer, tool: Tool) -> Non
 
 def test_a_terminal_is_asked_for_a_missing_password(database: OracleServer, tool: Tool) -> None:
     """Off a terminal nobody is asked: the message names what is missing."""
-    (tool.folder / ".env").write_text(f"ORACLE_DSN={database.dsn}\nORACLE_USERNAME=analyst\nORACLE_SCHEMA=MARKET\n")
+    (tool.folder / ".env").write_text(
+        f"ORACLE_DSN={database.dsn}\nORACLE_USERNAME=analyst\nORACLE_SCHEMA=MARKET\n"
+    )
 
     code, shown = converse(tool, [(SECRET, PASSWORD)], "list-tables", "--like", "COLORS_TABLE")
     silent = tool.run("list-tables")
