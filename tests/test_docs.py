@@ -31,6 +31,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 GUIDES = {"QUICK_START.md", "ORACLE_EXTRACTION_INSTRUCTIONS.md"}
 README_SAMPLE = ["sample", "COLORS_TABLE", "--zip"]
+HISTORY = ("history/date=2026-03-12/colors.csv", "history/date=2026-03-13/colors.csv")
 EXIT_CODES = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 
 
@@ -79,8 +80,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every file that the pages mention."""
     folder = tmp_path_factory.mktemp("desk")
     text = (DAY / "colors_day.csv").read_text(encoding="utf-8")
-    for name in ("colors_day.csv", "monday.csv", "tuesday.csv", "days/one.csv", "days/two.csv"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "colors_day.csv",
+        "monday.csv",
+        "tuesday.csv",
+        "days/one.csv",
+        "days/two.csv",
+        *HISTORY,
+    ):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(text, encoding="utf-8", newline="")
     header, _, rest = text.partition("\n")
     renamed = header.replace(",PX,", ",MID_PRICE,").replace(",DATE,", ",CREATED_DATE,")

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from marketpulse.cli import render
+from marketpulse.cli.history import check_days, rank_days
 from marketpulse.cli.options import (
     Again,
     BindValues,
+    ByDay,
     ColumnMapping,
     ColumnTypes,
     CompareRules,
     DateFormat,
     ExplainCusip,
     FieldDelimiter,
+    FirstDay,
     Hierarchy,
     InputNames,
+    LastDay,
     MaxRejected,
     MemoryLimit,
     OutputFormat,
@@ -44,6 +50,10 @@ from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 from marketpulse.model import progress_stage
 
+if TYPE_CHECKING:
+    from marketpulse.colors.run import ColorsRun
+    from marketpulse.publish import Receipt
+
 _MOST_ROWS = 20  # of a comparison in a table
 
 rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -65,6 +75,9 @@ def run_colors(
     date_format: DateFormat = None,
     accept_rounded_ids: RoundedIds = False,
     again: Again = False,
+    by_day: ByDay = False,
+    since: FirstDay = None,
+    until: LastDay = None,
     output: RunFolder = Path("processed_colors"),
     formats: RunFormats = None,
     processing_type: ProcessingTypeChoice = ProcessingType.MANUAL,
@@ -87,9 +100,20 @@ def run_colors(
     check_page(report, writes=explain is None)
     if query is not None and table is not None:
         raise UsageError("--table and --query both name what to read", hint="leave out one of them")
-    progress = session.progress()
-    with progress_stage(progress, "opening"):
-        opened = session.open_source(inputs, source, delimiter=delimiter, query=query, binds=binds)
+    check_days(
+        since,
+        until,
+        by_day=by_day,
+        others={"--explain": explain, "--table": table, "--query": query},
+    )
+    progress = session.progress("days" if by_day else "rows")
+    names = session.input_names(inputs, source) if by_day else []
+    opened: AbstractContextManager[object] = nullcontext()
+    if not by_day:
+        with progress_stage(progress, "opening"):
+            opened = session.open_source(
+                inputs, source, delimiter=delimiter, query=query, binds=binds
+            )
     with opened as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
@@ -99,6 +123,7 @@ def run_colors(
         options = RunOptions(
             table=table,
             where=where,
+            delimiter=delimiter if by_day else None,  # else the source knows it
             rules=settings.rules(rules),
             hierarchy=settings.hierarchy(hierarchy),
             mapping=settings.mapping(mapping),
@@ -121,9 +146,18 @@ def run_colors(
             explanation = explanations.explain(data, explain, options)
             render.show_explanation(explanation, as_json=as_json)
             return
-        result = run(data, options, progress)
-    receipt = None if result.unpublished else push_to_target(session, output, push)
+        if by_day:
+            rank_days(session, names, (since, until), options, progress, push, report, as_json)
+            return
+        receipts: list[Receipt | None] = []
+
+        def publish(result: ColorsRun) -> None:
+            if not result.unpublished:
+                receipts.append(push_to_target(session, push, output))
+
+        result = run(data, options, progress, publish=publish)
     unpublished = result.unpublished if push is not None else None
+    receipt = receipts[0] if receipts else None
     render.show_run(result, receipt, unpublished, as_json=as_json, say=session.say)
     if report:
         write_page(session, output)

@@ -169,7 +169,7 @@ def sample(
             replace=replace,
             secrets=session.secrets(),
         )
-    receipt = push_to_target(session, output, push)
+    receipt = push_to_target(session, push, output)
     render.show_sample(written, receipt, as_json=as_json, say=session.say)
     if report:
         write_page(session, output)

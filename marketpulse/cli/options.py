@@ -273,6 +273,19 @@ Hierarchy = Annotated[
         help="Ranking keys, most important first (default: rank,date,price).",
     ),
 ]
+ByDay = Annotated[
+    bool,
+    typer.Option(
+        "--by-day",
+        help="Rank each folder date=YYYY-MM-DD of INPUT by itself, and skip unchanged days.",
+    ),
+]
+FirstDay = Annotated[
+    str | None, typer.Option("--since", metavar="DAY", help="First day of --by-day: 2026-03-01.")
+]
+LastDay = Annotated[
+    str | None, typer.Option("--until", metavar="DAY", help="Last day of --by-day: 2026-03-31.")
+]
 RunFolder = Annotated[
     Path, typer.Option("--output", metavar="DIR", help="Write the results to DIR.")
 ]

@@ -91,15 +91,15 @@ def check_push_target(target: str | None, *, writes: bool) -> None:
         raise UsageError("--push: this command writes nothing to upload", hint="leave out --push")
 
 
-def push_to_target(session: Session, folder: Path, target: str | None) -> Receipt | None:
-    """Upload a result folder to the target of `--push`, if there is one."""
-    if target is None:
+def push_to_target(session: Session, target: str | None, *folders: Path) -> Receipt | None:
+    """Upload result folders to the target of `--push`, if there is one, the latest last."""
+    if target is None or not folders:
         return None
     from marketpulse.publish import PushOptions, push_results  # noqa: PLC0415 - not for --help
 
     settings = session.settings()
     options = PushOptions(region=settings.aws_region, timeout=settings.deadline)
-    return push_results(folder, target, options, session.progress("bytes"))
+    return push_results(folders, target, options, session.progress("bytes"))
 
 
 def terraform(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from marketpulse.bundle import BundleTable
     from marketpulse.colors.explain import ExplainedRow, Explanation
     from marketpulse.colors.funnel import Funnel, RulesComparison
+    from marketpulse.colors.history import DaysRun
     from marketpulse.colors.rules import CheckedRules
     from marketpulse.colors.run import ColorsRun
     from marketpulse.doctor import Step
@@ -63,6 +64,29 @@ def show_run(
     _warn_of_rows(run, say)
     if unpublished:
         say(f"warning: nothing is published: {unpublished}")
+    if receipt and not as_json:
+        show_receipt(receipt, as_json=False, say=say)
+
+
+def show_days(ranked: DaysRun, receipt: Receipt | None, *, as_json: bool, say: Say) -> None:
+    """Show what became of each day of a history, and the warnings of those that were ranked."""
+    if as_json:
+        days = [result.as_json() for result in ranked.days]
+        console.show_json({"days": days, **_push_part(receipt)})
+    else:
+        counts = ("read", "parents", "children", "excluded", "rejected")
+        lines = []
+        for result in ranked.days:
+            rows = (result.summary or {}).get("rows")
+            numbers = [rows.get(name) for name in counts] if isinstance(rows, dict) else [""] * 5
+            lines.append((result.day, result.state, *numbers, result.output))
+        console.show_table(("day", "state", *counts, "results"), lines)
+    for result in ranked.days:
+        if result.run:
+            _warn_of_rows(result.run, lambda text, day=result.day: say(f"{day}: {text}"))  # type: ignore[misc]  # mypy knows no lambda with a default
+        if result.error:
+            console.say(f"{result.day}: error: {result.error.message}")
+            console.say(f"  hint: {result.error.hint}")
     if receipt and not as_json:
         show_receipt(receipt, as_json=False, say=say)
 

@@ -126,32 +126,35 @@ class Session:
         """
         from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
 
-        option = source or self.source
-        name = option or ("" if inputs else self.settings().source)
-        files = self._file_options(inputs or [name], delimiter)
-        if query is not None and (inputs or name != "oracle"):
+        names = self.input_names(inputs, source)
+        files = self._file_options(names, delimiter)
+        if query is not None and (inputs or names[0] != "oracle"):
             raise UsageError(
-                f"--query needs an Oracle database, and the input is {(inputs or [name])[0]}",
+                f"--query needs an Oracle database, and the input is {names[0]}",
                 hint="leave out --query, or read it with --source oracle",
             )
         select = read_query(query, binds or ())
         if inputs:
-            if option:
-                raise UsageError(
-                    "INPUT and --source both name the input", hint="leave out one of them"
-                )
-            return open_inputs(inputs, files)
+            return open_inputs(names, files)
+        (name,) = names
         if name != "oracle":
             return open_source(name, files=files)
         try:
             oracle = self.oracle_settings()
         except SettingsError as error:
-            if not option:  # perhaps the user did not mean a database
+            if not (source or self.source):  # perhaps the user did not mean a database
                 error.hint += "; or name a file, a folder or 'demo' with --source"
             raise
         return open_source(
             name, oracle=oracle, max_lob=max_lob, system=system, query=select, files=files
         )
+
+    def input_names(self, inputs: Sequence[str] | None, source: str | None) -> list[str]:
+        """The INPUT arguments, else `--source`, else the source of the settings."""
+        option = source or self.source
+        if inputs and option:
+            raise UsageError("INPUT and --source both name the input", hint="leave out one of them")
+        return list(inputs or [option or self.settings().source])
 
     def _file_options(self, names: Sequence[str], delimiter: str | None) -> FileOptions:
         """How files are read; the settings of AWS are loaded only for addresses in S3."""

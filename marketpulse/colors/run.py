@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +55,7 @@ class ColorsRun:
     `hints` are the options that would help against rejections, and `date_formats` the permitted
     formats that were needed, by column.
     `warnings` counts what is doubtful in the rows that were kept; `remarks` are sentences about
-    the files.
+    the files. `fingerprint` stands for the input and the options of a day, see `history`.
     """
 
     run_id: str
@@ -75,6 +75,7 @@ class ColorsRun:
     remarks: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     date_formats: dict[str, str] = field(default_factory=dict)
+    fingerprint: str | None = None
     output: Path | None = None
     files: tuple[FileRecord, ...] = ()
     processed: pa.Table | None = field(default=None, repr=False)
@@ -92,6 +93,7 @@ class ColorsRun:
 
     def summary(self) -> dict[str, object]:
         """The run as `run_summary.json` and `--format json` show it."""
+        fingerprint = {"fingerprint": self.fingerprint} if self.fingerprint else {}
         return {
             "run_id": self.run_id,
             "processed_at": self.processed_at.isoformat().replace("+00:00", "Z"),
@@ -109,11 +111,19 @@ class ColorsRun:
             "rejected_by_reason": self.rejected_by_reason,
             "warnings": self.warnings,
             "rule_warnings": list(self.rule_warnings),
+            **fingerprint,
             "files": [asdict(file) for file in self.files],
         }
 
 
-def run(data: object, options: RunOptions, progress: Progress = NO_PROGRESS) -> ColorsRun:
+def run(
+    data: object,
+    options: RunOptions,
+    progress: Progress = NO_PROGRESS,
+    *,
+    fingerprint: str | None = None,
+    publish: Callable[[ColorsRun], None] | None = None,
+) -> ColorsRun:
     """Turn colors into parents and children per security, after the exclusion rules.
 
     `data` is a path, a glob or a list of them, a data frame of pandas or Polars, a DuckDB relation,
@@ -136,11 +146,11 @@ def run(data: object, options: RunOptions, progress: Progress = NO_PROGRESS) -> 
         with progress_stage(progress, "reading", prepared.color_input.estimate_rows()):
             profile = prepared.engine.profile()
             _check_rejected(prepared, profile, limit)
-        job = _Run(prepared, profile, options, processed_at, progress)
-        with progress_stage(progress, "ranking", profile.rows):
-            if options.output is None:
+        job = _Run(prepared, profile, options, processed_at, progress, fingerprint)
+        if options.output is None:
+            with progress_stage(progress, "ranking", profile.rows):
                 return job.in_memory()
-            return job.in_files(Path(options.output), formats)
+        return job.in_files(Path(options.output), formats, publish)
 
 
 class _RunColors(Protocol[_Keywords]):
@@ -297,8 +307,10 @@ class _Run:
         options: RunOptions,
         processed_at: datetime,
         progress: Progress,
+        fingerprint: str | None,
     ) -> None:
         self._prepared = prepared
+        self._fingerprint = fingerprint
         self._progress = progress
         self._options = options
         self._processed_at = processed_at
@@ -323,8 +335,16 @@ class _Run:
             tables[name] = table.cast(with_pandas_types(table.schema))
         return self._result(tables=tables)
 
-    def in_files(self, folder: Path, formats: Sequence[str]) -> ColorsRun:
-        """Run, and write the outputs and the summary into a folder."""
+    def in_files(
+        self,
+        folder: Path,
+        formats: Sequence[str],
+        publish: Callable[[ColorsRun], None] | None = None,
+    ) -> ColorsRun:
+        """Run, and write the outputs and the summary into a folder.
+
+        `publish` is called while no other run can write there.
+        """
         for path in self._prepared.color_input.files:
             if _is_run_file(path.name) and path.resolve().parent == folder.resolve():
                 raise OutputError(
@@ -332,10 +352,13 @@ class _Run:
                     hint="choose another folder with --output",
                 )
         with atomic_folder(folder, _SEAL) as files:
-            for name in RUN_TABLES:
-                self._write(files, name, formats)
+            with progress_stage(self._progress, "ranking", self._facts.profile.rows):
+                for name in RUN_TABLES:
+                    self._write(files, name, formats)
             run = self._result(output=folder, files=tuple(files.records()))
             files.publish(format_json(run.summary()))
+            if publish is not None:
+                publish(run)
         return run
 
     def _reader(self, name: str) -> pa.RecordBatchReader:
@@ -387,7 +410,7 @@ class _Run:
         files: tuple[FileRecord, ...] = (),
         tables: Mapping[str, pa.Table] = MappingProxyType({}),
     ) -> ColorsRun:
-        return self._facts.result(
+        result = self._facts.result(
             self._tally,
             self._prepared.engine.warnings(),
             self._options,
@@ -396,6 +419,7 @@ class _Run:
             files=files,
             tables=tables,
         )
+        return replace(result, fingerprint=self._fingerprint)
 
 
 def _is_run_file(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from marketpulse.errors import AwsError, SettingsError
@@ -13,15 +14,16 @@ from marketpulse.publish.receipt import Receipt
 
 
 def push_results(
-    folder: Path, uri: str, options: PushOptions, progress: Progress | None = None
+    folders: Sequence[Path], uri: str, options: PushOptions, progress: Progress | None = None
 ) -> Receipt:
-    """Push the folder that a command just wrote. Raises what `push` raises.
+    """Push the folders that a command just wrote. Raises what `push` raises.
 
     The results are on disk by now. If AWS fails, the hint has the command that pushes them later.
     """
     try:
-        return push([folder], uri, options, progress=progress)
+        return push(folders, uri, options, progress=progress)
     except (AwsError, SettingsError) as error:
-        command = shlex.join(["marketpulse", "push-s3", str(folder), uri])
-        error.hint += f"; the results are in {folder}, upload them with: {command}"
+        command = shlex.join(["marketpulse", "push-s3", *map(str, folders), uri])
+        place = folders[0] if len(folders) == 1 else folders[0].parent
+        error.hint += f"; the results are in {place}, upload them with: {command}"
         raise

@@ -257,7 +257,7 @@ def find_paths(name: str) -> list[Path]:
     if path.is_file():
         paths = [path]
     elif path.is_dir():
-        paths = sorted(file for file in _walk(path) if _has_rows(file) and _is_data(file))
+        paths = sorted(file for file in _walk(path) if has_rows(file))
         containers.refuse_twins(map(str, paths))
         if not paths:
             raise NotFoundError(
@@ -265,7 +265,7 @@ def find_paths(name: str) -> list[Path]:
             )
     else:
         matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        paths = sorted(file for file in matches if _has_rows(file))
+        paths = sorted(file for file in matches if _is_visible_file(file))
         containers.refuse_twins(map(str, paths))
         if not paths:
             hint = _suggest_files(path)
@@ -287,7 +287,12 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _has_rows(path: Path) -> bool:
+def has_rows(path: Path) -> bool:
+    """Return whether a folder as input reads this file."""
+    return _is_visible_file(path) and _is_data(path)
+
+
+def _is_visible_file(path: Path) -> bool:
     """Return whether this is a file, and neither hidden nor a lock file of Excel (`~$...`)."""
     return path.is_file() and not path.name.startswith((".", "~$"))
 

@@ -13,7 +13,7 @@ from marketpulse.publish import PushOptions, push_results
 def test_results_are_sent(store: Store, runs: dict[str, Path]) -> None:
     """The receipt is that of a push."""
     options = PushOptions(region="us-east-1", endpoint_url=store.url, timeout=0.5)
-    assert push_results(runs["one"], "s3://bucket/p", options).run_id == RUNS["one"]
+    assert push_results([runs["one"]], "s3://bucket/p", options).run_id == RUNS["one"]
     assert latest_of(store) == RUNS["one"]
 
 
@@ -22,5 +22,5 @@ def test_results_that_cannot_be_sent(runs: dict[str, Path]) -> None:
     """The hint has the command that sends them later."""
     options = PushOptions(region="us-east-1", endpoint_url="http://127.0.0.1:9", timeout=0.5)
     with pytest.raises(AwsError) as caught:
-        push_results(runs["one"], "s3://bucket/p q", options)
+        push_results([runs["one"]], "s3://bucket/p q", options)
     assert f"marketpulse push-s3 {runs['one']} 's3://bucket/p q'" in caught.value.hint
