@@ -48,9 +48,10 @@ from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
-from marketpulse.model import progress_stage
+from marketpulse.model import Progress, progress_stage
 
 if TYPE_CHECKING:
+    from marketpulse.colors.options import RunOptions
     from marketpulse.colors.run import ColorsRun
     from marketpulse.publish import Receipt
 
@@ -117,7 +118,6 @@ def run_colors(
     with opened as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
-        from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
 
         settings = RunSettings(session)
         options = RunOptions(
@@ -149,13 +149,29 @@ def run_colors(
         if by_day:
             rank_days(session, names, (since, until), options, progress, push, report, as_json)
             return
-        receipts: list[Receipt | None] = []
+        _rank(session, data, options, progress, push, report, as_json)
 
-        def publish(result: ColorsRun) -> None:
-            if not result.unpublished:
-                receipts.append(push_to_target(session, push, output))
 
-        result = run(data, options, progress, publish=publish)
+def _rank(
+    session: Session,
+    data: object,
+    options: RunOptions,
+    progress: Progress,
+    push: str | None,
+    report: bool,
+    as_json: bool,
+) -> None:
+    """Rank colors, publish and show the run."""
+    from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
+
+    output = Path(str(options.output))
+    receipts: list[Receipt | None] = []
+
+    def publish(result: ColorsRun) -> None:
+        if not result.unpublished:
+            receipts.append(push_to_target(session, push, output))
+
+    result = run(data, options, progress, publish=publish)
     unpublished = result.unpublished if push is not None else None
     receipt = receipts[0] if receipts else None
     render.show_run(result, receipt, unpublished, as_json=as_json, say=session.say)
