@@ -31,6 +31,7 @@ RUN_TABLES = (PROCESSED, EXCLUDED, REJECTED)
 
 TABLE_LIST = "accessible_tables.json"
 DATABASE_INFO = "database_info.json"
+UNFINISHED_PREFIX = "unfinished-"
 _SCHEMA_SUFFIX = "_schema.json"
 _SAMPLE = re.compile(r".+_sample_\d{8}_\d{6}\.[a-z]+")
 
@@ -171,6 +172,11 @@ def schema_file(stem: str) -> str:
 def sample_file(stem: str, taken_at: datetime, suffix: str) -> str:
     """Return the name of a file with a table's rows. The time in it is UTC."""
     return f"{stem}_sample_{taken_at.astimezone(UTC):%Y%m%d_%H%M%S}.{suffix}"
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether this names a folder of a sample that was interrupted, or a file in it."""
+    return name.startswith(UNFINISHED_PREFIX)
 
 
 def plain_name(name: str) -> str:

@@ -93,3 +93,8 @@ class AwsError(MarketPulseError):
 
     exit_code = 8
     check = "MP-AWS-005"
+
+
+def is_network_error(error: MarketPulseError) -> bool:
+    """Return whether the network failed, not the statement or the object."""
+    return error.check.startswith(("MP-NET-", "MP-TNS-"))

@@ -15,6 +15,7 @@ from marketpulse.bundle.writer import (
     BundleWriter,
     SecretFoundError,
     bundle_folder,
+    source_identity,
     write_zip,
     zip_path,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "bundle_folder",
     "parse_manifest",
     "parse_table_schema",
+    "source_identity",
     "write_zip",
     "zip_path",
 ]

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, Self
 
-from marketpulse.artifacts import MANIFEST
+from marketpulse.artifacts import MANIFEST, is_unfinished
 from marketpulse.atomic import LOCK_FILE
 from marketpulse.bundle.manifest import Manifest, parse_manifest
 from marketpulse.errors import DataError, NotFoundError
@@ -94,6 +94,7 @@ class Bundle:
             for name in sorted(self._container.sizes)
             if name not in listed
             and not name.endswith(".part")
+            and not is_unfinished(name)
             and not name.rpartition("/")[2].startswith(_OPEN_FILES)
             and _SYSTEM_FILES.isdisjoint(name.split("/"))
         ]

@@ -80,11 +80,15 @@ class BundleWriter:
         taken_at: str,
         missing: Sequence[MissingTable] = (),
         secrets: Sequence[str] = (),
+        source: SourceInfo | None = None,
     ) -> Manifest:
         """Add `documents` as JSON files, then make all files appear, the manifest last.
 
+        `source` is the same source as before, if its details have changed meanwhile.
+
         Raises `SecretFoundError` if one of the secrets is in a document or in a query.
         """
+        self._source = source or self._source
         for name, document in documents.items():
             text = format_json(document)
             refuse_secrets(text, secrets, name)
@@ -175,15 +179,13 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep_rows: bool) -> Itera
 
 
 def _is_same_source(source: SourceInfo, other: SourceInfo) -> bool:
-    """Whether both are one source, perhaps at different times or through different drivers."""
+    return source_identity(source) == source_identity(other)
 
-    def identity(info: SourceInfo) -> tuple[str, str, dict[str, str]]:
-        details = {
-            name: value for name, value in info.details.items() if name not in _CHANGING_DETAILS
-        }
-        return info.kind, info.name, details
 
-    return identity(source) == identity(other)
+def source_identity(info: SourceInfo) -> tuple[str, str, dict[str, str]]:
+    """Return what stays the same at different times and through different drivers."""
+    details = {name: value for name, value in info.details.items() if name not in _CHANGING_DETAILS}
+    return info.kind, info.name, details
 
 
 def _read_previous(folder: Path) -> Manifest | None:

@@ -47,6 +47,8 @@ def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:
     # DuckDB turns a KeyboardInterrupt into an error of its own: only the event is reliable.
     if isinstance(error, KeyboardInterrupt) or interrupted.is_set():
         console.say("interrupted")
+        for note in getattr(error, "__notes__", ()):
+            console.say(note)
         return 130
     shown = _translate(error)
     if shown is not error and verbose:

@@ -33,6 +33,7 @@ from marketpulse.cli.options import (
     QueryFile,
     ReplaceFlag,
     ReportFlag,
+    RestartFlag,
     ResultFormat,
     RowLimit,
     SampleDryRun,
@@ -124,6 +125,7 @@ def sample(
     output: BundleFolder = Path("sample_data"),
     max_lob: MaxLob = None,
     replace: ReplaceFlag = False,
+    restart: RestartFlag = False,
     zipped: ZipFlag = False,
     report: ReportFlag = False,
     push: PushTarget = None,
@@ -163,10 +165,11 @@ def sample(
             tables or (),
             options,
             output=output,
-            taken_at=timestamp,
+            taken_at=None if taken_at is None else timestamp,
             progress=session.progress(),
             with_zip=zipped,
             replace=replace,
+            restart=restart,
             secrets=session.secrets(),
         )
     receipt = push_to_target(session, push, output)

@@ -405,6 +405,10 @@ SampleDryRun = Annotated[
 ReplaceFlag = Annotated[
     bool, typer.Option("--replace", help="Remove the rows that the folder holds already.")
 ]
+RestartFlag = Annotated[
+    bool,
+    typer.Option("--restart", help="Read all rows again; do not go on with an interrupted sample."),
+]
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
 ]

@@ -303,17 +303,28 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
         )
     if receipt and not as_json:
         show_receipt(receipt, as_json=False, say=say)
+    _show_remarks(sample, say)
+
+
+def _show_remarks(sample: Sample, say: Say) -> None:
+    """Say what is unusual about a sample."""
+    if sample.continued:
+        say(f"an interrupted sample went on: {sample.continued} were there already")
     if sample.kept_tables:
         say(f"{sample.folder} still holds {', '.join(sample.kept_tables)} of an earlier sample")
     if sample.replaced_tables:
         say(f"the earlier rows of {', '.join(sample.replaced_tables)} are replaced")
     if sample.outdated_zip:
         say(f"warning: {sample.outdated_zip} holds an earlier sample; --zip replaces it")
-    for table in manifest.tables:
+    for table in sample.manifest.tables:
         for note in table.notes:
             say(f"warning: {table.name}: {note}")
-    for gap in manifest.missing:  # even with --quiet: the exit code says that something is missing
+    for (
+        gap
+    ) in sample.manifest.missing:  # even with --quiet: the exit code says that something is missing
         console.say(f"error: {gap.table} is missing: {gap.why}")
+    if sample.unfinished:
+        say(f"{sample.unfinished} keeps what was read: the same command goes on from there")
 
 
 def show_verification(verification: Verification, *, as_json: bool) -> None:

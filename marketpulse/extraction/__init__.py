@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from marketpulse.extraction.ddl import format_ddl as format_ddl
     from marketpulse.extraction.pydantic_models import format_models as format_models
     from marketpulse.extraction.pydantic_models import write_models as write_models
-    from marketpulse.extraction.sample import PlannedTable as PlannedTable
     from marketpulse.extraction.sample import Sample as Sample
-    from marketpulse.extraction.sample import SampleOptions as SampleOptions
-    from marketpulse.extraction.sample import parse_column_names as parse_column_names
-    from marketpulse.extraction.sample import parse_row_count as parse_row_count
-    from marketpulse.extraction.sample import plan_sample as plan_sample
     from marketpulse.extraction.sample import write_sample as write_sample
+    from marketpulse.extraction.sample_options import PlannedTable as PlannedTable
+    from marketpulse.extraction.sample_options import SampleOptions as SampleOptions
+    from marketpulse.extraction.sample_options import parse_column_names as parse_column_names
+    from marketpulse.extraction.sample_options import parse_row_count as parse_row_count
+    from marketpulse.extraction.sample_options import plan_sample as plan_sample
     from marketpulse.extraction.verify import Verification as Verification
     from marketpulse.extraction.verify import verify_bundle as verify_bundle
 
@@ -33,12 +33,12 @@ _MODULES = {
     "format_ddl": "ddl",
     "format_models": "pydantic_models",
     "write_models": "pydantic_models",
-    "PlannedTable": "sample",
+    "PlannedTable": "sample_options",
     "Sample": "sample",
-    "SampleOptions": "sample",
-    "parse_column_names": "sample",
-    "parse_row_count": "sample",
-    "plan_sample": "sample",
+    "SampleOptions": "sample_options",
+    "parse_column_names": "sample_options",
+    "parse_row_count": "sample_options",
+    "plan_sample": "sample_options",
     "write_sample": "sample",
     "Verification": "verify",
     "verify_bundle": "verify",

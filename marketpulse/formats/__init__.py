@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from marketpulse.errors import UsageError
 from marketpulse.formats.base import (
@@ -44,6 +44,8 @@ __all__ = [
     "read_back",
     "write_behind",
 ]
+
+T = TypeVar("T")
 
 FORMATS = ("csv", "ndjson", "json", "parquet", "xlsx")
 BY_SUFFIX = {f".{name}": name for name in FORMATS} | {
@@ -194,10 +196,11 @@ def estimate_rows(path: Path) -> int | None:
     return None
 
 
-def write_behind(
-    write: Callable[[pa.RecordBatch], None], batches: Iterable[pa.RecordBatch]
-) -> None:
-    """Write each batch in a second thread while this one makes the next batch."""
+def write_behind(write: Callable[[T], None], batches: Iterable[T]) -> None:
+    """Write each batch in a second thread while this one makes the next batch.
+
+    What was made before an error is written, too.
+    """
     with ThreadPoolExecutor(1) as executor:
         pending: Future[None] | None = None
         for batch in batches:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
 from marketpulse.errors import UsageError
-from marketpulse.sources.base import FileOptions, Source, unknown_name_error
+from marketpulse.sources.base import (
+    FileOptions,
+    KeyPosition,
+    SnapshotError,
+    Source,
+    unknown_name_error,
+)
 
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileOptions",
+    "KeyPosition",
+    "SnapshotError",
     "Source",
     "open_bundle",
     "open_files",

@@ -48,6 +48,22 @@ class UndecidedRows:
     cell: str = ""
 
 
+class SnapshotError(Exception):
+    """A table cannot be read as it was at the instant of the snapshot; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPosition:
+    """Where a scan in the order of a key begins: after the row with these values, or at the start.
+
+    `changes` is what `Source.changes` was at that row.
+    """
+
+    key: tuple[str, ...]
+    after: tuple[object, ...] | None = None
+    changes: Mapping[str, int]
+
+
 class Source(Protocol):
     """A database, or something that can be read like one.
 
@@ -118,6 +134,45 @@ class Source(Protocol):
     def query_of(self, table: str) -> Query | None:  # noqa: ARG002 - most sources have no queries
         """Return the query that the table is the result of; None for a stored table."""
         return None
+
+    @property
+    def is_distant(self) -> bool:
+        """Whether reading again takes long, so that an interrupted job keeps what it has."""
+        return False
+
+    def scan_options(self) -> Mapping[str, object]:
+        """Return the options of this source that decide what its scans give."""
+        return {}
+
+    def read_snapshot(self, name: str = "") -> str:  # noqa: ARG002 - most sources have no snapshots
+        """Read one instant from now on, where that is allowed, and return its name.
+
+        In another session `name` reads the same instant. Empty if there is no such thing.
+        """
+        return ""
+
+    def is_at_snapshot(self, table: str) -> bool:  # noqa: ARG002 - most sources have no snapshots
+        """Return whether scans of this table read the snapshot."""
+        return False
+
+    def scan_in_key_order(
+        self,
+        table: str,  # noqa: ARG002 - most sources have no snapshots
+        columns: Sequence[str],  # noqa: ARG002 - see above
+        position: KeyPosition,  # noqa: ARG002 - see above
+        limit: int | None = None,  # noqa: ARG002 - see above
+        where: str | None = None,  # noqa: ARG002 - see above
+    ) -> pa.RecordBatchReader | None:
+        """Read rows of the snapshot in the order of a key; None if that cannot be done.
+
+        Scans from several positions give each row once. The first batch raises `SnapshotError` if
+        the snapshot cannot be read.
+        """
+        return None
+
+    def changes(self, table: str) -> Mapping[str, int]:  # noqa: ARG002 - most sources change nothing
+        """Return how often the last scan of this table changed values, by kinds of its own."""
+        return {}
 
     def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most sources change nothing
         """Return, as sentences for the user, how the last scan of this table changed values."""

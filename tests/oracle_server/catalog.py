@@ -45,6 +45,7 @@ class Column:
     invisible: bool = False  # hidden by a user
     virtual: bool = False
     type_owner: str = ""  # of a user-defined type
+    average_bytes: int | None = None  # of a value, by the statistics
 
     @property
     def type(self) -> OracleType:
@@ -56,8 +57,9 @@ class Column:
 class Table:
     """A table or a view, and its rows.
 
-    `visible_to` are the users who see it in the dictionary, `readable_by` those who may read it;
-    None means all users.
+    `visible_to` are the users who see it in the dictionary, `readable_by` those who may read it,
+    `flashback_by` those who may read it at an earlier SCN; None means all users. `history` has the
+    table as it was at an SCN, if that differs.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Table:
     analyzed: datetime | None = None
     visible_to: Iterable[str] | None = None
     readable_by: Iterable[str] | None = None
+    flashback_by: Iterable[str] | None = None
+    history: Mapping[int, Table] = field(default_factory=dict)
 
     def is_visible_to(self, user: str) -> bool:
         """Return whether the dictionary shows the table to this user."""
@@ -199,6 +203,7 @@ def _column(column: Column, position: int) -> dict[str, Any]:
         "data_default": column.default or None, "column_id": None if hidden else position,
         "user_generated": "NO" if column.hidden else "YES",
         "internal_column_id": position, "hidden_column": "YES" if hidden else "NO",
+        "avg_col_len": column.average_bytes,
         "virtual_column": "YES" if column.virtual else "NO", "default_on_null": "NO",
         "data_type_owner": column.type_owner or ("PUBLIC" if kind.name == "XMLTYPE" else None),
     }  # fmt: skip

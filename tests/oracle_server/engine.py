@@ -49,6 +49,7 @@ _SERIALIZED = re.compile(
     r"\s+(?:AS|RETURNING)\s+CLOB\s*\)",
     re.IGNORECASE,
 )
+_AS_OF = re.compile(r"\s+AS OF SCN (\d+)\b")
 _LONG_TEXT = OracleType("CLOB")
 _NUMBER, _DATE = OracleType("NUMBER"), OracleType("DATE")
 _SHORT_TEXT = OracleType("VARCHAR2", length=4000)
@@ -134,6 +135,7 @@ class DuckSession:
 
     def __init__(self, engine: DuckEngine, user: str, cursor: duckdb.DuckDBPyConnection) -> None:
         self._engine, self._user, self._cursor = engine, user, cursor
+        self._scn: int | None = None  # at which the current statement reads
         cursor.execute(f"""SET schema = '"{_schema(user)}"'""")
 
     def execute(self, sql: str, binds: Sequence[Value]) -> Answer:
@@ -146,7 +148,9 @@ class DuckSession:
             raise OracleError(1031, error_text(1031))
         if sql.rstrip().endswith(";"):
             raise OracleError(933, "ORA-00933: SQL command not properly ended", len(sql) - 1)
-        text = _SERIALIZED.sub(r"\1(\2)", _insert_binds(sql, list(binds)))
+        as_of = _AS_OF.search(sql)
+        self._scn = int(as_of[1]) if as_of else None
+        text = _AS_OF.sub("", _SERIALIZED.sub(r"\1(\2)", _insert_binds(sql, list(binds))))
         try:
             tree = sqlglot.parse_one(text, read="oracle")
         except sqlglot.errors.SqlglotError as error:
@@ -243,12 +247,21 @@ class DuckSession:
             ):
                 if table.readable_by is not None and self._user not in table.readable_by:
                     raise OracleError(1031, error_text(1031))
+                if self._scn is not None:
+                    table = self._at_scn(table, self._scn)  # noqa: PLW2901 - as it was
                 columns = [
                     ColumnInfo(column.name, column.type, column.nullable)
                     for column in table.columns
                 ]
                 return self._engine.store(columns, table.rows, table)
         raise OracleError(942, error_text(942))
+
+    def _at_scn(self, table: Table, scn: int) -> Table:
+        if table.flashback_by is not None and self._user not in table.flashback_by:
+            raise OracleError(1031, error_text(1031))
+        if scn > self._engine.catalog.scn:
+            raise OracleError(8181, error_text(8181))
+        return table.history.get(scn, table)
 
     def _row_indices(self, tree: exp.Query, stored: _StoredRows) -> Iterator[int]:
         """Yield the indices of the matching rows, in order."""
@@ -289,6 +302,8 @@ class DuckSession:
             if call.name.upper() == "SYS_CONTEXT":
                 value = _CONTEXT.get(call.expressions[1].name.upper(), "")
                 call.replace(exp.Literal.string(value.format(user=self._user)))
+            if call.name.upper() == "TIMESTAMP_TO_SCN":
+                call.replace(exp.Literal.number(self._engine.catalog.scn))
         return self._run(tree.sql("duckdb"), names, longs)
 
     def _run(self, sql: str, names: Sequence[str], longs: Sequence[bool]) -> Answer:
@@ -455,6 +470,8 @@ def _insert_binds(sql: str, binds: list[Value]) -> str:
         value = binds.pop(0) if binds else None  # a statement that is only described has no binds
         if value is None:
             return "NULL"
+        if isinstance(value, bytes):
+            return f"'{to_char(value)}'"  # as the shadow has it
         if isinstance(value, str):
             return "'" + value.replace("'", "''") + "'"
         return format(value, "f") if isinstance(value, Decimal) else str(value)

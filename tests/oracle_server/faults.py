@@ -17,6 +17,7 @@ TEXTS = {
     1555: "snapshot too old: rollback segment number with name too small",
     3113: "end-of-file on communication channel",
     4063: 'view "MARKET.BROKEN_VIEW" has errors',
+    8181: "specified number is not a valid system change number",
     12660: "Encryption or crypto-checksumming parameters incompatible",
     29913: "error in executing ODCIEXTTABLEOPEN callout\nORA-29400: data cartridge error\n"
     "KUP-04040: file colors.csv in FEEDS not found",
@@ -34,7 +35,7 @@ def error_text(code: int) -> str:
 class Faults:
     """The faults of the next connections; none by default.
 
-    They apply to the next `connections` connections; None means all.
+    They apply to the next `connections` connections, those of `then` after these; None means all.
     """
 
     refuse: int = 0  # the listener refuses each connection with this code
@@ -46,15 +47,18 @@ class Faults:
     cut_after: int | None = None  # bytes sent after the login
     cut_from_start: int | None = None  # bytes sent from the very start
     stall_after: int | None = None  # bytes sent after the login
+    stall_at_row: int | None = None  # of a statement
     stall_at_statement: int | None = None  # counted from 1 in each session
     fail_at_statement: tuple[int, int] | None = None  # the number, and the code
     fail_at_row: tuple[int, int] | None = None  # the row of a statement, and the code
+    cut_at_row: int | None = None  # the row of a statement before which the connection is cut
     delay: float = 0.0  # seconds, for each round trip
     connections: int | None = None
+    then: Faults | None = None
 
     def for_next_connection(self) -> Faults:
         """Return the faults of a connection that begins now, and count it."""
         if self.connections is None:
             return self
         self.connections -= 1
-        return self if self.connections >= 0 else Faults(delay=self.delay)
+        return self if self.connections >= 0 else self.then or Faults(delay=self.delay)

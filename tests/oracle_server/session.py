@@ -406,6 +406,10 @@ class Session:
         while len(rows) < count and not cursor.done:
             if failing and failing[0] == cursor.sent + len(rows) + 1:
                 return error(failing[1], error_text(failing[1]), cursor=cursor.number)
+            if self._faults.stall_at_row == cursor.sent + len(rows) + 1:
+                self._wire.wait_until_closed()
+            if self._faults.cut_at_row == cursor.sent + len(rows) + 1:
+                self._wire.cut()
             try:
                 row = next(cursor.rows, None)
             except OracleError as failure:

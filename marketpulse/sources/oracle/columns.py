@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from calendar import isleap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -222,19 +223,25 @@ def _value_bytes(definition: ColumnDef) -> int:
     return min(definition.length or 22, 200)  # a NUMBER takes up to 22 bytes
 
 
+_CHANGES = {
+    "cut": "{name}: {count} values were cut after {max_lob} characters",
+    "replaced": "{name}: {count} values contain invalid bytes; U+FFFD replaces these bytes",
+    "dropped": "{name}: {count} values are days that the Gregorian calendar does not have; "
+    "they are left empty",
+}
+
+
 class RowDecoder:
     """Converts batches from the driver into the planned fields, and counts changed values.
 
-    `cut`, `replaced` and `dropped` count values by column: text that `max_lob` cut, text with bytes
-    that are invalid in the database's character set, and leap days that the Gregorian calendar
-    does not have.
+    `changes` counts values by kind and column, such as `cut BODY`: text that `max_lob` cut, text
+    with bytes that are invalid in the database's character set, and leap days that the Gregorian
+    calendar does not have.
     """
 
     def __init__(self, items: Sequence[SelectItem], max_lob: int | None = None) -> None:
         self.schema = pa.schema([item.field for item in items])
-        self.cut: dict[str, int] = {}
-        self.replaced: dict[str, int] = {}
-        self.dropped: dict[str, int] = {}
+        self.changes: Counter[str] = Counter()
         self._max_lob = max_lob
 
     def decode(
@@ -250,15 +257,11 @@ class RowDecoder:
 
     def remarks(self) -> Iterator[str]:
         """Yield a sentence for each column and kind of change."""
-        for name, count in self.cut.items():
-            yield f"{name}: {count} values were cut after {self._max_lob} characters"
-        for name, count in self.replaced.items():
-            yield f"{name}: {count} values contain invalid bytes; U+FFFD replaces these bytes"
-        for name, count in self.dropped.items():
-            yield (
-                f"{name}: {count} values are days that the Gregorian calendar does not have; "
-                "they are left empty"
-            )
+        for kind, sentence in _CHANGES.items():
+            for change, count in self.changes.items():
+                changed, _, name = change.partition(" ")
+                if changed == kind:
+                    yield sentence.format(name=name, count=count, max_lob=self._max_lob)
 
     def _decode_column(self, field: pa.Field, column: pa.Array) -> pa.Array:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -284,7 +287,7 @@ class RowDecoder:
                 text is not None and text.encode() != cell
                 for text, cell in zip(texts, cells, strict=True)
             )
-            self.replaced[name] = self.replaced.get(name, 0) + invalid
+            self.changes[f"replaced {name}"] += invalid
             return pa.array(texts, column.type)
         return column
 
@@ -294,7 +297,7 @@ class RowDecoder:
         julian = {date for date in dates if date and _is_julian_leap_day(date)}
         if julian:
             count = sum(date in julian for date in dates)
-            self.dropped[field.name] = self.dropped.get(field.name, 0) + count
+            self.changes[f"dropped {field.name}"] += count
             dates = [None if date in julian else date for date in dates]
         return parse_timestamps(pa.array(dates, pa.string()), field.type.unit)
 
@@ -303,7 +306,7 @@ class RowDecoder:
         count = pc.sum(is_longer).as_py() or 0
         if not count:
             return column
-        self.cut[name] = self.cut.get(name, 0) + count
+        self.changes[f"cut {name}"] += count
         start = pc.utf8_slice_codeunits(column, 0, max_lob)
         mark, separator = pa.scalar(_CUT_MARK, start.type), pa.scalar("", start.type)
         marked = pc.binary_join_element_wise(start, mark, separator)

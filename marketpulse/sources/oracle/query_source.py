@@ -51,6 +51,9 @@ class QuerySource(OracleSource):
     def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
         return [self._schema for _ in map(self.find_listed_table, tables)]
 
+    def read_snapshot(self, name: str = "") -> str:  # noqa: ARG002 - it is sent as it is written
+        return ""
+
     def count(self, table: str) -> int:
         return Source.count(self, table)
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pyarrow as pa
 
-from marketpulse.errors import ConnectionLostError, DataError, MarketPulseError, UsageError
+from marketpulse.errors import (
+    ConnectionLostError,
+    DataError,
+    MarketPulseError,
+    UsageError,
+    is_network_error,
+)
 from marketpulse.names import quoted
-from marketpulse.sources.base import unknown_name_error
+from marketpulse.sources.base import KeyPosition, SnapshotError, unknown_name_error
 from marketpulse.sources.oracle.columns import (
     ColumnDef,
     RowDecoder,
@@ -28,6 +34,7 @@ from marketpulse.sources.oracle.connection import (
     OracleDatabase,
     unreadable_value_error,
 )
+from marketpulse.sources.oracle.keys import key_binds, key_condition
 
 _STATEMENT_CHECK = "MP-USE-003"  # of errors of a statement
 _OBJECT_CHECK = "MP-ORA-004"
@@ -50,7 +57,10 @@ class RowSet:
 
 @dataclass(frozen=True, kw_only=True)
 class SelectStatement:
-    """Which rows of a relation to read, to be rendered as a statement."""
+    """Which rows of a relation to read, to be rendered as a statement.
+
+    With `scn` as they were then, with a `position` those after it, in the order of its key.
+    """
 
     relation: RowSet
     columns: Sequence[str] | None = None
@@ -58,6 +68,15 @@ class SelectStatement:
     order: str | None = None
     limit: int | None = None
     max_lob: int | None = None
+    scn: str = ""
+    position: KeyPosition | None = None
+
+    @property
+    def binds(self) -> Mapping[str, object]:
+        """The values of the query's binds, or of the key after which the rows begin."""
+        if self.position is None:
+            return self.relation.binds
+        return key_binds(self.position, self.relation.columns)
 
     @property
     def fetch_rows(self) -> int:
@@ -109,11 +128,17 @@ class SelectStatement:
     @cached_property
     def _clauses(self) -> str:
         names = [definition.name for definition in self.relation.columns]
-        clauses = ""
+        clauses = f" AS OF SCN {int(self.scn):d}" if self.scn else ""
+        conditions = []
         if self.where is not None:
             from marketpulse.sources.clauses import condition_in_oracle  # noqa: PLC0415 - 0.05 s
 
-            clauses += f" WHERE {condition_in_oracle(self.where, names)}"
+            conditions.append(condition_in_oracle(self.where, names))
+        if self.position is not None and self.position.after is not None:
+            conditions.append(key_condition(self.position, self.relation.columns))
+        clauses += f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        if self.position is not None:
+            clauses += f" ORDER BY {', '.join(map(quoted, self.position.key))}"
         if self.order is not None:
             from marketpulse.sources.clauses import order_in_oracle  # noqa: PLC0415 - 0.05 s
 
@@ -139,6 +164,11 @@ class RowReader:
     def __init__(self, database: OracleDatabase) -> None:
         self._database = database
         self._workarounds: dict[str, _Workarounds] = {}
+        self._refusals: dict[str, str] = {}
+
+    def refusal(self, relation: str) -> str:
+        """Return why the relation cannot be read at an SCN; empty if that is not known."""
+        return self._refusals.get(relation, "")
 
     def remarks(self, relation: str) -> list[str]:
         """Return a sentence for each column that could not be read."""
@@ -149,7 +179,9 @@ class RowReader:
         """Yield the rows; select again with a workaround if a value cannot be read.
 
         Only if no batch was yielded before: the caller may have written its rows already. Else
-        raises `ConnectionLostError`, after which the caller reads from the start.
+        raises `ConnectionLostError`, after which the caller reads from the start. Without an SCN,
+        if the first answer at the SCN is an error. Raises `SnapshotError` if the rows cannot be
+        read in the order of a key.
         """
         relation = scan.relation
         workarounds = self._workarounds.setdefault(relation.name, _Workarounds())
@@ -158,7 +190,7 @@ class RowReader:
             items = scan.items(old_dates=workarounds.old_dates)
             statement = scan.render(items, workarounds.given_up)
             fetched = pa.schema([(item.field.name, item.fetched) for item in items])
-            rows = self._database.batches(statement, fetched, scan.fetch_rows, relation.binds)
+            rows = self._database.batches(statement, fetched, scan.fetch_rows, scan.binds)
             try:
                 for batch in decoder.decode(rows, items):
                     has_rows = True
@@ -168,7 +200,10 @@ class RowReader:
                     raise unreadable_value_error(relation.name) from error
                 workarounds.old_dates = True
                 reason = "dates that Python cannot represent"
-            except (DataError, UsageError) as error:
+            except MarketPulseError as error:
+                if scan.scn and not has_rows and not is_network_error(error):
+                    scan = self._without_scn(scan, error)
+                    continue
                 reason = self._give_up_column(scan, items, workarounds, error)
             else:
                 return
@@ -178,6 +213,13 @@ class RowReader:
                     hint="read it again from the start",
                     check="MP-ORA-003",
                 )
+
+    def _without_scn(self, scan: SelectStatement, error: MarketPulseError) -> SelectStatement:
+        """Return the statement for the session's own instant: any other error comes again."""
+        self._refusals[scan.relation.name] = error.message
+        if scan.position is not None:
+            raise SnapshotError(error.message) from error
+        return replace(scan, scn="")
 
     def _give_up_column(
         self,
@@ -190,6 +232,10 @@ class RowReader:
 
         Raises the error if the user's own text may be its cause, or no single column is.
         """
+        if not isinstance(error, DataError | UsageError):
+            raise error
+        if scan.position is not None:
+            raise SnapshotError(error.message) from error
         if scan.has_user_text or error.check not in {_STATEMENT_CHECK, "MP-ORA-001"}:
             raise own_error(scan, error)
         if len(workarounds.given_up) < _MOST_GIVEN_UP:

@@ -10,13 +10,19 @@ from typing import Self
 
 import pyarrow as pa
 
-from marketpulse.errors import ConnectionLostError, MarketPulseError, UsageError
+from marketpulse.errors import (
+    ConnectionLostError,
+    MarketPulseError,
+    UsageError,
+    is_network_error,
+)
 from marketpulse.model import CellReading, OnMalformedLine, SourceInfo, Table, TableSchema
 from marketpulse.names import quoted
-from marketpulse.sources.base import Source
+from marketpulse.sources.base import KeyPosition, Source
 from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
 from marketpulse.sources.oracle.columns import RowDecoder
 from marketpulse.sources.oracle.connection import OracleDatabase
+from marketpulse.sources.oracle.keys import is_comparable
 from marketpulse.sources.oracle.retries import retry
 from marketpulse.sources.oracle.scan import RowReader, RowSet, SelectStatement, table_error
 from marketpulse.sources.selection import first_rows
@@ -27,6 +33,8 @@ _CHARACTER_SETS = (
     "WHERE parameter IN ('NLS_CHARACTERSET', 'NLS_NCHAR_CHARACTERSET')"
 )
 _SCN = "SELECT 'SCN', TO_CHAR(current_scn) FROM v$database"
+# Anybody may ask this. It is the SCN of some moment in the last three seconds.
+_RECENT_SCN = "SELECT TO_CHAR(TIMESTAMP_TO_SCN(SYSTIMESTAMP)) FROM DUAL"
 _DETAIL_NAMES = {
     "SCN": "scn",
     "NLS_CHARACTERSET": "character_set",
@@ -45,9 +53,27 @@ class OracleSource(Source):
         self._catalog = Catalog(database, system=system)
         self._decoders: dict[str, RowDecoder] = {}  # of the last scan of each table
         self._reader = RowReader(database)
+        self._scn = ""  # of the snapshot that is read; empty for the session's transaction
 
     def info(self) -> SourceInfo:
-        return SourceInfo("oracle", str(self.database.address), dict(self._details))
+        details = dict(self._details)
+        if self._scn:
+            details["scn"] = self._scn
+        return SourceInfo("oracle", str(self.database.address), details)
+
+    @property
+    def is_distant(self) -> bool:
+        return True
+
+    def scan_options(self) -> Mapping[str, object]:
+        return {"max_lob": self._max_lob}
+
+    def read_snapshot(self, name: str = "") -> str:
+        self._scn = name or self._scn or self._details.get("scn", "") or self._recent_scn()
+        return self._scn
+
+    def is_at_snapshot(self, table: str) -> bool:
+        return bool(self._scn) and not self._reader.refusal(self.find_listed_table(table))
 
     def tables(self) -> Sequence[Table]:
         return self._catalog.tables()
@@ -76,27 +102,65 @@ class OracleSource(Source):
         cell_readings: Mapping[str, CellReading] | None = None,  # noqa: ARG002 - its columns have types
     ) -> pa.RecordBatchReader:
         name = self.find_listed_table(table)
-        scan = SelectStatement(
+        statement = SelectStatement(
             relation=self._relation(name),
             columns=columns,
             where=where,
             order=order,
             limit=limit,
             max_lob=self._max_lob,
+            scn="" if self._reader.refusal(name) else self._scn,
         )
-        items = scan.items()
-        scan.render(items, {})  # now, so that a wrong condition raises here
+        return self._read(name, statement, {})
+
+    def scan_in_key_order(
+        self,
+        table: str,
+        columns: Sequence[str],
+        position: KeyPosition,
+        limit: int | None = None,
+        where: str | None = None,
+    ) -> pa.RecordBatchReader | None:
+        name = self.find_listed_table(table)
+        relation = self._relation(name)
+        definitions = {definition.name: definition for definition in relation.columns}
+        is_comparable_key = all(is_comparable(definitions[column]) for column in position.key)
+        if not self.is_at_snapshot(name) or self._reader.remarks(name) or not is_comparable_key:
+            return None
+        statement = SelectStatement(
+            relation=relation,
+            columns=columns,
+            where=where,
+            limit=limit,
+            max_lob=self._max_lob,
+            scn=self._scn,
+            position=position,
+        )
+        return self._read(name, statement, position.changes)
+
+    def _read(
+        self, name: str, statement: SelectStatement, changes: Mapping[str, int]
+    ) -> pa.RecordBatchReader:
+        items = statement.items()
+        statement.render(items, {})  # now, so that a wrong condition raises here
         decoder = self._decoders[name] = RowDecoder(items, self._max_lob)
-        batches = self._reader.batches(scan, decoder)
-        batches = batches if limit is None else first_rows(batches, limit)
+        decoder.changes.update(changes)
+        batches = self._reader.batches(statement, decoder)
+        batches = batches if statement.limit is None else first_rows(batches, statement.limit)
         return pa.RecordBatchReader.from_batches(decoder.schema, batches)
+
+    def changes(self, table: str) -> Mapping[str, int]:
+        return dict(self._decoders[self.find_listed_table(table)].changes)
 
     def remarks(self, table: str) -> Sequence[str]:
         name = self.find_listed_table(table)
         decoder = self._decoders.get(name)
         if decoder is None:
             return []
-        return [*decoder.remarks(), *self._reader.remarks(name)]
+        remarks = [*decoder.remarks(), *self._reader.remarks(name)]
+        if self._scn and (refusal := self._reader.refusal(name)):
+            remarks.append(f"the rows are not of SCN {self._scn} but of this session: {refusal}")
+        return remarks
 
     def count(self, table: str) -> int:
         name = self.find_listed_table(table)
@@ -106,6 +170,17 @@ class OracleSource(Source):
         except UsageError as error:
             raise table_error(name, error) from error
         return int(rows)
+
+    def _recent_scn(self) -> str:
+        """Return an SCN that anybody may ask for; empty if the database does not say it."""
+        try:
+            ((scn,),) = self.database.rows(_RECENT_SCN)
+        except MarketPulseError as error:
+            if is_network_error(error):
+                raise
+            _LOG.info("not read: %s", error.message)
+            return ""
+        return str(scn or "")
 
     def _relation(self, name: str) -> RowSet:
         """Return what a listed name stands for."""

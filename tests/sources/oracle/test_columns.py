@@ -326,8 +326,7 @@ def test_decode() -> None:
     assert decoded.column("BYTES").to_pylist() == ["caf\ufffd", "ok", None]
     days = decoded.column("DAY").cast(pa.string()).to_pylist()
     assert days == ["-0043-03-15 08:30:00", None, None]
-    assert (decoder.cut, decoder.replaced) == ({"TEXT": 1}, {"BYTES": 1})
-    assert decoder.dropped == {"DAY": 1}
+    assert decoder.changes == {"cut TEXT": 1, "replaced BYTES": 1, "dropped DAY": 1}
     assert [remark.partition(":")[0] for remark in decoder.remarks()] == ["TEXT", "BYTES", "DAY"]
 
 
@@ -385,10 +384,9 @@ def test_counts_add_up() -> None:
     )
     decoder = RowDecoder(items, 3)
     list(decoder.decode([unchanged], items))
-    assert (decoder.cut, decoder.replaced, decoder.dropped) == ({}, {}, {})
+    assert decoder.changes == {}
     list(decoder.decode([changed, changed], items))
-    assert (decoder.cut, decoder.replaced) == ({"TEXT": 4}, {"BYTES": 4})
-    assert decoder.dropped == {"DAY": 4}
+    assert decoder.changes == {"cut TEXT": 4, "replaced BYTES": 4, "dropped DAY": 4}
 
 
 def test_invalid_text_is_cut() -> None:
@@ -398,7 +396,7 @@ def test_invalid_text_is_cut() -> None:
     decoder = RowDecoder([item], 2)
     (decoded,) = decoder.decode([pa.record_batch([cells], names=["A"])], [item])
     assert decoded.column("A").to_pylist() == ["\ufffda…[cut]", None]
-    assert (decoder.cut, decoder.replaced) == ({"A": 1}, {"A": 1})
+    assert decoder.changes == {"cut A": 1, "replaced A": 1}
 
 
 def test_decode_dates_without_values() -> None:
