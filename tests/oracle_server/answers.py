@@ -5,9 +5,10 @@ The protocol's layers do not know SQL, the engine does not know bytes. Both use 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import cycle, islice
 from typing import Protocol
 
 
@@ -93,6 +94,18 @@ class ColumnInfo:
     name: str
     type: OracleType
     nullable: bool = True
+
+
+@dataclass
+class RepeatedRows:
+    """The same rows again and again, `total` in all: they are encoded once."""
+
+    rows: Sequence[Sequence[Value]]
+    total: int
+    encoded: list[bytes] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Sequence[Value]]:
+        return islice(cycle(self.rows), self.total)
 
 
 @dataclass(frozen=True)

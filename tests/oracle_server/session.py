@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from oracle_server.answers import Answer, ColumnInfo, EngineSession, OracleError, Value
+from oracle_server.answers import (
+    Answer,
+    ColumnInfo,
+    EngineSession,
+    OracleError,
+    RepeatedRows,
+    Value,
+)
 from oracle_server.faults import Faults, error_text
 from oracle_server.login import Login
 from oracle_server.messages import (
@@ -64,6 +71,7 @@ class Cursor:
     binds: list[tuple[int, int, int]] = field(default_factory=list)  # type, form, size
     defined: list[int] = field(default_factory=list)  # the types that the client chose
     rows: Iterator[Sequence[Value]] = field(default_factory=lambda: iter(()))
+    repeated: RepeatedRows | None = None
     sent: int = 0
     done: bool = True
 
@@ -368,6 +376,7 @@ class Session:
         if not answer.columns:
             return parameter() + error(cursor=cursor.number)
         cursor.rows = iter(answer.rows) if execute else iter(())
+        cursor.repeated = answer.rows if isinstance(answer.rows, RepeatedRows) else None
         cursor.sent, cursor.done = 0, False
         description = self._description(cursor) if changed else b""
         if cursor.has_lobs and not cursor.defined:
@@ -401,7 +410,7 @@ class Session:
 
     def _fetch_rows(self, cursor: Cursor, count: int) -> bytes:
         """Return the next rows, and whether there may be others."""
-        rows: list[bytes] = []
+        rows = self._encoded_rows(cursor, count)
         failing = self._faults.fail_at_row
         while len(rows) < count and not cursor.done:
             if failing and failing[0] == cursor.sent + len(rows) + 1:
@@ -423,6 +432,23 @@ class Session:
         end = error(code, message, cursor=cursor.number, rows=cursor.sent)
         header = row_header() if rows else b""
         return b"".join([header, *rows]) + parameter() + end
+
+    def _encoded_rows(self, cursor: Cursor, count: int) -> list[bytes]:
+        """Return the next rows of a result that repeats itself."""
+        repeated = cursor.repeated
+        if repeated is None:
+            return []
+        if not repeated.encoded:
+            repeated.encoded += [
+                bytes([Message.ROW_DATA]) + self._row(cursor, row) for row in repeated.rows
+            ]
+        count = min(count, repeated.total - cursor.sent)
+        start = cursor.sent % len(repeated.encoded)
+        cursor.done = cursor.sent + count == repeated.total
+        rows = repeated.encoded[start : start + count]
+        while len(rows) < count:
+            rows += repeated.encoded[: count - len(rows)]
+        return rows
 
     def _row(self, cursor: Cursor, row: Sequence[Value]) -> bytes:
         defined = cursor.defined or [0] * len(row)
