@@ -13,7 +13,7 @@ from hypothesis import settings
 from moto.server import ThreadedMotoServer
 from support import Tool
 
-settings.register_profile("quick", max_examples=120, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=80, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=3000, deadline=None, print_blob=True)
 settings.load_profile("quick")
 

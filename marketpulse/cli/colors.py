@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,20 +117,17 @@ def run_colors(
                 inputs, source, delimiter=delimiter, query=query, binds=binds
             )
     with opened as data:
-        from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
-        from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
+        from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
         settings = RunSettings(session)
-        options = RunOptions(
+        reading = settings.reading_options(mapping, types, date_format, accept_rounded_ids)
+        options = replace(
+            reading,
             table=table,
             where=where,
             delimiter=delimiter if by_day else None,  # else the source knows it
             rules=settings.rules(rules),
             hierarchy=settings.hierarchy(hierarchy),
-            mapping=settings.mapping(mapping),
-            types=settings.types(types),
-            date_formats=settings.date_formats(date_format),
-            accept_rounded_ids=settings.accept_rounded_ids(accept_rounded_ids),
             again=again,
             output=output,
             formats=settings.formats(formats),
@@ -214,18 +212,10 @@ def rules_test(
     with session.open_source(inputs, source, delimiter=delimiter) as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.funnel import try_rules  # noqa: PLC0415 - loads the engine
-        from marketpulse.colors.options import RunOptions  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
         settings = RunSettings(session)
-        options = RunOptions(
-            rules=rules,
-            table=table,
-            mapping=settings.mapping(mapping),
-            types=settings.types(types),
-            date_formats=settings.date_formats(date_format),
-            accept_rounded_ids=settings.accept_rounded_ids(accept_rounded_ids),
-            again=again,
-        )
+        reading = settings.reading_options(mapping, types, date_format, accept_rounded_ids)
+        options = replace(reading, rules=rules, table=table, again=again)
         settings.say()
         # A table for people shows the first rows, and how many there are.
         funnel = try_rules(data, options, compare or None, None if as_json else _MOST_ROWS)

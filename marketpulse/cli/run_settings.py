@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from marketpulse.cli.session import Session
 from marketpulse.colors.columns import HIERARCHY, parse_hierarchy, parse_mapping, parse_types
+from marketpulse.colors.options import RunOptions
 from marketpulse.colors.spellings import parse_date_forms
 from marketpulse.errors import SettingsError, UsageError
 from marketpulse.formats import parse_formats
+from marketpulse.settings.file import RUN_VARIABLES
 
 T = TypeVar("T")
 
@@ -34,6 +36,21 @@ class RunSettings:
     def hierarchy(self, option: str | None) -> str | tuple[str, ...]:
         """The order of the sort keys."""
         return option or self._read("hierarchy", parse_hierarchy) or HIERARCHY
+
+    def reading_options(
+        self,
+        mapping: Sequence[str] | None,
+        types: Sequence[str] | None,
+        date_format: Sequence[str] | None,
+        accept_rounded_ids: bool,
+    ) -> RunOptions:
+        """The options that say what the input's columns and cells mean; all else is left out."""
+        return RunOptions(
+            mapping=self.mapping(mapping),
+            types=self.types(types),
+            date_formats=self.date_formats(date_format),
+            accept_rounded_ids=self.accept_rounded_ids(accept_rounded_ids),
+        )
 
     def mapping(self, option: Sequence[str] | None) -> tuple[str, ...]:
         """The pairs of `--map`, and the settings for other names."""
@@ -80,7 +97,7 @@ class RunSettings:
     def say(self) -> None:
         """Say which settings are used: a forgotten file must not change a result silently."""
         for origin, keys in self._used.items():
-            *others, last = keys
+            *others, last = sorted(keys, key=[*RUN_VARIABLES].index)
             names = f"{', '.join(others)} and {last}" if others else last
             self._session.say(f"using {names} of {origin}")
 
