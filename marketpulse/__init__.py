@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from marketpulse.colors.explain import Explanation as Explanation
     from marketpulse.colors.explain import explain_colors as explain
     from marketpulse.colors.options import RunOptions as RunOptions
-    from marketpulse.colors.run import ColorsRun as ColorsRun
+    from marketpulse.colors.results import ColorsRun as ColorsRun
     from marketpulse.colors.run import run_colors as run_colors
     from marketpulse.errors import MarketPulseError as MarketPulseError
     from marketpulse.sources.bundle import Loaded as Loaded
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from marketpulse.sources.oracle import OracleDatabase as OracleDatabase
 
 _MODULES = {
-    "ColorsRun": "marketpulse.colors.run",
+    "ColorsRun": "marketpulse.colors.results",
     "Explanation": "marketpulse.colors.explain",
     "explain": "marketpulse.colors.explain",
     "RunOptions": "marketpulse.colors.options",

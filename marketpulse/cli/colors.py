@@ -19,6 +19,8 @@ from marketpulse.cli.options import (
     ColumnTypes,
     CompareRules,
     DateFormat,
+    EngineChoice,
+    EngineName,
     ExplainCusip,
     FieldDelimiter,
     FirstDay,
@@ -42,18 +44,20 @@ from marketpulse.cli.options import (
     RunFolder,
     RunFormats,
     SourceName,
+    SparkMaster,
     TableName,
     WhereCondition,
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
 from marketpulse.cli.session import Session
+from marketpulse.cli.spark import rank_on_spark, spark_names
 from marketpulse.errors import UsageError
 from marketpulse.model import Progress, progress_stage
 
 if TYPE_CHECKING:
     from marketpulse.colors.options import RunOptions
-    from marketpulse.colors.run import ColorsRun
+    from marketpulse.colors.results import ColorsRun
     from marketpulse.publish import Receipt
 
 _MOST_ROWS = 20  # of a comparison in a table
@@ -86,6 +90,8 @@ def run_colors(
     processed_at: ProcessedAt = None,
     max_rejected: MaxRejected = None,
     memory_limit: MemoryLimit = None,
+    engine: EngineChoice = EngineName.DUCKDB,
+    master: SparkMaster = None,
     explain: ExplainCusip = None,
     report: ReportFlag = False,
     push: PushTarget = None,
@@ -98,6 +104,9 @@ def run_colors(
     """
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
+    refused: dict[str, object] = {"--table": table, "--query": query, "--explain": explain}
+    refused |= {"--report": report or None, "--push": push, "--by-day": by_day or None}
+    names = spark_names(session, engine, master, inputs, source, refused)
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
     if query is not None and table is not None:
@@ -109,9 +118,9 @@ def run_colors(
         others={"--explain": explain, "--table": table, "--query": query},
     )
     progress = session.progress("days" if by_day else "rows")
-    names = session.input_names(inputs, source) if by_day else []
+    days = session.input_names(inputs, source) if by_day else []
     opened: AbstractContextManager[object] = nullcontext()
-    if not by_day:
+    if not (by_day or names):
         with progress_stage(progress, "opening"):
             opened = session.open_source(
                 inputs, source, delimiter=delimiter, query=query, binds=binds
@@ -125,7 +134,7 @@ def run_colors(
             reading,
             table=table,
             where=where,
-            delimiter=delimiter if by_day else None,  # else the source knows it
+            delimiter=delimiter if by_day or names else None,  # else the source knows it
             rules=settings.rules(rules),
             hierarchy=settings.hierarchy(hierarchy),
             again=again,
@@ -145,7 +154,10 @@ def run_colors(
             render.show_explanation(explanation, as_json=as_json)
             return
         if by_day:
-            rank_days(session, names, (since, until), options, progress, push, report, as_json)
+            rank_days(session, days, (since, until), options, progress, push, report, as_json)
+            return
+        if names:
+            rank_on_spark(session, names, options, master, as_json)
             return
         _rank(session, data, options, progress, push, report, as_json)
 

@@ -75,6 +75,13 @@ class ProcessingType(StrEnum):
     MANUAL = "MANUAL"
 
 
+class EngineName(StrEnum):
+    """What ranks the colors."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 # -- before the command ----------------------------------------------------------------------------
 
 SourceName = Annotated[
@@ -318,6 +325,19 @@ MemoryLimit = Annotated[
     str | None,
     typer.Option(
         "--memory-limit", metavar="SIZE", help="Memory to use, such as 2GB; then use the disk."
+    ),
+]
+EngineChoice = Annotated[
+    EngineName,
+    typer.Option("--engine", help="What ranks: this process, or a Spark cluster."),
+]
+SparkMaster = Annotated[
+    str | None,
+    typer.Option(
+        "--master",
+        metavar="URL",
+        help="The master of Spark, such as spark://host:7077 (default: that of spark-submit, or "
+        "the cores of this machine).",
     ),
 ]
 ExplainCusip = Annotated[

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from marketpulse.colors.explain import ExplainedRow, Explanation
     from marketpulse.colors.funnel import Funnel, RulesComparison
     from marketpulse.colors.history import DaysRun
+    from marketpulse.colors.results import ColorsRun
     from marketpulse.colors.rules import CheckedRules
-    from marketpulse.colors.run import ColorsRun
     from marketpulse.doctor import Step
     from marketpulse.extraction import (
         PlannedTable,

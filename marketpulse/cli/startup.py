@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from marketpulse.cli import console
 from marketpulse.cli.app import app
 from marketpulse.cli.errors import interrupted
+from marketpulse.cli.pandas_blocker import block_pandas
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -31,7 +32,7 @@ def main() -> None:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     # Loading modules allocates many objects and drops few: collecting then is wasted time.
     gc.set_threshold(50_000)
-    sys.meta_path.insert(0, _PandasBlocker())
+    block_pandas()
     try:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:  # before a command started
@@ -40,18 +41,6 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the result is complete: exit undisturbed
         console.finish()
-
-
-class _PandasBlocker:
-    """An import hook that reports pandas as not installed.
-
-    Arrow imports pandas with its first array if it can. That takes half a second, and no command
-    uses pandas.
-    """
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name=name)
 
 
 def _interrupt_again(unraisable: UnraisableHookArgs) -> None:

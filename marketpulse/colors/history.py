@@ -18,7 +18,8 @@ from pathlib import Path
 from marketpulse.artifacts import RUN_SUMMARY, RunSummary, parse_run_summary
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import RunRequest, parse_request
-from marketpulse.colors.run import ColorsRun, run
+from marketpulse.colors.results import ColorsRun
+from marketpulse.colors.run import run
 from marketpulse.errors import MarketPulseError, NotFoundError, UsageError
 from marketpulse.model import NO_PROGRESS, Progress, progress_stage
 from marketpulse.sources.files import find_paths, has_rows

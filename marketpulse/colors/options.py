@@ -16,6 +16,7 @@ from marketpulse.colors.rejections import (
 )
 from marketpulse.colors.rules import RuleBook
 from marketpulse.colors.spellings import DateFormats
+from marketpulse.errors import UsageError
 from marketpulse.formats import parse_formats
 
 PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
@@ -75,6 +76,14 @@ class RunOptions:
             return parse_formats(self.formats)
         # The function answers questions about published colors from the Parquet file.
         return ("csv", "parquet") if self.publish else ("csv",)
+
+    def check_processing_type(self) -> None:
+        """Raise `UsageError` for an unknown type."""
+        if self.processing_type not in PROCESSING_TYPES:
+            raise UsageError(
+                f"the processing type is {self.processing_type!r}, "
+                f"expected {' or '.join(PROCESSING_TYPES)}"
+            )
 
     def rejection_limit(self) -> RejectionLimit | None:
         """The limit of rejected rows. Raises `UsageError` if it is not a number or a share."""

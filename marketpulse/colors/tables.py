@@ -70,16 +70,16 @@ def _arrow_reader(data: object) -> pa.RecordBatchReader:
         return data.to_reader()
     if isinstance(data, pa.RecordBatch):
         return pa.RecordBatchReader.from_batches(data.schema, [data])
-    if _is_a(data, "pandas", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame"):
         return _pandas_as_table(data).to_reader()
-    if _is_a(data, "polars", "LazyFrame"):
+    if is_a(data, "polars", "LazyFrame"):
         data = data.collect()  # type: ignore[attr-defined] # Polars is no dependency
     if hasattr(data, "__arrow_c_stream__"):
         return _exported(data)
     raise _no_table(type(data).__name__)
 
 
-def _is_a(data: object, library: str, name: str) -> bool:
+def is_a(data: object, library: str, name: str) -> bool:
     """Whether this is an instance of a class whose library need not be installed."""
     cls = getattr(sys.modules.get(library), name, None)
     return isinstance(cls, type) and isinstance(data, cls)

@@ -14,8 +14,8 @@ from marketpulse.artifacts import RUN_SUMMARY
 from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
+from marketpulse.colors.results import ColorsRun
 from marketpulse.colors.rules import RuleBook, read_rules
-from marketpulse.colors.run import ColorsRun
 from marketpulse.colors.run import run as run_colors
 from marketpulse.errors import NotFoundError, SettingsError
 from marketpulse.extraction import describe_listed, list_tables

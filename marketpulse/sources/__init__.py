@@ -29,6 +29,7 @@ __all__ = [
     "KeyPosition",
     "SnapshotError",
     "Source",
+    "is_files",
     "open_bundle",
     "open_files",
     "open_inputs",
@@ -58,7 +59,7 @@ def open_source(
     file, `DataError` if its format is wrong, `AwsError` if S3 fails, and what `OracleDatabase`
     raises.
     """
-    if _is_files(name):
+    if is_files(name):
         return open_files([name], files)
     if files and files.delimiter:
         raise UsageError(f"--delimiter: {name} is not CSV", hint="leave out --delimiter")
@@ -80,7 +81,7 @@ def open_inputs(names: Sequence[str], files: FileOptions | None = None) -> Sourc
     return open_source(names[0], files=files) if len(names) == 1 else open_files(names, files)
 
 
-def _is_files(name: str) -> bool:
+def is_files(name: str) -> bool:
     """Return whether a name stands for files, not for a database or a bundle."""
     if name in {"demo", "oracle"}:
         return False

@@ -1,0 +1,164 @@
+"""The input of a run on Spark: its parts, and what is known before the first row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from marketpulse.colors.inputs import ColorInput, source_input, table_input
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import RunRequest
+from marketpulse.colors.spark.reports import REPORT, FilesReport, read_reports
+from marketpulse.colors.spark.tasks import (
+    Batches,
+    InspectFiles,
+    ReadDataFrame,
+    ReadFiles,
+    ReadRows,
+    Units,
+)
+from marketpulse.errors import NotFoundError, UsageError
+from marketpulse.formats import parse_delimiter
+from marketpulse.sources import FileOptions
+from marketpulse.sources.containers import is_stream, require_known
+from marketpulse.sources.files import (
+    FilesPart,
+    FilesSource,
+    check_delimiter,
+    common_schema,
+    find_paths,
+    join_notes,
+)
+from marketpulse.sources.selection import now
+
+_UNIT_BYTES = 32 << 20  # small files share a task up to this size
+_CONTENT = "spark.sql.execution.arrow.maxRecordsPerBatch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkInput:
+    """Rows that Spark can read, and their columns as the engine takes them.
+
+    `empty` is the same input without rows. `reader` makes the first stage of the rows that are to
+    be read.
+    """
+
+    frame: DataFrame
+    empty: ColorInput
+    files: tuple[Path, ...]
+    reader: Callable[[ReadRows], Callable[[Batches], Batches]]
+
+
+def open_data_frame(frame: DataFrame, options: RunOptions) -> SparkInput:
+    """The rows of a DataFrame. Raises `UsageError` for options that only files have."""
+    for option, value in (("where", options.where), ("delimiter", options.delimiter)):
+        if value is not None:
+            raise UsageError(
+                f"--{option} needs files", hint="filter the DataFrame before you pass it"
+            )
+    schema = frame.limit(0).toArrow().schema
+    empty = table_input(schema.empty_table().to_reader())
+    return SparkInput(
+        frame=frame,
+        empty=replace(empty, name="DataFrame"),
+        files=(),
+        reader=lambda rows: ReadDataFrame(rows=rows, schema=schema),
+    )
+
+
+def open_spark_files(
+    session: SparkSession, names: Sequence[str], options: RunOptions, request: RunRequest
+) -> SparkInput:
+    """The rows of files, globs and folders, local ones or at addresses that Spark knows.
+
+    Raises `UsageError`, `NotFoundError` or `DataError`.
+    """
+    delimiter = None if options.delimiter is None else parse_delimiter(options.delimiter)
+    file_options = FileOptions(delimiter=delimiter)
+    for name in names:
+        _refuse_others(name)
+    remote = ["://" in name for name in names]
+    if any(remote) and not all(remote):
+        raise UsageError(
+            "some of the files are local and some are not", hint="write local ones as file:///PATH"
+        )
+    if all(remote):
+        frame, units = _addresses(session, names)
+        paths: tuple[Path, ...] = ()
+    else:
+        paths = tuple(path for name in names for path in find_paths(name))
+        frame, units = _local_files(session, paths)
+    check_delimiter((name for unit in units.names for name in unit), file_options)
+    moment = now()
+    inspect = InspectFiles(units=units, options=file_options, moment=moment)
+    reports = map_frame(frame, inspect, pa.schema([REPORT])).collect()
+    files = read_reports((row[0] for row in reports), FilesReport)
+    schema = common_schema([pair for report in files for pair in report.schemas])
+    part = FilesPart(schema=schema, moment=moment)
+    with FilesSource(names, file_options, part) as source:
+        empty = source_input(source, None, options.where, request.cell_readings())
+    notes = join_notes([report.notes for report in files])
+    return SparkInput(
+        frame=frame,
+        empty=replace(empty, read_notes=lambda: notes),
+        files=paths,
+        reader=lambda rows: ReadFiles(
+            rows=rows, units=units, options=file_options, moment=moment, schema=schema
+        ),
+    )
+
+
+def map_frame(frame: DataFrame, task: Callable[[Batches], Batches], schema: pa.Schema) -> DataFrame:
+    """The frame after a task, which yields batches of this schema."""
+    from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415 - loads pandas
+
+    return frame.mapInArrow(task, from_arrow_schema(schema))
+
+
+def _refuse_others(name: str) -> None:
+    if name.startswith("s3://"):
+        raise UsageError(
+            f"{name}: Spark reads S3 through Hadoop", hint=f"write s3a://{name[len('s3://') :]}"
+        )
+    if "://" not in name and is_stream(name):
+        raise UsageError(
+            f"{name}: --engine spark reads no streams", hint="store it in a file, or use duckdb"
+        )
+
+
+def _local_files(session: SparkSession, paths: Sequence[Path]) -> tuple[DataFrame, Units]:
+    """Files that all executors see, small neighbours together."""
+    parallelism = session.sparkContext.defaultParallelism
+    sizes = [path.stat().st_size for path in paths]
+    most = max(1, min(_UNIT_BYTES, sum(sizes) // parallelism))
+    units: list[list[str]] = []
+    free = 0
+    for path, size in zip(paths, sizes, strict=True):
+        if size > free or not units:
+            units.append([])
+            free = most
+        units[-1].append(str(path.absolute()))
+        free -= size
+    frame = session.range(0, len(units), 1, len(units))
+    return frame, Units(names=tuple(map(tuple, units)))
+
+
+def _addresses(session: SparkSession, names: Sequence[str]) -> tuple[DataFrame, Units]:
+    """Files whose content Spark brings along, each in a task of its own."""
+    session = session.newSession()
+    # A batch has one file, and so has a task: the price of opening one more is a task's size.
+    session.conf.set(_CONTENT, "1")
+    session.conf.set("spark.sql.files.openCostInBytes", "1t")
+    frame = session.read.format("binaryFile").load(list(names))
+    paths = sorted(row[0] for row in frame.select("path").collect())
+    for path in paths:
+        require_known(path.rsplit("/", 1)[-1], path)
+    if not paths:
+        raise NotFoundError(f"{' '.join(names)}: no such file", hint="check the address")
+    return frame.select("path", "content"), Units(
+        names=tuple((path,) for path in paths), copied=True
+    )

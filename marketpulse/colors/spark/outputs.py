@@ -1,0 +1,78 @@
+"""Files that a task writes: each attempt its own, under names that no other attempt has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from marketpulse.artifacts import numbered_file
+from marketpulse.atomic import PartFolder, finish_part
+from marketpulse.colors.columns import Columns
+from marketpulse.colors.results import workbook_options
+from marketpulse.colors.spark.reports import WrittenPart
+from marketpulse.errors import OutputError
+from marketpulse.formats import open_writer, write_behind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """How tasks write tables: the folder that all of them see, and the formats."""
+
+    place: PartFolder
+    formats: tuple[str, ...]
+    columns: Columns  # of the input
+
+    def write(
+        self,
+        table: str,
+        number: int,
+        attempt: int,
+        schema: pa.Schema,
+        batches: Iterator[pa.RecordBatch],
+        *,
+        even_empty: bool = False,
+    ) -> tuple[WrittenPart, ...]:
+        """Write one table of a task in all formats; nothing if it has no rows.
+
+        Raises `OutputError` if the folder cannot be written here.
+        """
+        filled = (batch for batch in batches if len(batch))
+        first = next(filled, None)
+        if first is None and not even_empty:
+            return ()
+        names = {suffix: numbered_file(table, number, suffix) for suffix in self.formats}
+        paths = {suffix: self.place.part(name, attempt) for suffix, name in names.items()}
+        options = {"xlsx": workbook_options(self.columns, table)}
+        try:
+            with ExitStack() as stack:
+                writers = []
+                for suffix, path in paths.items():
+                    writers.append(open_writer(suffix, path, schema, options.get(suffix)))
+                    stack.callback(writers[-1].close)
+
+                def write(batch: pa.RecordBatch) -> None:
+                    for writer in writers:
+                        writer.write(batch)
+
+                if first is not None:
+                    write(first)
+                write_behind(write, filled)
+        except FileNotFoundError as error:
+            raise _unseen(self.place.folder) from error
+        return tuple(
+            WrittenPart(
+                path=path, table=table, suffix=suffix, record=finish_part(path, names[suffix])
+            )
+            for suffix, path in paths.items()
+        )
+
+
+def _unseen(folder: Path) -> OutputError:
+    return OutputError(
+        f"{folder}: an executor of Spark does not see this folder",
+        hint="name a folder with --output that the driver and all executors share",
+    )

@@ -1,0 +1,103 @@
+"""The session of Spark, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+from marketpulse.errors import SettingsError, UnreachableError, UsageError
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class SparkError(UnreachableError):
+    """Spark has lost executors, or a task has failed as often as Spark tries it."""
+
+    check = "MP-SPK-003"
+
+
+@contextmanager
+def open_session(master: str | None) -> Iterator[SparkSession]:
+    """A session of its own, stopped at the end.
+
+    Without a master it is that of `spark-submit` or of Spark's settings, else all cores of this
+    machine. What Spark logs goes to a file, whose last line explains why Spark does not start.
+    Raises `SettingsError` if there is no Java, and `SparkError` if the master does not answer.
+    """
+    conf = SparkConf(loadDefaults=False).setAppName("marketpulse")
+    conf.set("spark.ui.showConsoleProgress", "false").set("spark.ui.enabled", "false")
+    if master:
+        conf.setMaster(master)
+    with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+        log = Path(folder) / "spark.log"
+        with log.open("wb") as stream, quiet():
+            try:
+                gateway = launch_gateway(conf, {"stderr": stream, "stdout": stream})  # type: ignore[no-untyped-call]  # PySpark's own
+            except (PySparkException, OSError) as error:
+                raise SettingsError(
+                    f"Spark does not start: {_last_line(log) or error}",
+                    hint="install Java 17 or 21, and set JAVA_HOME if it is not on the PATH",
+                    check="MP-SPK-002",
+                ) from error
+            try:
+                context = SparkContext(conf=conf, gateway=gateway)
+            except (PySparkException, Py4JError) as error:
+                gateway.shutdown()
+                # Java's own message: "Could not parse Master URL: 'x'", for example.
+                raise UsageError(
+                    f"--master: Spark does not start: {_first_line(error)}",
+                    hint="for instance --master 'local[4]' or --master spark://host:7077",
+                    check="MP-SPK-002",
+                ) from error
+            try:
+                yield SparkSession(context)
+            finally:
+                context.stop()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise errors of Spark as `SparkError`, whose message has their first line."""
+    try:
+        yield
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        lost = isinstance(error, Py4JNetworkError | ConnectionError)
+        raise SparkError(
+            f"Spark has failed: {_first_line(error)}",
+            hint="the driver of Spark has ended: is there enough memory?"
+            if lost
+            else "look for the reason in the logs of Spark's executors, and run it again",
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """PySpark warns of every major version of pandas that it has not seen; no step uses pandas."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, message="PySpark does not yet")
+        yield
+
+
+def _first_line(error: Exception) -> str:
+    """What has happened, without the frames of Java and Python."""
+    java = getattr(error, "java_exception", None)
+    text = str(error) if java is None else str(java.getMessage())
+    lines = [line.strip() for line in _ANSI.sub("", text).splitlines() if line.strip()]
+    if "Traceback (most recent call last):" in lines:
+        return lines[-1]
+    return lines[0] if lines else type(error).__name__
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,55 @@
+"""Every type that a local run ranks passes through Spark unchanged, or is refused by name."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from marketpulse.colors.spark.carriers import carrier_schema, from_carriers, to_carriers
+from marketpulse.errors import DataError
+
+# What Spark holds without a change, and Arrow's type is the same.
+KEPT = {"string", "bool", "int8", "int16", "int32", "int64", "float", "double", "binary"}
+VALUES: list[tuple[pa.DataType, object]] = [
+    (pa.null(), None),
+    (pa.string(), "101.700"),
+    (pa.large_string(), "ä"),
+    (pa.binary(), b"\x00\xff"),
+    (pa.bool_(), True),
+    (pa.int8(), -128),
+    (pa.uint8(), 255),
+    (pa.uint32(), 2**32 - 1),
+    (pa.int64(), -(2**63)),
+    (pa.uint64(), 2**64 - 1),
+    (pa.float32(), 1.5),
+    (pa.float64(), -0.0),
+    (pa.decimal128(38, 2), Decimal(10**36 - 1).scaleb(-2)),
+    (pa.date32(), date(9999, 12, 31)),
+    (pa.date64(), date(1, 1, 1)),
+    (pa.time32("ms"), time(23, 59, 59, 999000)),
+    (pa.time64("us"), time(0, 0, 0, 1)),
+    (pa.timestamp("s"), datetime(1, 1, 1)),  # noqa: DTZ001 - without a zone
+    (pa.timestamp("us", "UTC"), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    (pa.timestamp("ns", "Europe/Berlin"), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize(("data_type", "value"), VALUES, ids=str)
+def test_values_come_back_as_they_were(data_type: pa.DataType, value: object) -> None:
+    """A value and a null have their type and every digit after the way through Spark."""
+    schema = pa.schema([pa.field("X", data_type)])
+    column = pa.array([value, None], data_type)
+    carriers = carrier_schema(schema, "input")
+    (carried,) = to_carriers([column], carriers)
+    assert str(carried.type) in KEPT or pa.types.is_decimal128(carried.type)
+    assert from_carriers([carried], schema) == [column]
+
+
+@pytest.mark.parametrize(
+    "data_type", [pa.list_(pa.int64()), pa.decimal256(40, 2), pa.struct([("a", pa.int8())])]
+)
+def test_other_types_are_refused_by_the_columns_name(data_type: pa.DataType) -> None:
+    """The message says which column, and what to do."""
+    with pytest.raises(DataError, match="input: --engine spark cannot carry the column 'X'"):
+        carrier_schema(pa.schema([pa.field("X", data_type)]), "input")
