@@ -104,9 +104,7 @@ def run_colors(
     """
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
-    refused: dict[str, object] = {"--table": table, "--query": query, "--explain": explain}
-    refused |= {"--report": report or None, "--push": push, "--by-day": by_day or None}
-    names = spark_names(session, engine, master, inputs, source, refused)
+    names = spark_names(session, engine, master, inputs, source, ctx.params)
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
     if query is not None and table is not None:
@@ -148,10 +146,7 @@ def run_colors(
         )
         settings.say()
         if explain is not None:
-            from marketpulse.colors import explain as explanations  # noqa: PLC0415 - the same
-
-            explanation = explanations.explain(data, explain, options)
-            render.show_explanation(explanation, as_json=as_json)
+            _explain(data, explain, options, as_json=as_json)
             return
         if by_day:
             rank_days(session, days, (since, until), options, progress, push, report, as_json)
@@ -160,6 +155,13 @@ def run_colors(
             rank_on_spark(session, names, options, master, as_json)
             return
         _rank(session, data, options, progress, push, report, as_json)
+
+
+def _explain(data: object, cusip: str, options: RunOptions, *, as_json: bool) -> None:
+    """Explain a security."""
+    from marketpulse.colors import explain as explanations  # noqa: PLC0415 - loads the engine
+
+    render.show_explanation(explanations.explain(data, cusip, options), as_json=as_json)
 
 
 def _rank(

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 _REFUSED = {
-    "--table": "name files: Spark reads no database",
-    "--query": "name files: Spark reads no database",
-    "--by-day": "rank the days with --engine duckdb",
-    "--explain": "explain the security with --engine duckdb",
-    "--report": "make the page with --engine duckdb",
-    "--push": "upload the folder with push-s3 when the run is done",
+    "table": "name files: Spark reads no database",
+    "query": "name files: Spark reads no database",
+    "by_day": "rank the days with --engine duckdb",
+    "explain": "explain the security with --engine duckdb",
+    "report": "make the page with --engine duckdb",
+    "push": "upload the folder with push-s3 when the run is done",
 }
 
 
@@ -33,19 +33,19 @@ def spark_names(
     master: str | None,
     inputs: Sequence[str] | None,
     source: str | None,
-    options: Mapping[str, object],
+    parameters: Mapping[str, object],
 ) -> list[str]:
     """The names of the files that Spark reads; none for another engine.
 
-    `options` has the values of the options that Spark does not take, None if they were not given.
-    Raises `UsageError` for what it cannot do.
+    `parameters` has the values of all options. Raises `UsageError` for what Spark cannot do.
     """
     if engine is not EngineName.SPARK:
         if master is not None:
             raise UsageError("--master needs --engine spark", hint="add it, or leave out --master")
         return []
-    for option, hint in _REFUSED.items():
-        if options[option] is not None:
+    for name, hint in _REFUSED.items():
+        if parameters[name] not in {None, False}:
+            option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} does not work with --engine spark", hint=hint)
     names = session.input_names(inputs, source)
     from marketpulse.sources import is_files  # noqa: PLC0415 - heavy
@@ -62,7 +62,10 @@ def spark_names(
 def rank_on_spark(
     session: Session, names: Sequence[str], options: RunOptions, master: str | None, as_json: bool
 ) -> None:
-    """Rank files on Spark, and show the run. Raises `UsageError` without PySpark, and what `run_files` raises."""
+    """Rank files on Spark, and show the run.
+
+    Raises `UsageError` without PySpark, and what `run_files` raises.
+    """
     if master is None or master.startswith("local"):
         # The executors are of this machine: they use this Python, which has the package.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -3,6 +3,8 @@
 import gzip
 import json
 import random
+import re
+import shutil
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from color_tables import AT, EXPECTED, REPEATS, day_of, expected, outcome_of
-from support import COLORS, OUTPUTS, RULES
+from support import COLORS, OUTPUTS, ROOT, RULES
 
 from marketpulse import ColorsRun, RunOptions, run_colors
 from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
@@ -185,16 +187,20 @@ def test_a_data_frame(session: "SparkSession", tmp_path: Path) -> None:
     assert written.processed is None
 
 
+def text_table(path: Path) -> pa.Table:
+    """The whole lines of a day without quotes, as columns of text."""
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    names = header.split(",")
+    rows = [[cell or None for cell in line.split(",")] for line in lines]
+    columns = zip(*(row for row in rows if len(row) == len(names)), strict=True)
+    return pa.table(dict(zip(names, map(list, columns), strict=True)))
+
+
 def test_a_data_frame_of_a_real_day(session: "SparkSession") -> None:
     """A day as a DataFrame of text comes out as expected."""
     name = "repeats_rank_date_price_rules"
     hierarchy, rules = EXPECTED[name]
-    header, *lines = REPEATS.read_text(encoding="utf-8").splitlines()
-    width = header.count(",") + 1
-    rows = [line.split(",") for line in lines]
-    whole = [[cell or None for cell in row] for row in rows if len(row) == width]
-    names, columns = header.split(","), map(list, zip(*whole, strict=True))
-    table = pa.table(dict(zip(names, columns, strict=True)))
+    table = text_table(REPEATS)
     local = run_colors(table, rules=rules, hierarchy=hierarchy)
     run = run_colors(session.createDataFrame(table), rules=rules, hierarchy=hierarchy)
     assert run.run_id == local.run_id
@@ -261,6 +267,28 @@ def test_what_spark_cannot_do_is_refused(session: "SparkSession", tmp_path: Path
     frame = session.createDataFrame(nested)
     with pytest.raises(UsageError, match="--where needs files"):
         run_colors(frame, where="PX > 1")
+
+
+def test_the_python_of_the_page_runs(
+    session: "SparkSession",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The example of docs/spark.md ranks a folder of Parquet, and writes the parents."""
+    page = (ROOT / "docs/spark.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "history").mkdir()
+    pq.write_table(text_table(COLORS), tmp_path / "history/day.parquet")
+    shutil.copy(RULES, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    # The working folder of Java is another one.
+    example = example.replace('"history"', repr(str(tmp_path / "history")))
+    example = example.replace('"parents"', repr(str(tmp_path / "parents")))
+    exec(example, {"spark": session})
+    parents = pq.read_table(tmp_path / "parents")
+    assert parents.column_names == ["CUSIP", "PX"]
+    assert f"parents={len(parents)}" in capsys.readouterr().out
 
 
 def test_the_expected_day_is_the_desks(session: "SparkSession", tmp_path: Path) -> None:

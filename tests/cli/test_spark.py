@@ -1,0 +1,150 @@
+"""`run-colors --engine spark` as a process: on a cluster, without PySpark, without Java."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from support import COLORS, MOMENT, OUTPUTS, RULES, Tool, names_in, one_message, summary_of
+
+# A test is over before Java's second compiler has gained what it costs.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--explain", "4O4SP5BI0"], "--explain does not work with --engine spark"),
+        (["--push", "s3://desk-colors/"], "--push does not work with --engine spark"),
+        (["--report"], "--report does not work with --engine spark"),
+        (["--table", "COLORS"], "--table does not work with --engine spark"),
+        (["--source", "demo"], "demo: --engine spark reads files only"),
+    ],
+)
+def test_what_spark_cannot_do_is_refused(words: list[str], message: str, tool: Tool) -> None:
+    """The options are named before Spark starts."""
+    inputs = [] if "--source" in words else [COLORS]
+    result = tool.run("run-colors", *inputs, "--engine", "spark", *words)
+
+    assert result.code == 2
+    assert message in one_message(result.err)
+
+
+def test_a_master_needs_the_engine(tool: Tool) -> None:
+    """`--master` alone would change nothing."""
+    result = tool.run("run-colors", COLORS, "--master", "local[2]")
+
+    assert result.code == 2
+    assert "--master needs --engine spark" in one_message(result.err)
+
+
+def test_without_pyspark_a_local_run_works_and_the_engine_says_what_to_install(tool: Tool) -> None:
+    """Nothing but `--engine spark` imports PySpark."""
+    script = (
+        "import sys; sys.modules['pyspark'] = None\n"  # as if it were not installed
+        "from marketpulse import run_colors\n"
+        f"assert run_colors({str(COLORS)!r}).counts.parents == 313\n"
+        "from marketpulse.cli import main\n"
+        f"sys.argv[1:] = ['run-colors', {str(COLORS)!r}, '--engine', 'spark']\n"
+        "main()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tool.folder,
+        env=tool.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 2, result.stderr
+    assert one_message(result.stderr) == (
+        "error: --engine spark needs pyspark, which is not installed\n"
+        "  hint: pip install 'marketpulse[spark]'\n"
+    )
+
+
+def test_without_java_the_message_says_so(tool: Tool) -> None:
+    """Spark's start script finds no Java: its last words, and what to install."""
+    env = {**tool.env, "JAVA_HOME": str(tool.folder / "nowhere")}
+    result = tool.run_process("run-colors", COLORS, "--engine", "spark", env=env)
+
+    assert result.code == 3
+    message = one_message(result.err)
+    assert "Spark does not start" in message
+    assert "install Java 17" in message
+    assert not (tool.folder / "processed_colors").exists()
+
+
+def spark_home(folder: Path) -> Path:
+    """PySpark's own Spark under another name: a cluster on one machine works in that folder."""
+    spec = find_spec("pyspark")
+    assert spec
+    assert spec.submodule_search_locations
+    home = folder / "spark_home"
+    home.mkdir()
+    for entry in Path(spec.submodule_search_locations[0]).iterdir():
+        (home / entry.name).symlink_to(entry)
+    return home
+
+
+def executors_of(pid: int) -> list[int]:
+    """The executors among the descendants of a process."""
+    parents, commands = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text(encoding="utf-8", errors="replace")
+                commands[int(entry.name)] = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    family = {pid}
+    for _ in parents:
+        more = {child for child, parent in parents.items() if parent in family} - family
+        if not more:
+            break
+        family |= more
+    return sorted(child for child in family if b"CoarseGrainedExecutorBackend" in commands[child])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for executors in /proc")
+@pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java 17")
+def test_a_worker_is_killed_in_the_middle(tool: Tool) -> None:
+    """Two workers, one killed while rows are read: the result is that of a local run."""
+    header, *lines = COLORS.read_bytes().splitlines(keepends=True)
+    for number in range(6):
+        (tool.folder / f"part{number}.csv").write_bytes(header + b"".join(lines * 2))
+    names = [f"part{number}.csv" for number in range(6)]
+    words = ["run-colors", *names, "--rules", RULES, *MOMENT]
+    local = tool.run(*words, "--output", "local")
+    assert local.code == 0
+
+    tool.env |= {"SPARK_HOME": str(spark_home(tool.folder)), "JAVA_TOOL_OPTIONS": QUICK_JAVA}
+    tool.env |= {name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ}
+    cluster = ["--engine", "spark", "--master", "local-cluster[2,1,1024]"]
+    process = tool.start(*words, *cluster, "--output", "out")
+    while process.poll() is None and not list(tool.out.glob("excluded_colors-*.part")):
+        time.sleep(0.05)
+    victim = executors_of(process.pid)[0]
+    os.kill(victim, signal.SIGKILL)
+    out, err = (text.decode() for text in process.communicate(timeout=240))
+
+    assert process.returncode == 0, err
+    assert out.splitlines()[:6] == local.out.splitlines()[:6]
+    ours, theirs = summary_of(tool.out), summary_of(tool.folder / "local")
+    assert ours | {"files": []} == theirs | {"files": []}
+    listed = [file["name"] for file in ours["files"]]
+    assert sorted([*listed, "run_summary.json"]) == [
+        name for name in names_in(tool.out) if not name.startswith(".")
+    ]
+    for table in OUTPUTS:
+        parts = [tool.out / name for name in listed if name.startswith(table)]
+        rows = [part.read_bytes().split(b"\n", 1)[1] for part in parts]
+        whole = (tool.folder / f"local/{table}.csv").read_bytes()
+        assert whole.split(b"\n", 1)[1] == b"".join(rows)
