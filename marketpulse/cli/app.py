@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from marketpulse.cli import colors, console, demo, diagnosis, extraction, init, publishing, reports
-from marketpulse.cli.errors import error_boundary
+from marketpulse.cli.group import CommandGroup
 from marketpulse.cli.options import (
     ConfigFile,
     CredentialsChoice,
@@ -23,34 +21,14 @@ from marketpulse.cli.options import (
     Verbosity,
 )
 from marketpulse.cli.session import Session
-from marketpulse.log import configure_logging
 from marketpulse.version import __version__
-
-if TYPE_CHECKING:
-    from typer._click import Context  # typer publishes no name for the contexts of its groups
-
-
-class CommandGroup(TyperGroup):
-    """The commands behind the error boundary, for the process and for tests within a process."""
-
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Parse the options before the command."""
-        with error_boundary(args, verbose=False):
-            return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: Context) -> object:
-        """Run the command."""
-        # The command's own arguments are not parsed yet: --format json may be among them.
-        arguments = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - click offers no other way
-        with error_boundary(arguments, verbose=bool(ctx.obj and ctx.obj.verbose)):
-            return super().invoke(ctx)
-
 
 app = typer.Typer(
     cls=CommandGroup,
     rich_markup_mode=None,  # with rich, help takes twice as long
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The options may also stand after the command. `marketpulse help COMMAND` explains one.",
     no_args_is_help=True,
 )
 
@@ -64,7 +42,7 @@ def _show_version(wanted: bool) -> None:
 Version = Annotated[
     bool,
     typer.Option(
-        "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        "--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit."
     ),
 ]
 
@@ -91,15 +69,11 @@ def root(
         credentials=credentials,
         driver=driver,
         deadline=deadline,
-        verbose=bool(verbose),
+        log_format=log_format,
+        verbose=verbose,
         quiet=quiet,
     )
-    if quiet:
-        # Without a handler, Python prints warnings of the log on standard error.
-        logging.getLogger("marketpulse").setLevel(logging.ERROR)
-    if verbose:
-        level = logging.DEBUG if verbose > 1 else logging.INFO
-        configure_logging(level, as_json=log_format is LogFormat.JSON)
+    ctx.obj.configure_log()
 
 
 # --help lists the commands in this order.

@@ -9,11 +9,15 @@ import csv
 import io
 import json
 import os
+import shlex
+import shutil
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputError
@@ -116,12 +120,44 @@ def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     _put(lines.getvalue().rstrip("\n"))
 
 
-def say(text: str) -> None:
-    """Print a message on standard error. A reader that has left does not stop the job."""
+def say(text: str, *, as_json: bool = False) -> None:
+    """Print a message on standard error. A reader that has left does not stop the job.
+
+    Commands in backticks are printed as they can be typed here. A terminal gets lines that break
+    between words. With `as_json` it is one line of JSON, with the level that the text begins with.
+    """
+    text = text.replace("`marketpulse ", f"`{program()} ").translate(_ESCAPES)
+    if as_json:
+        level, _, message = text.rpartition("warning: ")
+        level = "WARNING" if message != text else "INFO"
+        text = _json({"level": level, "message": message.strip()}, sys.stderr)
+    elif sys.stderr.isatty():
+        text = "\n".join(map(_wrapped, text.split("\n")))
     try:
-        print(text.translate(_ESCAPES), file=sys.stderr)  # noqa: T201 - this is the output
+        print(text, file=sys.stderr)  # noqa: T201 - this is the output
     except OSError:
         close_quietly(sys.stderr)
+
+
+def program() -> str:
+    """The words that start this program in the working folder."""
+    path = Path(sys.argv[0])
+    if path.stem != "marketpulse" or not path.is_file():
+        return "marketpulse"
+    found = shutil.which("marketpulse")
+    if found and path.samefile(found):
+        return "marketpulse"
+    inside = path.is_relative_to(Path.cwd())
+    return shlex.quote(str(path.relative_to(Path.cwd()) if inside else path))
+
+
+def _wrapped(line: str) -> str:
+    """The line, broken between words where the terminal ends; what follows is indented."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    width = max(shutil.get_terminal_size().columns, 40)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def is_interactive() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +20,11 @@ interrupted = threading.Event()  # set by Ctrl-C
 
 
 @contextmanager
-def error_boundary(arguments: Sequence[str], *, verbose: bool) -> Iterator[None]:
+def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> Iterator[None]:
     """Show an error as one message on standard error and raise `typer.Exit` with its code.
 
     With `--format json` among the arguments the message is JSON. A reader that closes the pipe
-    early (`| head`) is no error: exit code 0. `verbose` adds the traceback of a bug.
+    early (`| head`) is no error: exit code 0. `verbose` says whether to add the traceback of a bug.
     """
     as_json = _wants_json(arguments)
     try:
@@ -37,7 +37,7 @@ def error_boundary(arguments: Sequence[str], *, verbose: bool) -> Iterator[None]
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, typer.TyperException) and not as_json:
             raise  # Typer shows the usage beside its own message
-        code = _show(error, as_json=as_json, verbose=verbose)
+        code = _show(error, as_json=as_json, verbose=verbose())
         _release_frames(error)
         raise typer.Exit(code) from None
 

@@ -20,6 +20,7 @@ from marketpulse.cli.options import (
     FieldDelimiter,
     IncludeSystem,
     JsonRows,
+    ListedInput,
     ListFormat,
     ListFormatChoice,
     MaxLob,
@@ -52,6 +53,7 @@ from marketpulse.errors import UsageError
 
 def list_tables(
     ctx: typer.Context,
+    inputs: ListedInput = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
     like: NamePattern = None,
@@ -63,7 +65,7 @@ def list_tables(
 ) -> None:
     """List the tables of the database or of another source, with row counts and comments."""
     session: Session = ctx.obj
-    with session.open_source(source=source, delimiter=delimiter, system=system) as data:
+    with session.open_source(inputs, source, delimiter=delimiter, system=system) as data:
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         listing = extraction.list_tables(data, like, schema=schema, exact=exact)
@@ -91,10 +93,11 @@ def schema(
     if ddl and result_format is OutputFormat.JSON:
         raise UsageError("--ddl prints SQL, not JSON", hint="leave out --ddl or --format")
     session: Session = ctx.obj
+    source, names = session.split_source(tables, source)
     with session.open_source(source=source, delimiter=delimiter) as data:
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
-        schemas = extraction.describe(data, tables or ())
+        schemas = extraction.describe(data, names)
         source_info = data.info()
     if output is not None:
         session.say(f"{output}: {', '.join(schemas.write(output))}")
@@ -139,6 +142,7 @@ def sample(
     check_push_target(push, writes=not dry_run)
     if query is not None and tables:
         raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
+    source, names = session.split_source(tables, source)
     with session.open_source(
         source=source, delimiter=delimiter, max_lob=max_lob, query=query, binds=binds
     ) as data:
@@ -157,12 +161,12 @@ def sample(
         )
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
-            schemas = extraction.describe(data, tables or ())
+            schemas = extraction.describe(data, names)
             render.show_plan(extraction.plan_sample(schemas, options, timestamp), as_json=as_json)
             return
         written = extraction.write_sample(
             data,
-            tables or (),
+            names,
             options,
             output=output,
             taken_at=None if taken_at is None else timestamp,

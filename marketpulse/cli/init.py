@@ -57,7 +57,7 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
     console.say(f"wrote {path}, which only you can read")
     if code:
         raise typer.Exit(code)
-    console.say("next: marketpulse list-tables")
+    console.say("next: `marketpulse list-tables`")
 
 
 def _ask(earlier: Mapping[str, str]) -> Answers:

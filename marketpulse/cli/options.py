@@ -161,10 +161,16 @@ FieldDelimiter = Annotated[
         help="What separates the fields of CSV input: ';', tab, '|' (default: a comma).",
     ),
 ]
+ListedInput = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="A bundle, files or demo to list, instead of --source."),
+]
 TableNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TABLE", help="Tables to read (default: ORACLE_TABLE_NAME, or the only table)."
+        metavar="TABLE",
+        help="Tables to read, also A,B or 'COLOR*' (default: ORACLE_TABLE_NAME, or the only "
+        "table). The first may be the path of a bundle or a file.",
     ),
 ]
 TableName = Annotated[

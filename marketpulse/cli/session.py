@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from marketpulse.cli import console
 from marketpulse.errors import NotFoundError, SettingsError, UsageError
+from marketpulse.log import configure_logging
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Session:
-    """The options before the command. Settings are loaded on first use."""
+    """The options that every command has. Settings are loaded on first use."""
 
     source: str | None = None
     env_file: Path | None = None
@@ -30,10 +32,25 @@ class Session:
     credentials: str | None = None
     driver: str | None = None
     deadline: float | None = None
-    verbose: bool = False
+    log_format: str = "text"
+    verbose: int = 0  # 1 logs what is done, 2 logs more
     quiet: bool = False
     _settings: Settings | None = field(default=None, repr=False)
     _oracle: OracleSettings | None = field(default=None, repr=False)
+
+    def override(self, name: str, value: object) -> None:
+        """Set an option that stands after the command; it wins over the one before it."""
+        setattr(self, name, value)
+        self.configure_log()
+
+    def configure_log(self) -> None:
+        """Show the log as far as the options want it."""
+        if self.quiet:
+            # Without a handler, Python prints warnings of the log on standard error.
+            logging.getLogger("marketpulse").setLevel(logging.ERROR)
+        if self.verbose:
+            level = logging.DEBUG if self.verbose > 1 else logging.INFO
+            configure_logging(level, as_json=self.log_format == "json")
 
     def settings(self) -> Settings:
         """The settings, without those in AWS SSM."""
@@ -101,7 +118,7 @@ class Session:
     def say(self, text: str) -> None:
         """Print a note or a warning on standard error, unless `--quiet` was given."""
         if not self.quiet:
-            console.say(text)
+            console.say(text, as_json=self.log_format == "json")
 
     def progress(self, unit: str = "rows") -> Progress:
         """A progress display on standard error that counts `unit`."""
@@ -156,6 +173,19 @@ class Session:
             raise UsageError("INPUT and --source both name the input", hint="leave out one of them")
         return list(inputs or [option or self.settings().source])
 
+    def split_source(
+        self, names: Sequence[str] | None, source: str | None
+    ) -> tuple[str | None, list[str]]:
+        """The source, and the tables among these names: the first may be a path of the source.
+
+        A name is a path if it exists and cannot be meant as a table: it has the suffix of a file,
+        a slash, or a manifest in it.
+        """
+        first, *others = names or [""]
+        if first and source is None and self.source is None and _is_path(first):
+            return first, others
+        return source, list(names or ())
+
     def _file_options(self, names: Sequence[str], delimiter: str | None) -> FileOptions:
         """How files are read; the settings of AWS are loaded only for addresses in S3."""
         from marketpulse.formats import parse_delimiter  # noqa: PLC0415 - not for --help
@@ -193,3 +223,12 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
     return select_query.SelectQuery(
         name=select_query.query_name(path), text=text, binds=select_query.parse_binds(binds)
     )
+
+
+def _is_path(name: str) -> bool:
+    from marketpulse.artifacts import MANIFEST  # noqa: PLC0415 - not for --help
+
+    path = Path(name)
+    if name.startswith("s3://") or (path.is_dir() and (path / MANIFEST).is_file()):
+        return True
+    return (path.is_file() and bool(path.suffix)) or (path.exists() and path.name != name)

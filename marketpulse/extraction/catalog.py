@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from marketpulse.artifacts import DATABASE_INFO, TABLE_LIST, schema_file
 from marketpulse.bundle import BundleTable, bundle_folder
 from marketpulse.errors import LoginError, NotFoundError
 from marketpulse.model import SourceInfo, Table, TableSchema
-from marketpulse.sources import Source
+from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
 from marketpulse.version import __version__
 
@@ -105,11 +106,40 @@ def list_tables(
 
 
 def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
-    """Return the schemas of the tables that a user names, or of the only one.
+    """Return the schemas of the tables that a user names, see `find_tables`, or of the only one.
 
     Raises `NotFoundError`, which suggests similar names.
     """
-    return describe_listed(source, [source.find_table(name) for name in names or (None,)])
+    return describe_listed(source, find_tables(source, names) if names else [source.find_table()])
+
+
+def find_tables(source: Source, names: Sequence[str]) -> list[str]:
+    """Return the listed names of tables that a user names, each once.
+
+    A name may stand for several: `A,B`, or `COLOR*` with `*` and `?`, in any case. In double quotes
+    all characters are a name's own. Raises `NotFoundError` if there is no such table.
+    """
+    found: list[str] = []
+    for name in names:
+        parts = re.findall(r'(?:"(?:[^"]|"")*"|[^,"])+', name) if "," in name else [name]
+        if len(parts) > 1 and any(table.name == name for table in source.tables()):
+            parts = [name]  # a file's name may have a comma
+        for part in parts:
+            if '"' not in part and not {"*", "?"}.isdisjoint(part):
+                found += _matching_tables(source, part)
+            else:
+                found.append(source.find_table(part))
+    return [*dict.fromkeys(found)]
+
+
+def _matching_tables(source: Source, pattern: str) -> list[str]:
+    names = [table.name for table in source.tables()]
+    found = [name for name in names if fnmatchcase(name.upper(), pattern.strip().upper())]
+    if pattern in names:  # a glob of files is the name of its table
+        return [pattern]
+    if not found:
+        raise unknown_name_error("table", pattern, names)
+    return found
 
 
 def describe_listed(source: Source, tables: Sequence[str]) -> Schemas:

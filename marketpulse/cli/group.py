@@ -1,0 +1,92 @@
+"""The group of all commands: what holds for each of them, whichever it is."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from marketpulse.cli.errors import error_boundary
+from marketpulse.cli.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    # typer publishes no names for these.
+    from typer._click import Context
+    from typer._click.core import Command, Parameter
+
+
+class CommandGroup(TyperGroup):
+    """The commands behind the error boundary, for the process and for tests within a process.
+
+    `help COMMAND` is `COMMAND --help`. The options before the command may also stand after it.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        shared = [option for option in self.params if isinstance(option, TyperOption)]
+        for path, command in _leaves(self.commands, ()):
+            _share(command, shared)
+            if examples := EXAMPLES.get(" ".join(path)):
+                command.epilog = _epilog(examples)
+        for listed in self.commands.values():
+            # Without it, the list of the commands cuts each summary at 45 characters.
+            listed.short_help = listed.short_help or _summary(listed.help or "")
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the options before the command."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        with error_boundary(args, verbose=lambda: False):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the command."""
+        # The command's own arguments are not parsed yet: --format json may be among them.
+        arguments = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - click offers no other way
+        with error_boundary(arguments, verbose=lambda: bool(ctx.obj and ctx.obj.verbose)):
+            return super().invoke(ctx)
+
+
+def _leaves(
+    commands: Mapping[str, Command], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
+    """Every command with the words that name it."""
+    for name, command in commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _leaves(command.commands, (*path, name))
+        elif isinstance(command, TyperCommand):
+            yield (*path, name), command
+
+
+def _share(command: TyperCommand, options: Sequence[TyperOption]) -> None:
+    """Let a command take these options, too, where it has none of their names."""
+    names = {name for param in command.params for name in param.opts}
+    for option in options:
+        if option.is_eager or names & {*option.opts}:
+            continue
+        shared = copy.copy(option)
+        shared.hidden, shared.expose_value, shared.callback = True, False, _override
+        command.params.append(shared)
+
+
+def _override(ctx: Context, param: Parameter, value: object) -> object:
+    """Give the session the value of an option that stands after the command."""
+    source = ctx.get_parameter_source(param.name) if param.name else None
+    if source is not None and source.name == "COMMANDLINE":
+        ctx.obj.override(param.name, value)
+    return value
+
+
+def _summary(text: str) -> str:
+    """The first sentence of a docstring."""
+    first = inspect.cleandoc(text).partition("\n\n")[0].replace("\n", " ")
+    return first.partition(". ")[0].removesuffix(".")
+
+
+def _epilog(examples: Sequence[str]) -> str:
+    # After a line with \b, click keeps the lines of a paragraph as they are.
+    lines = [f"  marketpulse {example}" for example in examples]
+    return "\n".join(["\b", "Examples:", *lines])
