@@ -13,7 +13,7 @@ from support import COLORS, Tool
 
 from marketpulse.errors import NotFoundError, OutputError
 from marketpulse.extraction import describe, list_tables
-from marketpulse.extraction.catalog import file_stems
+from marketpulse.extraction.catalog import file_stems, find_tables
 from marketpulse.sources import open_source
 
 AWKWARD = {'"Quoted"', "A/B", "CON", "x y", "é" * 60}
@@ -43,6 +43,30 @@ def test_a_pattern_selects_tables(like: str, names: list[str]) -> None:
     """A pattern matches the whole name, other text any part of it; case makes no difference."""
     with open_source("demo", rows=1) as market:
         assert [table.name for table in list_tables(market, like).tables] == names
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["COLORS", "DEALERS", "colors"], ["COLORS", "DEALERS"]),
+        (["DEALERS,SECURITIES"], ["DEALERS", "SECURITIES"]),
+        (['"Colors",\'x\'y"'], None),
+        (['"Colors",COLORS'], ["Colors", "COLORS"]),
+        (["sec*", "D?ALERS"], ["SECURITIES", "SECURITY_COLORS", "DEALERS"]),
+        (["COLORS*"], ["COLORS", "Colors"]),
+        (["NOTHING*"], None),
+        (['"COLORS*"'], None),
+        (["COLORS,,DEALERS"], ["COLORS", "DEALERS"]),
+    ],
+)
+def test_a_name_may_stand_for_several_tables(names: list[str], found: list[str] | None) -> None:
+    """Commas and patterns, except in double quotes; what matches nothing is an error."""
+    with open_source("demo", rows=1) as market:
+        if found is None:
+            with pytest.raises(NotFoundError):
+                find_tables(market, names)
+        else:
+            assert find_tables(market, names) == found
 
 
 @pytest.mark.parametrize("like", ["nothing", "C_LORS", ".*", "color["])
