@@ -126,7 +126,9 @@ Deadline = Annotated[
         "--deadline", min=0.1, metavar="SECONDS", help="Give up on the database after SECONDS."
     ),
 ]
-LogFormatChoice = Annotated[LogFormat, typer.Option("--log-format", help="Format of the log and of warnings.")]
+LogFormatChoice = Annotated[
+    LogFormat, typer.Option("--log-format", help="Format of the log and of warnings.")
+]
 Verbosity = Annotated[
     int,
     typer.Option(
