@@ -65,9 +65,8 @@ def application() -> FastAPI:
     """Create the HTTP application."""
     from marketpulse.function import http  # noqa: PLC0415 - scheduled events need no FastAPI
 
-    # Now, in one thread: requests come in several, and two services would log in twice.
-    service()
-    return http.create_application(service)
+    # The service now, in one thread: requests come in several, and two services would log in twice.
+    return http.create_application(service, service().http_tables)
 
 
 @cache
@@ -87,14 +86,17 @@ def _answer_http(event: Mapping[str, object], context: Any) -> object:
     """
     with asyncio.Runner() as runner:
         asyncio.set_event_loop(runner.get_loop())
-        return _adapter()(dict(event), context)
+        return _adapter(service().http_tables)(dict(event), context)
 
 
 @cache
-def _adapter() -> Mangum:
+def _adapter(tables: tuple[str, ...]) -> Mangum:
     from mangum import Mangum  # noqa: PLC0415 - scheduled events need no HTTP
 
-    return Mangum(application(), lifespan="off")
+    from marketpulse.function import http  # noqa: PLC0415 - the same reason
+
+    application = http.StageApplication(http.create_application(service, tables))
+    return Mangum(application, lifespan="off")
 
 
 def _parse_event(event: Mapping[str, object]) -> RunOptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -13,6 +13,7 @@ from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
@@ -21,11 +22,17 @@ from marketpulse.function.service import Service
 from marketpulse.version import __version__
 
 JsonObject: TypeAlias = dict[str, Any]  # for examples, and for FastAPI to describe
+DayParameter: TypeAlias = Annotated[
+    date | None,
+    Query(description="Day of the run's processed_at: finds a run that CI or a person published."),
+]
 
 _log = logging.getLogger(__name__)
 # HTTP status by exit code; an internal error stays a 500.
 _STATUS = {2: 400, 3: 503, 4: 503, 5: 503, 6: 404, 7: 422, 8: 502}
-_COLOR_PARAMETERS = {"cusip", "sector", "dealer", "date", "parents", "run", "limit", "offset"}
+_COLOR_PARAMETERS = {
+    *("cusip", "sector", "dealer", "date", "parents", "run", "day", "limit", "offset"),
+}
 # Of an answer, in bytes: Lambda takes 6 MB, and escapes the body as text in JSON.
 _MAX_ANSWER_SIZE = 4_500_000
 _DOCS_HINT = "see /docs for parameters and examples"
@@ -96,11 +103,10 @@ class RunBody(BaseModel):
         json_schema_extra={"examples": [{"hierarchy": "date,rank,price"}]},
     )
 
-    table: str | None = Field(None, description="Default: ORACLE_TABLE_NAME.", max_length=261)
-    where: str | None = Field(
+    table: str | None = Field(
         None,
-        description="Only rows that match this condition, in Oracle's SQL.",
-        max_length=4000,
+        description="One of the tables that the function allows. Default: the first of them.",
+        max_length=261,
     )
     hierarchy: Literal[
         "rank,date,price",
@@ -120,11 +126,13 @@ class RunBody(BaseModel):
         pattern="^[0-9]{1,18}$|^[0-9]{1,2}([.][0-9]{1,9})?%$|^100%$",
     )
 
-    def as_options(self) -> RunOptions:
-        """The body as options of a run."""
+    def as_options(self, tables: Sequence[str]) -> RunOptions:
+        """The body as options of a run. Raises `HTTPException` for a table that is not allowed."""
+        table = self.table or tables[0]
+        if table not in tables:
+            raise HTTPException(403, f"table: this function ranks only {', '.join(tables)}")
         return RunOptions(
-            table=self.table,
-            where=self.where,
+            table=table,
             hierarchy=self.hierarchy,
             mapping=tuple(self.mapping),
             processed_at=self.time,
@@ -144,8 +152,31 @@ _ERROR_RESPONSES: dict[int | str, JsonObject] = {
 }
 
 
-def create_application(service: Callable[[], Service]) -> FastAPI:
-    """Create the application. It calls `service` for each request."""
+class StageApplication:
+    """The application behind an API Gateway, whose stage comes first in every path: /prod/colors.
+
+    An HTTP API sends the path with its stage, a REST API without it.
+    """
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say to the application which part of the path is the stage."""
+        context = scope["aws.event"]["requestContext"]
+        stage, path = f"/{context.get('stage')}", scope["path"]
+        if f"{path}/".startswith(f"{stage}/"):
+            scope = {**scope, "root_path": stage}
+        elif f"{context.get('path')}/".startswith(f"{stage}/"):
+            scope = {**scope, "root_path": stage, "path": stage + path}
+        await self._application(scope, receive, send)
+
+
+def create_application(service: Callable[[], Service], tables: Sequence[str]) -> FastAPI:
+    """Create the application. It calls `service` for each request.
+
+    Callers may rank and publish `tables`. If there are none, the application only reads.
+    """
     app = FastAPI(
         title="MarketPulse",
         version=__version__,
@@ -156,6 +187,7 @@ def create_application(service: Callable[[], Service]) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(HTTPException, _answer_http_error)
     _add_database_routes(app, service)
+    _add_run_route(app, service, tables)
     _add_published_routes(app, service)
     return app
 
@@ -182,14 +214,28 @@ def _add_database_routes(app: FastAPI, service: Callable[[], Service]) -> None:
         """Describe a table: columns, keys and comments."""
         return service().schema(table)
 
-    @app.post("/runs", status_code=201, responses={201: _example_answer(_SUMMARY)}, tags=["runs"])
+
+def _add_run_route(app: FastAPI, service: Callable[[], Service], tables: Sequence[str]) -> None:
+    if not tables:
+
+        @app.post("/runs", include_in_schema=False)
+        async def refuse() -> None:
+            """Say why there are no runs over HTTP."""
+            raise HTTPException(403, "runs over HTTP are off: MARKETPULSE_HTTP_TABLES is not set")
+
+        return
+
+    forbidden: JsonObject = {"model": ErrorAnswer, "description": "The table is not allowed."}
+    responses: dict[int | str, JsonObject] = {201: _example_answer(_SUMMARY), 403: forbidden}
+
+    @app.post("/runs", status_code=201, responses=responses, tags=["runs"])
     def run(request: Request, response: Response, body: RunBody | None = None) -> JsonObject:
         """Rank the colors now and publish them. The same rows again change nothing.
 
         The status is 200 if no color is left: then nothing is published.
         """
         body = body or RunBody.model_validate({})
-        published = service().run(body.as_options(), _request_id(request))
+        published = service().run(body.as_options(tables), _request_id(request))
         if published.receipt is None:
             response.status_code = 200
         return published.as_json()
@@ -206,9 +252,10 @@ def _add_published_routes(app: FastAPI, service: Callable[[], Service]) -> None:
                 openapi_examples=_example("latest"),
             ),
         ],
+        day: DayParameter = None,
     ) -> JsonObject:
         """Show the summary of a published run."""
-        return service().summary(None if run_id == "latest" else run_id)
+        return service().summary(None if run_id == "latest" else run_id, day)
 
     @app.get("/colors", responses={200: _example_answer(_COLORS)}, tags=["runs"])
     def colors(
@@ -224,6 +271,7 @@ def _add_published_routes(app: FastAPI, service: Callable[[], Service]) -> None:
             str | None,
             Query(alias="run", pattern="^[0-9a-f]{16}$", description="Default: the latest run."),
         ] = None,
+        day: DayParameter = None,
         limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> Response:
@@ -240,7 +288,7 @@ def _add_published_routes(app: FastAPI, service: Callable[[], Service]) -> None:
             limit=limit,
             offset=offset,
         )
-        actual_id, rows = service().colors(run_id, selection)
+        actual_id, rows = service().colors(run_id, selection, day)
         # Bytes, not objects: JSON of DuckDB keeps digits that a float would lose.
         content = b'{"run_id": "%b", "colors": %b}' % (actual_id.encode(), rows.strip())
         if len(content) > _MAX_ANSWER_SIZE:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import io
 import tempfile
+from datetime import date
 from pathlib import Path
 
 from marketpulse.artifacts import (
     POINTER,
     PROCESSED,
     RUN_SUMMARY,
+    Pointer,
     RunSummary,
     parse_pointer,
     parse_run_summary,
 )
 from marketpulse.aws.bucket import Bucket
+from marketpulse.aws.checksums import compute_checksums
 from marketpulse.colors.query import Filter, query_colors
 from marketpulse.errors import DataError, NotFoundError
 from marketpulse.publish import S3Location
@@ -33,17 +36,46 @@ class PublishedRuns:
         self._bucket = bucket
         self._location = location
 
-    def find_summary_key(self, run_id: str | None) -> str:
-        """The key of a run's summary. `run_id` None means the run that `latest.json` names."""
+    def find_summary_key(self, run_id: str | None, day: date | None = None) -> str:
+        """The key of a run's summary. `run_id` None means the run that `latest.json` names.
+
+        With `day`, the day of its `processed_at`, a run is looked up below that day, otherwise in
+        the index and in `latest.json`. No lookup depends on how many runs there are.
+        """
         if run_id is None:
-            return self._latest_summary_key()
-        # A prefix template may put folders before the run's own.
-        end = re.compile(rf"(?:.*/)?run={re.escape(run_id)}/{RUN_SUMMARY}")
-        keys = self._bucket.list_keys(self._location.key(""))
-        matches = [key for key in keys if end.fullmatch(key)]
-        if not matches:
-            raise NotFoundError(f"there is no published run {run_id}", check="MP-SRC-009")
-        return matches[-1]
+            pointer = self._read_pointer(POINTER)
+            if pointer is None:
+                address = f"s3://{self._location.bucket}/{self._location.prefix}"
+                raise NotFoundError(
+                    f"{address}: nothing is published yet",
+                    hint="wait for the schedule, or call the function",
+                )
+            return pointer.seal
+        if day is not None:
+            key = self._location.key(f"date={day}", f"run={run_id}", RUN_SUMMARY)
+            if self._bucket.find([key]):
+                return key
+        else:
+            for name in (_index_name(run_id), POINTER):
+                pointer = self._read_pointer(name)
+                if pointer is not None and pointer.run_id == run_id:
+                    return pointer.seal
+        raise NotFoundError(
+            f"there is no published run {run_id}" + (f" of {day}" if day else ""),
+            hint="day=YYYY-MM-DD, the day of its processed_at, finds a run that was not published "
+            "by the function",
+            check="MP-SRC-009",
+        )
+
+    def add_to_index(self, run_id: str, summary_key: str) -> None:
+        """Remember where a run is, as `find_summary_key` needs it."""
+        key = self._location.key(_index_name(run_id))
+        if not self._bucket.find([key]):
+            body = Pointer(run_id=run_id, seal=summary_key, files=()).text().encode()
+            checksums = compute_checksums(io.BytesIO(body))
+            self._bucket.upload(
+                key, body, checksums, content_type="application/json", overwrite=True
+            )
 
     def read_summary(self, key: str) -> RunSummary:
         """Read the summary of a run."""
@@ -52,9 +84,11 @@ class PublishedRuns:
         except ValueError as error:
             raise _damage_error(key) from error
 
-    def read_colors(self, run_id: str | None, selection: Filter) -> tuple[str, bytes]:
+    def read_colors(
+        self, run_id: str | None, selection: Filter, day: date | None = None
+    ) -> tuple[str, bytes]:
         """The run's id, and its selected colors in order: a JSON array with exact digits."""
-        key = self.find_summary_key(run_id)
+        key = self.find_summary_key(run_id, day)
         summary = self.read_summary(key)
         digests = {file.name: file.sha256 for file in summary.files}
         if _PARQUET not in digests:
@@ -64,15 +98,13 @@ class PublishedRuns:
             self._download(key.replace(RUN_SUMMARY, _PARQUET), digests[_PARQUET], path)
             return summary.run_id, query_colors(path, summary.mapping, selection)
 
-    def _latest_summary_key(self) -> str:
-        key = self._location.key(POINTER)
+    def _read_pointer(self, name: str) -> Pointer | None:
+        """Read `latest.json` or an object of the index; None if there is none."""
+        key = self._location.key(name)
         if not self._bucket.find([key]):
-            raise NotFoundError(
-                f"s3://{self._location.bucket}/{self._location.prefix}: nothing is published yet",
-                hint="POST /runs, or wait for the schedule",
-            )
+            return None
         try:
-            return parse_pointer(self._read(key)).seal
+            return parse_pointer(self._read(key))
         except ValueError as error:
             raise _damage_error(key) from error
 
@@ -91,10 +123,14 @@ class PublishedRuns:
             raise _damage_error(key)
 
 
+def _index_name(run_id: str) -> str:
+    return f"runs/{run_id}.json"
+
+
 def _missing_error(key: str) -> NotFoundError:
     return NotFoundError(
         f"{key}: the object is gone",
-        hint="published runs expire; publish one with POST /runs",
+        hint="published runs expire; wait for the schedule, or call the function",
         check="MP-SRC-009",
     )
 

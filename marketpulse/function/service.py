@@ -6,12 +6,13 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from marketpulse.artifacts import RUN_SUMMARY
-from marketpulse.aws.bucket import Bucket
+from marketpulse.aws.bucket import Bucket, ObjectSettings
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
 from marketpulse.colors.results import ColorsRun
@@ -64,6 +65,12 @@ class Service:
         """The settings, without those of the database."""
         return load_settings({}, self._environment, None)
 
+    @property
+    def http_tables(self) -> tuple[str, ...]:
+        """The tables that callers of HTTP may rank and publish."""
+        names = (self.settings.http_tables or "").split(",")
+        return tuple(name.strip() for name in names if name.strip())
+
     def tables(self) -> list[dict[str, Any]]:
         """The tables, as `list-tables --format json` prints them."""
         return self._with_source(lambda source: list_tables(source).as_json())
@@ -92,21 +99,24 @@ class Service:
                 _log.warning("nothing is published", extra=extra)
                 return PublishedRun(run=run, summary=run.summary(), receipt=None)
             receipt = push([output], self._target, self._push_options)
+        seal = next(pushed for pushed in receipt.objects if pushed.key.endswith(f"/{RUN_SUMMARY}"))
+        self._published.add_to_index(run.run_id, seal.key)
         sent = sum(pushed.action == "sent" for pushed in receipt.objects)
         _log.info("published", extra={"fields": {**fields, "sent": sent}})
-        seal = next(pushed for pushed in receipt.objects if pushed.key.endswith(f"/{RUN_SUMMARY}"))
         kept = seal.action == "kept"
         summary = self._published.read_summary(seal.key).content if kept else run.summary()
         return PublishedRun(run=run, summary=summary, receipt=receipt)
 
-    def summary(self, run_id: str | None) -> dict[str, object]:
-        """The summary of a published run; None means the latest. Raises `NotFoundError`."""
-        key = self._published.find_summary_key(run_id)
+    def summary(self, run_id: str | None, day: date | None = None) -> dict[str, object]:
+        """The summary of a published run; see `PublishedRuns.find_summary_key`."""
+        key = self._published.find_summary_key(run_id, day)
         return dict(self._published.read_summary(key).content)
 
-    def colors(self, run_id: str | None, selection: Filter) -> tuple[str, bytes]:
+    def colors(
+        self, run_id: str | None, selection: Filter, day: date | None = None
+    ) -> tuple[str, bytes]:
         """The selected colors of a published run; see `PublishedRuns.read_colors`."""
-        return self._published.read_colors(run_id, selection)
+        return self._published.read_colors(run_id, selection, day)
 
     def _rank(self, options: RunOptions, rules: RuleBook | str | None, output: Path) -> ColorsRun:
         def rank(source: Source) -> ColorsRun:
@@ -154,7 +164,9 @@ class Service:
     @cached_property
     def _published(self) -> PublishedRuns:
         location = parse_s3_uri(self._target)
-        bucket = Bucket(location.bucket, region=self.settings.aws_region)
+        options = self._push_options
+        encryption = ObjectSettings(sse=options.sse, kms_key_id=options.kms_key_id)
+        bucket = Bucket(location.bucket, region=options.region, settings=encryption)
         return PublishedRuns(bucket, location)
 
     def _read_rules(self, folder: Path) -> RuleBook | str | None:

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
     push: str | None = Field(default=None, validation_alias="MARKETPULSE_PUSH")
     push_kms_key_id: str | None = Field(default=None, validation_alias="MARKETPULSE_KMS_KEY_ID")
+    http_tables: str | None = Field(default=None, validation_alias="MARKETPULSE_HTTP_TABLES")
     rules: str | None = Field(default=None, validation_alias="MARKETPULSE_RULES")
     hierarchy: str = Field(default="rank,date,price", validation_alias=RUN_VARIABLES["hierarchy"])
     mapping: str | None = Field(default=None, validation_alias=RUN_VARIABLES["mapping"])

@@ -16,6 +16,12 @@ data "aws_iam_policy_document" "function" {
     sid       = "UseTheKey"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [aws_kms_key.main.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in ["lambda", "s3", "sqs", "ssm"] : "${service}.${var.aws_region}.amazonaws.com"]
+    }
   }
 
   statement {
@@ -32,7 +38,7 @@ data "aws_iam_policy_document" "function" {
 
   statement {
     sid       = "PublishBelowThePrefix"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["${aws_s3_bucket.colors.arn}/${local.prefix}/*"]
   }
 
@@ -75,6 +81,7 @@ data "aws_iam_policy_document" "function" {
     )
   }
 
+  # AWS supports nothing narrower here: Lambda needs it for the interfaces that it has created.
   statement {
     sid       = "DeleteNetworkInterfaces"
     actions   = ["ec2:DeleteNetworkInterface"]
@@ -86,6 +93,25 @@ data "aws_iam_policy_document" "function" {
     actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
     resources = ["*"]
   }
+
+  # Lambda itself needs the three statements above. The code of the function gets nothing of them.
+  statement {
+    sid    = "LeaveTheNetworkToLambda"
+    effect = "Deny"
+    actions = [
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+    ]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "lambda:SourceFunctionArn"
+      values   = [local.arn_of_function]
+    }
+  }
 }
 
 locals {
@@ -93,6 +119,8 @@ locals {
   account    = data.aws_caller_identity.current.account_id
   arn_of_ssm = "arn:${local.partition}:ssm:${var.aws_region}:${local.account}"
   arn_of_ec2 = "arn:${local.partition}:ec2:${var.aws_region}:${local.account}"
+  # By name, since the function depends on its policy.
+  arn_of_function = "arn:${local.partition}:lambda:${var.aws_region}:${local.account}:function:${local.name}"
 }
 
 resource "aws_iam_role" "function" {
@@ -132,6 +160,12 @@ data "aws_iam_policy_document" "schedule" {
   statement {
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [aws_kms_key.main.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in ["scheduler", "sqs"] : "${service}.${var.aws_region}.amazonaws.com"]
+    }
   }
 }
 

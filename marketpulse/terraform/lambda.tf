@@ -46,6 +46,7 @@ resource "aws_lambda_function" "main" {
         MARKETPULSE_PUSH        = "s3://${aws_s3_bucket.colors.id}/${local.prefix}/"
         MARKETPULSE_KMS_KEY_ID  = aws_kms_key.main.arn
       },
+      length(var.http_tables) == 0 ? {} : { MARKETPULSE_HTTP_TABLES = join(",", var.http_tables) },
       var.rules_key == null ? {} : { MARKETPULSE_RULES = "s3://${aws_s3_bucket.colors.id}/${var.rules_key}" },
     )
   }
@@ -79,42 +80,11 @@ resource "aws_cloudwatch_log_group" "function" {
   kms_key_id        = aws_kms_key.main.arn
 }
 
-# Events that failed three times. Normally empty.
+# Events that failed three times; normally empty. docs/devops.md says how to send one again.
 resource "aws_sqs_queue" "failed" {
   name                      = "${local.name}-failed"
   message_retention_seconds = 1209600
   kms_master_key_id         = aws_kms_key.main.arn
-}
-
-resource "aws_cloudwatch_metric_alarm" "failed" {
-  alarm_name          = "${local.name}-failed"
-  alarm_description   = "A run of MarketPulse failed; its log says why, with a check id"
-  namespace           = "AWS/Lambda"
-  metric_name         = "Errors"
-  dimensions          = { FunctionName = aws_lambda_function.main.function_name }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
-}
-
-# Undelivered events end in the queue, too. They do not count as errors of the function.
-resource "aws_cloudwatch_metric_alarm" "lost" {
-  alarm_name          = "${local.name}-lost"
-  alarm_description   = "The queue has events that MarketPulse did not handle"
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.failed.name }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }
 
 resource "aws_lambda_function_url" "http" {

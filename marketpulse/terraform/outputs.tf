@@ -23,6 +23,11 @@ output "kms_key_id" {
   value       = aws_kms_key.main.arn
 }
 
+output "reader_role" {
+  description = "The role for readers; null without reader_arns."
+  value       = one(aws_iam_role.reader[*].arn)
+}
+
 output "http" {
   description = "The URL of the function; null without http."
   value       = one(aws_lambda_function_url.http[*].function_url)

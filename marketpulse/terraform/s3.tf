@@ -3,6 +3,10 @@ resource "aws_s3_bucket" "colors" {
   # checkov:skip=CKV_AWS_18:CloudTrail's data events log reads, see docs/devops.md
   # checkov:skip=CKV2_AWS_62:readers follow latest.json and need no events
   bucket = "${local.name}-${data.aws_caller_identity.current.account_id}"
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_public_access_block" "colors" {
@@ -46,16 +50,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "colors" {
   bucket     = aws_s3_bucket.colors.id
   depends_on = [aws_s3_bucket_versioning.colors]
 
-  rule {
-    id     = "runs"
-    status = "Enabled"
+  dynamic "rule" {
+    for_each = { runs = "date=", index = "runs/" }
 
-    filter {
-      prefix = "${local.prefix}/date="
-    }
+    content {
+      id     = rule.key
+      status = "Enabled"
 
-    expiration {
-      days = local.chosen.keep_days
+      filter {
+        prefix = "${local.prefix}/${rule.value}"
+      }
+
+      expiration {
+        days = local.chosen.keep_days
+      }
     }
   }
 

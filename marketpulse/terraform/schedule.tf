@@ -1,9 +1,8 @@
-# 0 8,10,12,14,16,18 * * * in UTC. AWS has a sixth field, and ? for the unused one of the two days.
 resource "aws_scheduler_schedule" "runs" {
   name                         = local.name
   description                  = "MarketPulse: rank the day's colors and publish them"
-  schedule_expression          = "cron(0 8,10,12,14,16,18 * * ? *)"
-  schedule_expression_timezone = "UTC"
+  schedule_expression          = var.schedule
+  schedule_expression_timezone = var.schedule_timezone
   state                        = local.scheduled ? "ENABLED" : "DISABLED"
   kms_key_arn                  = aws_kms_key.main.arn
 

@@ -22,7 +22,8 @@ resource "aws_ssm_parameter" "oracle" {
 
   lifecycle {
     # Key and description, too: with any change Terraform would send the placeholder again.
-    ignore_changes = [value, value_wo, value_wo_version, key_id, description]
+    ignore_changes  = [value, value_wo, value_wo_version, key_id, description]
+    prevent_destroy = true
   }
 }
 
@@ -32,6 +33,10 @@ resource "aws_kms_key" "main" {
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key.json
+
+  lifecycle {
+    prevent_destroy = true # without the key nobody can read what it encrypted
+  }
 }
 
 resource "aws_kms_alias" "main" {

@@ -1,3 +1,5 @@
+# The files need no edits: set these in a .tfvars file of yours.
+
 # These three make the path of the parameters; the settings have the same names.
 variable "app_prefix" {
   description = "APP_PREFIX: the first part of every name."
@@ -6,9 +8,8 @@ variable "app_prefix" {
 }
 
 variable "env" {
-  description = "ENV: ci, qa or prod."
+  description = "ENV: ci, qa or prod. The workspace has the same name."
   type        = string
-  default     = "ci"
 
   validation {
     condition     = contains(["ci", "qa", "prod"], var.env)
@@ -77,6 +78,42 @@ variable "run" {
   }
 }
 
+variable "schedule" {
+  description = "When runs are made, for EventBridge: six fields, and ? for the unused one of the two days."
+  type        = string
+  default     = "cron(0 8,10,12,14,16,18 * * ? *)"
+}
+
+variable "schedule_timezone" {
+  description = "The time zone of the schedule, for example America/New_York."
+  type        = string
+  default     = "UTC"
+}
+
+variable "memory" {
+  description = "Memory of the function in MB; it gets processors in proportion. Null: by env."
+  type        = number
+  default     = null
+}
+
+variable "timeout" {
+  description = "Seconds for a run, at most 900. Null: by env."
+  type        = number
+  default     = null
+}
+
+variable "keep_days" {
+  description = "Days until published runs expire. Null: by env."
+  type        = number
+  default     = null
+}
+
+variable "log_days" {
+  description = "Days until entries of the log expire. Null: by env."
+  type        = number
+  default     = null
+}
+
 variable "scheduled" {
   description = "Whether the schedule is on. Null: on in qa and prod."
   type        = bool
@@ -95,10 +132,38 @@ variable "http" {
   default     = false
 }
 
+variable "http_tables" {
+  description = "The tables that callers of HTTP may rank and publish with POST /runs. Empty: HTTP only reads."
+  type        = list(string)
+  default     = []
+}
+
+variable "reader_arns" {
+  description = "Who may assume the role for readers of published colors: ARNs of roles or accounts. Empty: no such role."
+  type        = list(string)
+  default     = []
+}
+
 variable "alarm_topic_arn" {
-  description = "An SNS topic for failed runs. Null: no notification."
+  description = "An SNS topic for the alarms. Null: no notification."
   type        = string
   default     = null
+}
+
+variable "alarms" {
+  description = "When alarms go off. hours_without_run: hours in which the schedule made no run. empty_runs: a run without rows within a day that has some. rejected_percent: the share of rejected rows. http_errors: answers with 5xx in five minutes. Null or false: never."
+  type = object({
+    hours_without_run = optional(number, 24)
+    empty_runs        = optional(bool, true)
+    rejected_percent  = optional(number, 2)
+    http_errors       = optional(number, 1)
+  })
+  default = {}
+
+  validation {
+    condition     = try(var.alarms.hours_without_run >= 1 && var.alarms.hours_without_run <= 168, var.alarms.hours_without_run == null)
+    error_message = "CloudWatch looks back a week: hours_without_run must be 1 to 168."
+  }
 }
 
 locals {
@@ -108,8 +173,13 @@ locals {
     qa   = { memory = 2048, timeout = 300, log_days = 365, keep_days = 90, scheduled = true }
     prod = { memory = 3072, timeout = 900, log_days = 731, keep_days = 2555, scheduled = true }
   }
-  chosen    = local.defaults[var.env]
-  scheduled = coalesce(var.scheduled, local.chosen.scheduled)
+  chosen = {
+    memory    = coalesce(var.memory, local.defaults[var.env].memory)
+    timeout   = coalesce(var.timeout, local.defaults[var.env].timeout)
+    log_days  = coalesce(var.log_days, local.defaults[var.env].log_days)
+    keep_days = coalesce(var.keep_days, local.defaults[var.env].keep_days)
+  }
+  scheduled = coalesce(var.scheduled, local.defaults[var.env].scheduled)
   name      = "${var.app_prefix}-${var.env}-${var.app_name}"
   prefix    = "processed_colors"
 }

@@ -30,6 +30,7 @@ def cloud(moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
         "AWS_ENDPOINT_URL": moto,
         "AWS_EC2_METADATA_DISABLED": "true",
         "MARKETPULSE_PUSH": "s3://colors/processed_colors/",
+        "MARKETPULSE_HTTP_TABLES": "COLORS_TABLE, COLORS",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -52,6 +53,7 @@ def cloud(moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
 def published(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """A cloud with a published run of the embedded market, without a database."""
     monkeypatch.setenv("MARKETPULSE_SOURCE", "demo")
+    monkeypatch.setenv("MARKETPULSE_HTTP_TABLES", "COLORS")
     call({"time": AT, "table": "COLORS"})
     return cloud
 

@@ -43,7 +43,7 @@ def test_http_behind_the_same_handler(cloud: Cloud) -> None:
     status, fault = ask("/tables/COLOR_TABLE/schema")
     assert (status, fault["error"]["check"]) == (404, "MP-SRC-001")
     status, run = ask("/runs", method="POST", body=json.dumps({"time": AT}))
-    assert (status, run["processing_type"]) == (201, "MANUAL")
+    assert (status, run["processing_type"], run["input"]) == (201, "MANUAL", "COLORS_TABLE")
     assert ask(f"/runs/{run['run_id']}")[1] == ask("/runs/latest")[1]
     assert ask("/runs/" + "0" * 16)[0] == 404
     cloud.database.users.clear()
@@ -105,8 +105,49 @@ def test_unknown_filters_and_empty_names() -> None:
     status, told = ask("/colors", "cusips=X")
     assert (status, "'cusips'" in told["error"]["message"]) == (400, True)
     assert ask("/tables//schema")[0] in {404, 422}
-    status, told = ask("/runs", method="POST")  # all may be left out, where there is one table
-    assert (status, "none was named" in told["error"]["message"]) == (404, True)
+
+
+def test_http_only_reads_unless_told_otherwise(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a list of tables there are no runs; with one, only its tables, and no condition."""
+    refused = ask("/runs", method="POST", body='{"table": "SECURITIES"}')
+    monkeypatch.delenv("MARKETPULSE_HTTP_TABLES")
+    events.service.cache_clear()
+    off = ask("/runs", method="POST", body="{}")
+
+    assert (refused[0], off[0]) == (403, 403)
+    assert refused[1]["error"]["message"] == "table: this function ranks only COLORS_TABLE, COLORS"
+    assert "MARKETPULSE_HTTP_TABLES is not set" in off[1]["error"]["message"]
+    assert ask("/health")[0] == 200
+    assert "/runs" not in ask("/openapi.json")[1]["paths"]
+    assert cloud.database.record.connections == 0
+
+
+def stage_event(path: str, shown: str) -> dict[str, Any]:
+    """A request to the stage `prod` of a REST API; `shown` is the path that the caller sent."""
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": "GET",
+        "headers": {"host": "x"},
+        "requestContext": {"path": shown, "stage": "prod"},
+    }
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_stage_of_an_api_gateway() -> None:
+    """A stage before the path changes no answer, and the documentation names paths with it."""
+    http = {"method": "GET", "path": "/prod/docs", "sourceIp": "10.0.0.1"}
+    documentation = [
+        call({"version": "2.0", "headers": {}, "requestContext": {"http": http, "stage": "prod"}}),
+        call(stage_event("/docs", "/prod/docs")),
+        call(stage_event("/docs", "/docs")),  # a domain of one's own, whose paths have no stage
+    ]
+    addresses = [re.findall("url: '(.*)'", page["body"]) for page in documentation]
+
+    assert addresses == [["/prod/openapi.json"], ["/prod/openapi.json"], ["/openapi.json"]]
+    assert json.loads(call(stage_event("/health", "/prod/health"))["body"])["status"] == "ok"
 
 
 @pytest.mark.usefixtures("cloud")
@@ -164,6 +205,8 @@ def test_no_request_breaks_it(url: str) -> None:
         ("/runs/x", "", None, "path run_id: "),
         ("/runs", "", '{"hierarchy": "rank"}', "body hierarchy: "),
         ("/runs", "", '{"bucket": "mine"}', "body bucket: "),
+        ("/runs", "", '{"where": "1 = 1"}', "body where: "),
+        ("/runs", "", '{"query": "SELECT 1 FROM DUAL"}', "body query: "),
         ("/runs", "", '{"max_rejected": "few"}', "body max_rejected: "),
         ("/runs", "", "{", "JSON"),
         ("/nothing", "", None, "Not Found"),
@@ -171,9 +214,11 @@ def test_no_request_breaks_it(url: str) -> None:
     ],
 )
 def test_invalid_requests_have_the_documented_answer(
-    path: str, query: str, body: str | None, said: str
+    monkeypatch: pytest.MonkeyPatch, path: str, query: str, body: str | None, said: str
 ) -> None:
     """Invalid parameters, paths and methods have one message and one hint."""
+    monkeypatch.setenv("MARKETPULSE_HTTP_TABLES", "COLORS")
+    events.service.cache_clear()
     status, answer = ask(path, query, "POST" if body else "GET", body)
 
     assert status == {"Not Found": 404, "Method Not Allowed": 405}.get(said, 422)

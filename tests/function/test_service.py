@@ -51,6 +51,7 @@ def test_an_empty_set_never_replaces_a_good_one(
     """A run without usable rows, with too many rejected ones, or without rows publishes nothing."""
     day = tmp_path / "day.csv"
     monkeypatch.setenv("MARKETPULSE_SOURCE", str(day))
+    monkeypatch.setenv("MARKETPULSE_HTTP_TABLES", "day")
 
     def rank(good: int, bad: int, **event: Any) -> Any:
         rows = [

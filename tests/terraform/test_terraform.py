@@ -6,18 +6,23 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import boto3
 import hcl2
 import pytest
 from support import AWS_KEYS, ROOT, Tool
 
 from marketpulse import terraform
 from marketpulse.aws.parameters import PARAMETERS, SECRET_NAMES
+from marketpulse.colors.tally import Counts
 from marketpulse.function import events as aws_lambda
 from marketpulse.settings.load import Settings, load_settings, parameter_path
 
+SERVICES = ("cloudwatch", "ec2", "iam", "kms", "lambda", "logs", "s3", "scheduler", "sqs", "ssm")
 FILES = ROOT / "marketpulse/terraform"
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(FILES.glob("*.tf"))}
 
@@ -57,6 +62,12 @@ def statements() -> list[dict[str, Any]]:
     return [*documents["function"]["statement"], *documents["schedule"]["statement"]]
 
 
+def variable(name: str) -> dict[str, Any]:
+    """A variable."""
+    found = (block[name] for block in PARSED["variables.tf"]["variable"] if name in block)
+    return dict(next(found))
+
+
 def local(name: str) -> Any:
     """The value of a local."""
     return next(
@@ -72,16 +83,25 @@ def test_the_parameters_are_those_of_the_code() -> None:
     assert set(local("encrypted")) == SECRET_NAMES
     settings = load_settings({}, {}, None)
     filled = local("parameter_path")
-    for name in ("app_prefix", "env", "app_name"):
-        variable = next(
-            variable[name] for variable in PARSED["variables.tf"]["variable"] if name in variable
-        )
-        assert variable["default"] == getattr(settings, name)
-        filled = filled.replace(f"${{var.{name}}}", variable["default"])
+    for name in ("app_prefix", "app_name"):
+        assert variable(name)["default"] == getattr(settings, name)
+        filled = filled.replace(f"${{var.{name}}}", variable(name)["default"])
+    assert "default" not in variable("env")  # nobody gets an environment by leaving it out
+    filled = filled.replace("${var.env}", settings.env)
     assert filled + "/" == parameter_path(settings)
     assert {"value", "value_wo"} <= set(parameter["lifecycle"][0]["ignore_changes"])
     assert parameter["value_wo"] == "PLACEHOLDER"
     assert "value" not in parameter  # the state would hold it
+
+
+def test_what_cannot_be_made_again_is_protected() -> None:
+    """Colors, secrets, and the key without which nobody can read them."""
+    for kind, name in (
+        ("aws_s3_bucket", "colors"),
+        ("aws_ssm_parameter", "oracle"),
+        ("aws_kms_key", "main"),
+    ):
+        assert resources(kind)[name]["lifecycle"][0]["prevent_destroy"] is True
 
 
 def test_the_environment_has_settings_alone() -> None:
@@ -106,8 +126,10 @@ def test_the_schedule_is_productions() -> None:
     """0 8,10,12,14,16,18 * * * in UTC; its input has EventBridge's keyword unescaped."""
     schedule = resources("aws_scheduler_schedule")["runs"]
 
-    assert schedule["schedule_expression"] == "cron(0 8,10,12,14,16,18 * * ? *)"
-    assert schedule["schedule_expression_timezone"] == "UTC"
+    assert schedule["schedule_expression"] == "${var.schedule}"
+    assert schedule["schedule_expression_timezone"] == "${var.schedule_timezone}"
+    assert variable("schedule")["default"] == "cron(0 8,10,12,14,16,18 * * ? *)"
+    assert variable("schedule_timezone")["default"] == "UTC"
     assert 'time = "<aws.scheduler.scheduled-time>"' in TEXT["schedule.tf"]
     assert r'"\\u003c", "<"), "\\u003e", ">")' in TEXT["schedule.tf"]
 
@@ -120,18 +142,58 @@ def test_a_schedule_may_ask_what_an_event_may() -> None:
 
 def test_no_star_that_need_not_be() -> None:
     """Actions have no wildcard; resources only if AWS supports nothing narrower."""
-    for statement in statements():
+    allowed = [statement for statement in statements() if statement.get("effect") != "Deny"]
+    for statement in allowed:
         assert not any("*" in action for action in statement["actions"])
     everywhere = [
-        statement["actions"] for statement in statements() if statement.get("resources") == ["*"]
+        statement["actions"] for statement in allowed if statement.get("resources") == ["*"]
     ]
     assert everywhere == [["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]]
+
+
+def test_the_key_serves_other_services_alone() -> None:
+    """Whoever may use the key may do so through a service that holds what it encrypts."""
+    documents = PARSED["readers.tf"]["data"][0]["aws_iam_policy_document"]
+    uses = [
+        statement
+        for statement in [*statements(), *documents["reader"]["statement"]]
+        if any(action.startswith("kms:") for action in statement["actions"])
+    ]
+    assert [use["condition"][0]["variable"] for use in uses] == ["kms:ViaService"] * 3
+
+
+def test_the_network_is_lambdas_alone() -> None:
+    """What Lambda may do to the network, as AWS demands it, the code of the function may not."""
+    network = [
+        (statement.get("effect"), {*statement["actions"]})
+        for statement in statements()
+        if any(action.startswith("ec2:") for action in statement["actions"])
+    ]
+    allowed = {action for effect, actions in network if effect != "Deny" for action in actions}
+    assert [actions for effect, actions in network if effect == "Deny"] == [allowed]
+
+
+def test_a_reader_sends_no_event() -> None:
+    """A reader calls the function through its URL: an event may name any table and condition."""
+    text = TEXT["readers.tf"].partition('"lambda:InvokeFunction"]')[2].partition("dynamic")[0]
+    assert re.search(r'variable = "lambda:InvokedViaFunctionUrl"\s+values += \["true"\]', text)
+
+
+def test_the_alarms_read_what_is_logged() -> None:
+    """The metrics are fields of the line that the function logs after a run."""
+    metrics = local("run_metrics")
+    counts = {f"$.{field.name}" for field in fields(Counts)}
+
+    assert {*metrics} == {"Runs", "Rows", "Rejected"}
+    assert {value for value in metrics.values() if value != "1"} <= counts
+    assert '$.message = \\"done\\"' in TEXT["alarms.tf"]
 
 
 def test_the_function_may_do_what_it_does() -> None:
     """The policy allows each call of a scheduled run to S3 and SSM."""
     allowed = {action for statement in statements() for action in statement["actions"]}
     needed = {"ssm:GetParametersByPath", "s3:ListBucket", "s3:GetObject", "s3:PutObject"}
+    needed |= {"s3:AbortMultipartUpload"}
     assert needed | {"kms:Decrypt", "kms:GenerateDataKey", "s3:DeleteObject"} <= allowed
 
 
@@ -142,8 +204,8 @@ def test_plain_resources_alone() -> None:
         kind for file in PARSED.values() for block in file.get("resource", ()) for kind in block
     }
     assert all(fnmatch.fnmatch(kind, "aws_*") for kind in kinds)
-    for variable in PARSED["variables.tf"]["variable"]:
-        for name, body in variable.items():
+    for block in PARSED["variables.tf"]["variable"]:
+        for name, body in block.items():
             assert body["description"], name
 
 
@@ -171,14 +233,16 @@ def test_terraform_would_format_nothing() -> None:
     assert run_terraform("fmt", "-check", "-diff", str(FILES)).stdout == ""
 
 
-def run_terraform(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run Terraform; a failure shows its output."""
+def run_terraform(
+    *words: str, folder: Path = ROOT, workspace: str = "ci", code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run Terraform; another exit code than `code` shows its output."""
+    settings = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_WORKSPACE": workspace}
     done = subprocess.run(
         ["terraform", f"-chdir={folder}", *words],
-        env=os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
-        capture_output=True, text=True, check=False, timeout=200,
+        env=os.environ | settings, capture_output=True, text=True, check=False, timeout=400,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done
 
 
@@ -189,6 +253,8 @@ def infra(tmp_path: Path) -> Path:
         pytest.skip("terraform is not installed")
     folder = tmp_path / "infra"
     terraform.write(folder)
+    with zipfile.ZipFile(folder / "function.zip", "w") as zipped:
+        zipped.writestr("code.py", "")
     try:
         run_terraform("init", "-no-color", folder=folder)
     except AssertionError as error:
@@ -198,40 +264,99 @@ def infra(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_provider_takes_it(infra: Path) -> None:
-    """`terraform validate`: AWS's provider knows every resource and every argument."""
-    run_terraform("validate", folder=infra)
-
-
-def test_no_secret_reaches_the_state(infra: Path, tool: Tool, moto: str) -> None:
-    """After apply, `ssm put` and refresh the state has no value, and no plan changes one.
-
-    Runs against moto, with the parameters and their key only.
-    """
+def write_overrides(infra: Path, moto: str) -> None:
+    """Write what makes moto the cloud, and a variable for each part of the files."""
+    addresses = "".join(f'    {service} = "{moto}"\n' for service in (*SERVICES, "sts"))
     (infra / "moto_override.tf").write_text(
-        'provider "aws" {\n  access_key = "test"\n  secret_key = "test"\n'
-        "  skip_credentials_validation = true\n  skip_metadata_api_check = true\n  endpoints {\n"
-        + "".join(f'    {name} = "{moto}"\n' for name in ("ssm", "kms", "iam", "sts"))
-        + "  }\n}\n"
+        f"""provider "aws" {{
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  s3_use_path_style           = true
+  endpoints {{
+{addresses}  }}
+}}
+
+# moto is without TLS, so the real policy would refuse all that follows.
+data "aws_iam_policy_document" "bucket" {{
+  statement {{
+    actions   = ["s3:GetObject"]
+    resources = [aws_s3_bucket.colors.arn]
+
+    principals {{
+      type        = "AWS"
+      identifiers = [local.account]
+    }}
+  }}
+}}
+
+# The provider watches for 50 seconds whether the rules stay.
+resource "aws_s3_bucket_lifecycle_configuration" "colors" {{
+  count = 0
+}}
+
+# moto forgets these.
+resource "aws_lambda_function" "main" {{
+  lifecycle {{
+    ignore_changes = [dead_letter_config]
+  }}
+}}
+
+resource "aws_vpc_security_group_egress_rule" "s3" {{
+  lifecycle {{
+    ignore_changes = [description]
+  }}
+}}
+"""
     )
-    variables = {"vpc_id": "vpc-1", "oracle_cidr": "10.0.0.1/32", "endpoints_cidr": "10.0.0.0/16"}
-    words = [f"-var={name}={value}" for name, value in variables.items()]
-    words += ["-var=subnet_ids=[]", "-target=aws_ssm_parameter.oracle", "-no-color"]
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    ec2 = boto3.client("ec2", endpoint_url=moto, region_name="us-east-1", **keys)
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    ec2.close()
+    variables = {
+        "env": "ci",
+        "vpc_id": subnet["VpcId"],
+        "subnet_ids": [subnet["SubnetId"]],
+        "oracle_cidr": "10.20.30.40/32",
+        "endpoints_cidr": "10.0.0.0/16",
+        "scheduled": True,
+        "http": True,
+        "http_tables": ["COLORS_TABLE"],
+        "reader_arns": ["arn:aws:iam::123456789012:root"],
+        "rules_key": "rules/rules.json",
+    }
+    (infra / "terraform.tfvars.json").write_text(json.dumps(variables))
+
+
+def test_no_slip_destroys_an_environment(infra: Path, tool: Tool, moto: str) -> None:
+    """Everything can be applied; a second time nothing changes, and no value is in the state.
+
+    Another `env` and `destroy` are refused, and all of it remains.
+    """
+    write_overrides(infra, moto)
     values = {name: f"planted-{name}-7" for name in PARAMETERS} | {"port": "1599"}
     tool.env |= {"AWS_ENDPOINT_URL_SSM": moto, **AWS_KEYS}
     lines = tool.folder / "parameters.txt"
     lines.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    run_terraform("apply", "-auto-approve", *words, folder=infra)
+    apply = ("apply", "-auto-approve", "-no-color", "-parallelism=40")
+    first = run_terraform(*apply, folder=infra)
     with lines.open() as file:
         put = tool.run_process("ssm", "put", stdin=file)
-    run_terraform("apply", "-auto-approve", "-refresh-only", *words, folder=infra)
-    planned = run_terraform("plan", *words, folder=infra)
+    second = run_terraform(*apply, folder=infra)
+    plan = ("plan", "-no-color", "-refresh=false", "-var=env=qa")
+    other_env = run_terraform(*plan, folder=infra, code=1)
+    destroyed = run_terraform("destroy", *apply[1:], "-refresh=false", folder=infra, code=1)
 
     assert put.code == 0, put.err
-    state = (infra / "terraform.tfstate").read_text()
+    assert " 0 changed, 0 destroyed" in first.stdout
+    assert "0 added, 0 changed, 0 destroyed" in second.stdout
+    state = (infra / "terraform.tfstate.d/ci/terraform.tfstate").read_text()
     assert parameter_path(load_settings({}, {}, None)) + "password" in state
     assert [value for value in values.values() if value in state] == []
-    assert "No changes." in planned.stdout
+    assert "The workspace is ci, and env is qa." in " ".join(other_env.stderr.split())
+    assert "Instance cannot be destroyed" in destroyed.stderr
+    assert "Destroying..." not in destroyed.stdout
 
 
 @pytest.mark.skipif(shutil.which("checkov") is None, reason="checkov is not installed")
