@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -35,11 +36,34 @@ def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> 
         console.close_quietly()
         raise typer.Exit(0) from None
     except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, typer.TyperException) and not as_json:
-            raise  # Typer shows the usage beside its own message
+        if isinstance(error, typer.TyperException):
+            error.message = _plain_words(error.message)
+            if not as_json:
+                raise  # Typer shows the usage beside its own message
         code = _show(error, as_json=as_json, verbose=verbose())
         _release_frames(error)
         raise typer.Exit(code) from None
+
+
+# Typer lets pydantic read the values of options, and passes its words on.
+_WORDS = (
+    (r"Value error, ('.*') is not one of (.*)\.$", r"\1 is none of \2"),
+    (r"Input should be a valid integer.*", "it has to be a whole number"),
+    (r"Input should be a valid number.*", "it has to be a number"),
+    (r"Input should be greater than or equal to (.*)", r"it has to be \1 or more"),
+    (r"Input should be less than or equal to (.*)", r"it has to be \1 or less"),
+    (
+        r"(for '--format': '(?:csv|ndjson|parquet|xlsx)' is none of .*)",
+        r"\1; the formats of files belong to --formats",
+    ),
+)
+
+
+def _plain_words(message: str) -> str:
+    """What is wrong with an option, in our words; the formats of files have an option of their own."""
+    for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:

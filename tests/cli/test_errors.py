@@ -311,3 +311,27 @@ def test_a_read_only_output_folder(tool: Tool) -> None:
         assert (result.code, result.out) == (2, "")
         assert "Permission denied" in one_message(result.err)
     assert names_in(tool.out) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("sample --limit x", "'--limit': it has to be a whole number"),
+        ("sample --limit -5", "'--limit': it has to be 0 or more"),
+        ("doctor --deadline soon", "'--deadline': it has to be a number"),
+        ("--deadline 0 doctor", "'--deadline': it has to be 0.1 or more"),
+        ("verify x --format jsn", "'--format': 'jsn' is none of 'table', 'json'"),
+        (
+            "sample --format csv",
+            "'--format': 'csv' is none of 'table', 'json'; the formats of files belong to --formats",
+        ),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_told_in_plain_words(
+    tool: Tool, words: str, message: str
+) -> None:
+    """What it has to be; no words of the library that reads it."""
+    refused = tool.run(*words.split())
+
+    assert refused.code == 2
+    assert one_message(refused.err).splitlines()[-1] == f"Error: Invalid value for {message}"
