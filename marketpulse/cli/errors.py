@@ -53,14 +53,14 @@ _WORDS = (
     (r"Input should be greater than or equal to (.*)", r"it has to be \1 or more"),
     (r"Input should be less than or equal to (.*)", r"it has to be \1 or less"),
     (
-        r"(for '--format': '(?:csv|ndjson|parquet|xlsx)' is none of .*)",
-        r"\1; the formats of files belong to --formats",
+        r"('(?:csv|ndjson|parquet|xlsx)' is none of 'table', .*)",
+        r"\1; --formats is for files",
     ),
 )
 
 
 def _plain_words(message: str) -> str:
-    """What is wrong with an option, in our words; the formats of files have an option of their own."""
+    """What is wrong with an option, in our words."""
     for pattern, words in _WORDS:
         message = re.sub(pattern, words, message)
     return message

@@ -323,7 +323,7 @@ def test_a_read_only_output_folder(tool: Tool) -> None:
         ("verify x --format jsn", "'--format': 'jsn' is none of 'table', 'json'"),
         (
             "sample --format csv",
-            "'--format': 'csv' is none of 'table', 'json'; the formats of files belong to --formats",
+            "'--format': 'csv' is none of 'table', 'json'; --formats is for files",
         ),
     ],
 )
