@@ -10,7 +10,7 @@ from marketpulse.bundle.manifest import (
     parse_manifest,
     parse_table_schema,
 )
-from marketpulse.bundle.reader import Bundle
+from marketpulse.bundle.reader import Bundle, find_bundle
 from marketpulse.bundle.writer import (
     BundleWriter,
     SecretFoundError,
@@ -29,6 +29,7 @@ __all__ = [
     "MissingTable",
     "SecretFoundError",
     "bundle_folder",
+    "find_bundle",
     "parse_manifest",
     "parse_table_schema",
     "source_identity",

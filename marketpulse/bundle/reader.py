@@ -35,6 +35,7 @@ class Bundle:
     """
 
     def __init__(self, path: Path) -> None:
+        path = find_bundle(path) or path
         self.path = path
         if not path.exists():
             raise NotFoundError(
@@ -114,6 +115,20 @@ class Bundle:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def find_bundle(path: Path) -> Path | None:
+    """Return the folder of a bundle: this one, or the only one in it, as some programs unzip.
+
+    None if there is no complete bundle.
+    """
+    if not path.is_dir():
+        return None
+    if (path / MANIFEST).is_file():
+        return path
+    entries = [entry for entry in path.iterdir() if entry.name not in _SYSTEM_FILES]
+    inside = entries[0] if len(entries) == 1 else None
+    return inside if inside and (inside / MANIFEST).is_file() else None
 
 
 class _Container(Protocol):

@@ -226,9 +226,9 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
 
 
 def _is_path(name: str) -> bool:
-    from marketpulse.artifacts import MANIFEST  # noqa: PLC0415 - not for --help
+    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
 
     path = Path(name)
-    if name.startswith("s3://") or (path.is_dir() and (path / MANIFEST).is_file()):
+    if name.startswith("s3://") or (path.is_dir() and find_bundle(path)):
         return True
     return (path.is_file() and bool(path.suffix)) or (path.exists() and path.name != name)

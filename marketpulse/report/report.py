@@ -8,6 +8,7 @@ from pathlib import Path
 
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY
 from marketpulse.atomic import write_file
+from marketpulse.bundle import find_bundle
 from marketpulse.errors import NotFoundError, UsageError
 
 
@@ -40,7 +41,7 @@ def write_report(source: Path, output: Path | None = None) -> Report:
         from marketpulse.report.run import run_page  # noqa: PLC0415 - loads the engine, 0.3 s
 
         kind, page = "run", run_page(source)
-    elif source.is_file() or (source / MANIFEST).is_file():
+    elif source.is_file() or find_bundle(source):
         from marketpulse.report.bundle import bundle_page  # noqa: PLC0415 - loads DuckDB, 0.2 s
 
         kind, page = "bundle", bundle_page(source)

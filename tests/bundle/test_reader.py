@@ -1,6 +1,7 @@
 """Reading bundles that may come from anybody: links, bombs, and zips that were packed by hand."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from bundles import file_of, run
 from support import ROOT, Tool, posix
 
-from marketpulse.bundle import Bundle
+from marketpulse.bundle import Bundle, find_bundle
 from marketpulse.errors import DataError
 from marketpulse.extraction import verify_bundle
 from marketpulse.sources import open_source
@@ -82,6 +83,22 @@ def test_a_zip_that_was_packed_by_hand(bundle: Path, tmp_path: Path) -> None:
         archive.writestr("sample_data/.DS_Store", "x")
         archive.writestr("__MACOSX/sample_data/._manifest.json", "x")
     assert verify_bundle(tmp_path / "hand.zip").faults == ()
+
+
+def test_a_zip_that_was_unpacked_one_folder_deeper(
+    bundle: Path, tmp_path: Path, tool: Tool
+) -> None:
+    """The only folder in a folder is the bundle; beside other files it is not."""
+    outer = tmp_path / "unpacked"
+    shutil.copytree(bundle, outer / "sample_data")
+    (outer / ".DS_Store").touch()
+
+    assert find_bundle(outer) == outer / "sample_data"
+    assert tool.run("verify", outer).code == 0
+    assert tool.run("list-tables", outer).out == tool.run("list-tables", bundle).out
+    (outer / "other.txt").touch()
+    assert find_bundle(outer) is None
+    assert find_bundle(outer / "other.txt") is None
 
 
 def test_a_workspace_is_removed(awkward_bundle: Path) -> None:
