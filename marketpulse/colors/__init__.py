@@ -4,7 +4,7 @@ options      what a caller may choose
 prepare      inputs ──▶ columns ──▶ rules bound to columns ──▶ engine
 engine       arrivals (DuckDB) ──▶ profile ──▶ one statement for each output
              cells: SQL about one column       ranking: SQL about rows
-             groups, tie_breaking, cusip, malformed: what is done outside of SQL
+             groups, cusip, malformed: what is done outside of SQL
 run          writes and counts the outputs     explain, funnel: the same engine, other questions
 query        filters what a run has published
 """

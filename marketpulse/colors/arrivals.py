@@ -8,7 +8,7 @@ The relation has the columns c0, c1, ... and the row number n.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Arrivals:
         self.schema: pa.Schema = color_input.schema
         self._failure: MarketPulseError | None = None
         self.connection = connect_engine(workspace, memory_limit, threads)
+        self._aside = self.connection.cursor()
         in_memory = min(_IN_MEMORY, memory_limit // 4) if memory_limit else _IN_MEMORY
         fields = [field.with_name(f"c{place}") for place, field in enumerate(color_input.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
@@ -55,10 +56,19 @@ class Arrivals:
         """Close the database."""
         self.connection.close()
 
-    def read(self, sql: str) -> list[Row]:
-        """The rows of the first query, which reads the input and stores it for later ones."""
-        self._register(self._reader())
+    def read(self, sql: str, look: Callable[[Sequence[pa.Array]], None]) -> list[Row]:
+        """The rows of the first query, which reads the input and stores it for later ones.
+
+        `look` gets the cells of each batch, column by column, before the query does.
+        """
+        self._register(self._reader(look))
         return self._execute(sql)
+
+    def ask(self, sql: str, doubtful: pa.Table) -> Row:
+        """The one row of a query on the relation `doubtful`, also while `read` runs."""
+        self._aside.register("doubtful", doubtful)
+        (row,) = self._aside.execute(sql).fetchall()
+        return row
 
     def fetch(self, sql: str) -> list[Row]:
         """The rows of a query with a small result."""
@@ -87,8 +97,8 @@ class Arrivals:
         """Make the malformed lines the relation `malformed`: n, line, reason, raw."""
         self.connection.register("malformed", self.malformed.reader())
 
-    def _reader(self) -> pa.RecordBatchReader:
-        """The input's rows, numbered, stored while they pass."""
+    def _reader(self, look: Callable[[Sequence[pa.Array]], None]) -> pa.RecordBatchReader:
+        """The input's rows, numbered, looked at and stored while they pass."""
         reader = self._input.read(self.malformed.add)
         schema = self._spill.schema
 
@@ -98,6 +108,7 @@ class Arrivals:
                 for batch in reader:
                     numbers = pa.array(np.arange(count, count + len(batch)))
                     count += len(batch)
+                    look(batch.columns)
                     rows = pa.table([*batch.columns, numbers], schema=schema)
                     for portion in rows.to_batches(max_chunksize=_ROWS_IN):
                         self._spill.add(portion)
@@ -179,6 +190,7 @@ def connect_engine(
         connection = duckdb.connect(config=config)
         # DuckDB would draw its progress on standard output, among the results.
         connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")  # of dates without an offset
         macros = (*MACROS, *spellings.MACROS)
         connection.execute(";".join(f"CREATE MACRO {macro}" for macro in macros))
     except duckdb.Error as error:

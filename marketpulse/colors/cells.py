@@ -1,24 +1,14 @@
 """What a cell means: valid or not, missing or not, and the value that ranking and rules compare.
 
 This module holds the contract's table of cells as SQL. Most columns hold plain cells alone, and a
-cast gives their values. The first query over the input finds out, with these three measures:
+cast gives their values. The first query over the input finds out how each column has to be read:
 
-    form        a number for how a cell is spelled. If the forms of a column go together, equal
-                values have equal spellings, and the cell itself can stand for its value:
+    PLAIN   a cast reads every cell                             101.7, 98.50, 1e2, 2026-03-13T10:30Z
+    SHORT   a cast reads every cell, but not as it stands       " 101.7", NaN, +02:00
+    EXACT   a cast would lose digits of a cell                  40 digits, 1e400, nanoseconds
 
-                    98.5  101.25    2 and 4: even, no zero at the end, as programs write floats
-                    98.50 101.25    5 and 4: two decimals each, as databases write decimals
-                    98.5  98.50     2 and 5: they do not go together
-                    1e2   " 98.5"   -1: goes with nothing
-
-    doubt       a cheap test that is true for every invalid cell and for some valid ones. Rows
-                are only tested for a `fault` if a cell of the column is in doubt.
-
-    precision   what the forms of the whole column say, and so how a value is taken:
-
-                    PLAIN   one form, a cast reads every cell           101.7, 98.5
-                    SHORT   several forms, but a cast still keeps all   " 101.7", 98.50, .5
-                    EXACT   a cast would lose digits                    1e400, 17 digits, +02:00
+A DOUBLE keeps 15 digits, and those that a program writes to give it back. So two such numbers are
+equal, or less, just when their DOUBLEs are.
 """
 
 from __future__ import annotations
@@ -42,7 +32,6 @@ DATE = (
     r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
     r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?"
 )
-_OFFSET = "([+-])([0-9]{2}):?([0-9]{2})?$"
 # From here on a float may be rounded from another whole number: a double, and a float of 32 bits.
 _FIRST_ROUNDED, _FIRST_ROUNDED_32 = 2**53, 2**24
 
@@ -59,31 +48,18 @@ MACROS = (
     f"""is_date(t) AS regexp_full_match(t, '{DATE}') AND NOT starts_with(t, '0000')
         AND TRY_CAST(left(t, 10) AS DATE) IS NOT NULL""",
     "is_nan(t) AS lower(t) = 'nan'",
-    # The form of a cell, see above.
-    "integer_form(t) AS CASE WHEN TRY_CAST(t AS BIGINT)::VARCHAR = t THEN 0 ELSE -1 END",
-    # Twice the number of decimals, and 1 more if the last is a zero (but not the only one) or if
-    # there is no point.
-    r"""number_form(t) AS CASE
-        WHEN strlen(t) > 16 OR NOT regexp_full_match(t, '-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?') THEN -1
-        WHEN starts_with(t, '-0') AND trim(t, '-0.') = '' THEN -1
-        WHEN strpos(t, '.') = 0 THEN 1
-        WHEN NOT ends_with(t, '0') OR ends_with(t, '.0') THEN (strlen(t) - strpos(t, '.')) * 2
-        ELSE (strlen(t) - strpos(t, '.')) * 2 + 1 END""",
-    """date_form(t) AS CASE
-        WHEN strlen(t) = 10 AND TRY_CAST(t AS DATE)::VARCHAR = t THEN 0
-        WHEN strlen(t) BETWEEN 19 AND 26 AND substr(t, 14, 1) = ':'
-            AND TRY_CAST(t AS TIMESTAMP)::VARCHAR = t THEN 1
-        ELSE -1 END""",
-    # The cells that a cast reads exactly: 18 digits fit into a BIGINT, 15 into a DOUBLE.
+    # The cells that a cast reads exactly: 18 digits fit into a BIGINT. 15 fit into a DOUBLE, and so
+    # does what a DOUBLE itself is written as.
     r"is_short_integer(t) AS regexp_full_match(t, '[+-]?[0-9]{1,18}(\.0*)?')",
-    r"""is_short_number(t) AS length(t) <= 16
-        AND regexp_full_match(t, '[+-]?([0-9]{1,15}(\.[0-9]*)?|\.[0-9]+)')""",
-    r"""is_short_date(t) AS is_date(t)
-        AND regexp_full_match(t, '.{10}(.[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?')""",
-    "short_integer(t) AS TRY_CAST(regexp_extract(t, '^[+-]?[0-9]+') AS BIGINT)",
-    "short_number(t) AS CASE WHEN is_short_number(t) THEN TRY_CAST(t AS DOUBLE) END",
-    """short_date(t) AS CASE WHEN is_short_date(t) THEN TRY_CAST(
-        replace(t, 'T', ' ') || CASE length(t) WHEN 16 THEN ':00' ELSE '' END AS TIMESTAMP) END""",
+    r"""is_short_number(t) AS strlen(split_part(lower(t), 'e', 1)) <= 16
+        AND regexp_full_match(t, '[+-]?([0-9]{1,15}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?')
+        OR TRY_CAST(t AS DOUBLE)::VARCHAR = t AND isfinite(TRY_CAST(t AS DOUBLE))""",
+    r"is_short_date(t) AS is_date(t) AND NOT regexp_matches(t, '[.][0-9]{7}')",
+    "short_integer(t) AS TRY_CAST(t AS BIGINT)",
+    "short_number(t) AS CASE WHEN NOT is_nan(t) THEN TRY_CAST(t AS DOUBLE) END",
+    "short_date(t) AS make_timestamp(epoch_us(TRY_CAST(t AS TIMESTAMPTZ)))",
+    # A cast to TIMESTAMP overlooks offsets.
+    "is_plain_date(t) AS is_short_date(t) AND regexp_full_match(t, '.{10}([^+-]*)')",
     # Any number, exactly: sign, place of the first digit, digits. Rows compare from left to right.
     # Below zero place and digits are inverted, because -20 is below -3.
     # The lambda evaluates the parts once; a macro would repeat the regular expression at each use.
@@ -99,15 +75,8 @@ MACROS = (
             translate(trim(p.whole || p.rest, '0'), '0123456789', '9876543210') || '~')
         ELSE row(1, _magnitude(p), trim(p.whole || p.rest, '0')) END)[1]""",
     # Any time, exactly: seconds since 1970 in UTC, and the digits of the fraction.
-    f"""_offset(t) AS CASE regexp_extract(t, '{_OFFSET}', 1) WHEN '-' THEN -1 ELSE 1 END
-        * (coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 2) AS BIGINT), 0) * 3600
-        + coalesce(TRY_CAST(regexp_extract(t, '{_OFFSET}', 3) AS BIGINT), 0) * 60)""",
     """date_key(t) AS CASE WHEN is_date(t) THEN row(
-        epoch(TRY_CAST(left(t, 10) AS DATE))::BIGINT
-        + coalesce(TRY_CAST(substr(t, 12, 2) AS BIGINT), 0) * 3600
-        + coalesce(TRY_CAST(substr(t, 15, 2) AS BIGINT), 0) * 60
-        + coalesce(TRY_CAST(regexp_extract(substr(t, 17), '^:([0-9]{2})', 1) AS BIGINT), 0)
-        - _offset(substr(t, 17)),
+        CAST(epoch(date_trunc('second', short_date(t))) AS BIGINT),
         rtrim(regexp_extract(t, '[.]([0-9]+)', 1), '0')) END""",
 )
 
@@ -130,11 +99,11 @@ _NEVER_CUSIP = (
 
 
 class Precision(IntEnum):
-    """How the values of a text column are taken; each level costs more than the one before."""
+    """How the values of a column are taken; each level costs more than the one before."""
 
-    PLAIN = 0  # one spelling for each value, and a cast reads it
-    SHORT = 1  # several spellings, but a cast reads each without loss
-    EXACT = 2  # more digits, exponents or offsets than a cast keeps
+    PLAIN = 0  # a cast reads every cell
+    SHORT = 1  # a cast reads every cell without its blanks; NaN is null, an offset counts
+    EXACT = 2  # more digits than a cast keeps
 
 
 @dataclass(frozen=True)
@@ -171,57 +140,27 @@ class Cell:
         return _any(translated, self._inexact if column.rounded_ids else None)
 
     @property
-    def form(self) -> str | None:
-        """The form of the cell as a number; None if all cells of the type have the same form."""
-        text, kind = self.text, self.column.kind
-        formless = self._formless
-        if self.column.logical_type and kind is not Kind.TEXT:
-            form = f"{kind}_form({text})"
-            form = _unless(formless, form) if formless else form
-            return f"CASE WHEN {text} IS NOT NULL THEN {form} END"
-        return _unless(formless, "0") if formless else None
-
-    @property
-    def doubt(self) -> str | None:
-        """A cheap test for a possible `fault`; None if there cannot be one."""
-        is_text = self.column.kind is Kind.TEXT
-        if self.column.logical_type in {LogicalType.TEXT, LogicalType.NUMBER} and not is_text:
-            return f"NOT is_{self.column.kind}({self.text})" if self.fault else None
-        return self.fault
-
-    @property
-    def varies(self) -> str:
-        """An aggregate over the forms f0, f1, ...: whether the cells have more than one form."""
-        form = f"f{self.column.place}"
-        several = f"min({form}) < max({form})"
-        if self.column.logical_type and self.column.kind is Kind.NUMBER:
-            several = f"max({form} % 2) = 1 AND min({form} // 2) < max({form} // 2)"
-        return f"coalesce(min({form}) < 0 OR ({several}), false)"
-
-    @property
-    def _formless(self) -> str | None:
-        """What gives a cell the form -1, whatever its spelling; None if nothing does."""
-        is_cusip = self.column.role == "CUSIP"
-        if not (self.column.logical_type or is_cusip):
-            return self.fault
-        if self.column.kind is Kind.TEXT:
-            text = self.text
-            formless = f"{text} <> upper(trimmed({text}))" if is_cusip else f"is_blank({text})"
-            return _any(formless, self._is_a(LogicalType.ERROR), self.fault)
-        if self.column.kind is Kind.INTEGER and self._is_a(
-            LogicalType.FLOAT, LogicalType.SCIENTIFIC
-        ):
-            # It may be a float of a spreadsheet, which keeps only 15 digits of a number.
-            return f"length({self.text}) > 15"
-        return None
-
-    @property
-    def beyond(self) -> str:
-        """Whether the cell is valid, but a cast would lose digits."""
-        text, kind = self._read_text, self.column.kind
-        if not self.column.logical_type or kind is Kind.TEXT:
-            return "false"
-        return f"is_{kind}({text}) AND NOT is_short_{kind}({text})"
+    def needed(self) -> str | None:
+        """The precision that a cell needs, as a number; None if PLAIN does for every cell."""
+        kind, text, read = self.column.kind, self.text, self._read_text
+        if not self.column.logical_type:
+            if not pa.types.is_floating(self.column.field.type):
+                return None
+            # NaN and -0.0 have equals of another spelling.
+            spelled = f"isnan({self.raw}) OR ({self.raw} = 0 AND signbit({self.raw}))"
+            return f"CASE WHEN {spelled} THEN 1 ELSE 0 END"
+        if self.column.role == "CUSIP":
+            return f"CASE WHEN {text} <> upper(trimmed({text})) THEN 1 ELSE 0 END"
+        if kind is Kind.TEXT:
+            blank = _any(f"is_blank({text})", self._is_a(LogicalType.ERROR))
+            return f"CASE WHEN {blank} THEN 1 ELSE 0 END"
+        plain = f"is_{'plain' if kind is Kind.DATE else 'short'}_{kind}({text})"
+        if self.column.translation:
+            plain = "false"
+        short = f"is_short_{kind}({read}) OR is_blank({text}) OR is_nan({read})"
+        # A checked cell that is no value rejects its row. Elsewhere it has to become null.
+        valid = f"is_{kind}({read})" if self.column.is_checked else "true"
+        return f"CASE WHEN {plain} THEN 0 WHEN {short} THEN 1 WHEN {valid} THEN 2 ELSE 0 END"
 
     @property
     def missing(self) -> str:
@@ -345,11 +284,15 @@ class Cell:
     @property
     def spellings(self) -> tuple[str, ...]:
         """What distinguishes cells of the same value; empty if each value has one spelling."""
-        if self.column.logical_type is LogicalType.MIXED:
+        logical_type, is_plain = self.column.logical_type, self.precision is Precision.PLAIN
+        if logical_type is LogicalType.MIXED:
             return (f"coalesce({self.text}, '')", f"coalesce({self.raw}, '')")
-        if self.column.logical_type and self.precision > Precision.PLAIN:
-            return (f"coalesce({self.text}, '')", f"{self.raw} IS NULL")
-        if pa.types.is_floating(self.column.field.type):
+        if logical_type:
+            if not is_plain:
+                return (f"coalesce({self.text}, '')", f"{self.raw} IS NULL")
+            is_text = logical_type is LogicalType.TEXT and self.column.kind is Kind.TEXT
+            return () if is_text else (self.raw,)
+        if pa.types.is_floating(self.column.field.type) and not is_plain:
             return (f"coalesce({self.text}, '')",)
         return ()
 

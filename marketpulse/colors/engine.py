@@ -1,8 +1,8 @@
 """The DuckDB engine: profiles the cells, then runs one statement for each output.
 
     arrivals ──▶ profile: precision of each column, digest, rejected rows
-             ├─▶ processed: rows sorted by CUSIP and the sort keys
-             │       ──▶ whole groups ──▶ ties broken ──▶ parents and children marked
+             ├─▶ processed: rows in their total order
+             │       ──▶ whole groups ──▶ parents and children marked
              ├─▶ excluded
              └─▶ rejected (and malformed lines)
 
@@ -23,19 +23,22 @@ from sqlglot import exp
 
 from marketpulse.colors.arrivals import Arrivals, Row
 from marketpulse.colors.cells import Cell, Precision
-from marketpulse.colors.columns import KEYS, NEVER_MISSING, Columns, InputColumn, Kind
+from marketpulse.colors.columns import Columns, InputColumn, Kind
 from marketpulse.colors.cusip import are_valid_cusips
 from marketpulse.colors.groups import group_marks, whole_groups
-from marketpulse.colors.profile import needed_precision, profile_query
-from marketpulse.colors.ranking import excluding_rule, rule_predicate, sort_keys, with_values
+from marketpulse.colors.profile import ColumnProfile
+from marketpulse.colors.ranking import (
+    excluding_rule,
+    rule_predicate,
+    sort_keys,
+    tie_breaks,
+    with_values,
+)
 from marketpulse.colors.rules import BoundRule
 from marketpulse.colors.spellings import DateForm
-from marketpulse.colors.tie_breaking import break_ties
 from marketpulse.formats.encode import to_text
 
 # Columns that the statements add. They are cut off before a batch leaves the engine.
-_RAW_CUSIP = pa.field("raw_cusip", pa.string())
-_TIE = pa.field("tie", pa.uint64())  # a hash: the same for rows that are equal in all sort keys
 _ODD_RANK = pa.field("odd_rank", pa.bool_())
 
 
@@ -122,37 +125,17 @@ class Engine:
 
         Raises `DataError` if the input breaks the rules of its format.
         """
-        missing = " OR ".join(self._cell(role).missing for role in NEVER_MISSING)
         row = ", ".join(cell.raw for cell in self.cells)
-        compared_columns = self._compared_columns()
-        # A compared column is profiled by the forms of its cells; in any other column only a
-        # possible fault matters.
-        compared = [cell for cell in self.cells if cell.column in compared_columns and cell.form]
-        others = [cell for cell in self.cells if cell.column not in compared_columns and cell.fault]
-        aggregates = [
-            "count(*)",
-            f"sum(hash({row}))",
-            f"coalesce(bool_or({missing}), false)",
-            *(cell.varies for cell in compared),
-            *(f"coalesce(bool_or({cell.doubt}), false)" for cell in others),
-        ]
-        forms = [f"{cell.form} AS f{cell.column.place}" for cell in compared]
-        ((rows, digest, has_missing, *flags),) = self._arrivals.read(
-            profile_query(aggregates, forms)
-        )
-        suspects = [cell for cell, flag in zip(compared + others, flags, strict=True) if flag]
-        suspected = {cell.column for cell in suspects}
-        precision = needed_precision(
-            [cell for cell in suspects if cell.column in compared_columns], self._arrivals.fetch
-        )
-        self.cells = [
-            Cell(cell.column, precision.get(cell.column, Precision.PLAIN))
-            if cell.column in compared_columns
-            else cell
-            for cell in self.cells
-        ]
-        if has_missing:
-            suspected |= {self._columns.role(role) for role in NEVER_MISSING}
+        profiles = [ColumnProfile(column) for column in self._columns.all]
+
+        def look(batch: Sequence[pa.Array]) -> None:
+            for profile, cells in zip(profiles, batch, strict=True):
+                profile.add(cells, self._arrivals.ask)
+
+        digest_sql = f"SELECT count(*), sum(hash({row})) FROM arrived"  # noqa: S608 - names of columns are numbered
+        ((rows, digest),) = self._arrivals.read(digest_sql, look)
+        self.cells = [Cell(profile.column, profile.precision) for profile in profiles]
+        suspected = {profile.column for profile in profiles if profile.suspected}
         self._note_rejections(suspected)
         self._suspected = suspected
         self._count_permitted()
@@ -169,7 +152,6 @@ class Engine:
         """The rows that stay, ranked: the input's columns, the constants, and the marks."""
         cusip, message_id = (self._columns.role(role).place for role in ("CUSIP", "MESSAGE_ID"))
         fields = list(self._arrivals.schema)
-        raw_cusip = fields[cusip].with_name(_RAW_CUSIP.name)
         fields[cusip] = pa.field(fields[cusip].name, pa.string())
         marks = [
             pa.field("IS_PARENT", pa.bool_()),
@@ -180,9 +162,8 @@ class Engine:
         schema = pa.schema([*fields, *(field for field, _ in constants), *marks])
 
         def batches() -> Iterator[pa.RecordBatch]:
-            rows = self._stream(self._ranked(cusip), [*fields, raw_cusip, _TIE, _ODD_RANK])
-            for tied in whole_groups(self._without_odd_ranks(_prefetch(rows)), cusip):
-                groups = self._without_ties(tied, cusip)
+            rows = self._stream(self._ranked(cusip), [*fields, _ODD_RANK])
+            for groups in whole_groups(self._without_odd_ranks(_prefetch(rows)), cusip):
                 values = [pa.repeat(value, len(groups)) for _, value in constants]
                 group_columns = group_marks(groups.column(cusip), groups.column(message_id))
                 self._warn_of_cusips(groups.column(cusip), group_columns)
@@ -318,12 +299,6 @@ class Engine:
             )
         return census
 
-    def _compared_columns(self) -> set[InputColumn]:
-        """The columns whose values are compared in all rows; any other only breaks ties."""
-        rules = self._rules + self._other_rules
-        in_rules = {condition.column for rule in rules for condition in rule.conditions}
-        return in_rules | {self._columns.role(role) for role in (*NEVER_MISSING, *KEYS.values())}
-
     def _note_rejections(self, suspected: AbstractSet[InputColumn]) -> None:
         """Store each rejected row's first reason, in the order of the input's columns."""
         cells = [cell for cell in self.cells if cell.column in suspected]
@@ -348,13 +323,11 @@ class Engine:
         keys = [
             exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
             *(key.ordered for key in sort_keys(self._columns, self._hierarchy)),
+            *(key.ordered for key in tie_breaks(self.cells)),
         ]
-        tie = exp.alias_(exp.func("hash", *(key.this.copy() for key in keys)), _TIE.name)
         return (
             self._usable()
-            .select(
-                *self._raw_columns(cusip), f"c{cusip} AS {_RAW_CUSIP.name}", tie, self._odd_rank()
-            )
+            .select(*self._raw_columns(cusip), self._odd_rank())
             .where(exp.column("excluded_by").is_(exp.null()))
             .order_by(*keys)
         )
@@ -387,14 +360,6 @@ class Engine:
         for batch in batches:
             self._warnings["rank"] += batch.columns[-1].true_count
             yield pa.record_batch(batch.columns[:-1], pa.schema(list(batch.schema)[:-1]))
-
-    def _without_ties(self, groups: pa.RecordBatch, cusip: int) -> pa.RecordBatch:
-        """Put tied rows in order, and cut off the last two columns, the raw CUSIP and the tie."""
-        *cells, raw_cusip, ties = groups.columns
-        rows = pa.record_batch(cells, pa.schema(list(groups.schema)[:-2]))
-        cells[cusip] = raw_cusip  # its spelling breaks ties, too
-        order = break_ties(cells, ties.to_numpy(), self._columns.all, self._arrivals.connection)
-        return rows if order is None else rows.take(pa.array(order))
 
     def _warn_of_cusips(self, cusips: pa.Array, marks: Sequence[pa.Array]) -> None:
         """Count the rows of invalid CUSIPs. Each CUSIP is checked once, at its parent."""

@@ -63,8 +63,11 @@ def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:
     """
     keys = [_by_value(cell.column) for cell in cells if cell.column.role not in SORTED]
     for cell in sorted(cells, key=lambda cell: cell.column.role != "MESSAGE_ID"):
-        for number in range(len(cell.spellings)):
-            spelling = exp.column(f"s{cell.column.place}_{number}")
+        for number, text in enumerate(cell.spellings):
+            # The sort keeps a column once if it is a key as it arrived.
+            spelling = exp.column(
+                cell.raw if text == cell.raw else f"s{cell.column.place}_{number}"
+            )
             keys.append(
                 SortKey(f"{cell.column.label} (its spelling)", cell.column, _ordered(spelling))
             )

@@ -1,5 +1,7 @@
 """Profiles: how precisely the values of a column have to be taken, as few cells as may need it."""
 
+from collections.abc import Iterator, Sequence
+
 import duckdb
 import pyarrow as pa
 import pytest
@@ -7,43 +9,182 @@ import pytest
 from marketpulse.colors.arrivals import Row
 from marketpulse.colors.cells import MACROS, Cell, Precision
 from marketpulse.colors.columns import InputColumn, Kind
-from marketpulse.colors.profile import profile_cells
+from marketpulse.colors.profile import ColumnProfile
 from marketpulse.formats.encode import LogicalType, logical_field
 
-EXAMPLES: dict[str, tuple[Kind, list[str | None], Precision]] = {
-    "one form": (Kind.NUMBER, ["98.5", "101.25", None], Precision.PLAIN),
-    "zeros at the end, as many decimals": (Kind.NUMBER, ["98.50", "101.25"], Precision.PLAIN),
-    "two spellings of a number": (Kind.NUMBER, ["98.5", "98.50"], Precision.SHORT),
-    "a blank": (Kind.NUMBER, ["98.5", " 101.7"], Precision.SHORT),
-    "an exponent": (Kind.NUMBER, ["98.5", "1e2"], Precision.EXACT),
-    "17 digits": (Kind.NUMBER, ["98.5", "12345678901234567"], Precision.EXACT),
-    "not a number": (Kind.NUMBER, ["98.5", "n/a"], Precision.SHORT),
-    "integers": (Kind.INTEGER, ["1", "17700000000000001"], Precision.PLAIN),
-    "a point": (Kind.INTEGER, ["1", "1.0"], Precision.SHORT),
-    "20 digits": (Kind.INTEGER, ["1", "12345678901234567890"], Precision.EXACT),
-    "days": (Kind.DATE, ["2026-03-13", "2026-03-12"], Precision.PLAIN),
-    "days and times": (Kind.DATE, ["2026-03-13", "2026-03-13 10:30:00"], Precision.SHORT),
-    "offsets": (Kind.DATE, ["2026-03-13 10:30:00", "2026-03-13T10:30Z"], Precision.EXACT),
-    "text": (Kind.TEXT, ["a", " a", "A"], Precision.PLAIN),
-    "a blank text": (Kind.TEXT, ["a", " "], Precision.SHORT),
-    "nothing": (Kind.DATE, [None, None], Precision.PLAIN),
-    "no rows": (Kind.NUMBER, [], Precision.PLAIN),
+PLAIN, SHORT, EXACT = Precision
+NUMBERS = [
+    *("98.5", "101.25", "98.50", "0", "-0.0", ".5", "5.", "-.5", "007.25", "123456789012345"),
+    *("1e2", "9.85E+1", "+98.5", "1e-07", "97.99999999999999", "1.7976931348623157e+308"),
+    *("1234567890123456", "12345678901234567", "0.1234567890123456", "1e400", "1e99999", "5e-324"),
+    *("97.63000000000000000000000000000000000001", "98.5000000000000000000"),
+    *(" 101.7", "101.7\u3000", "\t5", "NaN", "nan", "", " ", "\u00a0"),
+    *("n/a", "inf", "-inf", "1_000", "-", ".", "1-2", "--1", "1.2.3", "1e", "0x10", "5d", "\u0661"),
+]
+INTEGERS = [
+    *("1", "0", "007", "17700000000000001", "999999999999999999", "+5", "-5", "3.", "3.000"),
+    *("1000000000000000000", "12345678901234567890", "000000000000000000000012", " 5", "", "2.5"),
+    *("1.77E+16", "1_000", "-", "\u0661", "NaN", "nan"),
+]
+DATES = [
+    *("2026-03-13", "0001-01-01", "9999-12-31", "2026-03-13 10:30", "2026-03-13T10:30:05"),
+    *("2026-03-13 10:30:05.123456", "2026-03-13T10:30Z", "2026-03-13 10:30:05.5Z"),
+    *("2026-03-13T10:30+02:00", "2026-03-13 10:30:05-0530", "2026-03-13 10:30:05+14"),
+    *("2026-03-13 10:30:05.1234567", "2026-03-13 10:30:05.123456789+02:00", " 2026-03-13"),
+    *("", " ", "0000-03-13", "2026-02-30", "2026-3-13", "2026-03-13 24:00", "2026-03-13 10"),
+    *("2026-03-13Z", "2026-03", "20260313", "infinity", "epoch", "13/03/2026", "2026-03-13 10:30:"),
+    *("2026-03-13-10:30:05", "2026-03-13 10:30:60", "-2026-03-13", "today", "nan"),
+]
+TEXTS = ["a", " a", "A", "", " ", "\u3000", "\u00e9", "\u6771", "\u00e9 ", "\x00", "\x1c", "1", "-"]
+CUSIPS = [
+    "037833100",
+    " 037833100",
+    "12345e108",
+    "12345E108",
+    "",
+    "\u00df",
+    "\u00c9",
+    "1\u00a0",
+    "*@#",
+]
+EXAMPLES: dict[Kind, list[str]] = {
+    Kind.NUMBER: NUMBERS,
+    Kind.INTEGER: INTEGERS,
+    Kind.DATE: DATES,
+    Kind.TEXT: TEXTS,
+}
+NEEDED: dict[str, tuple[Kind, list[str | None], Precision]] = {
+    "numbers of 15 digits": (Kind.NUMBER, ["98.5", "98.50", "1e2", None], PLAIN),
+    "numbers as programs write them": (Kind.NUMBER, ["97.99999999999999", "1e-07"], PLAIN),
+    "a blank": (Kind.NUMBER, ["98.5", " 101.7"], SHORT),
+    "17 digits": (Kind.NUMBER, ["98.5", "12345678901234567"], EXACT),
+    "not a number": (Kind.NUMBER, ["98.5", "n/a"], PLAIN),
+    "integers": (Kind.INTEGER, ["1", "1.0", "17700000000000001"], PLAIN),
+    "20 digits": (Kind.INTEGER, ["1", "12345678901234567890"], EXACT),
+    "days and times": (Kind.DATE, ["2026-03-13", "2026-03-13T10:30Z"], PLAIN),
+    "offsets": (Kind.DATE, ["2026-03-13", "2026-03-13T10:30-05:00"], SHORT),
+    "nanoseconds": (Kind.DATE, ["2026-03-13 10:30:05.123456789"], EXACT),
+    "text": (Kind.TEXT, ["a", " a", "A"], PLAIN),
+    "a blank text": (Kind.TEXT, ["a", " "], SHORT),
+    "nothing": (Kind.DATE, [None, None], PLAIN),
+    "no rows": (Kind.NUMBER, [], PLAIN),
 }
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_precision_of_a_column(name: str) -> None:
-    """A column is taken as precisely as its cells need, and no more."""
-    kind, cells, precision = EXAMPLES[name]
-    field = logical_field("X", LogicalType.TEXT)
-    column = InputColumn(place=0, field=field, role="BID", kind=kind)
-    with duckdb.connect() as connection:
+class Database:
+    """DuckDB with the macros, asked about the relation `doubtful`."""
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
         for macro in MACROS:
-            connection.execute(f"CREATE MACRO {macro}")
-        connection.register("arrived", pa.table([pa.array(cells, pa.string())], names=["c0"]))
+            self.connection.execute(f"CREATE MACRO {macro}")
 
-        def fetch(sql: str) -> list[Row]:
-            return connection.execute(sql).fetchall()
+    def ask(self, sql: str, doubtful: pa.Table) -> Row:
+        """The one row of a query."""
+        self.connection.register("doubtful", doubtful)
+        (row,) = self.connection.execute(sql).fetchall()
+        return row
 
-        (profiled,) = profile_cells([Cell(column)], fetch)
-    assert profiled.precision is precision
+    def needs(self, column: InputColumn, cell: str) -> tuple[Precision, bool]:
+        """What a cell needs, and whether it is faulty, whatever its bytes look like."""
+        sql = Cell(column)
+        table = pa.table({"c0": pa.array([cell])})
+        row = self.ask(f"SELECT {sql.needed}, {sql.fault or 'false'} FROM doubtful", table)
+        return Precision(row[0]), bool(row[1])
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    """One database for all tests, which only ask it."""
+    database = Database()
+    yield database
+    database.connection.close()
+
+
+def text_column(kind: Kind, role: str | None = None) -> InputColumn:
+    """A checked column of text."""
+    field = logical_field("X", LogicalType.TEXT)
+    return InputColumn(place=0, field=field, role=role, kind=kind, declared=True)
+
+
+def profile(
+    database: Database, column: InputColumn, *batches: Sequence[str | None]
+) -> ColumnProfile:
+    """The profile of a column of these cells."""
+    profile = ColumnProfile(column)
+    for cells in batches:
+        # A part of a longer array, as a batch may be.
+        profile.add(pa.array(["x", *cells, "x"], pa.string())[1:-1], database.ask)
+    return profile
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_the_precision_of_a_column(database: Database, name: str) -> None:
+    """A column is taken as precisely as its cells need, and no more."""
+    kind, cells, precision = NEEDED[name]
+    assert profile(database, text_column(kind), cells).precision is precision
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_bytes_of_cells_hide_no_odd_cell(database: Database, kind: Kind) -> None:
+    """What the bytes of a batch say is what SQL says, for each cell alone and among others."""
+    column = text_column(kind)
+    plain = EXAMPLES[kind][0]
+    for cell in EXAMPLES[kind]:
+        needed, is_faulty = database.needs(column, cell)
+        for batch in ([cell], [None, plain, cell, plain, None], [cell] * 3 + [None]):
+            alone = profile(database, column, batch)
+            assert (alone.precision, alone.suspected) == (needed, is_faulty), cell
+
+
+def test_a_cusip_is_plain_in_capitals_without_blanks(database: Database) -> None:
+    """Only a CUSIP that is normal already may stand for itself; a missing one is suspected."""
+    column = text_column(Kind.TEXT, "CUSIP")
+    for cell in CUSIPS:
+        normal = cell == cell.strip().upper()
+        found = profile(database, column, ["037833100", cell])
+        assert found.precision is (PLAIN if normal else SHORT), cell
+        assert found.suspected is (not cell.strip()), cell
+    assert profile(database, column, ["037833100", None]).suspected
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_plain_cell_is_its_exact_value(database: Database, kind: Kind) -> None:
+    """Two cells that a cast reads compare as their exact keys do."""
+    if kind is Kind.TEXT:
+        return
+    column = text_column(kind)
+    cells = [cell for cell in EXAMPLES[kind] if database.needs(column, cell)[1] is False]
+    for precision in (PLAIN, SHORT):
+        enough = [cell for cell in cells if database.needs(column, cell)[0] <= precision]
+        table = pa.table({"c0": pa.array(enough)})
+        taken, exact = Cell(column, precision).value, Cell(column, EXACT).value
+        database.connection.register("doubtful", table)
+        (same,) = database.connection.execute(
+            "SELECT bool_and(by_cast = by_key) FROM (SELECT "
+            f"dense_rank() OVER (ORDER BY {taken} NULLS LAST) AS by_cast, "
+            f"dense_rank() OVER (ORDER BY {exact} NULLS LAST) AS by_key FROM doubtful)"
+        ).fetchall()[0]
+        assert same, precision
+
+
+@pytest.mark.parametrize(
+    ("numbers", "precision"),
+    [
+        ([1.0, None, 0.0], PLAIN),
+        ([1.0, float("nan")], SHORT),
+        ([0.0, -0.0], SHORT),
+        ([float("inf")], PLAIN),
+    ],
+)
+def test_a_float_is_plain_unless_two_of_its_spellings_are_equal(
+    database: Database, numbers: list[float | None], precision: Precision
+) -> None:
+    """Only NaN, which is null, and -0.0 have an equal; an infinite price is a fault."""
+    for data_type in (pa.float64(), pa.float32()):
+        field = pa.field("PX", data_type)
+        found = ColumnProfile(InputColumn(place=0, field=field, role="PX", kind=Kind.NUMBER))
+        found.add(pa.array(numbers, data_type), database.ask)
+        assert found.precision is precision
+        assert found.suspected is (numbers == [float("inf")])
