@@ -54,6 +54,7 @@ class Arrivals:
 
     def close(self) -> None:
         """Close the database."""
+        self._aside.close()
         self.connection.close()
 
     def read(self, sql: str, look: Callable[[Sequence[pa.Array]], None]) -> list[Row]:

@@ -26,7 +26,7 @@ from marketpulse.colors.cells import Cell, Precision
 from marketpulse.colors.columns import Columns, InputColumn, Kind
 from marketpulse.colors.cusip import are_valid_cusips
 from marketpulse.colors.groups import group_marks, whole_groups
-from marketpulse.colors.profile import ColumnProfile
+from marketpulse.colors.profile import CellProfile
 from marketpulse.colors.ranking import (
     excluding_rule,
     rule_predicate,
@@ -126,7 +126,7 @@ class Engine:
         Raises `DataError` if the input breaks the rules of its format.
         """
         row = ", ".join(cell.raw for cell in self.cells)
-        profiles = [ColumnProfile(column) for column in self._columns.all]
+        profiles = [CellProfile(column) for column in self._columns.all]
 
         def look(batch: Sequence[pa.Array]) -> None:
             for profile, cells in zip(profiles, batch, strict=True):

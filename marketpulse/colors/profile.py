@@ -38,7 +38,7 @@ _DATE_LENGTHS = {10, 16, *range(19, 27)}  # a day, minutes, seconds with a fract
 _YEAR_1 = -62_135_596_800_000_000  # in microseconds
 
 
-class ColumnProfile:
+class CellProfile:
     """What is known of a column from the cells read so far."""
 
     def __init__(self, column: InputColumn) -> None:

@@ -9,7 +9,7 @@ import pytest
 from marketpulse.colors.arrivals import Row
 from marketpulse.colors.cells import MACROS, Cell, Precision
 from marketpulse.colors.columns import InputColumn, Kind
-from marketpulse.colors.profile import ColumnProfile
+from marketpulse.colors.profile import CellProfile
 from marketpulse.formats.encode import LogicalType, logical_field
 
 PLAIN, SHORT, EXACT = Precision
@@ -108,11 +108,9 @@ def text_column(kind: Kind, role: str | None = None) -> InputColumn:
     return InputColumn(place=0, field=field, role=role, kind=kind, declared=True)
 
 
-def profile(
-    database: Database, column: InputColumn, *batches: Sequence[str | None]
-) -> ColumnProfile:
+def profile(database: Database, column: InputColumn, *batches: Sequence[str | None]) -> CellProfile:
     """The profile of a column of these cells."""
-    profile = ColumnProfile(column)
+    profile = CellProfile(column)
     for cells in batches:
         # A part of a longer array, as a batch may be.
         profile.add(pa.array(["x", *cells, "x"], pa.string())[1:-1], database.ask)
@@ -184,7 +182,7 @@ def test_a_float_is_plain_unless_two_of_its_spellings_are_equal(
     """Only NaN, which is null, and -0.0 have an equal; an infinite price is a fault."""
     for data_type in (pa.float64(), pa.float32()):
         field = pa.field("PX", data_type)
-        found = ColumnProfile(InputColumn(place=0, field=field, role="PX", kind=Kind.NUMBER))
+        found = CellProfile(InputColumn(place=0, field=field, role="PX", kind=Kind.NUMBER))
         found.add(pa.array(numbers, data_type), database.ask)
         assert found.precision is precision
         assert found.suspected is (numbers == [float("inf")])
