@@ -44,7 +44,15 @@ _UNUSED = (
     *("sqlalchemy/orm", "sqlalchemy/ext", "sqlalchemy/testing", "sqlalchemy/*/*_cy.*.so"),
     *(f"sqlalchemy/dialects/{dialect}" for dialect in ("mysql", "postgresql", "sqlite", "mssql")),
 )
-_SERVICES = {"s3", "ssm", "sts", "sso", "sso-oidc", "kms"}  # the services of AWS that we call
+SERVICES = {
+    "s3",
+    "ssm",
+    "secretsmanager",
+    "sts",
+    "sso",
+    "sso-oidc",
+    "kms",
+}  # the services of AWS that we call
 _SOURCES = {".pyx", ".pxd", ".pxi", ".pyi", ".h", ".hpp", ".c", ".cpp", ".a", ".pyc"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file: the same content gives the same zip
 _ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -175,7 +183,7 @@ def _unused_paths(packages: Path) -> Iterator[Path]:
         if path.suffix in _SOURCES or (path.name == "tests" and path.is_dir()):
             yield path
     for path in list((packages / "botocore/data").iterdir()):
-        if path.is_dir() and path.name not in _SERVICES:
+        if path.is_dir() and path.name not in SERVICES:
             yield path
 
 

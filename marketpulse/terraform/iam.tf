@@ -12,6 +12,32 @@ data "aws_iam_policy_document" "function" {
     ]
   }
 
+  dynamic "statement" {
+    for_each = var.secret_arn == null ? [] : [var.secret_arn]
+
+    content {
+      sid       = "ReadTheSecret"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.secret_key_arn == null ? [] : [var.secret_key_arn]
+
+    content {
+      sid       = "DecryptTheSecret"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${var.aws_region}.amazonaws.com"]
+      }
+    }
+  }
+
   statement {
     sid       = "UseTheKey"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -149,7 +175,7 @@ data "aws_iam_policy_document" "lambda_assumes" {
 data "aws_iam_policy_document" "schedule" {
   statement {
     actions   = ["lambda:InvokeFunction"]
-    resources = [aws_lambda_function.main.arn]
+    resources = [local.arn_of_function]
   }
 
   statement {

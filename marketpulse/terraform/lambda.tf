@@ -38,14 +38,14 @@ resource "aws_lambda_function" "main" {
   environment {
     variables = merge(
       {
-        APP_PREFIX              = var.app_prefix
-        ENV                     = var.env
-        APP_NAME                = var.app_name
-        MARKETPULSE_CREDENTIALS = "ssm"
-        MARKETPULSE_DEADLINE    = tostring(local.chosen.timeout - 60) # fail with a message before Lambda ends the call
-        MARKETPULSE_PUSH        = "s3://${aws_s3_bucket.colors.id}/${local.prefix}/"
-        MARKETPULSE_KMS_KEY_ID  = aws_kms_key.main.arn
+        APP_PREFIX             = var.app_prefix
+        ENV                    = var.env
+        APP_NAME               = var.app_name
+        MARKETPULSE_DEADLINE   = tostring(local.chosen.timeout - 60) # fail with a message before Lambda ends the call
+        MARKETPULSE_PUSH       = "s3://${aws_s3_bucket.colors.id}/${local.prefix}/"
+        MARKETPULSE_KMS_KEY_ID = aws_kms_key.main.arn
       },
+      var.secret_arn == null ? { MARKETPULSE_CREDENTIALS = "ssm" } : { ORACLE_SECRET_ID = var.secret_arn },
       length(var.http_tables) == 0 ? {} : { MARKETPULSE_HTTP_TABLES = join(",", var.http_tables) },
       var.rules_key == null ? {} : { MARKETPULSE_RULES = "s3://${aws_s3_bucket.colors.id}/${var.rules_key}" },
     )

@@ -67,6 +67,18 @@ variable "endpoints_cidr" {
   type        = string
 }
 
+variable "secret_arn" {
+  description = "A secret of Secrets Manager with user name and password, instead of the parameters. May be null."
+  type        = string
+  default     = null
+}
+
+variable "secret_key_arn" {
+  description = "The KMS key of that secret. Null: the key that AWS manages."
+  type        = string
+  default     = null
+}
+
 variable "run" {
   description = "Options of scheduled runs: table, where, hierarchy, mapping, date_format, accept_rounded_ids, max_rejected. May be empty."
   type        = any

@@ -1,6 +1,7 @@
 """The script that builds the function, by parts. tests/function/test_zip.py runs it."""
 
 import ctypes
+import re
 import subprocess
 import sys
 import zipfile
@@ -42,6 +43,14 @@ def test_prune(tmp_path: Path) -> None:
     }
 
     assert files == keep
+
+
+def test_every_service_stays() -> None:
+    """The data of each service of AWS that the package calls."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "marketpulse/aws").glob("*.py")]
+    called = {name for text in sources for name in re.findall(r'client\("([a-z0-9-]+)"', text)}
+
+    assert {"s3", "ssm"} <= called <= build_function.SERVICES
 
 
 def test_modules_become_bytecode(tmp_path: Path) -> None:
