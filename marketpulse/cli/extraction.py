@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from marketpulse.cli import console, render
+from marketpulse.cli.completion import remember_tables
 from marketpulse.cli.options import (
     AllRows,
     BindValues,
@@ -69,6 +70,7 @@ def list_tables(
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         listing = extraction.list_tables(data, like, schema=schema, exact=exact)
+    remember_tables(table.name for table in listing.tables)
     if output is not None:
         session.say(f"{output}: {', '.join(listing.write(output))}")
     if result_format is ListFormat.JSON:

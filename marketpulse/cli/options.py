@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from marketpulse.cli.completion import complete_table
+
 
 class OutputFormat(StrEnum):
     """How a result is printed."""
@@ -171,6 +173,7 @@ TableNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="TABLE",
+        autocompletion=complete_table,
         help="Tables to read, also A,B or 'COLOR*' (default: ORACLE_TABLE_NAME, or the only "
         "table). The first may be the path of a bundle or a file.",
     ),
@@ -180,6 +183,7 @@ TableName = Annotated[
     typer.Option(
         "--table",
         metavar="NAME",
+        autocompletion=complete_table,
         help="Table to read (default: ORACLE_TABLE_NAME, or the only table).",
     ),
 ]
