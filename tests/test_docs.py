@@ -67,6 +67,8 @@ def lines_of(block: Block) -> Iterator[tuple[str, int, str]]:
         yield command, int(code or 0), found[2]
 
 
+MARK = "-- end of the cell --"
+
 # A command on several pages runs once.
 SHOWN = dict.fromkeys(
     (block.page.name in GUIDES, command, code, output)
@@ -291,6 +293,28 @@ def test_the_python_of_the_pages_runs(page: str, output: str, desk: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert output in done.stdout
+
+
+def test_the_notebook_prints_what_it_shows(desk: Path) -> None:
+    """Each cell of first_look.md prints the text below it; the cells run one after the other."""
+    page = (ROOT / "docs/first_look.md").read_text(encoding="utf-8")
+    cells = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", page, re.DOTALL)
+    assert len(cells) == page.count("```python")
+    script = "\n".join(f"{code}\nprint({MARK!r})" for code, _ in cells)
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=desk,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split(f"{MARK}\n") == [*(text for _, text in cells), ""]
+    assert (desk / "security.html").is_file()
 
 
 def command_names() -> list[str]:
