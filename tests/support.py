@@ -86,9 +86,9 @@ class Tool:
         out, err = (text.decode("utf-8", "replace") for text in process.communicate(timeout=120))
         return Result(process.returncode, out, err)
 
-    def run_colors(self, *words: object, **options: Any) -> Result:
+    def run_colors(self, *words: object) -> Result:
         """Rank the day into the folder `out`."""
-        return self.run("run-colors", COLORS, *MOMENT, "--output", "out", *words, **options)
+        return self.run("run-colors", COLORS, *MOMENT, "--output", "out", *words)
 
     @property
     def out(self) -> Path:

@@ -181,7 +181,7 @@ def test_a_full_disk(tool: Tool, small_disk: Path, formats: str) -> None:
     """A full disk gives one message, and leaves nothing that looks complete."""
     (small_disk / "mine.txt").write_text("mine", encoding="utf-8")
     output = small_disk if formats == "csv" else small_disk / "new"
-    result = tool.run("run-colors", COLORS, "--formats", formats, "--output", output)
+    result = tool.run_process("run-colors", COLORS, "--formats", formats, "--output", output)
 
     assert (result.code, result.out) == (2, "")
     assert "No space left on device" in one_message(result.err)
@@ -195,7 +195,7 @@ def test_a_full_disk_for_temporary_files(tool: Tool, small_disk: Path) -> None:
     ndjson = tool.out.rename(tool.folder / "input") / "rejected_colors.ndjson"
     ndjson.write_bytes(ndjson.read_bytes() * 200)
     tool.env |= {"TMPDIR": str(small_disk)}
-    result = tool.run("run-colors", ndjson, "--map", "price=PX", "--output", "out")
+    result = tool.run_process("run-colors", ndjson, "--map", "price=PX", "--output", "out")
 
     assert result.code in {2, 6}
     assert result.out == ""
@@ -212,7 +212,8 @@ def test_files_that_may_not_grow(tool: Tool) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    result = tool.run_colors(preexec_fn=limit)
+    words = ("run-colors", COLORS, "--output", "out")
+    result = tool.run_process(*words, preexec_fn=limit)
 
     assert (result.code, result.out) == (2, "")
     assert "File too large" in one_message(result.err)
