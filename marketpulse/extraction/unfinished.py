@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -76,7 +75,8 @@ class UnfinishedSample:
 
     def has_rows_of(self, stem: str) -> bool:
         """Whether there are rows of a table that is not whole."""
-        return any(journal.stat().st_size for journal in self.folder.glob(f"{stem}.rows"))
+        journals = list(self.folder.glob(f"{stem}.rows"))
+        return any(journal.stat().st_size for journal in journals)
 
     def add(self, table: BundleTable) -> None:
         """Note that the files of a table are whole, and bring them to the disk."""
@@ -128,12 +128,8 @@ class UnfinishedSample:
 
 def remove_unfinished(output: Path) -> None:
     """Remove what interrupted samples left in a folder."""
-    for folder in _unfinished_folders(output):
+    for folder in list(output.glob(f"{UNFINISHED_PREFIX}*")):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _unfinished_folders(output: Path) -> Iterable[Path]:
-    return [path for path in output.glob(f"{UNFINISHED_PREFIX}*") if path.is_dir()]
 
 
 def _digest(content: object) -> str:

@@ -56,6 +56,7 @@ class LogicalType(StrEnum):
 
 _BY_TAG = {kind.tag: kind for kind in LogicalType if kind is not LogicalType.MIXED}
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by Arrow's name of the unit
+_PLAIN = frozenset("0123456789+-.: NaInfEe")  # the characters of numbers and dates
 _METADATA_KEY = b"marketpulse"
 _TAGS_KEY = b"marketpulse.tags"
 
@@ -233,7 +234,9 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_floating(data_type):
         return _floats_to_text(column)
     if types.is_decimal(data_type):
-        return expand_exponents(column.cast(pa.string()))
+        text = column.cast(pa.string())
+        # Arrow gives an exponent only to numbers below 0.000001 and to a negative scale.
+        return text if 0 <= data_type.scale <= 6 else expand_exponents(text)
     if types.is_temporal(data_type):
         text = _temporal_to_text(column)
         if pc.any(pc.starts_with(text, "<value out of range")).as_py():
@@ -284,6 +287,9 @@ def to_json(column: pa.Array, field: pa.Field, *, nested: bool = False) -> list[
 
 def expand_exponents(text: pa.Array) -> pa.Array:
     """Write numbers without the exponent that Arrow gives very large and very small ones."""
+    raw = bytes(text_buffer(text))
+    if b"e" not in raw and b"E" not in raw:
+        return text
     exponents = pc.fill_null(pc.match_substring_regex(text, "[0-9][eE]"), False)
     if not pc.any(exponents).as_py():
         return text
@@ -291,10 +297,41 @@ def expand_exponents(text: pa.Array) -> pa.Array:
     return pc.replace_with_mask(text, exponents, pa.array(plain, pa.string()))
 
 
+def may_contain(field: pa.Field, text: str) -> bool:
+    """Return whether a cell of this column may be spelled with such a text in it."""
+    types, data_type = pa.types, field.type
+    is_plain = is_number(field) or types.is_date(data_type) or types.is_timestamp(data_type)
+    return not is_plain or _PLAIN.issuperset(text)
+
+
+def text_buffer(column: pa.Array) -> memoryview:
+    """Return the text of all cells of a column, one after another, without a copy."""
+    _, offsets, data = column.buffers()
+    if data is None or not len(column):
+        return memoryview(b"")
+    plain = memoryview(offsets).cast("B")
+    positions = plain.cast("q") if pa.types.is_large_string(column.type) else plain.cast("i")
+    start, end = positions[column.offset], positions[column.offset + len(column)]
+    return memoryview(data)[start:end]
+
+
 def _floats_to_text(column: pa.Array) -> pa.Array:
     text = expand_exponents(column.cast(pa.string()))
-    text = pc.if_else(pc.is_nan(column), "NaN", text)
-    return pc.replace_substring_regex(text, r"^(-?\d+)$", r"\1.0")
+    is_nan = pc.is_nan(column)
+    if pc.any(is_nan).as_py():
+        text = pc.if_else(is_nan, "NaN", text)
+    is_whole = pc.fill_null(
+        pc.and_(pc.equal(pc.floor(column), column), pc.is_finite(column)), False
+    )
+    return _replace_where(is_whole, text, r"^(-?\d+)$", r"\1.0")
+
+
+def _replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str) -> pa.Array:
+    """Replace a pattern in some cells: a regular expression on all of them takes far longer."""
+    if not pc.any(mask).as_py():
+        return text
+    replaced = pc.replace_substring_regex(text.filter(mask), pattern, replacement)
+    return pc.replace_with_mask(text, mask, replaced)
 
 
 def _temporal_to_text(column: pa.Array) -> pa.Array:
@@ -311,8 +348,10 @@ def _temporal_to_text(column: pa.Array) -> pa.Array:
             pass
     if types.is_date(data_type):
         return column.cast(pa.string())
+    text = column.cast(pa.string())
     # Without the zeros at the end of the fractions.
-    return pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
+    ends_in_zero = pc.fill_null(pc.ends_with(text, "0"), False)
+    return _replace_where(ends_in_zero, text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
 
 
 def _duration_to_text(count: int | None, unit: str) -> str | None:
