@@ -112,6 +112,7 @@ class Cell:
 
     column: InputColumn
     precision: Precision = Precision.EXACT
+    spelled_once: bool = False  # whether no two PLAIN cells are equal and spelled differently
 
     @property
     def raw(self) -> str:
@@ -291,7 +292,7 @@ class Cell:
             if not is_plain:
                 return (f"coalesce({self.text}, '')", f"{self.raw} IS NULL")
             is_text = logical_type is LogicalType.TEXT and self.column.kind is Kind.TEXT
-            return () if is_text else (self.raw,)
+            return () if is_text or self.spelled_once else (self.raw,)
         if pa.types.is_floating(self.column.field.type) and not is_plain:
             return (f"coalesce({self.text}, '')",)
         return ()

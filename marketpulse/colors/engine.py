@@ -134,7 +134,7 @@ class Engine:
 
         digest_sql = f"SELECT count(*), sum(hash({row})) FROM arrived"  # noqa: S608 - names of columns are numbered
         ((rows, digest),) = self._arrivals.read(digest_sql, look)
-        self.cells = [Cell(profile.column, profile.precision) for profile in profiles]
+        self.cells = [profile.cell for profile in profiles]
         suspected = {profile.column for profile in profiles if profile.suspected}
         self._note_rejections(suspected)
         self._suspected = suspected

@@ -34,6 +34,7 @@ _PLAIN = {
     Kind.DATE: (_DIGITS + b"-T :.", 26),
     Kind.TEXT: (bytes(set(_VISIBLE) - set(b"abcdefghijklmnopqrstuvwxyz")), 1 << 31),  # a CUSIP
 }
+_MINUS, _POINT, _ZERO = b"-.0"
 _DATE_LENGTHS = {10, 16, *range(19, 27)}  # a day, minutes, seconds with a fraction
 _YEAR_1 = -62_135_596_800_000_000  # in microseconds
 
@@ -45,6 +46,7 @@ class CellProfile:
         self.column = column
         self.precision = Precision.PLAIN
         self.suspected = False  # whether a cell may be missing or invalid
+        self._spelled_once = True
         self._required = column.role in NEVER_MISSING
         cell = Cell(column)
         suspicions = [cell.fault, cell.missing if self._required else None]
@@ -62,11 +64,18 @@ class CellProfile:
         if self._query is None:
             return
         doubtful = _doubtful(self.column, cells)
+        if not self._spelled_once or len(doubtful) or not _spelled_once(self.column.kind, cells):
+            self._spelled_once = False
         if len(doubtful):
             table = pa.table([doubtful], [f"c{self.column.place}"])
             needed, suspected = ask(self._query, table)
             self.precision = max(self.precision, Precision(needed))
             self.suspected |= bool(suspected)
+
+    @property
+    def cell(self) -> Cell:
+        """The cells of the column, taken as precisely as they need."""
+        return Cell(self.column, self.precision, spelled_once=self._spelled_once)
 
 
 def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:
@@ -120,6 +129,37 @@ def _can_be_cast(kind: Kind, cells: pa.Array) -> bool:
     return True
 
 
+def _spelled_once(kind: Kind, cells: pa.Array) -> bool:
+    """Whether plain cells of these spellings are equal only to themselves.
+
+    Days are; whole numbers without a zero before them; and numbers as programs write floats, with a
+    point, and with a zero at the end only right after it.
+    """
+    if not pa.types.is_string(cells.type) or kind is Kind.TEXT:
+        return False
+    cells = cells.drop_null()
+    text, ends = np.frombuffer(_text(cells), np.uint8), _ends(cells)
+    ends = ends - ends[0]
+    lengths = np.diff(ends)
+    if not len(lengths) or lengths.min() < 1:
+        return not len(lengths)
+    if kind is Kind.DATE:
+        return bool((lengths == 10).all())
+    first = text[ends[:-1]]
+    if kind is Kind.INTEGER:
+        return not ((first == _ZERO) & (lengths > 1)).any()
+    points = np.flatnonzero(text == _POINT)
+    if len(points) != len(lengths) or (points < ends[:-1]).any() or (points >= ends[1:]).any():
+        return False  # a cell without a point
+    is_negative = first == _MINUS
+    digits = points - ends[:-1] - is_negative  # before the point
+    decimals = ends[1:] - points - 1
+    padded = (digits > 1) & (text[ends[:-1] + is_negative] == _ZERO)
+    padded |= (decimals > 1) & (text[ends[1:] - 1] == _ZERO)
+    is_negative_zero = is_negative & (digits == 1) & (decimals == 1)
+    return not (padded | (digits < 1) | (decimals < 1) | is_negative_zero).any()
+
+
 def _blank(cells: pa.Array) -> pa.Array:
     """The cells of blanks alone."""
     text, ends = np.frombuffer(_text(cells), np.uint8), _ends(cells)
@@ -134,7 +174,7 @@ def _text(cells: pa.Array) -> bytes:
     """The bytes of all cells, one after another."""
     _, _, data = cells.buffers()
     ends = _ends(cells)
-    return bytes(memoryview(data)[int(ends[0]) : int(ends[-1])])
+    return b"" if data is None else bytes(memoryview(data)[int(ends[0]) : int(ends[-1])])
 
 
 def _ends(cells: pa.Array) -> npt.NDArray[np.int64]:

@@ -136,6 +136,26 @@ def test_the_bytes_of_cells_hide_no_odd_cell(database: Database, kind: Kind) -> 
             assert (alone.precision, alone.suspected) == (needed, is_faulty), cell
 
 
+def test_cells_that_are_spelled_once_differ_in_value(database: Database) -> None:
+    """Where the spelling breaks no tie, no two of the cells have the same value."""
+    for kind in (Kind.NUMBER, Kind.INTEGER, Kind.DATE):
+        column = text_column(kind)
+        usual = {Kind.NUMBER: "98.5", Kind.INTEGER: "5", Kind.DATE: "2026-03-13"}[kind]
+        assert profile(database, column, [usual, None], [None]).cell.spellings == ()
+        once = []
+        for text in EXAMPLES[kind]:
+            alone = profile(database, column, [text, None])
+            assert profile(database, column, [usual, None, text]).cell == alone.cell, text
+            if not (alone.cell.spellings or alone.suspected):
+                once.append(text)
+        database.connection.register("doubtful", pa.table({"c0": once}))
+        counts = f"count(DISTINCT {Cell(column).value}), count(*)"
+        ((values, texts),) = database.connection.execute(
+            f"SELECT {counts} FROM doubtful"
+        ).fetchall()
+        assert values == texts > 1
+
+
 def test_a_cusip_is_plain_in_capitals_without_blanks(database: Database) -> None:
     """Only a CUSIP that is normal already may stand for itself; a missing one is suspected."""
     column = text_column(Kind.TEXT, "CUSIP")
