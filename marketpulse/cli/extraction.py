@@ -142,6 +142,8 @@ def sample(
     session: Session = ctx.obj
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
+    if all_rows:
+        session.warn_of_options(ctx, "beside --all", "limit")
     if query is not None and tables:
         raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
     source, names = session.split_source(tables, source)
@@ -161,6 +163,8 @@ def sample(
             json_rows=extraction.parse_row_count(json_rows),
             cell_readings=cell_readings(),
         )
+        if "json" not in options.output_formats():
+            session.warn_of_options(ctx, "without a JSON file: --formats has no json", "json_rows")
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
             schemas = extraction.describe(data, names)

@@ -16,6 +16,8 @@ from marketpulse.log import configure_logging
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
 
 if TYPE_CHECKING:
+    import typer
+
     from marketpulse.model import Progress
     from marketpulse.settings.load import OracleSettings, RunSetting, Settings, SettingsReport
     from marketpulse.sources import FileOptions, Source
@@ -120,6 +122,13 @@ class Session:
         if not self.quiet:
             console.say(text, as_json=self.log_format == "json")
 
+    def warn_of_options(self, ctx: typer.Context, because: str, *names: str) -> None:
+        """Warn of each of these parameters that was given although it changes nothing."""
+        for name in names:
+            source = ctx.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                self.say(f"warning: --{name.replace('_', '-')} changes nothing {because}")
+
     def progress(self, unit: str = "rows") -> Progress:
         """A progress display on standard error that counts `unit`."""
         return console.progress(quiet=self.quiet, unit=unit)
@@ -151,6 +160,9 @@ class Session:
                 hint="leave out --query, or read it with --source oracle",
             )
         select = read_query(query, binds or ())
+        for option, given in (("--max-lob", max_lob is not None), ("--include-system", system)):
+            if given and (inputs or names[0] != "oracle"):
+                self.say(f"warning: {option} changes nothing: the input is no Oracle database")
         if inputs:
             return open_inputs(names, files)
         (name,) = names

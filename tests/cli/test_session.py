@@ -33,3 +33,17 @@ def test_the_nearest_source_wins(tool: Tool) -> None:
     assert before.err.startswith("error: before.csv: ")
     assert environment.err.startswith("error: environment.csv: ")
     assert file.err.startswith("error: file.csv: ")
+
+
+def test_options_that_change_nothing_are_told(tool: Tool) -> None:
+    """An option without an effect is a warning, not silence."""
+    sample = ("sample", "DEALERS", "--source", "demo", "--dry-run")
+    for words, option in (
+        ((*sample, "--max-lob", "5"), "--max-lob"),
+        ((*sample, "--json-rows", "5", "--formats", "csv"), "--json-rows"),
+        ((*sample, "--all", "--limit", "5"), "--limit"),
+        (("list-tables", "--source", "demo", "--include-system"), "--include-system"),
+    ):
+        done = tool.run(*words)
+        assert done.code == 0
+        assert done.err.startswith(f"warning: {option} changes nothing")
