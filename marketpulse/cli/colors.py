@@ -24,6 +24,7 @@ from marketpulse.cli.options import (
     ExplainCusip,
     FieldDelimiter,
     FirstDay,
+    HeaderRow,
     Hierarchy,
     InputNames,
     LastDay,
@@ -43,6 +44,7 @@ from marketpulse.cli.options import (
     RulesFiles,
     RunFolder,
     RunFormats,
+    SheetName,
     SourceName,
     SparkMaster,
     TableName,
@@ -54,6 +56,7 @@ from marketpulse.cli.session import Session
 from marketpulse.cli.spark import rank_on_spark, spark_names
 from marketpulse.errors import UsageError
 from marketpulse.model import Progress, progress_stage
+from marketpulse.sources.base import FileOptions
 
 if TYPE_CHECKING:
     from marketpulse.colors.options import RunOptions
@@ -70,6 +73,8 @@ def run_colors(
     inputs: InputNames = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
+    sheet: SheetName = None,
+    header_row: HeaderRow = None,
     table: TableName = None,
     query: QueryFile = None,
     binds: BindValues = None,
@@ -103,6 +108,7 @@ def run_colors(
     excluded or rejected.
     """
     session: Session = ctx.obj
+    files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
     names = spark_names(session, engine, master, inputs, source, ctx.params)
     check_push_target(push, writes=explain is None)
@@ -120,9 +126,7 @@ def run_colors(
     opened: AbstractContextManager[object] = nullcontext()
     if not (by_day or names):
         with progress_stage(progress, "opening"):
-            opened = session.open_source(
-                inputs, source, delimiter=delimiter, query=query, binds=binds
-            )
+            opened = session.open_source(inputs, source, files=files, query=query, binds=binds)
     with opened as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
@@ -132,7 +136,6 @@ def run_colors(
             reading,
             table=table,
             where=where,
-            delimiter=delimiter if by_day or names else None,  # else the source knows it
             rules=settings.rules(rules),
             hierarchy=settings.hierarchy(hierarchy),
             again=again,
@@ -149,10 +152,11 @@ def run_colors(
             _explain(data, explain, options, as_json=as_json)
             return
         if by_day:
-            rank_days(session, days, (since, until), options, progress, push, report, as_json)
+            direct, span = _with_files(options, files), (since, until)
+            rank_days(session, days, span, direct, progress, push, report, as_json)
             return
         if names:
-            rank_on_spark(session, names, options, master, as_json)
+            rank_on_spark(session, names, _with_files(options, files), master, as_json)
             return
         _rank(session, data, options, progress, push, report, as_json)
 
@@ -162,6 +166,13 @@ def _explain(data: object, cusip: str, options: RunOptions, *, as_json: bool) ->
     from marketpulse.colors import explain as explanations  # noqa: PLC0415 - loads the engine
 
     render.show_explanation(explanations.explain(data, cusip, options), as_json=as_json)
+
+
+def _with_files(options: RunOptions, files: FileOptions) -> RunOptions:
+    """The options of a run that opens its files by itself."""
+    return replace(
+        options, delimiter=files.delimiter, sheet=files.sheet, header_row=files.header_row
+    )
 
 
 def _rank(
@@ -212,6 +223,8 @@ def rules_test(
     compare: CompareRules = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
+    sheet: SheetName = None,
+    header_row: HeaderRow = None,
     table: TableName = None,
     mapping: ColumnMapping = None,
     types: ColumnTypes = None,
@@ -222,8 +235,9 @@ def rules_test(
 ) -> None:
     """Show how many rows each rule matches, takes and leaves. Writes nothing."""
     session: Session = ctx.obj
+    files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
-    with session.open_source(inputs, source, delimiter=delimiter) as data:
+    with session.open_source(inputs, source, files=files) as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
         from marketpulse.colors.funnel import try_rules  # noqa: PLC0415 - loads the engine
 

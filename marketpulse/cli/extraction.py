@@ -19,6 +19,7 @@ from marketpulse.cli.options import (
     DdlDialect,
     ExactCounts,
     FieldDelimiter,
+    HeaderRow,
     IncludeSystem,
     JsonRows,
     ListedInput,
@@ -40,6 +41,7 @@ from marketpulse.cli.options import (
     RowLimit,
     SampleDryRun,
     SchemaName,
+    SheetName,
     SourceName,
     TableNames,
     TakenAt,
@@ -50,6 +52,7 @@ from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import write_page
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
+from marketpulse.sources.base import FileOptions
 
 
 def list_tables(
@@ -57,6 +60,8 @@ def list_tables(
     inputs: ListedInput = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
+    sheet: SheetName = None,
+    header_row: HeaderRow = None,
     like: NamePattern = None,
     schema: SchemaName = None,
     system: IncludeSystem = False,
@@ -66,7 +71,8 @@ def list_tables(
 ) -> None:
     """List the tables of the database or of another source, with row counts and comments."""
     session: Session = ctx.obj
-    with session.open_source(inputs, source, delimiter=delimiter, system=system) as data:
+    files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
+    with session.open_source(inputs, source, files=files, system=system) as data:
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         listing = extraction.list_tables(data, like, schema=schema, exact=exact)
@@ -86,6 +92,8 @@ def schema(
     tables: TableNames = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
+    sheet: SheetName = None,
+    header_row: HeaderRow = None,
     output: CopyFolder = None,
     models: ModelsFile = None,
     ddl: DdlDialect = None,
@@ -95,8 +103,9 @@ def schema(
     if ddl and result_format is OutputFormat.JSON:
         raise UsageError("--ddl prints SQL, not JSON", hint="leave out --ddl or --format")
     session: Session = ctx.obj
+    files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     source, names = session.split_source(tables, source)
-    with session.open_source(source=source, delimiter=delimiter) as data:
+    with session.open_source(source=source, files=files) as data:
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         schemas = extraction.describe(data, names)
@@ -117,6 +126,8 @@ def sample(
     tables: TableNames = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
+    sheet: SheetName = None,
+    header_row: HeaderRow = None,
     limit: RowLimit = 1000,
     all_rows: AllRows = False,
     query: QueryFile = None,
@@ -140,6 +151,7 @@ def sample(
 ) -> None:
     """Write rows of tables, with their schemas and checksums, to a folder that you can send."""
     session: Session = ctx.obj
+    files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
     if all_rows:
@@ -148,7 +160,7 @@ def sample(
         raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
     source, names = session.split_source(tables, source)
     with session.open_source(
-        source=source, delimiter=delimiter, max_lob=max_lob, query=query, binds=binds
+        source=source, files=files, max_lob=max_lob, query=query, binds=binds
     ) as data:
         from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
         from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow

@@ -169,6 +169,18 @@ ListedInput = Annotated[
     list[str] | None,
     typer.Argument(metavar="INPUT", help="A bundle, files or demo to list, instead of --source."),
 ]
+SheetName = Annotated[
+    str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of XLSX input to read.")
+]
+HeaderRow = Annotated[
+    int | None,
+    typer.Option(
+        "--header-row",
+        min=1,
+        metavar="N",
+        help="The row of XLSX input that names the columns; rows above it are left out.",
+    ),
+]
 TableNames = Annotated[
     list[str] | None,
     typer.Argument(

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,14 @@ from marketpulse.cli import console
 from marketpulse.errors import NotFoundError, SettingsError, UsageError
 from marketpulse.log import configure_logging
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
+from marketpulse.sources.base import FileOptions
 
 if TYPE_CHECKING:
     import typer
 
     from marketpulse.model import Progress
     from marketpulse.settings.load import OracleSettings, RunSetting, Settings, SettingsReport
-    from marketpulse.sources import FileOptions, Source
+    from marketpulse.sources import Source
     from marketpulse.sources.oracle.select_query import SelectQuery
 
 
@@ -140,7 +141,7 @@ class Session:
         *,
         max_lob: int | None = None,
         system: bool = False,
-        delimiter: str | None = None,
+        files: FileOptions | None = None,
         query: str | None = None,
         binds: Sequence[str] | None = None,
     ) -> Source:
@@ -153,7 +154,7 @@ class Session:
         from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
 
         names = self.input_names(inputs, source)
-        files = self._file_options(names, delimiter)
+        files = self._complete(files or FileOptions(), names)
         if query is not None and (inputs or names[0] != "oracle"):
             raise UsageError(
                 f"--query needs an Oracle database, and the input is {names[0]}",
@@ -198,19 +199,16 @@ class Session:
             return first, others
         return source, list(names or ())
 
-    def _file_options(self, names: Sequence[str], delimiter: str | None) -> FileOptions:
-        """How files are read; the settings of AWS are loaded only for addresses in S3."""
+    def _complete(self, files: FileOptions, names: Sequence[str]) -> FileOptions:
+        """Add the settings of AWS, which are loaded only for addresses in S3."""
         from marketpulse.formats import parse_delimiter  # noqa: PLC0415 - not for --help
-        from marketpulse.sources import FileOptions  # noqa: PLC0415 - not for --help
 
-        if delimiter is not None:
-            delimiter = parse_delimiter(delimiter)
+        if files.delimiter is not None:
+            files = replace(files, delimiter=parse_delimiter(files.delimiter))
         if not any(name.startswith("s3://") for name in names):
-            return FileOptions(delimiter=delimiter)
+            return files
         settings = self.settings()
-        return FileOptions(
-            delimiter=delimiter, region=settings.aws_region, timeout=settings.deadline
-        )
+        return replace(files, region=settings.aws_region, timeout=settings.deadline)
 
 
 def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:

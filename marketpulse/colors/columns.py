@@ -355,7 +355,10 @@ def _find_header(
     for number, cells in rows:
         if names <= set(map(_fold, cells)):
             above = "row above it" if number == 2 else f"{number - 1} rows above it"
-            return f"row {number} looks like the header: delete the {above}"
+            return (
+                f"row {number} looks like the header: delete the {above}, or name it, in XLSX, "
+                f"with --header-row {number}"
+            )
     return None
 
 

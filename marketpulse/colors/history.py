@@ -229,7 +229,8 @@ def _fingerprint(day: DayInput, options: RunOptions, request: RunRequest) -> str
     limit = options.rejection_limit()
     parts: list[object] = [
         __version__,
-        [options.table, options.where, options.delimiter, options.again, options.processing_type],
+        [options.table, options.where, options.again, options.processing_type],
+        [options.delimiter, options.sheet, options.header_row],
         [options.output_formats(), limit and limit.text],
         [request.hierarchy, sorted(request.mapping.items()), sorted(request.types.items())],
         [repr(request.book.rules), repr(request.date_forms), request.rounded_ids],

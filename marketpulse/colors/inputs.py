@@ -23,7 +23,7 @@ from marketpulse.formats.nameless import (
     without_nameless,
 )
 from marketpulse.model import NO_PROGRESS, CellReading, FileNotes, OnMalformedLine, Progress
-from marketpulse.sources import FileOptions, Source, open_files, open_source
+from marketpulse.sources import FileOptions, Source, open_files, open_source, refuse_file_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +67,14 @@ def open_input(
     `delimiter` without a source, and `DataError` if the data is not a table.
     """
     delimiter = None if options.delimiter is None else parse_delimiter(options.delimiter)
-    files = FileOptions(delimiter=delimiter)
+    files = FileOptions(delimiter=delimiter, sheet=options.sheet, header_row=options.header_row)
     if isinstance(data, str | Path):
         source = stack.enter_context(open_source(str(data), files=files))
         return source_input(source, options.table, options.where, readings)
     if isinstance(data, list | tuple) and _are_paths(data):
         source = stack.enter_context(open_files(data, files))
         return source_input(source, options.table, options.where, readings)
-    if delimiter is not None:
-        raise UsageError("--delimiter needs a CSV file", hint="leave out --delimiter")
+    refuse_file_options(files, "this input")
     if hasattr(data, "scan") and hasattr(data, "find_table"):
         return source_input(cast("Source", data), options.table, options.where, readings)
     if options.where is not None:

@@ -30,6 +30,8 @@ class RunOptions:
     table            the table to read, if the source has several
     where            a condition in SQL: only rows for which it is true are read
     delimiter        what separates the fields of CSV: `;` or `tab` for example; None is a comma
+    sheet            the sheet of a workbook; None is the only one that holds data
+    header_row       the row of a sheet that names the columns; None is the first with content
     rules            exclusion rules: a path, a `RuleBook`, the document that such a file holds, or
                      a list of these, which apply in their order
     hierarchy        the order of rank, date and price
@@ -55,6 +57,8 @@ class RunOptions:
     table: str | None = None
     where: str | None = None
     delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
     rules: Rules | Sequence[Rules] | None = None
     hierarchy: str | Sequence[str] = HIERARCHY
     mapping: Mapping[str, str] | Sequence[str] = ()

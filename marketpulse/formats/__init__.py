@@ -144,23 +144,33 @@ def read_back(
     raise ValueError(f"{path}: this format cannot be read back")
 
 
-def prepare_scan(path: Path, workspace: Path, *, delimiter: str | None = None) -> Scan:
+def prepare_scan(
+    path: Path,
+    workspace: Path,
+    *,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
+) -> Scan:
     """Check a file once; return a function that starts to read its rows, as often as it is called.
 
     The check finds wrong encodings, a missing header and duplicate columns before any row is read.
     Formats that have to be decoded as a whole put the result into the folder `workspace`.
     Columns without a name are left out. `delimiter` separates the fields of CSV; None is what the
-    file or its suffix says, or a comma.
+    file or its suffix says, or a comma. `sheet` and `header_row` are for XLSX; None is the only
+    sheet with data, and its first row with content.
 
     Raises `DataError` if the file is not what its name says. Reading raises it, too, if a column
     without a name holds anything.
     """
     from marketpulse.formats.nameless import drop_nameless  # noqa: PLC0415 - loads pyarrow
 
-    return drop_nameless(path, _prepare_scan(path, workspace, delimiter))
+    return drop_nameless(path, _prepare_scan(path, workspace, delimiter, sheet, header_row))
 
 
-def _prepare_scan(path: Path, workspace: Path, delimiter: str | None) -> Scan:
+def _prepare_scan(
+    path: Path, workspace: Path, delimiter: str | None, sheet: str | None, header_row: int | None
+) -> Scan:
     match BY_SUFFIX[path.suffix.lower()]:
         case "csv":
             from marketpulse.formats import csv  # noqa: PLC0415 - loads numpy, pyarrow
@@ -175,7 +185,7 @@ def _prepare_scan(path: Path, workspace: Path, delimiter: str | None) -> Scan:
         case "xlsx":
             from marketpulse.formats import xlsx  # noqa: PLC0415 - loads openpyxl
 
-            return xlsx.prepare_scan(path, workspace)
+            return xlsx.prepare_scan(path, workspace, sheet, header_row)
         case _:
             from marketpulse.formats import json  # noqa: PLC0415 - loads duckdb
 

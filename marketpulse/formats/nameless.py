@@ -105,7 +105,10 @@ def nameless_error(label: str, what: str, header: int | None) -> DataError:
     """Return the error for a column without a name that holds something."""
     hint = "give the column a name, or clear its cells"
     if header is not None:
-        hint = f"row {header} looks like the header: delete the rows above it; otherwise {hint}"
+        hint = (
+            f"row {header} looks like the header: delete the rows above it, or name it, in XLSX, "
+            f"with --header-row {header}; otherwise {hint}"
+        )
     return DataError(f"{label}: {what}", hint=hint, check="MP-DAT-021")
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,12 +31,44 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", re.ASCII)
 _FIRST_DATE = "1900-03-01"  # Excel counts a day before it that never was
 
 
-def prepare_scan(path: Path, workspace: Path) -> Scan:
-    """Decode the sheet into the workspace; return the function that reads the rows there."""
+def prepare_scan(
+    path: Path, workspace: Path, title: str | None = None, header_row: int | None = None
+) -> Scan:
+    """Decode the sheet into the workspace; return the function that reads the rows there.
+
+    `title` is the sheet, `header_row` the row that names the columns; see `prepare_scan` of the
+    package.
+    """
     with Workbook(path) as workbook:
-        sheet = _find_sheet(path, workbook)
+        sheet = _find_sheet(path, workbook) if title is None else _named(path, workbook, title)
+        place = f"{path}: the sheet {sheet.title!r}"
         with closing(_filled_rows(workbook, sheet)) as rows:
-            return _decode(f"{path}: the sheet {sheet.title!r}", rows, workspace)
+            if header_row is None:
+                return _decode(place, rows, workspace)
+            below = dropwhile(lambda row: row.number < header_row, rows)
+            first = next(below, None)
+            if first is None or first.number > header_row:
+                raise DataError(
+                    f"{place}: the row {header_row} is empty",
+                    hint="give the number of the row that names the columns to --header-row",
+                    check="MP-DAT-002",
+                )
+            return _decode(place, chain([first], below), workspace)
+
+
+def _named(path: Path, workbook: Workbook, title: str) -> Sheet:
+    sheets = workbook.sheets()
+    folded = title.strip().casefold()
+    same = [sheet for sheet in sheets if sheet.title == title]
+    same = same or [sheet for sheet in sheets if sheet.title.strip().casefold() == folded]
+    if not same:
+        titles = ", ".join(repr(sheet.title) for sheet in sheets)
+        raise DataError(
+            f"{path}: there is no sheet {title!r}",
+            hint=f"the sheets are {titles}",
+            check="MP-DAT-009",
+        )
+    return same[0]
 
 
 def _decode(place: str, rows: Iterator[SheetRow], workspace: Path) -> Scan:
@@ -64,7 +97,7 @@ def _find_sheet(path: Path, workbook: Workbook) -> Sheet:
         titles = ", ".join(repr(sheet.title) for sheet in filled)
         raise DataError(
             f"{path}: {len(filled)} sheets hold data: {titles}",
-            hint="keep the sheet with the colors and hide the others, or save it as CSV in UTF-8",
+            hint="name the one with the colors with --sheet",
             check="MP-DAT-009",
         )
     if not sheets:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 EVENT_KEYS = {
-    *("table", "where", "hierarchy", "mapping", "date_format", "accept_rounded_ids", "time"),
-    "max_rejected",
+    *("table", "where", "hierarchy", "mapping", "types", "date_format", "accept_rounded_ids"),
+    *("delimiter", "sheet", "header_row", "time", "max_rejected"),
 }
-_TEXT_KEYS = ("table", "where", "hierarchy", "time")
+_TEXT_KEYS = ("table", "where", "hierarchy", "delimiter", "sheet", "time")
 # EventBridge adds these to an event. They carry nothing that a run needs.
 _EVENTBRIDGE_KEYS = {
     *("version", "id", "detail-type", "source", "account", "region", "resources", "detail"),
@@ -42,8 +42,8 @@ _EVENTBRIDGE_KEYS = {
 def handler(event: Mapping[str, object], context: Any) -> object:
     """Handle an event of Lambda: rank and publish, or answer an HTTP request.
 
-    An event may have `table`, `where`, `hierarchy`, `mapping`, `date_format`,
-    `accept_rounded_ids`, `time` and `max_rejected`. Raises
+    An event may have `table`, `where`, `hierarchy`, `mapping`, `types`, `date_format`,
+    `accept_rounded_ids`, `delimiter`, `sheet`, `header_row`, `time` and `max_rejected`. Raises
     every error, so that Lambda retries and alarms ring.
     """
     configure_logging(logging.INFO, as_json=True, replace_handlers=True)
@@ -114,6 +114,10 @@ def _parse_event(event: Mapping[str, object]) -> RunOptions:
         where=texts["where"],
         hierarchy=texts["hierarchy"] or HIERARCHY,
         mapping=_parse_list(event, "mapping", "price=MID_PRICE"),
+        types=_parse_list(event, "types", "SPREAD=number"),
+        delimiter=texts["delimiter"],
+        sheet=texts["sheet"],
+        header_row=_parse_row(event),
         date_formats=_parse_list(event, "date_format", "DATE=DD-MON-YY"),
         accept_rounded_ids=_parse_flag(event, "accept_rounded_ids"),
         processed_at=texts["time"],
@@ -131,6 +135,15 @@ def _parse_text(event: Mapping[str, object], name: str) -> str | None:
             hint='for example {"time": "2026-03-13T08:00:00Z", "table": "COLORS"}',
         )
     return value
+
+
+def _parse_row(event: Mapping[str, object]) -> int | None:
+    row = event.get("header_row")
+    if row is None or (isinstance(row, int) and not isinstance(row, bool) and row > 0):
+        return row
+    raise UsageError(
+        "header_row of the event is not the number of a row", hint='for example {"header_row": 3}'
+    )
 
 
 def _parse_limit(event: Mapping[str, object]) -> str | None:

@@ -20,15 +20,17 @@ from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import run as run_colors
 from marketpulse.errors import NotFoundError, SettingsError
 from marketpulse.extraction import describe_listed, list_tables
+from marketpulse.formats import parse_delimiter
 from marketpulse.function.database import Database
 from marketpulse.function.published import PublishedRuns
 from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
 from marketpulse.settings.load import Settings, load_settings
-from marketpulse.sources import FileOptions, Source, open_source
+from marketpulse.sources import FileOptions, Source, open_source, refuse_file_options
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_NO_OPTIONS = FileOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +132,19 @@ class Service:
             )
             return run_colors(source, complete)
 
-        return self._with_source(rank)
+        # The source is opened with them, so that nothing is left for the run to know.
+        delimiter = options.delimiter and parse_delimiter(options.delimiter)
+        files = FileOptions(delimiter=delimiter, sheet=options.sheet, header_row=options.header_row)
+        options = replace(options, delimiter=None, sheet=None, header_row=None)
+        return self._with_source(rank, files)
 
-    def _with_source(self, job: Callable[[Source], T]) -> T:
-        if self.settings.source == "oracle":
+    def _with_source(self, job: Callable[[Source], T], files: FileOptions = _NO_OPTIONS) -> T:
+        settings = self.settings
+        if settings.source == "oracle":
+            refuse_file_options(files, "oracle")
             with self._database.connect() as source:
                 return job(source)
-        settings = self.settings
-        files = FileOptions(region=settings.aws_region, timeout=settings.deadline)
+        files = replace(files, region=settings.aws_region, timeout=settings.deadline)
         with open_source(settings.source, files=files) as source:
             return job(source)
 

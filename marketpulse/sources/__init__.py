@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
-from marketpulse.errors import UsageError
 from marketpulse.sources.base import (
     FileOptions,
     KeyPosition,
     SnapshotError,
     Source,
+    refuse_file_options,
     unknown_name_error,
 )
 
@@ -34,6 +34,7 @@ __all__ = [
     "open_files",
     "open_inputs",
     "open_source",
+    "refuse_file_options",
     "unknown_name_error",
 ]
 
@@ -61,8 +62,8 @@ def open_source(
     """
     if is_files(name):
         return open_files([name], files)
-    if files and files.delimiter:
-        raise UsageError(f"--delimiter: {name} is not CSV", hint="leave out --delimiter")
+    if files:
+        refuse_file_options(files, name)
     if name == "demo":
         from marketpulse.sources.demo import DemoSource  # noqa: PLC0415 - DuckDB takes 0.1 s
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from marketpulse.errors import NotFoundError
+from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.model import (
     CellReading,
     FileNotes,
@@ -29,15 +29,32 @@ class FileOptions:
 
     delimiter      the character between the fields of CSV; None is what the file itself says in a
                    first line `sep=;`, or a comma
+    sheet          the sheet of XLSX; None is the only one that holds data
+    header_row     the row of XLSX that names the columns, from 1; None is the first with content
     region         the AWS region of objects in S3; None is what boto3 finds
     endpoint_url   the address of an S3-compatible store other than AWS
     timeout        seconds for each answer of the store
     """
 
     delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
     region: str | None = None
     endpoint_url: str | None = None
     timeout: float | None = None
+
+
+def refuse_file_options(options: FileOptions, name: str, formats: Collection[str] = ()) -> None:
+    """Raise `UsageError` for an option about a format that none of the files has."""
+    for option, value, wanted in (
+        ("--delimiter", options.delimiter, "csv"),
+        ("--sheet", options.sheet, "xlsx"),
+        ("--header-row", options.header_row, "xlsx"),
+    ):
+        if value is not None and wanted not in formats:
+            raise UsageError(
+                f"{option}: {name} is not {wanted.upper()}", hint=f"leave out {option}"
+            )
 
 
 @dataclass

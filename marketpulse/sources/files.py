@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
+from marketpulse.errors import DataError, MarketPulseError, NotFoundError
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
@@ -33,7 +33,13 @@ from marketpulse.model import (
     TableSchema,
 )
 from marketpulse.sources import containers
-from marketpulse.sources.base import FileOptions, Source, UndecidedRows, unknown_name_error
+from marketpulse.sources.base import (
+    FileOptions,
+    Source,
+    UndecidedRows,
+    refuse_file_options,
+    unknown_name_error,
+)
 from marketpulse.sources.selection import Selection, now, with_columns
 
 if TYPE_CHECKING:
@@ -95,7 +101,7 @@ class FilesSource(Source):
             found = names if part is None else part.files
             self._files = [file for name in found for file in _find(name, folder, options)]
             if part is None:
-                check_delimiter((file.path.name for file in self._files), options)
+                check_options((file.path.name for file in self._files), options)
             self._scans = [_open(file, folder, options) for file in self._files]
             schema = part.schema if part else None
             self._schema = common_schema(self.file_schemas()) if schema is None else schema
@@ -239,11 +245,10 @@ def _partitions(folders: Sequence[str]) -> dict[str, str | None]:
     return partitions
 
 
-def check_delimiter(names: Iterable[str], options: FileOptions) -> None:
-    """Raise `UsageError` for a delimiter if none of the files is CSV."""
-    suffixes = map(containers.format_suffix, names)
-    if options.delimiter and all(BY_SUFFIX.get(suffix) != "csv" for suffix in suffixes):
-        raise UsageError("--delimiter: the input is not CSV", hint="leave out --delimiter")
+def check_options(names: Iterable[str], options: FileOptions) -> None:
+    """Raise `UsageError` for an option about a format that none of the files has."""
+    formats = {BY_SUFFIX.get(containers.format_suffix(name), "") for name in names}
+    refuse_file_options(options, "the input", formats)
 
 
 def find_paths(name: str) -> list[Path]:
@@ -312,7 +317,13 @@ def _suggest_files(path: Path) -> str:
 
 def _open(file: InputFile, workspace: Path, options: FileOptions) -> Scan:
     with _translate_errors(file.label, file.path):
-        scan = prepare_scan(file.path, workspace, delimiter=options.delimiter)
+        scan = prepare_scan(
+            file.path,
+            workspace,
+            delimiter=options.delimiter,
+            sheet=options.sheet,
+            header_row=options.header_row,
+        )
     return _with_partitions(scan, file.partitions) if file.partitions else scan
 
 

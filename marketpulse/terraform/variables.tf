@@ -80,13 +80,13 @@ variable "secret_key_arn" {
 }
 
 variable "run" {
-  description = "Options of scheduled runs: table, where, hierarchy, mapping, date_format, accept_rounded_ids, max_rejected. May be empty."
+  description = "Options of scheduled runs: table, where, hierarchy, mapping, types, date_format, accept_rounded_ids, delimiter, sheet, header_row, max_rejected. May be empty."
   type        = any
   default     = {}
 
   validation {
-    condition     = length(setsubtract(keys(var.run), ["table", "where", "hierarchy", "mapping", "date_format", "accept_rounded_ids", "max_rejected"])) == 0
-    error_message = "run may have table, where, hierarchy, mapping, date_format, accept_rounded_ids and max_rejected."
+    condition     = length(setsubtract(keys(var.run), ["table", "where", "hierarchy", "mapping", "types", "date_format", "accept_rounded_ids", "delimiter", "sheet", "header_row", "max_rejected"])) == 0
+    error_message = "run may have table, where, hierarchy, mapping, types, date_format, accept_rounded_ids, delimiter, sheet, header_row and max_rejected."
   }
 }
 

@@ -69,7 +69,9 @@ def test_a_title_in_csv(tmp_path: Path) -> None:
         path = write_text(tmp_path / "a.csv", text)
         with pytest.raises(DataError) as caught:
             run_colors(path)
-        assert caught.value.hint == "row 3 looks like the header: delete the 2 rows above it"
+        assert caught.value.hint.startswith(
+            "row 3 looks like the header: delete the 2 rows above it"
+        )
         with pytest.raises(DataError) as caught:
             run_colors(path, mapping={"cusip": "PX", "message_id": "DATE"})
         assert "row 3" in caught.value.hint

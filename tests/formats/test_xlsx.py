@@ -7,6 +7,7 @@ import zipfile
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -25,9 +26,10 @@ from format_files import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from support import COLORS
 
 from marketpulse import ColorsRun, run_colors
-from marketpulse.errors import DataError
+from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import LogicalType, to_text
 
 
@@ -375,7 +377,35 @@ def test_a_title_above_the_header_is_told(tmp_path: Path) -> None:
     path = write_sheet(tmp_path / "names.xlsx", HEADER, header=list("ABCDEF"))
     with pytest.raises(DataError, match="no column MESSAGE_ID") as caught:
         run_colors(path)
-    assert caught.value.hint == "row 2 looks like the header: delete the row above it"
+    assert caught.value.hint.endswith(
+        "delete the row above it, or name it, in XLSX, with --header-row 2"
+    )
+
+
+def test_a_sheet_and_a_header_row_by_name(tmp_path: Path) -> None:
+    """Of several sheets one is named, hidden or not; rows above the header are left out."""
+    path = tmp_path / "book.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("Notes").write(0, 0, "by hand")
+        sheet = book.add_worksheet("Colors")
+        sheet.write(0, 0, "Colors of 13 March")
+        sheet.write_row(2, 0, HEADER)
+        sheet.write_row(3, 0, ["1", "037833100", 1, "2026-03-13", 98.5, "x"])
+        sheet.hide()
+    for name in ("Colors", " colors"):
+        assert run_colors(path, sheet=name, header_row=3).counts.read == 1
+    options: dict[str, Any]
+    for options, message in (
+        ({"sheet": "Color"}, "there is no sheet 'Color'"),
+        ({"sheet": "Colors", "header_row": 2}, "the sheet 'Colors': the row 2 is empty"),
+        ({"sheet": "Colors", "header_row": 9}, "the row 9 is empty"),
+    ):
+        with pytest.raises(DataError, match=message):
+            run_colors(path, **options)
+    with pytest.raises(UsageError, match="--sheet: the input is not XLSX"):
+        run_colors(COLORS, sheet="Colors")
+    with pytest.raises(UsageError, match="--header-row: this input is not XLSX"):
+        run_colors([{"MESSAGE_ID": 1}], header_row=2)
 
 
 def test_rows_that_are_hidden_are_read_and_counted(tmp_path: Path) -> None:

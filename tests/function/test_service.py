@@ -9,7 +9,7 @@ import pytest
 from function.helpers import AT, Cloud, ask, call
 from support import ROOT, Tool
 
-from marketpulse.errors import DataError, MarketPulseError
+from marketpulse.errors import DataError, MarketPulseError, UsageError
 
 
 def test_the_same_rows_again_change_nothing(cloud: Cloud) -> None:
@@ -107,3 +107,21 @@ def test_doctor_reads_from_the_bucket(tool: Tool, bucket: str, message: str) -> 
 
     assert message in done.out
     assert done.code == (0 if "answers" in message else 8), done.out
+
+
+@pytest.mark.usefixtures("cloud")
+def test_events_say_how_files_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The delimiter, and the types of further columns, as on the command line."""
+    day = tmp_path / "day.csv"
+    monkeypatch.setenv("MARKETPULSE_SOURCE", str(day))
+    day.write_text(
+        "MESSAGE_ID;CUSIP;RANK;DATE;PX;SPREAD\n1;037833100;1;2026-03-13;98.5;9\n"
+        "2;037833100;1;2026-03-13;98.5;x\n3;037833100;1;2026-03-13;98.5;10\n",
+        encoding="utf-8",
+    )
+    event = {"time": AT, "delimiter": ";", "types": ["SPREAD=number"], "max_rejected": 1}
+    answer = call(event)
+    assert (answer["rows"]["read"], answer["rows"]["rejected"]) == (3, 1)
+    assert answer["types"] == {"SPREAD": "number"}
+    with pytest.raises(UsageError, match="--sheet: the input is not XLSX"):
+        call({"time": AT, "sheet": "Colors"})

@@ -28,7 +28,7 @@ from marketpulse.sources.containers import is_stream, require_known
 from marketpulse.sources.files import (
     FilesPart,
     FilesSource,
-    check_delimiter,
+    check_options,
     common_schema,
     find_paths,
     join_notes,
@@ -55,10 +55,10 @@ class SparkInput:
 
 def open_data_frame(frame: DataFrame, options: RunOptions) -> SparkInput:
     """The rows of a DataFrame. Raises `UsageError` for options that only files have."""
-    for option, value in (("where", options.where), ("delimiter", options.delimiter)):
-        if value is not None:
+    for option in ("where", "delimiter", "sheet", "header_row"):
+        if getattr(options, option) is not None:
             raise UsageError(
-                f"--{option} needs files", hint="filter the DataFrame before you pass it"
+                f"{option} needs files", hint="filter the DataFrame before you pass it"
             )
     schema = frame.limit(0).toArrow().schema
     empty = table_input(schema.empty_table().to_reader())
@@ -78,7 +78,9 @@ def open_spark_files(
     Raises `UsageError`, `NotFoundError` or `DataError`.
     """
     delimiter = None if options.delimiter is None else parse_delimiter(options.delimiter)
-    file_options = FileOptions(delimiter=delimiter)
+    file_options = FileOptions(
+        delimiter=delimiter, sheet=options.sheet, header_row=options.header_row
+    )
     for name in names:
         _refuse_others(name)
     remote = ["://" in name for name in names]
@@ -92,7 +94,7 @@ def open_spark_files(
     else:
         paths = tuple(path for name in names for path in find_paths(name))
         frame, units = _local_files(session, paths)
-    check_delimiter((name for unit in units.names for name in unit), file_options)
+    check_options((name for unit in units.names for name in unit), file_options)
     moment = now()
     inspect = InspectFiles(units=units, options=file_options, moment=moment)
     reports = map_frame(frame, inspect, pa.schema([REPORT])).collect()
