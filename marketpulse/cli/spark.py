@@ -66,7 +66,9 @@ def rank_on_spark(
 
     Raises `UsageError` without PySpark, and what `run_files` raises.
     """
-    if master is None or master.startswith("local"):
+    if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        master = "local[*]"  # else `spark-submit` has started Java, and knows the master
+    if master is not None and master.startswith("local"):
         # The executors are of this machine: they use this Python, which has the package.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     allow_pandas()  # PySpark asks for its version

@@ -293,8 +293,8 @@ class Engine:
             ((present, *rest),) = self._fetch(f"SELECT {', '.join(aggregates)} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
             invalid, flags = (rest[0], rest[1:]) if rest else (0, [False] * len(DateForm))
             census[column.label] = DateCensus(
-                present=present,
-                invalid=invalid,
+                present=present or 0,  # DuckDB counts no row as null
+                invalid=invalid or 0,
                 forms=tuple(form for form, fault in zip(DateForm, flags, strict=True) if not fault),
             )
         return census

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 from marketpulse.colors.inputs import ColorInput, source_input, table_input
@@ -24,7 +25,14 @@ from marketpulse.colors.spark.tasks import (
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.formats import parse_delimiter
 from marketpulse.sources import FileOptions
-from marketpulse.sources.containers import is_stream, require_known
+from marketpulse.sources.containers import (
+    OTHER_SPREADSHEETS,
+    ZIP,
+    is_known,
+    is_stream,
+    refuse_twins,
+    require_known,
+)
 from marketpulse.sources.files import (
     FilesPart,
     FilesSource,
@@ -155,12 +163,30 @@ def _addresses(session: SparkSession, names: Sequence[str]) -> tuple[DataFrame, 
     # A batch has one file, and so has a task: the price of opening one more is a task's size.
     session.conf.set(_CONTENT, "1")
     session.conf.set("spark.sql.files.openCostInBytes", "1t")
-    frame = session.read.format("binaryFile").load(list(names))
-    paths = sorted(row[0] for row in frame.select("path").collect())
+    # Folders such as `date=2026-03-13` become columns where the files are read.
+    reader = session.read.format("binaryFile").option("recursiveFileLookup", "true")
+    try:
+        found = [row[0] for row in reader.load(list(names)).select("path").collect()]
+    except AnalysisException as error:
+        raise _no_address(names) from error
+    paths = sorted(path for path in found if _is_data(path)) or found[:1]
+    if not paths:
+        raise _no_address(names)
     for path in paths:
         require_known(path.rsplit("/", 1)[-1], path)
-    if not paths:
-        raise NotFoundError(f"{' '.join(names)}: no such file", hint="check the address")
-    return frame.select("path", "content"), Units(
-        names=tuple((path,) for path in paths), copied=True
+    refuse_twins(paths)
+    units = Units(names=tuple((path,) for path in paths), copied=True)
+    return reader.load(paths).select("path", "content"), units
+
+
+def _is_data(path: str) -> bool:
+    """Whether a file in a folder holds rows, also in a format that cannot be read."""
+    name = path.rsplit("/", 1)[-1]
+    return is_known(name) or name.lower().endswith((ZIP, *OTHER_SPREADSHEETS))
+
+
+def _no_address(names: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        f"{' '.join(names)}: no such file",
+        hint="check the address with `hdfs dfs -ls` or the tools of the store",
     )

@@ -35,9 +35,11 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
     Raises `SettingsError` if there is no Java, and `SparkError` if the master does not answer.
     """
     conf = SparkConf(loadDefaults=False).setAppName("marketpulse")
-    conf.set("spark.ui.showConsoleProgress", "false").set("spark.ui.enabled", "false")
+    conf.set("spark.ui.showConsoleProgress", "false")
     if master:
         conf.setMaster(master)
+        if master.startswith("local"):  # nobody has the time to look
+            conf.set("spark.ui.enabled", "false")
     with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
         log = Path(folder) / "spark.log"
         with log.open("wb") as stream, quiet():

@@ -181,7 +181,7 @@ class ReadRows:
             kept_hashes=engine.kept_hashes(),
             kept_bytes=kept_bytes,
             permitted={column.place: count for column, count in engine.permitted().items()},
-            census=engine.date_census(suspected_only=not profile.rejected),
+            census=engine.date_census(suspected_only=False),
             warnings=engine.warnings(),
             notes=color_input.read_notes(),
             tally=tally,

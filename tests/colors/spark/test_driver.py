@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,14 +42,15 @@ def joined(folder: Path, table: str) -> bytes:
     return headers.pop() + b"\n" + b"".join(part.partition(b"\n")[2] for part in parts)
 
 
-def compare(run: ColorsRun, local: ColorsRun) -> None:
+def compare(run: ColorsRun, local: ColorsRun, *, listed: bool = True) -> None:
     """Both runs have the same files, byte for byte but for their division, and summaries."""
     assert run.output
     assert local.output
     for table in OUTPUTS:
         assert joined(run.output, table) == (local.output / f"{table}.csv").read_bytes(), table
     ours, theirs = run.summary(), local.summary()
-    assert json.loads((run.output / "run_summary.json").read_text()) == ours
+    if listed:
+        assert json.loads((run.output / "run_summary.json").read_text()) == ours
     names = [file.name for file in run.files]
     assert sorted([*names, "run_summary.json"]) == sorted(
         path.name for path in run.output.iterdir() if not path.name.startswith(".")
@@ -141,15 +143,18 @@ def rule_on_note() -> dict[str, object]:
 
 def test_addresses(session: "SparkSession", tmp_path: Path) -> None:
     """Spark brings the content of files at an address, such as those of hdfs:// and s3a://."""
-    split(COLORS, tmp_path, 2)
-    names = [f"file://{tmp_path}/part*.csv"]
-    run = spark_run(session, names, output=tmp_path / "spark", rules=RULES)
-    local = run_colors(
-        tmp_path / "part*.csv", output=tmp_path / "local", rules=RULES, processed_at=AT
-    )
-    assert (run.run_id, run.counts) == (local.run_id, local.counts)
-    for table in OUTPUTS:
-        assert joined(tmp_path / "spark", table) == (tmp_path / f"local/{table}.csv").read_bytes()
+    for number in range(2):
+        (tmp_path / f"days/DAY={number}").mkdir(parents=True)
+    for number, path in enumerate(split(COLORS, tmp_path, 2)):
+        path.rename(tmp_path / f"days/DAY={number}/colors.csv")
+    (tmp_path / "days/README.txt").write_text("Not colors.")
+    options: dict[str, Any] = {"rules": RULES, "mapping": {"CONFIDENCE": "DAY"}}
+    address = f"file://{tmp_path}/days"
+    run = spark_run(session, [address], output=tmp_path / "spark", **options)
+    local = run_colors(tmp_path / "days", output=tmp_path / "local", processed_at=AT, **options)
+    compare(replace(run, input=local.input), local, listed=False)
+    with pytest.raises(NotFoundError, match="no such file"):
+        spark_run(session, [f"{address}/nope"], output=tmp_path / "out")
 
 
 def test_a_data_frame(session: "SparkSession", tmp_path: Path) -> None:
@@ -208,6 +213,20 @@ def test_a_data_frame_of_a_real_day(session: "SparkSession") -> None:
     assert local.processed is not None
     only_run = ["RUN_ID", "PROCESSED_AT"]
     assert run.processed.toArrow().drop(only_run) == local.processed.drop(only_run)
+
+
+@pytest.mark.parametrize("good", [0, 5])
+def test_hints_are_about_all_parts(good: int, session: "SparkSession", tmp_path: Path) -> None:
+    """A format of dates is proposed if most dates of all files have it, not of one file."""
+    header = "MESSAGE_ID,CUSIP,RANK,DATE,PX\n"
+    (tmp_path / "a.csv").write_text(header + "1,037833100,1,3/13/2026,98.5\n" * 3)
+    (tmp_path / "b.csv").write_text(header + "2,037833100,1,,99\n" * 5)
+    (tmp_path / "c.csv").write_text(header + "3,037833100,1,2026-03-13,99\n" * good)
+    paths = [tmp_path / f"{name}.csv" for name in "abc"]
+    run = spark_run(session, paths, output=tmp_path / "spark")
+    local = run_colors(paths, output=tmp_path / "local", processed_at=AT)
+    compare(run, local)
+    assert run.hints[0].startswith("DATE: use --date-format" if not good else "DATE: write dates")
 
 
 @pytest.mark.parametrize("row", ["", "1,037833100,1,2026-03-13,98.5,a\n"])
@@ -277,7 +296,7 @@ def test_the_python_of_the_page_runs(
 ) -> None:
     """The example of docs/spark.md ranks a folder of Parquet, and writes the parents."""
     page = (ROOT / "docs/spark.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    *_, example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "history").mkdir()
     pq.write_table(text_table(COLORS), tmp_path / "history/day.parquet")
     shutil.copy(RULES, tmp_path)
