@@ -30,6 +30,7 @@ class StoreFault(StrEnum):
     ERROR = "500"
     SLOW_DOWN = "503"
     DENIED = "403"
+    NOT_IMPLEMENTED = "501"
     CUT = "closes the connection instead of answering"
     CUT_AFTER = "does the work and closes the connection"
     HALF = "answers with half of the content"
@@ -79,6 +80,11 @@ class Store:
         with self.lock:
             found = self.objects.get(key)
             return found.content if found else None
+
+
+_CODES = {
+    "403": "AccessDenied", "500": "InternalError", "501": "NotImplemented", "503": "SlowDown"
+}  # fmt: skip
 
 
 def _garbled(content: bytes) -> bytes:
@@ -167,8 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self._send(501, b"<Error><Code>NotImplemented</Code></Error>")
             return
-        if fault in {StoreFault.ERROR, StoreFault.SLOW_DOWN, StoreFault.DENIED}:
-            code = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}[fault.value]
+        if fault and fault.value in _CODES:
+            code = _CODES[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
             return
         if fault is StoreFault.GARBLE:
@@ -218,6 +224,12 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, b"", headers
         if self.headers.get("If-None-Match") == "*" and self.key in self.store.objects:
             return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
+        if "If-Match" in self.headers:
+            present = self.store.objects.get(self.key)
+            if present is None:
+                return 404, b"<Error><Code>NoSuchKey</Code></Error>", {}
+            if self.headers["If-Match"].strip('"') != present.etag:
+                return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
         summed = b64encode(part.sha256).decode() if "x-amz-checksum-sha256" in self.headers else ""
         self.store.objects[self.key] = Object(body, etag, self._stored_headers(), summed)
         return 200, b"", headers

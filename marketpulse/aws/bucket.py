@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -32,12 +33,26 @@ class ListedObject:
     modified: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObjectHead:
+    """What the store says of an object: `checksum` is the SHA-256 that it has computed, base64.
+
+    For an upload in parts that covers the parts' digests. It is empty if the store has none.
+    """
+
+    size: int  # bytes
+    etag: str
+    checksum: str
+    metadata_sha256: str | None  # as the sender said
+
+
 @dataclass(frozen=True)
 class RemoteObject:
     """The checksums of an object's content, and the SHA-256 that its sender put into metadata."""
 
     checksums: Checksums
     metadata_sha256: str | None
+    etag: str = ""
 
     @property
     def intact(self) -> bool:
@@ -162,15 +177,31 @@ class Bucket:
 
     def read_with_etag(self, key: str) -> tuple[bytes, str] | None:
         """The content and the ETag of a small object, or None if there is no object."""
-        chunks: list[bytes] = []
-        answer = self._read_chunks(key, chunks.append, restart=chunks.clear)
-        return None if answer is None else (b"".join(chunks), answer.etag)
+        content = io.BytesIO()
+        remote = self.download(key, into=content)
+        return None if remote is None else (content.getvalue(), remote.etag)
 
-    def download(self, key: str, into: BinaryIO | None = None) -> RemoteObject | None:
+    def download(
+        self, key: str, into: BinaryIO | None = None, *, expected: Checksums | None = None
+    ) -> RemoteObject | None:
         """Read an object to its end and compute its checksums; None if there is no object.
 
-        Writes the content to the file `into`, if given.
+        Writes the content to the file `into`, if given. A content that is not `expected` and not
+        what its sender meant is read again: bytes may change on their way here. It counts if two
+        reads agree.
         """
+        previous = None
+        for _ in range(_READ_ATTEMPTS):
+            remote = self._download_once(key, into)
+            unknown = expected is None and remote is not None and remote.metadata_sha256 is None
+            if remote is None or unknown or remote.intact or remote.checksums == expected:
+                return remote
+            if previous is not None and previous.checksums == remote.checksums:
+                return remote
+            previous = remote
+        return previous
+
+    def _download_once(self, key: str, into: BinaryIO | None) -> RemoteObject | None:
         digest, size = hashlib.sha256(), 0
 
         def restart() -> None:
@@ -191,26 +222,29 @@ class Bucket:
         if answer is None:
             return None
         checksums = Checksums(size=size, sha256=digest.hexdigest())
-        return RemoteObject(checksums, answer.metadata.get("sha256"))
+        return RemoteObject(checksums, answer.metadata.get("sha256"), answer.etag)
 
-    def checksum(self, key: str) -> str:
-        """The SHA-256 that the store has computed of an object, base64; of its parts' digests.
-
-        Empty if there is no object, or the store or the object has no checksum.
-        """
-        if not self._checksums_enabled:
-            return ""
+    def head(self, key: str) -> ObjectHead | None:
+        """What the store says of an object without its content; None if there is no object."""
+        mode = {"ChecksumMode": "ENABLED"} if self._checksums_enabled else {}
         with self._translate_errors("cannot be read", key):
             try:
-                answer = self._client.head_object(
-                    Bucket=self._name, Key=key, ChecksumMode="ENABLED"
-                )
+                answer = self._client.head_object(Bucket=self._name, Key=key, **mode)
             except botocore_errors.ClientError as error:
                 if s3_client.http_status(error) == 404:
-                    return ""
+                    return None
                 raise
-        # S3 appends a dash and the number of parts; not every store does.
-        return str(answer.get("ChecksumSHA256", "")).partition("-")[0]
+        return ObjectHead(
+            size=int(answer.get("ContentLength", 0)),
+            etag=_unquoted(answer),
+            # S3 appends a dash and the number of parts; not every store does.
+            checksum=str(answer.get("ChecksumSHA256", "")).partition("-")[0],
+            metadata_sha256=answer.get("Metadata", {}).get("sha256"),
+        )
+
+    def address(self, key: str) -> str:
+        """The address of an object, for messages."""
+        return f"s3://{self._name}/{key}"
 
     def upload(
         self,
@@ -220,12 +254,14 @@ class Bucket:
         *,
         content_type: str,
         overwrite: bool,
+        replaces: str = "",
         progress: Callable[[int], None] = lambda _: None,
     ) -> str | None:
         """Upload an object and return its ETag, or "" for a file, which goes in parts.
 
         Returns None if `overwrite` is false and an object is there, or another upload is writing
-        it. `progress` gets the number of bytes sent since the last call.
+        it. `replaces` is the ETag of a present object that may be overwritten all the same; it is
+        for bodies in one part. `progress` gets the number of bytes sent since the last call.
         """
         arguments = {
             "ContentType": content_type,
@@ -233,32 +269,56 @@ class Bucket:
             **self._parameters,
         }
         checksum = {"ChecksumSHA256": checksums.s3_checksum} if self._checksums_enabled else {}
-        with self._translate_errors("cannot be sent", key):
+        features = self._features(conditional=not overwrite)
+        with self._translate_errors("cannot be sent", key, features):
             try:
                 if isinstance(body, Path):
-                    self._multipart.upload(
-                        key, body, checksums, arguments, overwrite=overwrite, progress=progress
-                    )
+                    self._upload_parts(key, body, checksums, arguments, overwrite, progress)
                     return ""
-                condition = {} if overwrite else {"IfNoneMatch": "*"}
+                condition = {} if overwrite else _condition(replaces)
                 answer = self._client.put_object(
                     Bucket=self._name, Key=key, Body=body, **checksum, **arguments, **condition
                 )
             except botocore_errors.ClientError as error:
-                # 412: an object is there. 409: another upload to the same key is under way.
-                if not overwrite and s3_client.http_status(error) in {409, 412}:
+                # 412: an object is there. 409: another upload to the same key is under way. 404:
+                # the object that was to be replaced is gone.
+                refused = {404, 409, 412} if replaces else {409, 412}
+                if not overwrite and s3_client.http_status(error) in refused:
                     return None
                 raise
         progress(checksums.size)
-        return str(answer.get("ETag", "")).strip('"')
+        return _unquoted(answer)
+
+    def _upload_parts(
+        self,
+        key: str,
+        path: Path,
+        checksums: Checksums,
+        arguments: Mapping[str, object],
+        overwrite: bool,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Upload a file in parts. A lost last answer is no failure if the object is there."""
+        try:
+            self._multipart.upload(
+                key, path, checksums, arguments, overwrite=overwrite, progress=progress
+            )
+        except (botocore_errors.ClientError, botocore_errors.HTTPClientError) as error:
+            ended = isinstance(error, botocore_errors.HTTPClientError) or (
+                s3_client.error_code(error) == "NoSuchUpload"
+            )
+            head = self.head(key) if ended else None
+            is_ours = head is not None and head.metadata_sha256 == checksums.sha256
+            if head is None or not is_ours or head.size != checksums.size:
+                raise
 
     def replace(self, key: str, body: bytes, *, etag: str) -> str | None:
         """Write a small JSON object if the present one has this ETag; "" means there is none.
 
         Returns the new ETag, or None if the object is another by now.
         """
-        condition = {"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}
-        with self._translate_errors("cannot be sent", key):
+        features = self._features(conditional=True)
+        with self._translate_errors("cannot be sent", key, features):
             try:
                 answer = self._client.put_object(
                     Bucket=self._name,
@@ -266,14 +326,14 @@ class Bucket:
                     Body=body,
                     ContentType="application/json",
                     **self._parameters,
-                    **condition,
+                    **_condition(etag),
                 )
             except botocore_errors.ClientError as error:
                 # 412, or 404: it has changed, or is gone. 409: another write is under way.
                 if s3_client.http_status(error) in {404, 409, 412}:
                     return None
                 raise
-        return str(answer.get("ETag", "")).strip('"')
+        return _unquoted(answer)
 
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
@@ -324,9 +384,30 @@ class Bucket:
                     if not attempts_left:
                         raise
                 else:
-                    etag = str(answer.get("ETag", "")).strip('"')
-                    return _Headers(metadata=answer.get("Metadata", {}), etag=etag)
+                    return _Headers(metadata=answer.get("Metadata", {}), etag=_unquoted(answer))
         return None
 
-    def _translate_errors(self, action: str, key: str = "") -> AbstractContextManager[None]:
-        return s3_client.translate_errors(self._name, key, action, self._host)
+    def _translate_errors(
+        self, action: str, key: str = "", features: Collection[str] = ()
+    ) -> AbstractContextManager[None]:
+        return s3_client.translate_errors(self._name, key, action, self._host, features)
+
+    def _features(self, *, conditional: bool) -> list[str]:
+        """What a write asks for besides storing the body."""
+        asked = {
+            "tags": "Tagging" in self._parameters,
+            "encryption": "ServerSideEncryption" in self._parameters,
+            "checksums": self._checksums_enabled,
+            "protection from overwriting": conditional,
+        }
+        return [name for name, is_asked in asked.items() if is_asked]
+
+
+def _unquoted(answer: Mapping[str, object]) -> str:
+    """The ETag of an answer."""
+    return str(answer.get("ETag", "")).strip('"')
+
+
+def _condition(etag: str) -> dict[str, str]:
+    """The condition of a write: the object has this ETag, or there is none."""
+    return {"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}

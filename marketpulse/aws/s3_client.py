@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -29,11 +31,50 @@ _OLD_STORE = (
     "a store other than AWS may be too old for checksums: "
     "AWS_REQUEST_CHECKSUM_CALCULATION=when_required leaves them out"
 )
-_CHECKSUM_ERRORS = {
-    "BadDigest",
-    "InvalidDigest",
-    "XAmzContentChecksumMismatch",
-    "XAmzContentSHA256Mismatch",
+_REGION_ERRORS = {
+    "PermanentRedirect",
+    "TemporaryRedirect",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+}
+# Only these answers say that a right is missing. A HEAD has no code but its status.
+_DENIALS = {"", "401", "403", "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized"}
+_QUOTA_HINT = "free some space there, or ask who runs the store for more"
+_DAMAGE_HINT = (
+    "something between here and the store changes them; push again, or from another network"
+)
+_CODES = {
+    "NoSuchBucket": (
+        "there is no bucket {bucket}", "check its name, and AWS_REGION", "MP-AWS-002"
+    ),
+    **dict.fromkeys(
+        ("QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"),
+        ("the store has no space left for you ({code})", _QUOTA_HINT, "MP-AWS-010"),
+    ),
+    **dict.fromkeys(
+        ("BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
+        ("the store received other bytes than were sent ({code})", _DAMAGE_HINT, "MP-AWS-008"),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """What a request may ask for and a store may lack: how an answer names it, and the remedy."""
+
+    words: tuple[str, ...]
+    remedy: str
+
+
+FEATURES: Mapping[str, Feature] = {
+    "tags": Feature(words=("tagging",), remedy="leave out --tag"),
+    "encryption": Feature(
+        words=("server-side-encryption",), remedy="leave out --sse and --kms-key-id"
+    ),
+    "checksums": Feature(words=("checksum",), remedy=_OLD_STORE),
+    "protection from overwriting": Feature(
+        words=("if-none-match", "if-match"), remedy="overwrite what is there with --force"
+    ),
 }
 _PERMISSIONS = (
     "the credentials need s3:ListBucket and s3:GetObject there, and to push s3:PutObject, "
@@ -140,13 +181,18 @@ class MultipartUploader:
 
 
 @contextmanager
-def translate_errors(bucket: str, key: str, action: str, host: str) -> Iterator[None]:
-    """Turn every error of boto3 into ours; `action` says what failed: "cannot be read"."""
+def translate_errors(
+    bucket: str, key: str, action: str, host: str, features: Collection[str] = ()
+) -> Iterator[None]:
+    """Turn every error of boto3 into ours; `action` says what failed: "cannot be read".
+
+    `features` are those of `FEATURES` that the request asks for.
+    """
     message = f"s3://{bucket}/{key}: {action}"
     try:
         yield
     except botocore_errors.ClientError as error:
-        raise _client_error(message, bucket, error) from error
+        raise _client_error(message, bucket, error, features) from error
     except session.CREDENTIALS_ERRORS as error:
         raise SettingsError(
             f"{message}: AWS finds no usable credentials ({type(error).__name__})",
@@ -183,31 +229,42 @@ def http_status(error: botocore_errors.ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def error_code(error: botocore_errors.ClientError) -> str:
+    """The code of an error answer, "" if there is none."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _client_error(
-    message: str, bucket: str, error: botocore_errors.ClientError
+    message: str, bucket: str, error: botocore_errors.ClientError, features: Collection[str]
 ) -> MarketPulseError:
-    """Map an error answer. AWS's text may repeat what we sent, so the message leaves it out."""
-    code, status = str(error.response.get("Error", {}).get("Code", "")), http_status(error)
-    if code in session.HINTS or status in {401, 403}:
-        hint = session.HINTS.get(code, _PERMISSIONS)
-        return AwsError(f"{message}: access denied ({code})", hint=hint, check="MP-AWS-001")
-    if code == "NoSuchBucket":
+    """Map an error answer. AWS's text may repeat what we sent, so the message leaves it out.
+
+    Names a cause only if the answer proves it.
+    """
+    code, status = error_code(error), http_status(error)
+    if code in session.HINTS:
         return AwsError(
-            f"{message}: there is no bucket {bucket}",
-            hint="check its name, and AWS_REGION",
-            check="MP-AWS-002",
+            f"{message}: access denied ({code})", hint=session.HINTS[code], check="MP-AWS-001"
         )
-    if code in _CHECKSUM_ERRORS:
+    if _is_web_page(error):
         return AwsError(
-            f"{message}: the store received other bytes than were sent ({code})",
-            hint="something between here and the store changes them; push again, or from another "
-            "network",
-            check="MP-AWS-008",
+            f"{message}: a web page came instead of the store's answer (HTTP {status})",
+            hint="a proxy or another web server has answered: check the proxy, the VPN and "
+            "--endpoint-url",
+            check="MP-AWS-003",
         )
-    if code == "NotImplemented":
+    if status in {301, 302, 303, 307, 308} or code in _REGION_ERRORS:
+        return _region_error(message, bucket, error)
+    if status in {401, 403} and code in _DENIALS:
         return AwsError(
-            f"{message}: this store cannot protect objects from being overwritten",
-            hint=f"push with --force; or {_OLD_STORE}",
+            f"{message}: access denied ({code or status})", hint=_PERMISSIONS, check="MP-AWS-001"
+        )
+    if code == "NotImplemented" or status == 501:
+        return _unsupported_error(message, error, features)
+    if code in _CODES:
+        text, hint, check = _CODES[code]
+        return AwsError(
+            f"{message}: {text.format(bucket=bucket, code=code)}", hint=hint, check=check
         )
     if code.startswith("KMS."):
         return AwsError(
@@ -223,5 +280,53 @@ def _client_error(
         )
     return AwsError(
         f"{message}: {code} (HTTP {status})",
-        hint=f"look up the code in AWS's documentation; {_OLD_STORE}",
+        hint=f"look up the code in the store's documentation; {_OLD_STORE}",
+    )
+
+
+def _is_web_page(error: botocore_errors.ClientError) -> bool:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("content-type", "")).startswith("text/html")
+
+
+def _region_error(message: str, bucket: str, error: botocore_errors.ClientError) -> AwsError:
+    """The error for a bucket that is elsewhere; the answer may say where."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = str(
+        error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region", "")
+    )
+    if re.fullmatch(r"[a-z0-9-]{3,32}", region):
+        return AwsError(
+            f"{message}: the bucket {bucket} is in {region}",
+            hint=f"set AWS_REGION={region}",
+            check="MP-AWS-002",
+        )
+    return AwsError(
+        f"{message}: the store says that the bucket is elsewhere, and not where "
+        f"({error_code(error) or http_status(error)})",
+        hint="check AWS_REGION and --endpoint-url",
+        check="MP-AWS-002",
+    )
+
+
+def _unsupported_error(
+    message: str, error: botocore_errors.ClientError, features: Collection[str]
+) -> AwsError:
+    """The error for a feature that the store lacks: the one that it names, else those asked for."""
+    details = error.response.get("Error", {})
+    named = f"{details.get('Header', '')} {details.get('Message', '')}".lower()
+    wanted = [name for name in FEATURES if name in features]
+    found = [name for name in wanted if any(word in named for word in FEATURES[name].words)]
+    lacking = found or wanted
+    if not lacking:
+        return AwsError(
+            f"{message}: the store does not support this (NotImplemented)",
+            hint="is it a store of S3's kind? Check --endpoint-url",
+            check="MP-AWS-009",
+        )
+    which = lacking[0] if len(lacking) == 1 else f"one of these: {', '.join(lacking)}"
+    return AwsError(
+        f"{message}: the store does not support {which} (NotImplemented)",
+        hint="; or ".join(FEATURES[name].remedy for name in lacking),
+        check="MP-AWS-009",
     )

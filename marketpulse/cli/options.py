@@ -62,6 +62,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class VerificationChoice(StrEnum):
+    """The values of `push-s3 --verify`, without loading the job."""
+
+    READ = "read"
+    DIGEST = "digest"
+    NONE = "none"
+
+
 class Encryption(StrEnum):
     """How the store encrypts objects."""
 
@@ -85,6 +93,7 @@ class EngineName(StrEnum):
 
 
 # -- before the command ----------------------------------------------------------------------------
+
 
 SourceName = Annotated[
     str | None,
@@ -525,6 +534,17 @@ PrefixTemplate = Annotated[
         "--prefix-template",
         metavar="TEXT",
         help="Folder of a run below the prefix (default: date={date}/run={run_id}).",
+    ),
+]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", help="Upload the folders inside a folder, too.")
+]
+PushVerification = Annotated[
+    VerificationChoice,
+    typer.Option(
+        "--verify",
+        help="Read the objects of a set back (read), trust the store's own digest where it has "
+        "one (digest), or neither (none).",
     ),
 ]
 ReceiptFile = Annotated[

@@ -22,10 +22,13 @@ from marketpulse.cli.options import (
     PrefixTemplate,
     PushDryRun,
     PushPaths,
+    PushVerification,
     ReceiptFile,
+    Recursive,
     ResultFormat,
     TerraformFolder,
     UploadJobs,
+    VerificationChoice,
 )
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
@@ -47,6 +50,8 @@ def push_s3(
     kms_key: KmsKey = None,
     tags: ObjectTags = None,
     prefix_template: PrefixTemplate = None,
+    recursive: Recursive = False,
+    verify: PushVerification = VerificationChoice.READ,
     receipt: ReceiptFile = None,
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
@@ -56,7 +61,7 @@ def push_s3(
             "push-s3 needs at least one PATH and the target S3URI",
             hint="for example: marketpulse push-s3 processed_colors s3://bucket/prefix/",
         )
-    from marketpulse.publish import PushOptions, check_receipt, push  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import PushOptions, Verification, check_receipt, push  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
     settings = session.settings()
@@ -72,7 +77,9 @@ def push_s3(
         kms_key_id=kms_key,
         tags=tags or (),
         prefix_template=prefix_template,
-        timeout=settings.deadline,
+        recursive=recursive,
+        verify=Verification(verify.value),
+        deadline=settings.deadline,
     )
     pushed = push(paths[:-1], paths[-1], options, progress=session.progress("bytes"))
     if receipt is not None:
@@ -98,7 +105,7 @@ def push_to_target(session: Session, target: str | None, *folders: Path) -> Rece
     from marketpulse.publish import PushOptions, push_results  # noqa: PLC0415 - not for --help
 
     settings = session.settings()
-    options = PushOptions(region=settings.aws_region, timeout=settings.deadline)
+    options = PushOptions(region=settings.aws_region, deadline=settings.deadline)
     return push_results(folders, target, options, session.progress("bytes"))
 
 

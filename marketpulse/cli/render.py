@@ -371,6 +371,8 @@ def show_receipt(receipt: Receipt, *, as_json: bool, say: Say) -> None:
         console.show_table(("", "bytes", f"in s3://{receipt.bucket}"), rows)
     if not receipt.complete:
         say("warning: the manifest of a bundle says that tables are missing")
+    for folder in receipt.left_out:
+        say(f"warning: {folder} is a folder inside a folder, and is left out without --recursive")
     if any(pushed.action == "kept" for pushed in receipt.objects):
         say("this run is already published with another PROCESSED_AT, which stays")
     sizes = [pushed.bytes for pushed in receipt.objects if pushed.action in {"sent", "would send"}]

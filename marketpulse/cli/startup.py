@@ -41,6 +41,16 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the result is complete: exit undisturbed
         console.finish()
+        _leave_waiting_threads()
+
+
+def _leave_waiting_threads() -> None:
+    """Exit now if threads still wait for answers of the network: Python would wait for them."""
+    error = sys.exc_info()[1]
+    code = error.code if isinstance(error, SystemExit) else None
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    if isinstance(code, int) and code and any(not thread.daemon for thread in others):
+        os._exit(code)
 
 
 def _interrupt_again(unraisable: UnraisableHookArgs) -> None:

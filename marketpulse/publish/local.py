@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -28,8 +28,10 @@ _FIELD = re.compile(r"{([^{}]*)}")
 _MAX_KEY_LENGTH = 1024  # bytes; S3's limit
 
 
-def read_set(path: Path, location: S3Location, template: str | None) -> PlannedSet:
-    """Read a PATH and compute the checksums of its files.
+def read_set(
+    path: Path, location: S3Location, template: str | None, *, recursive: bool = False
+) -> PlannedSet:
+    """Read a PATH and compute the checksums of its files. `recursive` takes folders inside it.
 
     Raises `NotFoundError`, `UsageError` for links and names that S3 does not take, and `DataError`
     if a run or bundle is damaged.
@@ -50,15 +52,38 @@ def read_set(path: Path, location: S3Location, template: str | None) -> PlannedS
         )
     if not path.is_dir():
         return PlannedSet((_plan_file(path, location.key(path.name), standalone=True),))
-    # `~$day.xlsx` stands beside a file that is open in Excel.
-    entries = (path / name for name in sorted(names) if not name.startswith((".", "~$")))
-    # Folders inside are left out. Links are not: `_plan_file` refuses them.
-    files = [entry for entry in entries if entry.is_symlink() or not entry.is_dir()]
+    files, folders = _list_folder(path)
+    left_out = () if recursive else tuple(folders)
+    if recursive:
+        files = [*_walk(path)]
     if not files:
-        raise NotFoundError(f"{path}: the folder has no files", check="MP-SRC-002")
+        hint = f"--recursive sends the {len(folders)} folders inside" if left_out else ""
+        raise NotFoundError(f"{path}: the folder has no files", hint=hint, check="MP-SRC-002")
     return PlannedSet(
-        tuple(_plan_file(file, location.key(file.name), standalone=True) for file in files)
+        tuple(
+            _plan_file(file, location.key(*file.relative_to(path).parts), standalone=True)
+            for file in files
+        ),
+        left_out=left_out,
     )
+
+
+def _list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files and the folders in a folder, by name, without hidden ones."""
+    names = sorted(os.listdir(folder))  # noqa: PTH208 - only names needed
+    # `~$day.xlsx` stands beside a file that is open in Excel.
+    entries = [folder / name for name in names if not name.startswith((".", "~$"))]
+    # Links count as files: `_plan_file` refuses them.
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    return [entry for entry in entries if entry not in folders], folders
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of the folders inside it."""
+    files, folders = _list_folder(folder)
+    yield from files
+    for inner in folders:
+        yield from _walk(inner)
 
 
 def _read_sealed_set(folder: Path, name: str, location: S3Location, template: str) -> PlannedSet:

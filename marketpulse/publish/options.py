@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from marketpulse.errors import UsageError
@@ -12,6 +13,14 @@ from marketpulse.errors import UsageError
 # S3's rules for tags.
 _TAG_CHARACTERS = re.compile(r"[\w .:/=+\-@]*")
 _MAX_TAGS = 10
+
+
+class Verification(StrEnum):
+    """How a push makes sure that an object has arrived."""
+
+    READ = "read"  # the objects of a set are read back
+    DIGEST = "digest"  # by the store's own digest; read back if it has none
+    NONE = "none"  # not at all, beyond the checksum that the store compares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +34,10 @@ class PushOptions:
     kms_key_id        the KMS key, for the two last
     tags              KEY=VALUE, for every object
     prefix_template   folders of a run or bundle below the prefix: date={date}/run={run_id}
+    recursive         send the folders in a folder, too
+    verify            how to make sure that an object has arrived
     timeout           seconds for each answer, and for another push of the same run
+    deadline          seconds for all of it
     """
 
     region: str
@@ -37,7 +49,10 @@ class PushOptions:
     kms_key_id: str | None = None
     tags: Sequence[str] = ()
     prefix_template: str | None = None
+    recursive: bool = False
+    verify: Verification = Verification.READ
     timeout: float | None = None
+    deadline: float | None = None
 
     def __post_init__(self) -> None:
         _check_endpoint(self.endpoint_url)

@@ -69,13 +69,17 @@ class PlannedObject:
 
 @dataclass(frozen=True)
 class PlannedSet:
-    """The files of one PATH. The `seal` is the file that lists the others, if there is one."""
+    """The files of one PATH. The `seal` is the file that lists the others, if there is one.
+
+    `left_out` are folders inside it that are not sent.
+    """
 
     files: tuple[PlannedObject, ...]
     seal: PlannedObject | None = None
     run_id: str | None = None
     complete: bool = True
     empty: bool = False  # a run that has left no color
+    left_out: tuple[Path, ...] = ()
 
     @property
     def objects(self) -> tuple[PlannedObject, ...]:

@@ -12,19 +12,20 @@ A push runs in these steps. Steps 2 to 5 repeat while another push of the same r
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path, PurePath
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, parse_pointer
 from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.model import Progress
 from marketpulse.publish.local import read_set
-from marketpulse.publish.options import PushOptions
+from marketpulse.publish.lock import LOCK_KEY, ConcurrentPushError, PushLock
+from marketpulse.publish.options import PushOptions, Verification
 from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_plan
 from marketpulse.publish.receipt import Receipt
 from marketpulse.publish.remote import (
@@ -34,6 +35,7 @@ from marketpulse.publish.remote import (
     ObjectState,
     is_proven,
 )
+from marketpulse.publish.stopping import run_stoppable
 from marketpulse.publish.uri import S3Location, parse_s3_uri
 
 if TYPE_CHECKING:
@@ -49,12 +51,6 @@ _CONTENT_TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-
-class ConcurrentPushError(AwsError):
-    """Another push of the same run is under way."""
-
-    check = "MP-AWS-004"
 
 
 def push(
@@ -77,9 +73,34 @@ def push(
     if "" in paths:
         raise UsageError("a PATH is empty", hint="check that the shell variable is set")
     location = parse_s3_uri(uri)
+
+    def timeout_error() -> AwsError:
+        return AwsError(
+            f"{uri}: the deadline of {options.deadline:g} s has passed before the push has ended",
+            hint="raise --deadline; the next push sends what is missing",
+            check="MP-AWS-003",
+        )
+
+    return run_stoppable(
+        lambda stop: _push(paths, location, options, progress, stop),
+        options.deadline,
+        timeout_error,
+    )
+
+
+def _push(
+    paths: Sequence[str | Path],
+    location: S3Location,
+    options: PushOptions,
+    progress: Progress | None,
+    stop: Event,
+) -> Receipt:
     with ThreadPoolExecutor(1) as pool:  # loads boto3 while the files are read
         opening = None if options.dry_run else pool.submit(_open_bucket, location, options)
-        sets = [read_set(Path(path), location, options.prefix_template) for path in paths]
+        sets = [
+            read_set(Path(path), location, options.prefix_template, recursive=options.recursive)
+            for path in paths
+        ]
         plan = make_plan(sets, location)
     for path, file_set in zip(paths, sets, strict=True):
         if file_set.empty and not options.force:
@@ -91,7 +112,7 @@ def push(
     actions = ["would send"] * len(plan.objects)
     if opening is not None:
         with opening.result() as bucket:
-            plan, actions = _push_sets(bucket, location, sets, options, progress)
+            plan, actions = _push_sets(bucket, location, sets, options, progress, stop)
     return Receipt(
         bucket=location.bucket,
         prefix=location.prefix,
@@ -99,6 +120,7 @@ def push(
         objects=tuple(
             item.with_action(action) for item, action in zip(plan.objects, actions, strict=True)
         ),
+        left_out=tuple(str(folder) for file_set in sets for folder in file_set.left_out),
         latest=plan.pointer.key if plan.pointer else None,
         run_id=plan.run_id,
         complete=plan.complete,
@@ -129,23 +151,38 @@ def _push_sets(
     sets: Sequence[PlannedSet],
     options: PushOptions,
     progress: Progress | None,
+    stop: Event,
 ) -> tuple[PushPlan, list[str]]:
     """Inspect and send; return what was sent and the action of each object.
 
-    Waits for another push of the same run, and then finds that run published.
+    Waits for another push of the same run, and then finds that run published. With `force`, pushes
+    of sets to the same prefix go one after the other.
     """
     wait = options.timeout or _DEFAULT_WAIT
     deadline = time.monotonic() + wait
-    with ThreadPoolExecutor(options.jobs) as pool:
+    with ExitStack() as stack:
+        checks = [lambda: _check_stop(stop)]
+        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
         while True:
-            inspection = Inspector(bucket, location, force=options.force).inspect(sets, pool)
-            sender = _Sender(bucket, location, inspection, force=options.force)
+            inspector = Inspector(bucket, location, force=options.force, verify=options.verify)
+            inspection = inspector.inspect(sets, pool)
+            if options.force and inspection.plan.seals and inspection.changes and len(checks) == 1:
+                lock = PushLock(bucket, location.key(LOCK_KEY))
+                checks.append(stack.enter_context(lock.held()))
+                continue  # another push may have changed something while this one waited
+            sender = _Sender(bucket, location, inspection, options, checks)
             try:
                 return inspection.plan, sender.send_all(sets, pool, _ByteProgress(progress))
             except ConcurrentPushError:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(min(1, wait / 5))
+
+
+def _check_stop(stop: Event) -> None:
+    """Send nothing more after Ctrl-C or the deadline: nobody waits for the result."""
+    if stop.is_set():
+        raise AwsError("the push was given up", hint="push again")
 
 
 class _ByteProgress:
@@ -178,7 +215,12 @@ class _Sender:
     """Sends the objects of one inspected plan."""
 
     def __init__(
-        self, bucket: Bucket, location: S3Location, inspection: Inspection, *, force: bool
+        self,
+        bucket: Bucket,
+        location: S3Location,
+        inspection: Inspection,
+        options: PushOptions,
+        checks: Sequence[Callable[[], None]],
     ) -> None:
         self._bucket = bucket
         self._location = location
@@ -186,8 +228,10 @@ class _Sender:
         self._states = dict(inspection.states)
         self._unfinished = inspection.unfinished
         self._pointer_key = location.key(POINTER)
-        self._pointer_exists = inspection.pointer_exists
-        self._force = force
+        self._pointer_etag = inspection.pointer_etag
+        self._force = options.force
+        self._verify = options.verify
+        self._checks = checks  # each raises if nothing more may be sent
 
     def send_all(
         self, sets: Sequence[PlannedSet], pool: Executor, progress: _ByteProgress
@@ -228,38 +272,50 @@ class _Sender:
         if conflicts and not self._force:
             raise self._conflict_error(*conflicts)
         changing = conflicts + self._keys_in(ObjectState.BROKEN, objects)
-        if changing and self._pointer_exists:
+        if changing and self._pointer_etag:
             pointer = self._bucket.read(self._pointer_key)
             if pointer is not None and _leads_to(pointer, changing):
                 self._bucket.delete(self._pointer_key)
                 self._states[self._pointer_key] = ObjectState.MISSING
+                self._pointer_etag = ""
 
     def _keys_in(self, state: ObjectState, objects: Sequence[PlannedObject]) -> list[str]:
         return [item.key for item in objects if self._states[item.key] is state]
 
     def _check_still_there(self, item: PlannedObject) -> None:
         """Raise `AwsError` if another push has replaced the object meanwhile."""
-        if not _holds(self._bucket.download(item.key), item):
+        if not self._is_there(item):
             raise self._damage_error(item, "the object is gone or has been replaced")
+
+    def _is_there(self, item: PlannedObject) -> bool:
+        proven = is_proven(self._bucket, item, "", self._verify)
+        return proven or _holds(self._read_back(item), item)
+
+    def _read_back(self, item: PlannedObject) -> RemoteObject | None:
+        return self._bucket.download(item.key, expected=item.checksums)
 
     def _send(self, item: PlannedObject, progress: _ByteProgress) -> str:
         """Send one object unless it is there, verify it, and return the action."""
+        for check in self._checks:
+            check()
         state = self._states[item.key]
         if state is ObjectState.SAME:
             return "kept" if item.content is None else "skipped"
         if item.content is None:
             raise self._damage_error(item, "the object differs from what its run lists")
         is_pointer = item.key == self._pointer_key
-        overwrite = self._force or state is ObjectState.BROKEN or is_pointer
+        overwrite = self._force or (state is ObjectState.BROKEN and not is_pointer)
         etag = self._upload(item, overwrite=overwrite, progress=progress)
-        if etag is not None and is_proven(self._bucket, item, etag):
+        if etag is not None and (
+            self._verify is Verification.NONE or is_proven(self._bucket, item, etag, self._verify)
+        ):
             return "sent"
-        remote = self._bucket.download(item.key)
+        remote = self._read_back(item)
         if _holds(remote, item):
             # Without an ETag another push of the same content was faster.
             return "skipped" if etag is None else "sent"
         if etag is None:
-            raise self._conflict_error(item.key)
+            raise self._overtaken_error() if is_pointer else self._conflict_error(item.key)
         if is_pointer:
             if remote and remote.intact:  # another push has sent its own pointer since
                 return "sent"
@@ -280,6 +336,7 @@ class _Sender:
                 item.checksums,
                 content_type=_CONTENT_TYPES.get(suffix, "application/octet-stream"),
                 overwrite=overwrite,
+                replaces=self._pointer_etag if item.key == self._pointer_key else "",
                 progress=progress.advance,
             )
         except (AwsError, OSError):
@@ -293,6 +350,12 @@ class _Sender:
             hint="check whether a proxy changes data, or somebody else writes there; push again, "
             "with --force if that does not help",
             check="MP-AWS-008",
+        )
+
+    def _overtaken_error(self) -> ConcurrentPushError:
+        return ConcurrentPushError(
+            f"{self._bucket.address(self._pointer_key)}: another push has replaced it meanwhile",
+            hint="push again when the other push has ended",
         )
 
     def _conflict_error(self, key: str, *others: str) -> AwsError:

@@ -34,14 +34,16 @@ class PushedObject:
 class Receipt:
     """The objects of a push in the order in which they are sent.
 
-    `latest` is the key of the pointer and `run_id` the run that it names; both are None if there
-    is none. `complete` is false if a bundle lacks tables.
+    `left_out` are the folders inside folders that were not sent. `latest` is the key of the pointer
+    and `run_id` the run that it names; both are None if there is none. `complete` is false if a
+    bundle lacks tables.
     """
 
     bucket: str
     prefix: str
     dry_run: bool
     objects: tuple[PushedObject, ...]
+    left_out: tuple[str, ...] = ()
     latest: str | None
     run_id: str | None
     complete: bool
@@ -65,7 +67,8 @@ def check_receipt(path: Path) -> None:
     except ValueError:
         content = None
     names = {field.name for field in fields(Receipt)}
-    if not isinstance(content, dict) or content.keys() != names:
+    # Receipts of earlier versions have no `left_out`.
+    if not isinstance(content, dict) or {*content, "left_out"} != names:
         raise OutputError(
             f"{path}: not a receipt, so it is not overwritten", hint="name another file"
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, RunSummary, parse_pointer, parse_run_summary
 from marketpulse.aws.checksums import Checksums
+from marketpulse.publish.options import Verification
 from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_plan
 from marketpulse.publish.uri import S3Location
 
@@ -43,25 +44,39 @@ class Inspection:
     plan: PushPlan
     states: dict[str, ObjectState]
     unfinished: set[str]
-    pointer_exists: bool
+    pointer_etag: str  # "" if there is no pointer
+
+    @property
+    def changes(self) -> bool:
+        """Whether the bucket lacks anything of the plan."""
+        return any(state is not ObjectState.SAME for state in self.states.values())
 
 
-def is_proven(bucket: Bucket, item: PlannedObject, etag: str) -> bool:
-    """Whether the store's own checksum proves the content. The objects of a set are read back."""
-    if not item.standalone:
+def is_proven(bucket: Bucket, item: PlannedObject, etag: str, verify: Verification) -> bool:
+    """Whether the store's own digest proves the content. With `READ` sets need to be read."""
+    if verify is Verification.READ and not item.standalone:
         return False
-    if item.checksums.in_parts:
-        return bucket.checksum(item.key) == item.checksums.s3_checksum
-    return etag == item.checksums.etag
+    if etag and etag == item.checksums.etag:  # the MD5 of an object in one part
+        return True
+    head = bucket.head(item.key)
+    if head is None or head.size != item.checksums.size:
+        return False
+    is_claimed = head.metadata_sha256 == item.checksums.sha256
+    if verify is Verification.NONE and is_claimed:
+        return True
+    return bool(head.checksum) and head.checksum == item.checksums.s3_checksum
 
 
 class Inspector:
     """One look at a bucket for a push."""
 
-    def __init__(self, bucket: Bucket, location: S3Location, *, force: bool) -> None:
+    def __init__(
+        self, bucket: Bucket, location: S3Location, *, force: bool, verify: Verification
+    ) -> None:
         self._bucket = bucket
         self._location = location
         self._force = force
+        self._verify = verify
         self._objects: Objects = {}
         self._unfinished: set[str] = set()
 
@@ -75,11 +90,12 @@ class Inspector:
                 self._unfinished |= file_set.exclusive_keys
         plan = make_plan([*map(self._prefer_published, sets)], self._location)
         states = pool.map(self._state, plan.objects)
+        pointer = self._objects.get(pointer_key)
         return Inspection(
             plan=plan,
             states={item.key: state for item, state in zip(plan.objects, states, strict=True)},
             unfinished=self._unfinished,
-            pointer_exists=pointer_key in self._objects,
+            pointer_etag=pointer.etag if pointer else "",
         )
 
     def _prefer_published(self, file_set: PlannedSet) -> PlannedSet:
@@ -139,9 +155,9 @@ class Inspector:
         same_size = existing.size == item.checksums.size
         if self._force and not same_size:
             return ObjectState.OTHER
-        if same_size and is_proven(self._bucket, item, existing.etag):
+        if same_size and is_proven(self._bucket, item, existing.etag, self._verify):
             return ObjectState.SAME
-        remote = self._bucket.download(item.key)
+        remote = self._bucket.download(item.key, expected=item.checksums)
         if remote is None:
             return ObjectState.MISSING
         if remote.checksums == item.checksums:

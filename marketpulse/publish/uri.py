@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from marketpulse.artifacts import is_printable
 from marketpulse.errors import UsageError
 
-# A bucket's name as S3 and other stores allow it, then the prefix, a slash at its end or not.
-_URI = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/(.*?))?/?")
+# A bucket's name as S3 and other stores allow it, or the ARN of an access point, which stands for a
+# bucket; then the prefix, a slash at its end or not.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}"
+_ACCESS_POINT = r"arn:aws[a-z-]*:s3:[a-z0-9-]*:(?:[0-9]{12}):accesspoint[/:][A-Za-z0-9.-]{3,63}"
+_URI = re.compile(rf"s3://({_ACCESS_POINT}|{_NAME})(?:/(.*?))?/?")
 
 
 @dataclass(frozen=True)
 class S3Location:
-    """A bucket and a prefix in it, without a slash at either end."""
+    """A bucket, or an access point's ARN, and a prefix in it, without a slash at either end."""
 
     bucket: str
     prefix: str
@@ -29,9 +32,11 @@ def parse_s3_uri(uri: str) -> S3Location:
     match = _URI.fullmatch(uri)
     prefix = (match[2] or "") if match else ""
     if match is None or (prefix and not all(map(is_key_part, prefix.split("/")))):
+        # Before an @ there may be a password.
+        shown = "" if "@" in uri else f"{uri}: "
         raise UsageError(
-            f"{uri}: not an S3 address; the address comes last",
-            hint="for example s3://bucket/prefix/",
+            f"{shown}not an S3 address; the address comes last",
+            hint="for example s3://bucket/prefix/; credentials never stand in it",
         )
     return S3Location(match[1], prefix)
 

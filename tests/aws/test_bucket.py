@@ -74,7 +74,10 @@ def test_small_bodies_are_sent_at_once(store: Store, bucket: Bucket, tmp_path: P
 
     requests = sorted(request for request in store.expect_requests if request.startswith("PUT"))
     assert requests == ["PUT p/large partNumber", "PUT p/large partNumber", "PUT p/middling"]
-    assert bucket.checksum("p/large") == checksums.s3_checksum
+    head = bucket.head("p/large")
+    assert head is not None
+    assert (head.checksum, head.size) == (checksums.s3_checksum, checksums.size)
+    assert head.metadata_sha256 == checksums.sha256
 
 
 def test_an_object_is_not_overwritten_unless_asked(store: Store, bucket: Bucket) -> None:
@@ -111,7 +114,7 @@ def test_a_body_that_breaks_off_is_read_again(store: Store, bucket: Bucket, time
 
 def test_nothing_there(bucket: Bucket) -> None:
     """A missing object is None, not an error."""
-    assert (bucket.read("p/a"), bucket.download("p/a"), bucket.checksum("p/a")) == (None, None, "")
+    assert (bucket.read("p/a"), bucket.download("p/a"), bucket.head("p/a")) == (None, None, None)
     bucket.delete("p/a")
 
 

@@ -156,7 +156,11 @@ def test_force_deletes_the_pointer_before_it_overwrites(
     names = [
         change.replace(f"/{shop.name}/p/", "") for change in changes if change[:3] in {"PUT", "DEL"}
     ]
-    assert names == ["DELETE latest.json", "PUT b.csv", "PUT manifest.json", "PUT latest.json"]
+    assert names == [
+        "PUT .push.json",
+        *("DELETE latest.json", "PUT b.csv", "PUT manifest.json", "PUT latest.json"),
+        "DELETE .push.json",
+    ]
     assert shop.read("p/b.csv") == b"3"
 
 

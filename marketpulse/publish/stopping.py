@@ -1,0 +1,51 @@
+"""A job that can be given up: at Ctrl-C and at a deadline, whatever its requests wait for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_POLL = 0.2  # seconds; on Windows a wait without end hides Ctrl-C
+
+
+def run_stoppable(
+    job: Callable[[threading.Event], T],
+    seconds: float | None,
+    timeout_error: Callable[[], Exception],
+) -> T:
+    """Return what `job` returns, or raise what it raises.
+
+    After `seconds` raises `timeout_error()`, and at Ctrl-C `KeyboardInterrupt`, at once: a request
+    to a silent store cannot be cancelled. Then the event that `job` got is set. The job sends
+    nothing more when it sees that.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        try:
+            results.append(job(stop))
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            errors.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    deadline = None if seconds is None else time.monotonic() + seconds
+    try:
+        while thread.is_alive() and (deadline is None or time.monotonic() < deadline):
+            left = _POLL if deadline is None else deadline - time.monotonic()
+            thread.join(max(0.0, min(_POLL, left)))
+    except BaseException:
+        stop.set()
+        raise
+    if errors:
+        raise errors[0]
+    if not results:
+        stop.set()
+        raise timeout_error()
+    return results[0]
