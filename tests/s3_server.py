@@ -69,6 +69,8 @@ class Store:
     requests: list[str] = field(default_factory=list)
     old: bool = False  # supports no checksums in headers
     page: int = 1000  # keys in one listing
+    opaque_etags: bool = False  # ETags are no MD5, as with KMS
+    forgetful: bool = False  # a finished upload in parts is unknown
     expect_requests: list[str] = field(default_factory=list)  # requests with Expect: 100-continue
     round_trip: float = 0  # seconds of a round trip
     choose_fault: Callable[[str], StoreFault | None] = lambda _: None
@@ -216,7 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self, body: bytes, reported: bytes) -> tuple[int, bytes, dict[str, str]]:
         part = Part(body, hashlib.md5(reported).digest(), hashlib.sha256(reported).digest())
-        etag, headers = part.md5.hex(), {"ETag": f'"{part.md5.hex()}"'}
+        etag = part.md5[::-1].hex() if self.store.opaque_etags else part.md5.hex()
+        headers = {"ETag": f'"{etag}"'}
         if "partNumber" in self.query:
             if self.query["uploadId"] not in self.store.uploads:
                 return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
@@ -258,6 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.store.uploads[upload],
             f"{checksum}-{len(parts)}" if upload.endswith("SHA256") else "",
         )
+        if self.store.forgetful:
+            del self.store.uploads[upload]
         text = f"<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"
         return 200, text.encode(), {}
 

@@ -45,11 +45,10 @@ def main() -> None:
 
 
 def _leave_waiting_threads() -> None:
-    """Exit now if threads still wait for answers of the network: Python would wait for them."""
+    """Exit now if a command that failed has left threads: Python would wait for their answers."""
     error = sys.exc_info()[1]
     code = error.code if isinstance(error, SystemExit) else None
-    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
-    if isinstance(code, int) and code and any(not thread.daemon for thread in others):
+    if isinstance(code, int) and code and threading.active_count() > 1:
         os._exit(code)
 
 

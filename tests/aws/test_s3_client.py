@@ -1,5 +1,7 @@
 """What the errors of S3 mean: each has a check id, and no message repeats AWS's text."""
 
+from collections.abc import Mapping
+
 import pytest
 from botocore import exceptions as botocore_errors
 
@@ -9,20 +11,22 @@ from marketpulse.errors import AwsError, MarketPulseError, SettingsError
 SECRET = "Planted-Rye-5150"
 
 
-def client_error(code: str, status: int) -> botocore_errors.ClientError:
+def client_error(
+    code: str, status: int, headers: Mapping[str, str] | None = None, **details: str
+) -> botocore_errors.ClientError:
     """An error answer of S3."""
     answer = {
-        "Error": {"Code": code, "Message": SECRET},
-        "ResponseMetadata": {"HTTPStatusCode": status},
+        "Error": {"Code": code, "Message": SECRET, **details},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }
     return botocore_errors.ClientError(answer, "PutObject")
 
 
-def translate(error: Exception) -> MarketPulseError:
+def translate(error: Exception, *features: str) -> MarketPulseError:
     """The error that a user of `Bucket` gets."""
     with (
         pytest.raises(MarketPulseError) as caught,
-        translate_errors("bucket", "p/a.csv", "cannot be sent", "s3.example.com"),
+        translate_errors("bucket", "p/a.csv", "cannot be sent", "s3.example.com", features),
     ):
         raise error
     return caught.value
@@ -53,6 +57,56 @@ def test_error_answers(code: str, status: int, check: str) -> None:
     assert error.message.startswith("s3://bucket/p/a.csv: cannot be sent: ")
     assert SECRET not in error.message + error.hint
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("features", "details", "named", "hint"),
+    [
+        (["tags"], {}, "does not support tags", "leave out --tag"),
+        (["encryption", "checksums"], {"Header": "x-amz-server-side-encryption"},
+         "does not support encryption", "--sse"),
+        (["tags", "checksums"], {"Message": "x-amz-sdk-checksum-algorithm is not implemented"},
+         "does not support checksums", "AWS_REQUEST_CHECKSUM_CALCULATION=when_required"),
+        (["protection from overwriting", "checksums"], {"Header": "If-None-Match"},
+         "does not support protection from overwriting", "--force"),
+        (["protection from overwriting", "tags"], {},
+         "one of these: tags, protection from overwriting", "leave out --tag; or overwrite"),
+        ([], {}, "does not support this", "--endpoint-url"),
+    ],
+)  # fmt: skip
+def test_what_a_store_lacks(
+    features: list[str], details: dict[str, str], named: str, hint: str
+) -> None:
+    """The feature that the answer names, else those that the request asked for."""
+    error = translate(client_error("NotImplemented", 501, None, **details), *features)
+    assert named in error.message
+    assert hint in error.hint
+    assert ("--force" in error.hint) == ("protection" in error.message)
+
+
+@pytest.mark.parametrize(
+    ("error", "region"),
+    [
+        (client_error("PermanentRedirect", 301, {"x-amz-bucket-region": "eu-west-1"}), "eu-west-1"),
+        (client_error("AuthorizationHeaderMalformed", 400, Region="eu-west-1"), "eu-west-1"),
+        (client_error("AuthorizationHeaderMalformed", 400, Region=f"x {SECRET}"), ""),
+        (client_error("TemporaryRedirect", 307), ""),
+    ],
+)
+def test_a_bucket_in_another_region(error: botocore_errors.ClientError, region: str) -> None:
+    """The region to set, if the answer has it."""
+    translated = translate(error)
+    assert translated.check == "MP-AWS-002"
+    assert (f"AWS_REGION={region}" in translated.hint) == bool(region)
+    assert SECRET not in translated.message + translated.hint
+
+
+@pytest.mark.parametrize("status", [200, 403, 502])
+def test_a_web_page_is_no_answer_of_a_store(status: int) -> None:
+    """A proxy's page names no missing right."""
+    page = client_error("AccessDenied", status, {"content-type": "text/html; charset=utf-8"})
+    assert translate(page).check == "MP-AWS-003"
+    assert "proxy" in translate(page).hint
 
 
 def test_errors_without_an_answer() -> None:

@@ -18,7 +18,9 @@ from publish.helpers import (
 from s3_server import Store
 from support import Tool
 
-from marketpulse.errors import UsageError
+from marketpulse.errors import NotFoundError, UsageError
+from marketpulse.publish import S3Location
+from marketpulse.publish.local import read_set
 
 
 @pytest.mark.parametrize("make", [make_run, make_bundle])
@@ -168,3 +170,21 @@ def test_prefix_template(
         return
     receipt = send(store, runs["one"], prefix_template=template)
     assert {pushed.key.rpartition("/")[0] + "/" for pushed in receipt.objects[:-1]} == set(keys)
+
+
+def test_folders_inside_a_folder(tmp_path: Path) -> None:
+    """They are named, or sent with their names in the keys; hidden ones never."""
+    for name in ("a.csv", "deep/b.csv", "deep/er/c.csv", ".git/x", "deep/.hidden/y"):
+        (tmp_path / "day" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "day" / name).write_text("1")
+    location = S3Location("bucket", "p")
+    flat = read_set(tmp_path / "day", location, None)
+    assert [item.key for item in flat.files] == ["p/a.csv"]
+    assert flat.left_out == (tmp_path / "day" / "deep",)
+    whole = read_set(tmp_path / "day", location, None, recursive=True)
+    assert [item.key for item in whole.files] == ["p/a.csv", "p/deep/b.csv", "p/deep/er/c.csv"]
+    assert whole.left_out == ()
+    (tmp_path / "day" / "a.csv").unlink()
+    with pytest.raises(NotFoundError) as caught:
+        read_set(tmp_path / "day", location, None)
+    assert "--recursive" in caught.value.hint
