@@ -539,7 +539,7 @@ PrefixTemplate = Annotated[
 Recursive = Annotated[
     bool, typer.Option("--recursive", help="Upload the folders inside a folder, too.")
 ]
-PushVerification = Annotated[
+VerifyUpload = Annotated[
     VerificationChoice,
     typer.Option(
         "--verify",

@@ -22,13 +22,13 @@ from marketpulse.cli.options import (
     PrefixTemplate,
     PushDryRun,
     PushPaths,
-    PushVerification,
     ReceiptFile,
     Recursive,
     ResultFormat,
     TerraformFolder,
     UploadJobs,
     VerificationChoice,
+    VerifyUpload,
 )
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
@@ -51,7 +51,7 @@ def push_s3(
     tags: ObjectTags = None,
     prefix_template: PrefixTemplate = None,
     recursive: Recursive = False,
-    verify: PushVerification = VerificationChoice.READ,
+    verify: VerifyUpload = VerificationChoice.READ,
     receipt: ReceiptFile = None,
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
@@ -61,7 +61,7 @@ def push_s3(
             "push-s3 needs at least one PATH and the target S3URI",
             hint="for example: marketpulse push-s3 processed_colors s3://bucket/prefix/",
         )
-    from marketpulse.publish import PushOptions, Verification, check_receipt, push  # noqa: PLC0415 - not for --help
+    from marketpulse.publish import PushOptions, PushVerification, check_receipt, push  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
     settings = session.settings()
@@ -78,7 +78,7 @@ def push_s3(
         tags=tags or (),
         prefix_template=prefix_template,
         recursive=recursive,
-        verify=Verification(verify.value),
+        verify=PushVerification(verify.value),
         deadline=settings.deadline,
     )
     pushed = push(paths[:-1], paths[-1], options, progress=session.progress("bytes"))

@@ -15,7 +15,7 @@ _TAG_CHARACTERS = re.compile(r"[\w .:/=+\-@]*")
 _MAX_TAGS = 10
 
 
-class Verification(StrEnum):
+class PushVerification(StrEnum):
     """How a push makes sure that an object has arrived."""
 
     READ = "read"  # the objects of a set are read back
@@ -50,7 +50,7 @@ class PushOptions:
     tags: Sequence[str] = ()
     prefix_template: str | None = None
     recursive: bool = False
-    verify: Verification = Verification.READ
+    verify: PushVerification = PushVerification.READ
     timeout: float | None = None
     deadline: float | None = None
 

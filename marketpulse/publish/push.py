@@ -25,7 +25,7 @@ from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.model import Progress
 from marketpulse.publish.local import read_set
 from marketpulse.publish.lock import LOCK_KEY, ConcurrentPushError, PushLock
-from marketpulse.publish.options import PushOptions, Verification
+from marketpulse.publish.options import PushOptions, PushVerification
 from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_plan
 from marketpulse.publish.receipt import Receipt
 from marketpulse.publish.remote import (
@@ -307,7 +307,8 @@ class _Sender:
         overwrite = self._force or (state is ObjectState.BROKEN and not is_pointer)
         etag = self._upload(item, overwrite=overwrite, progress=progress)
         if etag is not None and (
-            self._verify is Verification.NONE or is_proven(self._bucket, item, etag, self._verify)
+            self._verify is PushVerification.NONE
+            or is_proven(self._bucket, item, etag, self._verify)
         ):
             return "sent"
         remote = self._read_back(item)

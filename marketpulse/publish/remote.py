@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, RunSummary, parse_pointer, parse_run_summary
 from marketpulse.aws.checksums import Checksums
-from marketpulse.publish.options import Verification
+from marketpulse.publish.options import PushVerification
 from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_plan
 from marketpulse.publish.uri import S3Location
 
@@ -52,9 +52,9 @@ class Inspection:
         return any(state is not ObjectState.SAME for state in self.states.values())
 
 
-def is_proven(bucket: Bucket, item: PlannedObject, etag: str, verify: Verification) -> bool:
+def is_proven(bucket: Bucket, item: PlannedObject, etag: str, verify: PushVerification) -> bool:
     """Whether the store's own digest proves the content. With `READ` sets need to be read."""
-    if verify is Verification.READ and not item.standalone:
+    if verify is PushVerification.READ and not item.standalone:
         return False
     if etag and etag == item.checksums.etag:  # the MD5 of an object in one part
         return True
@@ -62,7 +62,7 @@ def is_proven(bucket: Bucket, item: PlannedObject, etag: str, verify: Verificati
     if head is None or head.size != item.checksums.size:
         return False
     is_claimed = head.metadata_sha256 == item.checksums.sha256
-    if verify is Verification.NONE and is_claimed:
+    if verify is PushVerification.NONE and is_claimed:
         return True
     return bool(head.checksum) and head.checksum == item.checksums.s3_checksum
 
@@ -71,7 +71,7 @@ class Inspector:
     """One look at a bucket for a push."""
 
     def __init__(
-        self, bucket: Bucket, location: S3Location, *, force: bool, verify: Verification
+        self, bucket: Bucket, location: S3Location, *, force: bool, verify: PushVerification
     ) -> None:
         self._bucket = bucket
         self._location = location

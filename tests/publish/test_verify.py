@@ -8,7 +8,7 @@ from publish.helpers import RUNS, latest_of, send
 from s3_server import Store, StoreFault
 
 from marketpulse.errors import AwsError
-from marketpulse.publish import Verification
+from marketpulse.publish import PushVerification
 
 
 def reads(store: Store) -> list[str]:
@@ -22,12 +22,12 @@ def reads(store: Store) -> list[str]:
 
 def test_the_stores_digest_is_enough(store: Store, runs: dict[str, Path]) -> None:
     """Nothing is downloaded, also of what is there already; a file in parts costs one HEAD."""
-    send(store, runs["one"], verify=Verification.DIGEST)
+    send(store, runs["one"], verify=PushVerification.DIGEST)
     assert reads(store) == []
     assert [request for request in store.requests if request.startswith("HEAD")] == [
         f"HEAD p/date=2026-03-13/run={RUNS['one']}/large.csv"
     ]
-    again = send(store, runs["one"], verify=Verification.DIGEST)
+    again = send(store, runs["one"], verify=PushVerification.DIGEST)
     assert {pushed.action for pushed in again.objects} == {"skipped"}
     assert set(reads(store)) <= {"run_summary.json"}  # may be of another PROCESSED_AT
     assert latest_of(store) == RUNS["one"]
@@ -39,7 +39,7 @@ def test_without_a_digest_objects_are_read_back(
     """A store whose ETag is no MD5, and that has no checksum, proves nothing."""
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     store.opaque_etags = True
-    send(store, runs["one"], verify=Verification.DIGEST)
+    send(store, runs["one"], verify=PushVerification.DIGEST)
     assert sorted(reads(store)) == [
         "a.csv", "b.csv", "large.csv", "latest.json", "run_summary.json"
     ]  # fmt: skip
@@ -48,7 +48,7 @@ def test_without_a_digest_objects_are_read_back(
 def test_encrypted_objects_have_a_digest(store: Store, runs: dict[str, Path]) -> None:
     """With KMS the ETag is no MD5; the SHA-256 of a HEAD proves the content."""
     store.opaque_etags = True
-    send(store, runs["one"], verify=Verification.DIGEST)
+    send(store, runs["one"], verify=PushVerification.DIGEST)
     assert reads(store) == []
     assert latest_of(store) == RUNS["one"]
 
@@ -59,17 +59,17 @@ def test_a_damaged_object_has_another_digest(store: Store, runs: dict[str, Path]
         StoreFault.CORRUPT_ETAG if request.startswith("PUT") and "b.csv" in request else None
     )
     with pytest.raises(AwsError, match=r"b\.csv: the object differs"):
-        send(store, runs["one"], verify=Verification.DIGEST)
+        send(store, runs["one"], verify=PushVerification.DIGEST)
     store.choose_fault = lambda _: None
-    send(store, runs["one"], verify=Verification.DIGEST)
+    send(store, runs["one"], verify=PushVerification.DIGEST)
     assert latest_of(store) == RUNS["one"]
 
 
 def test_no_verification(store: Store, runs: dict[str, Path]) -> None:
     """Nothing is read and no HEAD is sent; present objects count by their metadata."""
-    send(store, runs["one"], verify=Verification.NONE)
+    send(store, runs["one"], verify=PushVerification.NONE)
     assert all(request[:3] in {"PUT", "POS"} or "list" in request for request in store.requests)
-    again = send(store, runs["one"], verify=Verification.NONE)
+    again = send(store, runs["one"], verify=PushVerification.NONE)
     assert {pushed.action for pushed in again.objects} == {"skipped"}
     assert latest_of(store) == RUNS["one"]
 
