@@ -19,7 +19,7 @@ from marketpulse.artifacts import (
 from marketpulse.aws.bucket import Bucket
 from marketpulse.aws.checksums import compute_checksums
 from marketpulse.colors.query import Filter, query_colors
-from marketpulse.errors import DataError, NotFoundError
+from marketpulse.errors import DataError, NotFoundError, UsageError
 from marketpulse.publish import S3Location
 
 _PARQUET = f"{PROCESSED}.parquet"
@@ -40,9 +40,12 @@ class PublishedRuns:
         """The key of a run's summary. `run_id` None means the run that `latest.json` names.
 
         With `day`, the day of its `processed_at`, a run is looked up below that day, otherwise in
-        the index and in `latest.json`. No lookup depends on how many runs there are.
+        the index and in `latest.json`. No lookup depends on how many runs there are. Raises
+        `UsageError` for a day without a run.
         """
         if run_id is None:
+            if day is not None:
+                raise UsageError("day needs a run", hint="name the run by its id, or leave day out")
             pointer = self._read_pointer(POINTER)
             if pointer is None:
                 address = f"s3://{self._location.bucket}/{self._location.prefix}"

@@ -105,6 +105,8 @@ def test_unknown_filters_and_empty_names() -> None:
     status, told = ask("/colors", "cusips=X")
     assert (status, "'cusips'" in told["error"]["message"]) == (400, True)
     assert ask("/tables//schema")[0] in {404, 422}
+    for path in ("/colors", "/runs/latest"):
+        assert ask(path, "day=2026-03-13")[1]["error"]["message"] == "day needs a run"
 
 
 def test_http_only_reads_unless_told_otherwise(
