@@ -204,12 +204,18 @@ def _rank(
 
 @rules_app.command("check")
 def rules_check(
-    rules: RulesFileArguments, result_format: ResultFormat = OutputFormat.TABLE
+    ctx: typer.Context,
+    rules: RulesFileArguments,
+    result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
     """List the errors and warnings of a rules file."""
+    from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - loads pyarrow, 0.1 s
     from marketpulse.colors.rules_check import check_rules as check  # noqa: PLC0415 - not for --help
 
-    checked = check(*rules)
+    session: Session = ctx.obj
+    settings = RunSettings(session)
+    checked = check(*rules, types=settings.types(None))
+    settings.say()
     render.show_rules_check(checked, as_json=result_format is OutputFormat.JSON)
     if checked.errors:
         raise typer.Exit(7)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from marketpulse.colors.columns import CONTRACT
@@ -15,10 +17,12 @@ from marketpulse.errors import MarketPulseError
 _ALWAYS = {"MESSAGE_ID": "1", "CUSIP": "037833100"}
 
 
-def run_examples(book: RuleBook) -> list[RuleFault]:
-    """A fault for each example that does not come true."""
+def run_examples(book: RuleBook, types: Sequence[str] = ()) -> list[RuleFault]:
+    """A fault for each example that does not come true; `types` as in `RunOptions`."""
+    rows = _rows(book)
+    known = [pair for pair in types if pair.rpartition("=")[0].strip().upper() in rows[0]]
     try:
-        with prepare(_rows(book), RunOptions(rules=book)) as prepared:
+        with prepare(rows, RunOptions(rules=book, types=known)) as prepared:
             prepared.engine.profile()
             rule = exp.alias_(excluding_rule(prepared.rules, prepared.engine.cells), "rule")
             statement = exp.select("reason", rule).from_("valued").order_by("n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from marketpulse.colors.rules import (
@@ -12,8 +13,11 @@ from marketpulse.colors.rules import (
 )
 
 
-def check_rules(*paths: Path) -> CheckedRules:
-    """Check rules files as one book. Raises what `read_rules` raises."""
+def check_rules(*paths: Path, types: Sequence[str] = ()) -> CheckedRules:
+    """Check rules files as one book; their examples have columns of these `types`.
+
+    `types` are as in `RunOptions`. Raises what `read_rules` raises.
+    """
     book = join_books([read_rules(path) for path in paths])
     active = sum(rule.active for rule in book.rules)
     faults = [*bind_rules(book, None).faults, *book.example_faults]
@@ -23,7 +27,7 @@ def check_rules(*paths: Path) -> CheckedRules:
             run_examples,
         )
 
-        faults += run_examples(book)
+        faults += run_examples(book, types)
     return CheckedRules(
         name=book.name,
         active=active,

@@ -24,6 +24,7 @@ from marketpulse.formats import parse_delimiter
 from marketpulse.function.database import Database
 from marketpulse.function.published import PublishedRuns
 from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
+from marketpulse.settings.file import split_list
 from marketpulse.settings.load import Settings, load_settings
 from marketpulse.sources import FileOptions, Source, open_source, refuse_file_options
 
@@ -120,7 +121,9 @@ class Service:
         """The selected colors of a published run; see `PublishedRuns.read_colors`."""
         return self._published.read_colors(run_id, selection, day)
 
-    def _rank(self, options: RunOptions, rules: RuleBook | str | None, output: Path) -> ColorsRun:
+    def _rank(
+        self, options: RunOptions, rules: list[RuleBook | str] | None, output: Path
+    ) -> ColorsRun:
         def rank(source: Source) -> ColorsRun:
             table = self._default_table() if options.table is None else options.table
             complete = replace(
@@ -176,10 +179,15 @@ class Service:
         bucket = Bucket(location.bucket, region=options.region, settings=encryption)
         return PublishedRuns(bucket, location)
 
-    def _read_rules(self, folder: Path) -> RuleBook | str | None:
-        """The rules: the path of a file, or the rules of an object, under the object's name."""
-        name = self.settings.rules
-        if name is None or not name.startswith("s3://"):
+    def _read_rules(self, folder: Path) -> list[RuleBook | str] | None:
+        """The rules of MARKETPULSE_RULES: one or several files, or objects, under their names."""
+        names = self.settings.rules
+        if not names:
+            return None
+        return [self._read_rules_file(name, folder) for name in split_list(names)]
+
+    def _read_rules_file(self, name: str, folder: Path) -> RuleBook | str:
+        if not name.startswith("s3://"):
             return name
         location = parse_s3_uri(name)
         with Bucket(location.bucket, region=self.settings.aws_region) as bucket:

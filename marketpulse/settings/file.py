@@ -108,7 +108,7 @@ def parse_variable(name: str, text: str, origin: str) -> SettingValue:
     """
     key = _KEYS[name]
     if key.read is not _pairs:
-        value = key.read(text)
+        value = key.read(list(split_list(text)) if key.read is _texts else text)
         if value is None:
             raise SettingsError(
                 f"{key.variable} ({origin}): {text!r}, expected {key.expected}",

@@ -174,3 +174,38 @@ def test_permissions_are_kept_in_the_file(tool: Tool) -> None:
     assert json.loads(tool.run(*command).out)["rows"]["rejected"] == 1
     words = ("--date-format", "M/D/YYYY", "--date-format", "DATE_1=YYYYMMDD")
     assert ranked("--accept-rounded-ids", *words) == [first, last]
+
+
+def test_several_rules_files_in_a_variable(tool: Tool) -> None:
+    """MARKETPULSE_RULES takes a list with commas, as the settings file takes a list."""
+    for number in (1, 2):
+        (tool.folder / f"{number}.json").write_text(
+            json.dumps(
+                [
+                    {
+                        "id": number,
+                        "name": "x",
+                        "is_active": True,
+                        "conditions": [
+                            {"type": "where", "column": "RANK", "operator": "eq", "value": number}
+                        ],
+                    }
+                ]
+            )
+        )
+    tool.env["MARKETPULSE_RULES"] = "1.json, 2.json"
+    done = tool.run("run-colors", COLORS, "--output", "out", "--format", "json")
+    assert json.loads(done.out)["excluded_by_rule"].keys() == {"1", "2"}
+
+
+def test_examples_have_the_types_of_the_settings(tool: Tool) -> None:
+    """An example compares a further column as the runs of this folder do."""
+    condition = {"type": "where", "column": "SPREAD", "operator": "gt", "value": 9}
+    rule = {"id": 1, "name": "x", "is_active": True, "conditions": [condition]}
+    example = {"row": {"SPREAD": "10"}, "outcome": "excluded"}
+    document = {"rules": [rule], "examples": [example]}
+    (tool.folder / "rules.json").write_text(json.dumps(document))
+    assert tool.run("rules", "check", "rules.json").code == 7
+    (tool.folder / "marketpulse.toml").write_text('[types]\nSPREAD = "number"\nOTHER = "date"\n')
+    done = tool.run("rules", "check", "rules.json")
+    assert done.code == 0, done.out

@@ -66,7 +66,8 @@ def open_data_frame(frame: DataFrame, options: RunOptions) -> SparkInput:
     for option in ("where", "delimiter", "sheet", "header_row"):
         if getattr(options, option) is not None:
             raise UsageError(
-                f"{option} needs files", hint="filter the DataFrame before you pass it"
+                f"--{option.replace('_', '-')} needs files",
+                hint="filter the DataFrame before you pass it",
             )
     schema = frame.limit(0).toArrow().schema
     empty = table_input(schema.empty_table().to_reader())
