@@ -15,7 +15,7 @@ from marketpulse.function.logins import LOGIN_FILE, SharedLogins
 from marketpulse.publish import parse_s3_uri
 from marketpulse.settings.load import OracleSettings, load_settings, oracle_settings
 from marketpulse.sources import Source
-from marketpulse.sources.oracle import OracleDatabase, OracleSource
+from marketpulse.sources.oracle import OracleDatabase, OracleSource, QuerySource, SelectQuery
 from marketpulse.sources.oracle.refusals import WRONG_PASSWORD
 
 _log = logging.getLogger(__name__)
@@ -44,36 +44,41 @@ class Database:
             return self._read[1]
 
     @contextmanager
-    def connect(self) -> Iterator[Source]:
-        """Log in. After a refused login read the credentials again, and try the new ones.
+    def connect(self, query: SelectQuery | None = None) -> Iterator[Source]:
+        """Log in, to read tables or the query.
 
+        After a refused login read the credentials again, and try the new ones.
         One thread logs in at a time, and never with credentials that were refused: Lambda repeats
         failed events, and repeated refusals lock the account.
         """
         with ExitStack() as stack:
             with self._lock:
-                source = self._log_in(stack)
+                source = self._log_in(stack, query)
             yield source
 
-    def _log_in(self, stack: ExitStack) -> Source:
+    def _log_in(self, stack: ExitStack, query: SelectQuery | None) -> Source:
         known = self.credentials()
         try:
-            return self._open(stack, known)
+            return self._open(stack, known, query)
         except LoginError:
             self._read = None
             fresh = self.credentials()
             if fresh == known:
                 raise
             _log.info("the credentials have changed")
-        return self._open(stack, fresh)
+        return self._open(stack, fresh, query)
 
-    def _open(self, stack: ExitStack, credentials: OracleSettings) -> Source:
+    def _open(
+        self, stack: ExitStack, credentials: OracleSettings, query: SelectQuery | None
+    ) -> Source:
         if self._refused is not None and self._refused[0] == credentials:
             error = self._refused[1]
             raise LoginError(error.message, hint=error.hint, check=error.check)
         guard = self._shared_logins if credentials.version else None
         try:
-            return stack.enter_context(OracleSource(OracleDatabase(credentials, guard=guard)))
+            database = OracleDatabase(credentials, guard=guard)
+            source = OracleSource(database) if query is None else QuerySource(database, query)
+            return stack.enter_context(source)
         except LoginError as error:
             if error.check == WRONG_PASSWORD:
                 self._refused = credentials, error

@@ -27,6 +27,8 @@ from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
 from marketpulse.settings.file import split_list
 from marketpulse.settings.load import Settings, load_settings
 from marketpulse.sources import FileOptions, Source, open_source, refuse_file_options
+from marketpulse.sources.oracle.query_text import parse_query
+from marketpulse.sources.oracle.select_query import SelectQuery, decode_query, query_name
 
 _log = logging.getLogger(__name__)
 
@@ -124,8 +126,12 @@ class Service:
     def _rank(
         self, options: RunOptions, rules: list[RuleBook | str] | None, output: Path
     ) -> ColorsRun:
+        query = self._read_query() if options.table is None else None
+
         def rank(source: Source) -> ColorsRun:
-            table = self._default_table() if options.table is None else options.table
+            table = options.table
+            if table is None and query is None:
+                table = self._default_table()
             complete = replace(
                 options,
                 table=table,
@@ -139,13 +145,18 @@ class Service:
         delimiter = options.delimiter and parse_delimiter(options.delimiter)
         files = FileOptions(delimiter=delimiter, sheet=options.sheet, header_row=options.header_row)
         options = replace(options, delimiter=None, sheet=None, header_row=None)
-        return self._with_source(rank, files)
+        return self._with_source(rank, files, query)
 
-    def _with_source(self, job: Callable[[Source], T], files: FileOptions = _NO_OPTIONS) -> T:
+    def _with_source(
+        self,
+        job: Callable[[Source], T],
+        files: FileOptions = _NO_OPTIONS,
+        query: SelectQuery | None = None,
+    ) -> T:
         settings = self.settings
         if settings.source == "oracle":
             refuse_file_options(files, "oracle")
-            with self._database.connect() as source:
+            with self._database.connect(query) as source:
                 return job(source)
         files = replace(files, region=settings.aws_region, timeout=settings.deadline)
         with open_source(settings.source, files=files) as source:
@@ -189,11 +200,35 @@ class Service:
     def _read_rules_file(self, name: str, folder: Path) -> RuleBook | str:
         if not name.startswith("s3://"):
             return name
-        location = parse_s3_uri(name)
+        path = folder / name.rpartition("/")[2]
+        path.write_bytes(self._read_object(name, "rules", "MARKETPULSE_RULES"))
+        return replace(read_rules(path), name=name)
+
+    def _read_query(self) -> SelectQuery | None:
+        """The query of the settings: a path, or an object. No caller has a say in it."""
+        name = self.settings.query
+        if name is None:
+            return None
+        if self.settings.source != "oracle":
+            raise SettingsError(
+                f"MARKETPULSE_QUERY needs an Oracle database, and the source is "
+                f"{self.settings.source}",
+                hint="remove MARKETPULSE_QUERY or MARKETPULSE_SOURCE",
+            )
+        if name.startswith("s3://"):
+            content = self._read_object(name, "query", "MARKETPULSE_QUERY")
+        elif Path(name).is_file():
+            content = Path(name).read_bytes()
+        else:
+            raise NotFoundError(f"{name}: there is no such query", hint="check MARKETPULSE_QUERY")
+        text = parse_query(decode_query(content, name), name)
+        return SelectQuery(name=query_name(name), text=text)
+
+    def _read_object(self, uri: str, kind: str, variable: str) -> bytes:
+        location = parse_s3_uri(uri)
         with Bucket(location.bucket, region=self.settings.aws_region) as bucket:
             content = bucket.read(location.prefix)
         if content is None:
-            raise NotFoundError(f"{name}: there are no such rules", hint="check MARKETPULSE_RULES")
-        path = folder / Path(location.prefix).name
-        path.write_bytes(content)
-        return replace(read_rules(path), name=name)
+            article = "are no such" if kind == "rules" else "is no such"
+            raise NotFoundError(f"{uri}: there {article} {kind}", hint=f"check {variable}")
+        return content

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     push_kms_key_id: str | None = Field(default=None, validation_alias="MARKETPULSE_KMS_KEY_ID")
     http_tables: str | None = Field(default=None, validation_alias="MARKETPULSE_HTTP_TABLES")
     rules: str | None = Field(default=None, validation_alias="MARKETPULSE_RULES")
+    query: str | None = Field(default=None, validation_alias="MARKETPULSE_QUERY")
     hierarchy: str = Field(default="rank,date,price", validation_alias=RUN_VARIABLES["hierarchy"])
     mapping: str | None = Field(default=None, validation_alias=RUN_VARIABLES["mapping"])
     types: str | None = Field(default=None, validation_alias=RUN_VARIABLES["types"])

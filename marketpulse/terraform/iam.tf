@@ -76,12 +76,12 @@ data "aws_iam_policy_document" "function" {
   }
 
   dynamic "statement" {
-    for_each = var.rules_key == null ? [] : [var.rules_key]
+    for_each = length(local.input_keys) == 0 ? [] : [local.input_keys]
 
     content {
-      sid       = "ReadTheRules"
+      sid       = "ReadTheRulesAndTheQuery"
       actions   = ["s3:GetObject"]
-      resources = ["${aws_s3_bucket.colors.arn}/${statement.value}"]
+      resources = [for key in statement.value : "${aws_s3_bucket.colors.arn}/${key}"]
     }
   }
 

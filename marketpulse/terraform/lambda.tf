@@ -47,6 +47,7 @@ resource "aws_lambda_function" "main" {
       },
       var.secret_arn == null ? { MARKETPULSE_CREDENTIALS = "ssm" } : { ORACLE_SECRET_ID = var.secret_arn },
       length(var.http_tables) == 0 ? {} : { MARKETPULSE_HTTP_TABLES = join(",", var.http_tables) },
+      var.query_key == null ? {} : { MARKETPULSE_QUERY = "s3://${aws_s3_bucket.colors.id}/${var.query_key}" },
       var.rules_key == null ? {} : { MARKETPULSE_RULES = "s3://${aws_s3_bucket.colors.id}/${var.rules_key}" },
     )
   }

@@ -138,6 +138,12 @@ variable "rules_key" {
   default     = null
 }
 
+variable "query_key" {
+  description = "The key of the query in the bucket that is read instead of a table, for example queries/feed.sql. May be null."
+  type        = string
+  default     = null
+}
+
 variable "http" {
   description = "Whether the function answers HTTP, for callers with IAM credentials."
   type        = bool
@@ -194,4 +200,7 @@ locals {
   scheduled = coalesce(var.scheduled, local.defaults[var.env].scheduled)
   name      = "${var.app_prefix}-${var.env}-${var.app_name}"
   prefix    = "processed_colors"
+
+  # What the function reads from the bucket before a run.
+  input_keys = [for key in [var.rules_key, var.query_key] : key if key != null]
 }

@@ -45,6 +45,25 @@ def test_rules_from_the_bucket_and_a_condition(
     assert {pushed["action"] for pushed in again["push"]["objects"]} == {"skipped"}
 
 
+def test_a_query_instead_of_a_table(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The query of the settings is read unless a caller names a table; no caller brings one."""
+    query = b"""-- the feed
+        SELECT message_id, cusip, "DATE", rank, px, source, bias FROM market.colors_table
+        WHERE rank <= 3;"""
+    monkeypatch.setenv("MARKETPULSE_QUERY", "s3://colors/desk/feed.sql")
+    with pytest.raises(MarketPulseError, match="there is no such query"):
+        call({"time": AT})
+    cloud.s3.put_object(Bucket="colors", Key="desk/feed.sql", Body=query)
+    feed, table = call({"time": AT, "where": "RANK > 1"}), call({"time": AT, "table": "QUOTES"})
+
+    assert 0 < feed["rows"]["read"] < table["rows"]["read"] == 200
+    with pytest.raises(MarketPulseError, match="unknown keys: 'query'"):
+        call({"time": AT, "query": "SELECT 1 FROM dual"})
+    cloud.s3.put_object(Bucket="colors", Key="desk/feed.sql", Body=b"DELETE FROM colors_table")
+    with pytest.raises(MarketPulseError, match="DELETE: it changes rows"):
+        call({"time": AT})
+
+
 def test_an_empty_set_never_replaces_a_good_one(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
