@@ -35,7 +35,7 @@ class SecretFoundError(DataError):
     def __init__(self, where: str) -> None:
         super().__init__(
             f"{where}: it contains a password of this run: nothing was written",
-            hint="leave out the column that holds it: --columns",
+            hint="leave out the column that holds it (--columns), or remove it from its comment",
         )
 
 
@@ -86,15 +86,13 @@ class BundleWriter:
 
         `source` is the same source as before, if its details have changed meanwhile.
 
-        Raises `SecretFoundError` if one of the secrets is in a document or in a query.
+        Raises `SecretFoundError` if one of the secrets is in a document or in the manifest.
         """
         self._source = source or self._source
         for name, document in documents.items():
             text = format_json(document)
             refuse_secrets(text, secrets, name)
             self.part(name).write_text(text, encoding="utf-8", newline="\n")
-        for table in tables:
-            refuse_secrets(table.query, secrets, f"the query of {table.name}")
         merged_tables = self._merge(tables)
         still_missing = (*self._still_missing(tables, missing), *missing)
         manifest = Manifest(
@@ -105,7 +103,9 @@ class BundleWriter:
             missing=still_missing,
             complete=not still_missing,
         )
-        self._files.publish(format_json(manifest.as_json()))
+        text = format_json(manifest.as_json())
+        refuse_secrets(text, secrets, MANIFEST)  # conditions, queries and comments stand there
+        self._files.publish(text)
         return manifest
 
     def _list_files(self, tables: Sequence[BundleTable]) -> tuple[FileRecord, ...]:

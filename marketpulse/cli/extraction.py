@@ -78,7 +78,7 @@ def list_tables(
         listing = extraction.list_tables(data, like, schema=schema, exact=exact)
     remember_tables(table.name for table in listing.tables)
     if output is not None:
-        session.say(f"{output}: {', '.join(listing.write(output))}")
+        session.say(f"{output}: {', '.join(listing.write(output, session.secrets()))}")
     if result_format is ListFormat.JSON:
         console.show_json(listing.as_json())
     elif result_format is ListFormat.CSV:
@@ -111,9 +111,9 @@ def schema(
         schemas = extraction.describe(data, names)
         source_info = data.info()
     if output is not None:
-        session.say(f"{output}: {', '.join(schemas.write(output))}")
+        session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
     if models is not None:
-        extraction.write_models(models, source_info, schemas.tables)
+        extraction.write_models(models, source_info, schemas.tables, session.secrets())
         session.say(f"{models}: models of {len(schemas.tables)} tables")
     if ddl:
         console.show_code(extraction.format_ddl(schemas.tables))

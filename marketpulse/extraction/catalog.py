@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,11 +13,13 @@ from pathlib import Path
 
 from marketpulse.artifacts import DATABASE_INFO, TABLE_LIST, schema_file
 from marketpulse.bundle import BundleTable, bundle_folder
-from marketpulse.errors import LoginError, NotFoundError
+from marketpulse.errors import DataError, LoginError, NotFoundError
 from marketpulse.model import SourceInfo, Table, TableSchema
 from marketpulse.sources import Source, unknown_name_error
 from marketpulse.timestamps import format_timestamp
 from marketpulse.version import __version__
+
+_LOG = logging.getLogger("marketpulse.extraction")
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,15 @@ class TableListing:
         database = {**asdict(self.source), "marketpulse": __version__}
         return {DATABASE_INFO: database, TABLE_LIST: self.as_json()}
 
-    def write(self, folder: Path) -> list[str]:
+    def write(self, folder: Path, secrets: Sequence[str] = ()) -> list[str]:
         """Add the two documents to a bundle's folder; return their names.
 
-        Raises `OutputError` if the folder cannot be written.
+        Raises `OutputError` if the folder cannot be written, `DataError` if one of the `secrets`
+        would be.
         """
         documents = self.documents()
         with bundle_folder(folder, self.source, keep_rows=True) as bundle:
-            bundle.publish(documents, (), taken_at=_now())
+            bundle.publish(documents, (), taken_at=_now(), secrets=secrets)
         return [*documents]
 
 
@@ -62,16 +66,17 @@ class Schemas:
         """Return the content of each table's `TABLE_schema.json`, by the name of the file."""
         return {self.schema_file(schema.table.name): _as_json(schema) for schema in self.tables}
 
-    def write(self, folder: Path) -> list[str]:
+    def write(self, folder: Path, secrets: Sequence[str] = ()) -> list[str]:
         """Add the documents to a bundle's folder; return their names.
 
-        Raises `OutputError` if the folder cannot be written.
+        Raises `OutputError` if the folder cannot be written, `DataError` if one of the `secrets`
+        would be.
         """
         documents = self.documents()
         names = [schema.table.name for schema in self.tables]
         tables = [BundleTable(name=name, schema_file=self.schema_file(name)) for name in names]
         with bundle_folder(folder, self.source, keep_rows=True) as bundle:
-            bundle.publish(documents, tables, taken_at=_now())
+            bundle.publish(documents, tables, taken_at=_now(), secrets=secrets)
         return [*documents]
 
     def schema_file(self, table: str) -> str:
@@ -186,7 +191,8 @@ def _with_exact_rows(source: Source, table: Table) -> Table:
     """Return the table with its counted rows, or with None if it cannot be read."""
     try:
         rows = source.count(table.name)
-    except (LoginError, NotFoundError):
+    except (LoginError, NotFoundError, DataError) as error:
+        _LOG.warning("%s: its rows cannot be counted: %s", table.name, error.message)
         return replace(table, rows=None, rows_as_of="")
     return replace(table, rows=rows, rows_as_of="")
 

@@ -10,6 +10,7 @@ from keyword import iskeyword
 from pathlib import Path
 
 from marketpulse.atomic import write_file
+from marketpulse.bundle import refuse_secrets
 from marketpulse.errors import OutputError
 from marketpulse.model import Column, SourceInfo, TableSchema
 from marketpulse.names import distinct, one_line
@@ -133,17 +134,22 @@ _MODEL_NAMES = """
 """.split()  # noqa: SIM905 - a list would take 18 lines
 
 
-def write_models(path: Path, source: SourceInfo, tables: Sequence[TableSchema]) -> None:
+def write_models(
+    path: Path, source: SourceInfo, tables: Sequence[TableSchema], secrets: Sequence[str] = ()
+) -> None:
     """Write the models of these tables to a file, whole or not at all.
 
-    Raises `OutputError` if that fails, or if the file exists and `write_models` did not write it.
+    Raises `OutputError` if that fails, or if the file exists and `write_models` did not write it,
+    and `DataError` if one of the `secrets` would be written.
     """
     if path.is_file() and _ORIGIN.encode() not in path.read_bytes():
         raise OutputError(
             f"{path}: it would be overwritten, and `schema --models` did not write it",
             hint="name another file",
         )
-    write_file(path, format_models(source, tables))
+    text = format_models(source, tables)
+    refuse_secrets(text, secrets, str(path))
+    write_file(path, text)
 
 
 def format_models(source: SourceInfo, tables: Sequence[TableSchema]) -> str:

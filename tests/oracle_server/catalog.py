@@ -20,12 +20,25 @@ _NATIONAL = {"NVARCHAR2", "NCHAR"}
 # Views that SQLAlchemy does not declare, with their columns.
 OTHERS: Mapping[str, Sequence[str]] = {
     "dual": ("dummy",),
+    "all_object_tables": (
+        "owner",
+        "table_name",
+        "num_rows",
+        "last_analyzed",
+        "avg_row_len",
+        "dropped",
+    ),
+    "all_external_tables": ("owner", "table_name"),
     "nls_database_parameters": ("parameter", "value"),
     "session_privs": ("privilege",),
     "session_roles": ("role",),
     "v$database": ("current_scn", "name"),
     "v$session_connect_info": ("sid", "network_service_banner"),
 }
+_OTHER_TYPES = {
+    "current_scn": "BIGINT", "sid": "BIGINT", "num_rows": "BIGINT", "avg_row_len": "BIGINT",
+    "last_analyzed": "TIMESTAMP",
+}  # fmt: skip
 PRIVILEGED = {name for name in OTHERS if name.startswith("v$")}
 _ALIASES = [item.element for item in vars(dictionary).values() if isinstance(item, Alias)]
 _VIEWS = [view for view in _ALIASES if isinstance(view, TableClause)]
@@ -86,6 +99,15 @@ class Table:
 
 
 @dataclass(frozen=True)
+class StoredObject:
+    """A sequence or another object that is no table."""
+
+    name: str
+    kind: str
+    schema: str = "MARKET"
+
+
+@dataclass(frozen=True)
 class Synonym:
     """Another name for a table, here or in another database."""
 
@@ -102,6 +124,7 @@ class Catalog:
 
     tables: Sequence[Table]
     synonyms: Sequence[Synonym] = ()
+    objects: Sequence[StoredObject] = ()
     system_users: Sequence[str] = ("SYS", "SYSTEM", "XDB")
     may_see_v: bool = False
     scn: int = 8_765_432
@@ -135,6 +158,11 @@ class Catalog:
                 "table_owner": synonym.target_owner, "table_name": synonym.target,
                 "db_link": synonym.link,
             }  # fmt: skip
+        for number, stored in enumerate(self.objects):
+            yield "all_objects", {
+                "owner": stored.schema, "object_name": stored.name, "object_id": number + 10_000,
+                "object_type": stored.kind, "created": _CREATED, "status": "VALID",
+            }  # fmt: skip
         for number, table in enumerate(self.tables):
             if table.is_visible_to(user):
                 yield from _table_rows(table, number + 100)
@@ -155,13 +183,18 @@ def _table_rows(table: Table, number: int) -> Iterator[tuple[str, dict[str, Any]
         yield "all_views", {
             "owner": table.schema, "view_name": table.name, "text": "SELECT ...",
         }  # fmt: skip
+    elif table.kind == "OBJECT TABLE":
+        yield "all_object_tables", {**table_key, "dropped": "NO"}
     else:
         yield "all_tables", {
             **table_key, "num_rows": table.num_rows, "last_analyzed": table.analyzed,
             "avg_row_len": None if table.num_rows is None else 100, "partitioned": "NO",
-            "temporary": "N", "nested": "NO", "dropped": "NO", "secondary": "N",
+            "temporary": "Y" if table.kind == "TEMPORARY TABLE" else "N", "nested": "NO",
+            "dropped": "NO", "secondary": "N",
             "status": "VALID", "compression": "DISABLED", "tablespace_name": "USERS",
         }  # fmt: skip
+    if table.kind == "EXTERNAL TABLE":
+        yield "all_external_tables", table_key
     if table.kind == "MATERIALIZED VIEW":
         yield "all_mviews", {
             "owner": table.schema, "mview_name": table.name, "container_name": table.name,
@@ -282,10 +315,7 @@ def view_columns() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for name, columns in OTHERS.items():
         yield (
             name,
-            [
-                (column, "BIGINT" if column in {"current_scn", "sid"} else "VARCHAR")
-                for column in columns
-            ],
+            [(column, _OTHER_TYPES.get(column, "VARCHAR")) for column in columns],
         )
 
 

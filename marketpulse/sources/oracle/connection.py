@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("marketpulse.oracle")
 _CONNECT_SECONDS = 20.0  # for connecting and logging in together
 _TCP_SECONDS = 10.0
+_INTERRUPT_SECONDS = 1.0  # for the log-off after Ctrl-C
 _PATIENCE_SECONDS = 10.0  # of waiting for an answer, before a message says so
 _KEEP_ALIVE_MINUTES = 2
 _WAITS = (0.3, 1.0)  # seconds before connecting again
@@ -59,7 +60,7 @@ _TRANSIENT_CHECKS = {"MP-NET-002", "MP-NET-006", "MP-TNS-004"}
 _THICK_CHECKS = {"MP-ENC-001", "MP-DRV-002"}
 # What a probe finds that the driver would meet as well, or wait for without end. Other faults are
 # left to the driver: it may know a way that the probe does not, such as a proxy.
-_FINAL_CHECKS = {"MP-NET-004", "MP-TNS-004"}
+_FINAL_CHECKS = {"MP-NET-004", "MP-TNS-004", "MP-TLS-004"}
 # The addresses whose last login did not fail. The others are probed first.
 _HEALTHY: set[str] = set()
 
@@ -268,19 +269,36 @@ class OracleDatabase:
         with self.translate_errors():
             self.connection.ping()
 
-    def close(self) -> None:
-        """End the session. The next read opens a new one."""
+    def close(self, seconds: float = _TCP_SECONDS) -> None:
+        """End the session, within this time. The next read opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                call_within(_TCP_SECONDS, connection.close, TimeoutError)
+                call_within(seconds, connection.close, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session had ended already")
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """Return a context that trusts the wallet's certificates; None if there is no wallet."""
+        """Return how the server's certificate is checked; None means as usual, or without TLS.
+
+        Raises `SettingsError` if the folder of the wallet is missing or has none.
+        """
+        if not any(endpoint.tls for endpoint in self.address.endpoints):
+            return None
         folder = self.settings.wallet_location
         wallet = Path(folder) / "ewallet.pem" if folder else None
+        # Thick mode reads wallets of other forms, too.
+        is_needed = oracledb.is_thin_mode() or (folder and not Path(folder).is_dir())
+        if wallet is not None and not wallet.is_file() and is_needed:
+            raise SettingsError(
+                f"ORACLE_WALLET_LOCATION: {folder}: there is no ewallet.pem",
+                hint="set it to the folder of ewallet.pem, or remove it",
+                check="MP-TLS-004",
+            )
+        if self.address.any_name:
+            context = ssl.create_default_context(cafile=None if wallet is None else str(wallet))
+            context.check_hostname = False
+            return context
         if wallet is None or not wallet.is_file():
             return None
         return ssl.create_default_context(cafile=str(wallet))
@@ -295,7 +313,9 @@ class OracleDatabase:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        # After Ctrl-C nobody waits for a server that may be dead.
+        is_interrupted = kind is not None and not issubclass(kind, Exception)
+        self.close(_INTERRUPT_SECONDS if is_interrupted else _TCP_SECONDS)
 
     def _connect_by_driver(self) -> oracledb.Connection:
         """Connect in thin mode, or in thick mode if the settings or the server require it."""

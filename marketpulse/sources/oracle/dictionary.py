@@ -21,10 +21,13 @@ from sqlalchemy import (
     Connection,
     Engine,
     and_,
+    case,
+    column,
     inspect,
     literal_column,
     or_,
     select,
+    table,
     union_all,
 )
 from sqlalchemy.dialects.oracle import dictionary as views
@@ -45,6 +48,15 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+# Views that SQLAlchemy does not declare.
+_OBJECT_TABLES = table(
+    "all_object_tables",
+    *map(column, ("owner", "table_name", "num_rows", "last_analyzed", "avg_row_len", "dropped")),
+)
+_EXTERNAL_TABLES = table("all_external_tables", column("owner"), column("table_name"))
+_OTHER_KINDS = {"materialized view", "external table"}  # of what is a table, too
+_OTHER_OBJECTS = ("PACKAGE", "SEQUENCE", "PROCEDURE", "FUNCTION", "TYPE", "OPERATOR", "QUEUE",
+                  "JAVA CLASS", "INDEXTYPE", "CONTEXT", "DIRECTORY", "LIBRARY")  # fmt: skip
 _FETCH_ROWS = 10_000  # a round trip costs more than these rows
 _MOST_NAMES = 900  # in one IN (...): Oracle allows 1000
 # Schemas that come with a database. Releases before 12.2 do not mark all of them themselves.
@@ -169,13 +181,16 @@ class Dictionary:
         comments: dict[Key, str] = {}
         changes: dict[Key, datetime] = {}
         relations: dict[Key, Relation] = {}
+        others: set[Key] = set()  # packages, sequences, ...
         for row in self._rows(self._relations_statement(owners, system)):
             key = Key(row.owner, row.name)
             if row.kind == "changed":
                 changes[key] = row.time
             elif row.kind == "comment":
                 comments[key] = row.comment
-            elif row.kind == "materialized view" and key in relations:
+            elif row.kind == "object":
+                others.add(key)
+            elif row.kind in _OTHER_KINDS and key in relations:
                 # It is a table, too, and only that row has its statistics.
                 relations[key] = replace(relations[key], kind=row.kind)
             elif key not in relations:
@@ -183,6 +198,7 @@ class Dictionary:
         return [
             replace(relation, comment=comments.get(key, ""), changed=changes.get(key))
             for key, relation in sorted(relations.items())
+            if relation.link or relation.target not in others
         ]
 
     def columns(self, keys: Sequence[Key]) -> dict[Key, list[ColumnDef]]:
@@ -272,12 +288,23 @@ class Dictionary:
             or_(tables.iot_type.is_(None), tables.iot_type != "IOT_OVERFLOW"),
             or_(tables.secondary.is_(None), tables.secondary != "Y"),
         )
+        kind_of_table = case(
+            (tables.temporary == "Y", literal_column("'temporary table'")),
+            else_=literal_column("'table'"),
+        )
         is_selected_synonym = or_(synonyms.owner == "PUBLIC", is_selected(synonyms.owner))
         return union_all(
-            _union_row(tables.owner, tables.table_name, "table", {
+            _union_row(tables.owner, tables.table_name, kind_of_table, {
                 "num_rows": tables.num_rows, "time": tables.last_analyzed,
                 "row_bytes": tables.avg_row_len,
             }).where(is_selected(tables.owner), is_user_table),
+            _union_row(_OBJECT_TABLES.c.owner, _OBJECT_TABLES.c.table_name, "object table", {
+                "num_rows": _OBJECT_TABLES.c.num_rows, "time": _OBJECT_TABLES.c.last_analyzed,
+                "row_bytes": _OBJECT_TABLES.c.avg_row_len,
+            }).where(is_selected(_OBJECT_TABLES.c.owner), _OBJECT_TABLES.c.dropped != "YES"),
+            _union_row(
+                _EXTERNAL_TABLES.c.owner, _EXTERNAL_TABLES.c.table_name, "external table", {}
+            ).where(is_selected(_EXTERNAL_TABLES.c.owner)),
             _union_row(views.all_views.c.owner, views.all_views.c.view_name, "view", {}).where(
                 is_selected(views.all_views.c.owner)
             ),
@@ -294,6 +321,10 @@ class Dictionary:
             _union_row(objects.owner, objects.object_name, "changed", {
                 "time": objects.last_ddl_time,
             }).where(is_selected(objects.owner), objects.object_type.in_(("TABLE", "VIEW"))),
+            _union_row(objects.owner, objects.object_name, "object", {}).where(
+                is_selected(objects.owner), objects.object_type.in_(_OTHER_OBJECTS),
+                objects.object_name.in_(select(synonyms.table_name)),
+            ),
             *(_union_row(columns.owner, name, "comment", {"comment": columns.comments}).where(
                 columns.comments.is_not(None), is_selected(columns.owner)
             ) for columns, name in comment_views),
@@ -333,14 +364,14 @@ def _is_selected(
 def _union_row(
     owner: ColumnElement[Any],
     name: ColumnElement[Any],
-    kind: str,
+    kind: str | ColumnElement[Any],
     values: Mapping[str, ColumnElement[Any]],
 ) -> Select[Any]:
     """Return a SELECT for the UNION, with NULL for the columns that are not in `values`."""
     return select(
         owner.label("owner"),
         name.label("name"),
-        literal_column(f"'{kind}'").label("kind"),
+        (literal_column(f"'{kind}'") if isinstance(kind, str) else kind).label("kind"),
         *(
             values.get(column, literal_column(f"CAST(NULL AS {sql_type})")).label(column)
             for column, sql_type in _UNION_COLUMNS.items()

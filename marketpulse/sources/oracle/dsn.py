@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import oracledb
@@ -14,7 +16,12 @@ if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
 
 _JDBC = re.compile(r"^jdbc:oracle:(?:thin|oci):", re.IGNORECASE)
-_HOST_PORT_SID = re.compile(r"^(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$")
+_HOST_PORT_SID = re.compile(
+    r"^(?:(tcps?):)?(?://)?([\w.-]+|\[[0-9a-fA-F:]+\]):(\d+):([\w.$#-]+)$", re.IGNORECASE
+)
+# JDBC's own way to name the folder of tnsnames.ora.
+_ALIAS_AND_FOLDER = re.compile(r"^([\w.$#-]+)\?TNS_ADMIN=([^&]+)$", re.IGNORECASE)
+_ANY_NAME = "(SSL_SERVER_DN_MATCH=OFF)"  # accept a certificate for another host
 _DESCRIPTOR = "(DESCRIPTION=(ADDRESS=(PROTOCOL={})(HOST={})(PORT={}))(CONNECT_DATA=({}={})))"
 # The driver's errors for an alias: no tnsnames.ora, or the alias is not in it.
 _ALIAS_ERRORS = {"DPY-4000", "DPY-4026", "DPY-4027"}
@@ -27,6 +34,8 @@ def address_of(settings: OracleSettings) -> Address:
     """
     dsn = settings.dsn
     text = _descriptor_of(settings) if dsn is None else _normalize(dsn)
+    if match := _ALIAS_AND_FOLDER.match(text):
+        text, settings = match[1], replace(settings, config_dir=match[2])
     params = oracledb.ConnectParams(config_dir=settings.config_dir)
     try:
         params.parse_connect_string(text)
@@ -46,7 +55,24 @@ def address_of(settings: OracleSettings) -> Address:
                 check="MP-TNS-006",
             )
     service = _as_list(params.service_name)[0] or _as_list(params.sid)[0] or ""
-    return Address(params.get_connect_string(), endpoints, str(service))
+    matches = [value is not False for value in _as_list(params.ssl_server_dn_match)]
+    descriptor = _with_any_name(params.get_connect_string(), matches)
+    return Address(descriptor, endpoints, str(service), any_name=not all(matches))
+
+
+def _with_any_name(descriptor: str, matches: Sequence[bool]) -> str:
+    """Return the descriptor with what the driver has left out of it: `ssl_server_dn_match=off`.
+
+    `matches` says for each DESCRIPTION whether the name in the certificate counts.
+    """
+    before, *parts = re.split(r"(?=\(DESCRIPTION=)", descriptor)
+    for index, is_matched in enumerate(matches[: len(parts)]):
+        if not is_matched:
+            part = parts[index].replace("(SECURITY=)", "")
+            place = "(SECURITY=" if "(SECURITY=" in part else "(DESCRIPTION="
+            security = _ANY_NAME if place == "(SECURITY=" else f"(SECURITY={_ANY_NAME})"
+            parts[index] = part.replace(place, place + security, 1)
+    return "".join([before, *parts])
 
 
 def _descriptor_of(settings: OracleSettings) -> str:
@@ -74,6 +100,8 @@ def _normalize(dsn: str) -> str:
     Raises `SettingsError` if it contains a user name and a password.
     """
     dsn = dsn.strip()
+    if len(dsn) > 2 and dsn[0] == dsn[-1] and dsn[0] in "'\"":
+        dsn = dsn[1:-1].strip()  # quotes of a shell or of a .env file
     text = _JDBC.sub("", dsn)
     if text != dsn:
         credentials, _, text = text.rpartition("@")
@@ -82,8 +110,8 @@ def _normalize(dsn: str) -> str:
     elif re.match(r"^[^()?]*/[^()?]*@", dsn):
         raise _credentials_error()
     if match := _HOST_PORT_SID.match(text):
-        host, port, sid = match.groups()
-        return _DESCRIPTOR.format("tcp", host.strip("[]"), port, "SID", sid)
+        protocol, host, port, sid = match.groups()
+        return _DESCRIPTOR.format((protocol or "tcp").lower(), host.strip("[]"), port, "SID", sid)
     return text
 
 

@@ -65,7 +65,7 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         UnreachableError, "MP-TLS-003", "the server's certificate is for another name",
         "check ORACLE_HOST; to accept it anyway, set ssl_server_dn_match=off in ORACLE_DSN",
     ),
-    ("DPY-4026", "DPY-4027"): (
+    ("DPY-2018", "DPY-4026", "DPY-4027"): (
         SettingsError, "MP-TLS-004", "the wallet's folder is missing, or has no ewallet.pem",
         "check ORACLE_WALLET_LOCATION",
     ),

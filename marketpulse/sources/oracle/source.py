@@ -202,7 +202,7 @@ class OracleSource(Source):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.database.close()
+        self.database.__exit__(kind, error, traceback)
 
     @cached_property
     def _details(self) -> dict[str, str]:

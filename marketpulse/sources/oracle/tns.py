@@ -42,11 +42,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Address:
-    """The address of a database: the driver's connect descriptor, and its parts for messages."""
+    """The address of a database: the driver's connect descriptor, and its parts for messages.
+
+    With `any_name` the server's certificate may be for another host.
+    """
 
     descriptor: str
     endpoints: tuple[Endpoint, ...]
     service: str
+    any_name: bool = False
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.endpoints))}/{self.service}"

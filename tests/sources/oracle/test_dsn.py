@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import oracledb
 import pytest
 from oracle_server.client import open_source, settings_for
 from oracle_server.server import OracleServer
@@ -9,8 +10,15 @@ from pydantic import SecretStr
 
 from marketpulse.errors import SettingsError
 from marketpulse.settings.load import OracleSettings
+from marketpulse.sources.oracle import OracleDatabase
 from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.tns import Endpoint
+
+TWO_DESCRIPTIONS = (
+    "(DESCRIPTION_LIST=(DESCRIPTION=(ADDRESS=(PROTOCOL=tcps)(HOST=a)(PORT=1))"
+    "(CONNECT_DATA=(SERVICE_NAME=s)))(DESCRIPTION=(ADDRESS=(PROTOCOL=tcps)(HOST=b)(PORT=1))"
+    "(CONNECT_DATA=(SERVICE_NAME=s))(SECURITY=(SSL_SERVER_DN_MATCH=OFF))))"
+)
 
 
 def settings(**parts: object) -> OracleSettings:
@@ -43,6 +51,46 @@ def test_an_alias(server: OracleServer, tmp_path: Path) -> None:
     assert caught.value.check == "MP-TNS-007"
 
 
+def test_an_alias_of_jdbc(tmp_path: Path) -> None:
+    """JDBC names the folder of tnsnames.ora within the connect string."""
+    address = "(ADDRESS=(PROTOCOL=tcp)(HOST=db)(PORT=1521))"
+    (tmp_path / "tnsnames.ora").write_text(
+        f"DESK=(DESCRIPTION={address}(CONNECT_DATA=(SERVICE_NAME=MKT)))\n"
+    )
+    dsn = f"jdbc:oracle:thin:@DESK?TNS_ADMIN={tmp_path}"
+    assert address_of(settings(dsn=dsn)).endpoints == (Endpoint("db", 1521),)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "expected"),
+    [
+        ("tcps://db:2484/MKT?ssl_server_dn_match=off", [False]),
+        ("tcps://db:2484/MKT?ssl_server_dn_match=off&wallet_location=/w", [False]),
+        ("tcps://db:2484/MKT", [True]),
+        (
+            TWO_DESCRIPTIONS,
+            [True, False],
+        ),
+    ],
+)
+def test_a_certificate_for_another_name(dsn: str, expected: list[bool]) -> None:
+    """`ssl_server_dn_match=off` reaches the driver, for each description of its own."""
+    address = address_of(settings(dsn=dsn))
+    params = oracledb.ConnectParams()
+    params.parse_connect_string(address.descriptor)
+    found = params.ssl_server_dn_match
+    assert (found if isinstance(found, list) else [found]) == expected
+    assert address.any_name is (False in expected)
+
+
+def test_a_wallet_that_is_missing(tmp_path: Path) -> None:
+    """The folder of a wallet without one is a fault of the settings, also for the probe."""
+    database = OracleDatabase(settings(dsn="tcps://db:2484/MKT", wallet_location=str(tmp_path)))
+    with pytest.raises(SettingsError, match=r"there is no ewallet\.pem") as caught:
+        database.tls_context()
+    assert caught.value.check == "MP-TLS-004"
+
+
 @pytest.mark.parametrize(
     ("parts", "endpoint", "service"),
     [
@@ -53,6 +101,9 @@ def test_an_alias(server: OracleServer, tmp_path: Path) -> None:
         ({"host": "other", "dsn": "db:1522/MKT"}, Endpoint("db", 1522), "MKT"),
         ({"dsn": "tcps://db:2484/MKT"}, Endpoint("db", 2484, tls=True), "MKT"),
         ({"dsn": " db:1521:SID1 "}, Endpoint("db", 1521), "SID1"),
+        ({"dsn": "tcps://db:2484:SID1"}, Endpoint("db", 2484, tls=True), "SID1"),
+        ({"dsn": "'db:1522/MKT'"}, Endpoint("db", 1522), "MKT"),
+        ({"dsn": '"jdbc:oracle:thin:@db:1521:SID1"'}, Endpoint("db", 1521), "SID1"),
     ],
 )
 def test_address(parts: dict[str, object], endpoint: Endpoint, service: str) -> None:
