@@ -49,6 +49,7 @@ from marketpulse.cli.options import (
     SparkMaster,
     TableName,
     WhereCondition,
+    WorkbookFlag,
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
@@ -91,6 +92,7 @@ def run_colors(
     until: LastDay = None,
     output: RunFolder = Path("processed_colors"),
     formats: RunFormats = None,
+    workbook: WorkbookFlag = False,
     processing_type: ProcessingTypeChoice = ProcessingType.MANUAL,
     processed_at: ProcessedAt = None,
     max_rejected: MaxRejected = None,
@@ -141,6 +143,7 @@ def run_colors(
             again=again,
             output=output,
             formats=settings.formats(formats),
+            workbook=workbook,
             processing_type=processing_type.value,
             processed_at=processed_at,
             max_rejected=max_rejected,

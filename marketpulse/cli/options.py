@@ -337,6 +337,12 @@ RunFormats = Annotated[
         help="Any of csv,ndjson,json,parquet,xlsx (default: csv; with --push csv,parquet).",
     ),
 ]
+WorkbookFlag = Annotated[
+    bool,
+    typer.Option(
+        "--workbook", help="Write XLSX as one workbook, with a sheet for each kind of row."
+    ),
+]
 ProcessingTypeChoice = Annotated[
     ProcessingType, typer.Option("--processing-type", help="Value of PROCESSING_TYPE.")
 ]

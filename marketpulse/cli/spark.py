@@ -23,6 +23,7 @@ _REFUSED = {
     "by_day": "rank the days with --engine duckdb",
     "explain": "explain the security with --engine duckdb",
     "report": "make the page with --engine duckdb",
+    "workbook": "Spark writes many files of each kind; leave out --workbook",
     "push": "upload the folder with push-s3 when the run is done",
 }
 

@@ -46,6 +46,8 @@ class RunOptions:
     output           the folder for the results; without it they are tables of the returned run
     formats          the formats of the results in `output`; None is csv, or csv and parquet to
                      publish
+    workbook         XLSX is one workbook with a sheet each for parents, children, excluded and
+                     rejected rows and the summary, not a file each
     processing_type  AUTOMATED or MANUAL
     processed_at     the time in PROCESSED_AT, ISO 8601; None is now
     max_rejected     fail if more rows are rejected: a number, or a share such as `5%`; None is no
@@ -68,6 +70,7 @@ class RunOptions:
     again: bool = False
     output: str | Path | None = None
     formats: Sequence[str] | None = None
+    workbook: bool = False
     processing_type: str = "MANUAL"
     processed_at: str | datetime | None = None
     max_rejected: int | str | None = None
@@ -77,9 +80,13 @@ class RunOptions:
     def output_formats(self) -> tuple[str, ...]:
         """The formats to write. Raises `UsageError` for an unknown one."""
         if self.formats is not None:
-            return parse_formats(self.formats)
+            formats = parse_formats(self.formats)
+            if self.workbook and "xlsx" not in formats:
+                raise UsageError("--workbook needs the format xlsx", hint="add it to --formats")
+            return formats
         # The function answers questions about published colors from the Parquet file.
-        return ("csv", "parquet") if self.publish else ("csv",)
+        formats = ("csv", "parquet") if self.publish else ("csv",)
+        return (*formats, "xlsx") if self.workbook else formats
 
     def check_processing_type(self) -> None:
         """Raise `UsageError` for an unknown type."""

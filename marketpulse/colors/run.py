@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import ParamSpec, Protocol
+from typing import TYPE_CHECKING, ParamSpec, Protocol
 
 import pyarrow as pa
 
 from marketpulse import timestamps
-from marketpulse.artifacts import EXCLUDED, REJECTED, RUN_TABLES, format_json
+from marketpulse.artifacts import EXCLUDED, PROCESSED, REJECTED, RUN_TABLES, format_json
 from marketpulse.atomic import FileRecord, FileSet, atomic_folder
 from marketpulse.colors.engine import InputProfile
 from marketpulse.colors.options import RunOptions
@@ -33,6 +33,9 @@ from marketpulse.colors.tally import Tally
 from marketpulse.formats import open_writer, write_behind
 from marketpulse.formats.encode import untag, with_pandas_types
 from marketpulse.model import NO_PROGRESS, Progress, progress_stage
+
+if TYPE_CHECKING:
+    from marketpulse.colors.run_workbook import RunWorkbook
 
 _Keywords = ParamSpec("_Keywords")
 _DATA = inspect.Parameter("data", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="object")
@@ -156,8 +159,7 @@ class _Run:
         refuse_input_folder(self._prepared.color_input.files, folder)
         with atomic_folder(folder, RUN_SEAL) as files:
             with progress_stage(self._progress, "ranking", self._facts.profile.rows):
-                for name in RUN_TABLES:
-                    self._write(files, name, formats)
+                self._write_tables(files, formats)
             run = self._result(output=folder, files=tuple(files.records()))
             files.publish(format_json(run.summary()))
             if publish is not None:
@@ -174,12 +176,35 @@ class _Run:
             run_constants(self._facts.run_id, self._processed_at, self._options.processing_type)
         )
 
-    def _write(self, files: FileSet, name: str, formats: Sequence[str]) -> None:
+    def _write_tables(self, files: FileSet, formats: Sequence[str]) -> None:
+        """Write all outputs: a file each in each format, or one workbook."""
+        if not self._options.workbook:
+            for name in RUN_TABLES:
+                self._write(files, name, formats)
+            return
+        from marketpulse.colors.run_workbook import RunWorkbook  # noqa: PLC0415 - loads XlsxWriter
+
+        others = [suffix for suffix in formats if suffix != "xlsx"]
+        with closing(
+            RunWorkbook(files.part(f"{PROCESSED}.xlsx"), self._prepared.columns)
+        ) as workbook:
+            for name in RUN_TABLES:
+                self._write(files, name, others, workbook)
+            summary = self._result().summary()
+            workbook.write_summary({key: part for key, part in summary.items() if key != "files"})
+
+    def _write(
+        self,
+        files: FileSet,
+        name: str,
+        formats: Sequence[str],
+        workbook: RunWorkbook | None = None,
+    ) -> None:
         """Write one output in all its formats, in one pass."""
         reader = self._reader(name)
         options = {"xlsx": workbook_options(self._prepared.columns, name)}
         with ExitStack() as stack:
-            writers = []
+            writers = [workbook.open_table(name, reader.schema)] if workbook else []
             for suffix in formats:
                 part = files.part(f"{name}.{suffix}")
                 writers.append(open_writer(suffix, part, reader.schema, options.get(suffix)))

@@ -205,6 +205,51 @@ def _as_line(cells: Iterable[str | None]) -> str:
 
 
 class XlsxWriter:
+    """A workbook with one sheet, see `XlsxSheet`."""
+
+    def __init__(self, path: Path, schema: pa.Schema, options: XlsxOptions) -> None:
+        self._book = XlsxBook(path)
+        self._sheet = self._book.add_sheet(schema, options)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._sheet.write(batch)
+
+    def close(self) -> None:
+        self._book.close()
+
+
+class XlsxBook:
+    """A workbook of several sheets, which can be written at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"{path.name.partition('.xlsx')[0]}.xlsx"  # without the suffix of a part
+        self._book = xlsxwriter.Workbook(path, {"constant_memory": True})
+        # The same rows give the same bytes only if the date is fixed.
+        self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - XLSX has no zone
+        self._sheets: list[XlsxSheet] = []
+        self._formats: dict[tuple[str, bool], object] = {}  # by their codes
+
+    def add_sheet(self, schema: pa.Schema, options: XlsxOptions) -> XlsxSheet:
+        """Add a sheet with a header."""
+        sheet = self._book.add_worksheet(_sheet_title(options.title))
+        self._sheets.append(XlsxSheet(self, sheet, schema, options))
+        return self._sheets[-1]
+
+    def format(self, code: str, *, bold: bool = False) -> object:
+        """The format of a cell; `code` is how Excel spells that of a number."""
+        if (code, bold) not in self._formats:
+            properties = {"bold": bold} | ({"num_format": code} if code else {})
+            self._formats[code, bold] = self._book.add_format(properties)
+        return self._formats[code, bold]
+
+    def close(self) -> None:
+        """Finish the file."""
+        for sheet in self._sheets:
+            sheet.finish()
+        self._book.close()
+
+
+class XlsxSheet:
     """One sheet, with a header that stays in view and filters the rows.
 
     Number columns have numbers that show all their decimals, date columns have dates; all else is
@@ -212,15 +257,18 @@ class XlsxWriter:
     whose spelling a spreadsheet would change. Nothing is a formula.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, options: XlsxOptions) -> None:
-        self._name = f"{path.name.partition('.xlsx')[0]}.xlsx"  # without the suffix of a part
+    def __init__(
+        self,
+        book: XlsxBook,
+        sheet: xlsxwriter.worksheet.Worksheet,
+        schema: pa.Schema,
+        options: XlsxOptions,
+    ) -> None:
+        self._book = book
+        self._name = book.name
+        self._sheet = sheet
         self._schema = schema
         self._write_cells = [self._cell_writer(field, options) for field in schema]
-        self._book = xlsxwriter.Workbook(path, {"constant_memory": True})
-        # The same rows give the same bytes only if the date is fixed.
-        self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - XLSX has no zone
-        self._sheet = self._book.add_worksheet(_sheet_title(options.title))
-        self._formats: dict[tuple[str, bool], object] = {}  # by their codes
         self._widths = [len(name) + _FILTER_WIDTH for name in schema.names]
         self._row = 0
         for index, name in enumerate(schema.names):
@@ -228,6 +276,7 @@ class XlsxWriter:
         self._row = 1
 
     def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows. Raises `DataError` if the sheet has no room for them."""
         if self._row + len(batch) > _MOST_ROWS:
             raise DataError(
                 f"{self._name}: a sheet has room for {_MOST_ROWS:,} rows",
@@ -245,12 +294,15 @@ class XlsxWriter:
             self._row += 1
 
     def close(self) -> None:
+        """Do nothing: the workbook finishes its sheets."""
+
+    def finish(self) -> None:
+        """Set what depends on all rows."""
         for index, width in enumerate(self._widths):
             self._sheet.set_column(index, index, min(width + 1, _WIDEST))
         self._sheet.freeze_panes(1, 0)
         if self._widths:
             self._sheet.autofilter(0, 0, max(self._row - 1, 1), len(self._widths) - 1)
-        self._book.close()
 
     def _cell_writer(self, field: pa.Field, options: XlsxOptions) -> Callable[[int, str], None]:
         """The function that writes a cell of this column: its place in the row, its text."""
@@ -273,7 +325,7 @@ class XlsxWriter:
         if value is None:
             self._write_string(index, text)
         else:
-            self._sheet.write_number(self._row, index, value, self._format(_number_code(text)))
+            self._sheet.write_number(self._row, index, value, self._book.format(_number_code(text)))
 
     def _write_date(self, index: int, text: str) -> None:
         if text.endswith(" 00:00:00"):
@@ -287,10 +339,10 @@ class XlsxWriter:
             self._write_string(index, text)
         else:
             code = "yyyy-mm-dd hh:mm:ss" if " " in text else "yyyy-mm-dd"
-            self._sheet.write_datetime(self._row, index, value, self._format(code))
+            self._sheet.write_datetime(self._row, index, value, self._book.format(code))
 
     def _write_string(self, index: int, text: str, *, bold: bool = False) -> None:
-        style = self._format("", bold=True) if bold else None
+        style = self._book.format("", bold=True) if bold else None
         if self._sheet.write_string(self._row, index, text, style):  # not 0: it is too long
             raise DataError(
                 f"{self._name}: {self._schema.names[index]}: a cell has room for "
@@ -298,12 +350,6 @@ class XlsxWriter:
                 hint="run it again without xlsx in --formats",
                 check="MP-DAT-010",
             )
-
-    def _format(self, code: str, *, bold: bool = False) -> object:
-        if (code, bold) not in self._formats:
-            properties = {"bold": bold} | ({"num_format": code} if code else {})
-            self._formats[code, bold] = self._book.add_format(properties)
-        return self._formats[code, bold]
 
 
 def _sheet_title(title: str) -> str:
