@@ -113,7 +113,17 @@ def create_client(
     owner = boto3.Session(botocore_session=core, region_name=region)
     client = owner.client("s3", endpoint_url=endpoint_url, config=config)
     client.meta.events.register("request-created.s3.PutObject", _drop_expect_header)
+    client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
     return client
+
+
+def _follow_no_redirect(context: dict[str, dict[str, object]], **_: object) -> None:
+    """End a chain of redirects.
+
+    botocore asks with HeadBucket where a redirected bucket is, and follows a redirect of that as
+    well: without end, if the answer never names a region.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _drop_expect_header(request: AWSRequest, **_: object) -> None:
@@ -253,7 +263,7 @@ def _client_error(
             "--endpoint-url",
             check="MP-AWS-003",
         )
-    if status in {301, 302, 303, 307, 308} or code in _REGION_ERRORS:
+    if 300 <= status < 400 or code in _REGION_ERRORS:
         return _region_error(message, bucket, error)
     if status in {401, 403} and code in _DENIALS:
         return AwsError(
@@ -271,6 +281,12 @@ def _client_error(
             f"{message}: the key cannot be used ({code})",
             hint="check --kms-key-id: the key must be enabled and in the bucket's region",
             check="MP-AWS-007",
+        )
+    if status == 407:
+        return AwsError(
+            f"{message}: the proxy wants a login (HTTP 407)",
+            hint="check HTTPS_PROXY: http://user:password@proxy:port",
+            check="MP-AWS-003",
         )
     if status >= 500 or status == 429:
         return AwsError(

@@ -4,6 +4,7 @@ import re
 import socketserver
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,59 @@ def test_the_store_refuses(
     with between(moto_server, refuse) as proxy:
         assert fault_of(push_to(tool, proxy)) == (8, check)
     assert max(Counter(requests).values()) == times
+
+
+REDIRECT = "<Error><Code>PermanentRedirect</Code></Error>"
+PAGE = "<html><body>blocked<br></body></html>"
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "check", "words"),
+    [
+        (301, {"x-amz-bucket-region": "eu-west-1"}, REDIRECT, "MP-AWS-002", "AWS_REGION=eu-west-1"),
+        (301, {}, REDIRECT, "MP-AWS-002", "check AWS_REGION"),
+        (307, {"Location": "/again"}, "", "MP-AWS-002", "check AWS_REGION"),
+        (302, {"Location": "/login", **HTML}, PAGE, "MP-AWS-003", "a proxy"),
+        (403, HTML, PAGE, "MP-AWS-003", "a proxy"),
+        (403, {}, "<Error><Code>QuotaExceeded</Code></Error>", "MP-AWS-010", "free some space"),
+        (407, {}, "", "MP-AWS-003", "HTTPS_PROXY"),
+    ],
+)
+def test_what_an_answer_proves(
+    store: Store,
+    runs: dict[str, Path],
+    status: int,
+    headers: dict[str, str],
+    body: str,
+    check: str,
+    words: str,
+) -> None:
+    """The cause is the one in the answer; redirects end."""
+    requests = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline(65537)
+            self.close_connection = True
+            if self.parse_request():
+                requests.append(self.path)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        store.url = url
+        with pytest.raises(AwsError) as caught:
+            send(store, runs["one"])
+    assert caught.value.check == check
+    assert words in caught.value.hint
+    assert len(requests) < 20
 
 
 def test_a_failed_file_leaves_seal_and_pointer_unsent(
