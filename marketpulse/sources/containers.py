@@ -54,6 +54,15 @@ _OPENERS: dict[str, Callable[[Path], BufferedIOBase]] = {
 }
 
 
+_MARKS = {
+    b"PAR1": ".parquet",
+    b"{": ".ndjson",
+    b"[": ".json",
+    b"\x1f\x8b": ".csv.gz",
+    b"\x28\xb5\x2f\xfd": ".csv.zst",
+}
+
+
 def plain_name(name: str) -> str:
     """Return a file's name without the suffix of its compression, if it has one."""
     suffix = _suffix(name)
@@ -108,16 +117,25 @@ def is_stream(name: str) -> bool:
 
 
 def read_stream(name: str, folder: Path) -> Path:
-    """Store a stream in the folder, to its end. Without a suffix it is CSV."""
-    suffix = format_suffix(name) if is_known(name) else ".csv"
-    path = folder / f"stdin{suffix}"
+    """Store a stream in the folder. Without a suffix its first bytes say what it is."""
+    path = folder / f"stdin{format_suffix(name) if is_known(name) else ''}"
     with path.open("wb") as file:
         if name in {STANDARD_INPUT, "/dev/stdin"}:
             shutil.copyfileobj(sys.stdin.buffer, file, _CHUNK)
         else:
             with Path(name).open("rb") as stream:
                 shutil.copyfileobj(stream, file, _CHUNK)
-    return path
+    return path if path.suffix else path.rename(path.with_name(f"stdin{_guess_suffix(path)}"))
+
+
+def _guess_suffix(path: Path) -> str:
+    """Return the suffix of the format that a file begins like; CSV begins with anything else."""
+    with path.open("rb") as file:
+        start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"PK\x03\x04"):
+        with _damage_is_bad_data("standard input"), zipfile.ZipFile(path) as archive:
+            return ".xlsx" if "[Content_Types].xml" in archive.namelist() else ZIP
+    return next((suffix for mark, suffix in _MARKS.items() if start.startswith(mark)), ".csv")
 
 
 def unpack(path: Path, label: str, folder: Path) -> Path:

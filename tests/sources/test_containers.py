@@ -20,6 +20,7 @@ from support import AWS_KEYS, COLORS, MOMENT, Tool, one_message, posix
 from marketpulse import run_colors
 from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
 from marketpulse.sources import open_files, open_source
+from marketpulse.sources.containers import read_stream, unpack
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
@@ -369,3 +370,16 @@ def test_unknown_names(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(DAY))
     with pytest.raises(NotFoundError, match="the name ends in none of"):
         open_source(str(path))
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "json", "parquet", "xlsx", "csv"])
+def test_the_format_of_a_stream_is_told_by_its_first_bytes(suffix: str, tmp_path: Path) -> None:
+    """Content without a suffix gets that of its format; compressed CSV is unpacked."""
+    table = pa.table({"MESSAGE_ID": ["1"], "CUSIP": ["037833100"]})
+    content = write_table(tmp_path / f"day.{suffix}", table).read_bytes()
+    (tmp_path / "stream").write_bytes(content)
+    assert read_stream(str(tmp_path / "stream"), tmp_path).name == f"stdin.{suffix}"
+    if suffix == "csv":
+        (tmp_path / "stream").write_bytes(gzip.compress(content))
+        path = read_stream(str(tmp_path / "stream"), tmp_path)
+        assert unpack(path, "standard input", tmp_path).read_bytes() == content
