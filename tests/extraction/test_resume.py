@@ -17,7 +17,7 @@ from oracle_server.client import PASSWORD, assert_read_only, open_source, oracle
 from oracle_server.engine import DuckEngine
 from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
-from support import Tool, posix
+from support import Tool, one_message, posix
 
 from marketpulse.cli.console import progress
 from marketpulse.errors import MarketPulseError
@@ -287,3 +287,25 @@ def test_a_run_that_is_ended(
     assert result.code == 0, result.err
     assert "an interrupted sample went on" in result.err
     assert contents_of(folder) == undisturbed["BY_ID"]
+
+
+@posix
+def test_a_full_disk(
+    server: OracleServer, tmp_path: Path, undisturbed: dict[str, dict[str, bytes]]
+) -> None:
+    """What fitted on the disk stays; with more space the same command goes on."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    tool = Tool(tmp_path / "desk", {**oracle_environment(server), "ORACLE_TABLE_NAME": "BY_ID"})
+    words = ("sample", "--all", "--formats", "csv,ndjson,json,parquet", "--taken-at", TAKEN)
+    full = tool.run_process(*words, preexec_fn=limit)
+    assert full.code == 2, full.err
+    assert "File too large" in one_message(full.err)
+    assert "the same command goes on" in full.err
+    server.reset()
+    result = tool.run(*words)
+    assert "an interrupted sample went on" in result.err
+    assert contents_of(tool.folder / "sample_data") == undisturbed["BY_ID"]

@@ -1,0 +1,121 @@
+"""`sample --all` against the driver alone and against other writers of the same rows.
+
+    pytest tests/benchmarks/test_extraction.py -m benchmark -s
+
+The server is a process of its own that encodes rows once. Prints medians and their ratios to the
+bare drain of the driver; asserts no time. ROWS=1000000 unless the environment says otherwise.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oracle_server.client import PASSWORD
+from support import ROOT, TESTS
+
+ROWS = os.environ.get("ROWS", "1000000")
+RUNS = int(os.environ.get("RUNS", "3"))
+
+# The statement and the types that `sample` asks for: what it costs more is not the conversion.
+PEER = """
+import csv, sys
+import oracledb, pyarrow as pa, pyarrow.csv
+from marketpulse.sources.oracle import OracleDatabase, OracleSource
+from marketpulse.sources.oracle.scan import SelectStatement
+kind, target = sys.argv[1:]
+with OracleSource(OracleDatabase()) as source:
+    scan = SelectStatement(relation=source._relation("TICKS"))
+    items = scan.items()
+    statement = scan.render(items, {})
+    schema = pa.schema([(item.field.name, item.fetched) for item in items])
+    connection = source.database.connection
+    if kind == "csv.writer":
+        cursor = connection.cursor()
+        cursor.arraysize = cursor.prefetchrows = 20_000
+        with open(target, "w", newline="") as file:
+            csv.writer(file).writerows(cursor.execute(statement))
+        sys.exit()
+    frames = connection.fetch_df_batches(statement, size=20_000, requested_schema=schema)
+    tables = map(pa.table, frames)
+    if kind == "drain":
+        for table in tables:
+            pass
+    elif kind == "pyarrow":
+        with pyarrow.csv.CSVWriter(target, schema) as writer:
+            for table in tables:
+                writer.write_table(table)
+    else:
+        for number, table in enumerate(tables):
+            table.to_pandas().to_csv(target, mode="a", header=number == 0, index=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """The settings of the server with the long table."""
+    path = os.pathsep.join([str(ROOT), str(TESTS)])
+    with subprocess.Popen(
+        [sys.executable, TESTS / "benchmarks/oracle_ticks.py", ROWS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as server:
+        assert server.stdout is not None
+        yield {
+            **os.environ,
+            "PYTHONPATH": path,
+            "ORACLE_DSN": f"127.0.0.1:{server.stdout.readline().decode().strip()}/FREEPDB1",
+            "ORACLE_USERNAME": "analyst",
+            "ORACLE_PASSWORD": PASSWORD,
+            "ORACLE_SCHEMA": "MARKET",
+            "ORACLE_TABLE_NAME": "TICKS",
+            "MARKETPULSE_CREDENTIALS": "env",
+        }
+        server.communicate()
+
+
+def cost(command: list[str], environment: dict[str, str], folder: Path) -> tuple[float, ...]:
+    """Return the seconds of wall and of processor time, and the peak of memory in MB."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *command], env=environment, cwd=folder, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0
+    seconds = time.perf_counter() - begin
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+@pytest.mark.benchmark
+def test_sample_against_the_drain(environment: dict[str, str], tmp_path: Path) -> None:
+    """Print what each way costs in terms of the bare drain."""
+    sample = ["-m", "marketpulse", "-q", "sample", "--all", "--formats"]
+    kinds = ("drain", "pyarrow", "pandas", "csv.writer")
+    commands = {kind: ["-c", PEER, kind, str(tmp_path / kind)] for kind in kinds}
+    commands |= {f"sample {name}": [*sample, name] for name in ("csv", "parquet", "csv,json")}
+    cost(commands["drain"], environment, tmp_path)  # the server encodes its rows
+    costs: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in commands}
+    for _ in range(RUNS):
+        for kind, command in commands.items():
+            (tmp_path / kind).unlink(missing_ok=True)
+            costs[kind].append(cost(command, environment, tmp_path))
+    print(f"\n{int(ROWS):,} rows, {RUNS} runs in turn: wall, processor time, their ratios, memory")
+    for kind, runs in costs.items():
+        pairs = list(zip(runs, costs["drain"], strict=True))
+        wall, processor, memory = (
+            statistics.median(run[place] for run in runs) for place in range(3)
+        )
+        ratios = (
+            statistics.median(run[place] / drain[place] for run, drain in pairs) for place in (0, 1)
+        )
+        print(
+            f"{kind:16}{wall:6.2f} s {processor:6.2f} s"
+            + "".join(f"{ratio:6.2f}" for ratio in ratios)
+            + f"{memory:6.0f} MB"
+        )
