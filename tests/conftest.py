@@ -1,6 +1,6 @@
 """Fixtures that many tests share, and how many examples Hypothesis tries.
 
-`pytest --hypothesis-profile thorough` tries thousands.
+`pytest --hypothesis-profile thorough` tries thousands, `brief` a few: on the other versions of Python.
 """
 
 import signal
@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 from support import Tool
 
 settings.register_profile("quick", max_examples=80, deadline=None, derandomize=True)
+settings.register_profile("brief", max_examples=15, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=3000, deadline=None, print_blob=True)
 settings.load_profile("quick")
 
