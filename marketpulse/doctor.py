@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from statistics import median
 
 from marketpulse.artifacts import POINTER
 from marketpulse.aws.bucket import Bucket
 from marketpulse.aws.session import caller_identity
-from marketpulse.errors import AwsError, MarketPulseError
+from marketpulse.errors import AwsError, MarketPulseError, NotFoundError
 from marketpulse.publish import S3Location, parse_s3_uri
 from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
@@ -189,6 +190,7 @@ class _Diagnosis:
 
     def _privileges(self) -> str:
         tables = self._source.tables()
+        self._check_schema({table.schema for table in tables})
         default = self._database.settings.table_name
         name = default if self._options.table is None else self._options.table
         if name is None:
@@ -196,6 +198,19 @@ class _Diagnosis:
         table = self._source.find_table(name)
         self._source.scan(table, limit=1).read_all()
         return f"{len(tables)} tables are visible, {table} can be read"
+
+    def _check_schema(self, owners: set[str]) -> None:
+        """Raise `NotFoundError` if ORACLE_SCHEMA is a schema without a visible table."""
+        schema = self._database.settings.schema
+        if schema is None or not owners or schema.strip('"') in owners or schema.upper() in owners:
+            return
+        similar = get_close_matches(schema.upper(), sorted(owners), n=1)
+        meant = f"did you mean {similar[0]}" if similar else f"there is {', '.join(sorted(owners))}"
+        raise NotFoundError(
+            f"ORACLE_SCHEMA: no table of a schema {schema} is visible",
+            hint=f"{meant}; or ask the database team for SELECT on its tables",
+            check="MP-SRC-007",
+        )
 
     def _character_set(self) -> str:
         details = self._source.info().details

@@ -1,6 +1,7 @@
 """Fixtures that many tests share, and how many examples Hypothesis tries.
 
-`pytest --hypothesis-profile thorough` tries thousands, `brief` a few: on the other versions of Python.
+`pytest --hypothesis-profile thorough` tries thousands. `brief` tries a few: CI uses it on the other
+versions of Python.
 """
 
 import signal

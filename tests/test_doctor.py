@@ -4,6 +4,7 @@ tests/sources/oracle has the same with a process and every fault of the server.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from oracle_server.engine import DuckEngine
@@ -75,6 +76,19 @@ def test_the_first_failure_ends_the_test(server: OracleServer) -> None:
     assert (last.state, last.check, last.exit_code) == ("failed", "MP-LOG-001", 5)
     assert last.hint
     assert len(server.record.logins) == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "hint"), [("MARKT", "did you mean MARKET; "), ("HR", "there is MARKET; ")]
+)
+def test_a_misspelt_schema_is_seen(server: OracleServer, schema: str, hint: str) -> None:
+    """Names without an owner would be looked for where no table is."""
+    with server:
+        *_, last = run_doctor(lambda: replace(server_settings(server), schema=schema))
+
+    assert (last.layer, last.state, last.exit_code) == ("privileges", "failed", 6)
+    assert last.detail == f"ORACLE_SCHEMA: no table of a schema {schema} is visible"
+    assert last.hint.startswith(hint)
 
 
 def test_missing_settings_fail_the_first_step() -> None:
