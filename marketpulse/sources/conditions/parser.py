@@ -41,6 +41,7 @@ _RESERVED = {
     *("ORDER", "START", "UNION", "WHERE", "WITH", "EXISTS", "DISTINCT"),
     *("LIKEC", "LIKE2", "LIKE4", "DESC"),
 }
+_UNSUPPORTED = {"MEMBER", "SUBMULTISET", "OVERLAPS"}  # conditions on collections and periods
 _MOST_NESTED = 40
 # The functions of Oracle that are true or false.
 _PREDICATES = {
@@ -133,6 +134,8 @@ class _Parser:
 
     def expect_end(self) -> None:
         """Raise `ConditionError` unless everything has been read."""
+        if self._next.kind is TokenKind.NAME and self._next.value in _UNSUPPORTED:
+            self._refuse("Oracle has it, but it is not supported here")
         if self._next.kind is not TokenKind.END:
             self._refuse("the condition ends before it, so it is not one condition")
 

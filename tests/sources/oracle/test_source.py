@@ -34,6 +34,16 @@ def test_a_condition_is_one_condition(server: OracleServer, condition: str) -> N
     assert_read_only(server)
 
 
+@pytest.mark.parametrize("word", ["MEMBER", "OVERLAPS"])
+def test_a_legal_word_is_refused_by_its_name(server: OracleServer, word: str) -> None:
+    """A condition that Oracle has and that is not supported is not called a mistake."""
+    with (
+        open_source(server) as source,
+        pytest.raises(UsageError, match=f"{word}: Oracle has it, but it is not supported"),
+    ):
+        source.scan("COLORS_TABLE", where=f"CUSIP {word} OF x")
+
+
 def test_an_unknown_column(server: OracleServer) -> None:
     """The error suggests a column, and no statement is sent."""
     with open_source(server) as source:
