@@ -79,7 +79,7 @@ def test_the_first_failure_ends_the_test(server: OracleServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "hint"), [("MARKT", "did you mean MARKET; "), ("HR", "there is MARKET; ")]
+    ("schema", "hint"), [("MARKT", "did you mean MARKET; "), ("HR", "there is ")]
 )
 def test_a_misspelt_schema_is_seen(server: OracleServer, schema: str, hint: str) -> None:
     """Names without an owner would be looked for where no table is."""
