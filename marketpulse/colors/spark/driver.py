@@ -61,6 +61,7 @@ from marketpulse.colors.spark.tasks import (
     REASON,
     RULE_ID,
     TABLE,
+    Batches,
     RankRows,
     ReadRows,
     SelectOutput,
@@ -76,6 +77,7 @@ _RANGE_BYTES = 128 << 20  # of the rows that a task ranks; it sorts more on the 
 _RANGE_ROWS = 1_000  # below these, one more task costs more than it gains
 
 Frames = dict[str, DataFrame]
+Task = Callable[[Batches], Batches]
 
 
 def run_data_frame(frame: object, options: RunOptions) -> ColorsRun:
@@ -201,9 +203,9 @@ class _Job:
 
     def in_files(self, files: FileSet, output: Path) -> ColorsRun:
         """Run, and publish files and summary."""
-        arrived = self._read()
+        arrived, task = self._read()
         try:
-            arrivals, facts = self._arrivals(arrived)
+            arrivals, facts = self._arrivals(arrived, task)
             ranked = self._rank(arrived, arrivals, facts)
         finally:
             arrived.unpersist()
@@ -225,9 +227,9 @@ class _Job:
 
     def in_frames(self) -> ColorsRun:
         """Run, and return DataFrames."""
-        arrived = self._read()
+        arrived, task = self._read()
         try:
-            arrivals, facts = self._arrivals(arrived)
+            arrivals, facts = self._arrivals(arrived, task)
             ranked = self._rank(arrived, arrivals, facts)
         except BaseException:
             arrived.unpersist()
@@ -241,8 +243,8 @@ class _Job:
             frames[PROCESSED] = ranked.rows
         return facts.result(tally, warnings, self._options, self._processed_at, tables=frames)
 
-    def _read(self) -> DataFrame:
-        """The first stage. Its rows stay on the executors' disks: they are read once."""
+    def _read(self) -> tuple[DataFrame, Task]:
+        """The first stage, and its task. Its rows stay on the executors' disks: read once."""
         rows = ReadRows(
             workshop=self._workshop,
             where=self._options.where,
@@ -251,11 +253,14 @@ class _Job:
         )
         task = self._input.reader(rows)
         frame = map_frame(self._input.frame, task, self._workshop.arrived_schema)
-        return frame.persist(StorageLevel.DISK_ONLY)
+        return frame.persist(StorageLevel.DISK_ONLY), task
 
-    def _arrivals(self, arrived: DataFrame) -> tuple[list[ArrivalReport], RunFacts]:
+    def _arrivals(self, arrived: DataFrame, task: Task) -> tuple[list[ArrivalReport], RunFacts]:
         """What the first stage reports. Raises `DataError` if too many rows are rejected."""
         arrivals = read_reports(_report_rows(arrived), ArrivalReport)
+        if not arrivals:  # a DataFrame without rows may have no partition, and so no task
+            reports = (batch.column(REPORT.name)[0].as_py() for batch in task(iter(())))
+            arrivals = read_reports(reports, ArrivalReport)
         columns, empty = self._workshop.plan.columns.all, self._input.empty
         permitted: Counter[int] = Counter()
         census: dict[str, DateCensus] = {}

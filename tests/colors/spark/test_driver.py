@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from color_tables import AT, EXPECTED, REPEATS, day_of, expected, outcome_of
+from color_tables import AT, EXPECTED
 from support import COLORS, OUTPUTS, ROOT, RULES
 
 from marketpulse import ColorsRun, RunOptions, run_colors
@@ -70,11 +70,10 @@ def split(path: Path, folder: Path, parts: int) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("name", ["date_rank_price_rules", "repeats_price_date_rank"])
-def test_a_real_day_in_several_files(name: str, session: "SparkSession", tmp_path: Path) -> None:
+def test_a_real_day_in_several_files(session: "SparkSession", tmp_path: Path) -> None:
     """A day cut into files comes out as in one process, in two ranges of CUSIPs."""
-    hierarchy, rules = EXPECTED[name]
-    paths = split(day_of(name), tmp_path, 3)
+    hierarchy, rules = EXPECTED["date_rank_price_rules"]
+    paths = split(COLORS, tmp_path, 3)
     options: dict[str, Any] = {"hierarchy": hierarchy, "rules": rules}
     run = spark_run(session, paths, output=tmp_path / "spark", **options)
     local = run_colors(paths, output=tmp_path / "local", processed_at=AT, **options)
@@ -187,6 +186,10 @@ def test_a_data_frame(session: "SparkSession", tmp_path: Path) -> None:
         assert theirs is not None
         # As text: NaN equals nothing, and 0.0 equals -0.0.
         assert str(ours.toArrow().to_pylist()) == str(theirs.to_pylist())
+    empty = run_colors(session.createDataFrame([], frame.schema), processed_at=AT)
+    assert empty.run_id == run_colors(frame.toArrow()[:0]).run_id
+    assert empty.processed is not None
+    assert empty.processed.count() == 0
     written = run_colors(frame, output=tmp_path / "out", processed_at=AT)
     assert joined(tmp_path / "out", "processed_colors").count(b"\n") == 6
     assert written.processed is None
@@ -199,20 +202,6 @@ def text_table(path: Path) -> pa.Table:
     rows = [[cell or None for cell in line.split(",")] for line in lines]
     columns = zip(*(row for row in rows if len(row) == len(names)), strict=True)
     return pa.table(dict(zip(names, map(list, columns), strict=True)))
-
-
-def test_a_data_frame_of_a_real_day(session: "SparkSession") -> None:
-    """A day as a DataFrame of text comes out as expected."""
-    name = "repeats_rank_date_price_rules"
-    hierarchy, rules = EXPECTED[name]
-    table = text_table(REPEATS)
-    local = run_colors(table, rules=rules, hierarchy=hierarchy)
-    run = run_colors(session.createDataFrame(table), rules=rules, hierarchy=hierarchy)
-    assert run.run_id == local.run_id
-    assert run.processed is not None
-    assert local.processed is not None
-    only_run = ["RUN_ID", "PROCESSED_AT"]
-    assert run.processed.toArrow().drop(only_run) == local.processed.drop(only_run)
 
 
 @pytest.mark.parametrize("good", [0, 5])
@@ -308,11 +297,3 @@ def test_the_python_of_the_page_runs(
     parents = pq.read_table(tmp_path / "parents")
     assert parents.column_names == ["CUSIP", "PX"]
     assert f"parents={len(parents)}" in capsys.readouterr().out
-
-
-def test_the_expected_day_is_the_desks(session: "SparkSession", tmp_path: Path) -> None:
-    """The outcome of Spark is compared with files that no engine of ours has written."""
-    run = spark_run(session, [COLORS], output=tmp_path / "out", rules=RULES)
-    local = run_colors(COLORS, rules=RULES)
-    assert outcome_of(local) == expected("rank_date_price_rules")
-    assert run.run_id == local.run_id
