@@ -159,6 +159,8 @@ def _push_sets(
     of sets to the same prefix go one after the other.
     """
     wait = options.timeout or _DEFAULT_WAIT
+    if options.deadline is not None:
+        wait = min(wait, options.deadline / 2)  # what it waits for is the better message
     deadline = time.monotonic() + wait
     with ExitStack() as stack:
         checks = [lambda: _check_stop(stop)]

@@ -170,7 +170,8 @@ def test_profiles(
         thread = threading.Thread(target=portal.serve_forever, args=(0.01,))
         thread.start()
         tool.env["AWS_ENDPOINT_URL_SSO"] = f"http://127.0.0.1:{portal.server_port}"
-        result = tool.run("ssm", "check")
+        # botocore looks for the home folder once in a process.
+        result = tool.run_process("ssm", "check")
         portal.shutdown()
         thread.join()
     if profile == "sso without a session":
