@@ -164,21 +164,27 @@ def _push_sets(
     deadline = time.monotonic() + wait
     with ExitStack() as stack:
         checks = [lambda: _check_stop(stop)]
-        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
         while True:
-            inspector = Inspector(bucket, location, force=options.force, verify=options.verify)
-            inspection = inspector.inspect(sets, pool)
-            if options.force and inspection.plan.seals and inspection.changes and len(checks) == 1:
+            # Within the lock: it ends when no upload is under way any more, after an error too.
+            with ThreadPoolExecutor(options.jobs) as pool:
+                inspector = Inspector(bucket, location, force=options.force, verify=options.verify)
+                inspection = inspector.inspect(sets, pool)
+                changes = inspection.plan.seals and inspection.changes
+                if not (options.force and changes and len(checks) == 1):
+                    sender = _Sender(bucket, location, inspection, options, checks)
+                    try:
+                        actions = sender.send_all(sets, pool, _ByteProgress(progress))
+                    except ConcurrentPushError:
+                        if time.monotonic() > deadline:
+                            raise
+                    else:
+                        return inspection.plan, actions
+            if options.force and len(checks) == 1:
+                # Another push may change something while this one waits, so it looks again.
                 lock = PushLock(bucket, location.key(LOCK_KEY))
                 checks.append(stack.enter_context(lock.held()))
-                continue  # another push may have changed something while this one waited
-            sender = _Sender(bucket, location, inspection, options, checks)
-            try:
-                return inspection.plan, sender.send_all(sets, pool, _ByteProgress(progress))
-            except ConcurrentPushError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(min(1, wait / 5))
+            else:
+                time.sleep(min(1, wait / 5))
 
 
 def _check_stop(stop: Event) -> None:
