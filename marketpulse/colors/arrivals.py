@@ -44,9 +44,11 @@ class Arrivals:
         self._input = color_input
         self.schema: pa.Schema = color_input.schema
         self._failure: MarketPulseError | None = None
-        self.connection = connect_engine(workspace, memory_limit, threads)
+        # The other half is for the libraries, and for rows between a file and the engine.
+        half = memory_limit and memory_limit // 2
+        self.connection = connect_engine(workspace, half, threads)
         self._aside = self.connection.cursor()
-        in_memory = min(_IN_MEMORY, memory_limit // 4) if memory_limit else _IN_MEMORY
+        in_memory = min(_IN_MEMORY, memory_limit // 8) if memory_limit else _IN_MEMORY
         fields = [field.with_name(f"c{place}") for place, field in enumerate(color_input.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
         self._spill = Spill(workspace / "arrived.arrow", schema, in_memory)

@@ -1,6 +1,6 @@
 """Generate colors that are as unkind as real ones, or more so: one argument for each property.
 
-    python -m tests.benchmarks.colors day.csv --rows 1000000 --ties 0.75 --tail 1.6 --nulls 0.01
+    PYTHONPATH=tests python -m benchmarks.colors day.csv --rows 1000000 --ties 0.75 --tail 1.6
 
 The defaults are those of a real day: three of four rows repeat the CUSIP, rank, date and price of
 another, and nearly all of these its MESSAGE_ID. The same arguments give the same file.
