@@ -22,7 +22,6 @@ from benchmarks.colors import Colors
 ROOT = Path(__file__).parents[2]
 TIES = (0.0, 0.25, 0.5, 0.75, 0.95)
 SWEEP: dict[str, dict[str, object]] = {
-    "a real day": {},
     **{f"ties {share:.0%}": {"ties": share} for share in TIES},
     "few securities have most rows": {"tail": 4.0},
     "a quarter of the cells empty": {"nulls": 0.25},
