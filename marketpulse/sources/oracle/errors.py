@@ -35,7 +35,7 @@ _Translation = tuple[type[MarketPulseError], str, str, str]
 _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
     ("ORA-01017", "ORA-01005"): (
         LoginError, "MP-LOG-001", "the user name or the password is wrong",
-        "check ORACLE_USERNAME and ORACLE_PASSWORD; this counts as one failed login, not more",
+        "check ORACLE_USERNAME and ORACLE_PASSWORD; several failed logins lock an account",
     ),
     ("ORA-28000",): (
         LoginError, "MP-LOG-002", "the account is locked", "ask the DBA to unlock it"
@@ -167,7 +167,10 @@ def is_network_error(error: BaseException) -> bool:
 
     True unless the error has a code that names another cause.
     """
-    return all(code.startswith("DPY-6") or code == "DPY-4011" for code in _codes(error))
+    return all(
+        code.startswith("DPY-6") or code == "DPY-4011" or _is_network_code(code)
+        for code in _codes(error)
+    )
 
 
 def warning_text(warning: object) -> str:
@@ -182,9 +185,16 @@ def _translate_range(code: str) -> _Translation | None:
     number = int(code[4:])
     if any(number in numbers for numbers in _STATEMENT_CODES):
         return UsageError, "MP-USE-003", "the database cannot run the statement", _STATEMENT_HINT
-    if any(number in numbers for numbers in _NETWORK_CODES):
+    if _is_network_code(code):
         return UnreachableError, "MP-TNS-005", "the network or the listener failed", _ASK_HINT
     return None
+
+
+def _is_network_code(code: str) -> bool:
+    """Whether a code is one of Oracle Net's that says nothing more precise."""
+    if not code.startswith("ORA-") or code in _BY_CODE:
+        return False
+    return any(int(code[4:]) in numbers for numbers in _NETWORK_CODES)
 
 
 def _codes(error: BaseException | None) -> Iterator[str]:

@@ -137,6 +137,8 @@ def test_network_errors() -> None:
     assert not is_network_error(driver_error("ORA-99999: something else"))
     assert is_network_error(TimeoutError())
     assert is_network_error(driver_error("DPY-4011: the connection was closed"))
+    assert is_network_error(driver_error("DPY-6001: not registered (Similar to ORA-12514)"))
+    assert not is_network_error(driver_error("ORA-12660: encryption parameters incompatible"))
     assert not is_network_error(driver_error("ORA-01017: invalid username/password"))
 
 
