@@ -35,7 +35,7 @@ from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedL
 
 _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
-_CHUNK = 1 << 24  # bytes in which quotes are looked for at once
+_CHUNK = 1 << 22  # bytes in which quotes are looked for at once
 _BOM = "\ufeff"
 # The first line with which Excel names the delimiter: `sep=;`, with quotes in files of some tools.
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n]|\t)"?[\r\n]*', re.IGNORECASE)
@@ -237,12 +237,13 @@ def _other_delimiter(path: Path, found: str, expected: str) -> DataError:
 
 def _check_quotes(path: Path, delimiter: str) -> None:
     """Raise `DataError` with the line of the first broken quote."""
+    if quotes_pair_up(path, delimiter):
+        return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if not _quotes_pair_up(data, delimiter):
-            _read_strictly(path, data, delimiter)
+        _read_strictly(path, data, delimiter)
 
 
-def _quotes_pair_up(data: mmap.mmap, delimiter: str) -> bool:
+def quotes_pair_up(path: Path, delimiter: str, chunk_size: int = _CHUNK) -> bool:
     """Whether every quote opens a field, closes it, or is one half of a doubled quote inside.
 
     In a correct file the quotes alternate, counted from 0:
@@ -254,24 +255,22 @@ def _quotes_pair_up(data: mmap.mmap, delimiter: str) -> bool:
     False does not mean that a quote is broken: plain fields may hold quotes, too. Then the strict
     reader decides, which takes far longer.
     """
-    is_boundary = np.isin(np.arange(256), list(f"{delimiter}\r\n".encode()))
-    text = np.frombuffer(data, np.uint8)
-    try:
-        starts = range(0, len(text), _CHUNK)
-        chunks = [
-            np.flatnonzero(text[start : start + _CHUNK] == ord('"')) + start for start in starts
-        ]
-        positions = np.concatenate(chunks)
-        if len(positions) % 2:
-            return False
-        even, odd = positions[::2], positions[1::2]
-        odd_is_doubled = np.append(even[1:], -1) == odd + 1
-        even_is_doubled = np.roll(odd_is_doubled, 1)
-        opens = is_boundary[text[np.maximum(even - 1, 0)]] | (even == 0)
-        closes = is_boundary[text[np.minimum(odd + 1, len(text) - 1)]] | (odd == len(text) - 1)
-        return bool(np.all(opens | even_is_doubled) and np.all(closes | odd_is_doubled))
-    finally:
-        del text  # the map cannot be closed while an array refers to it
+    is_neighbor = np.isin(np.arange(256), list(f'{delimiter}\r\n"'.encode()))
+    count = 0
+    before = b"\n"
+    with path.open("rb") as file:
+        # In chunks that are read, not mapped: the memory of this check does not grow with the file.
+        chunk = file.read(chunk_size)
+        while chunk:
+            following = file.read(chunk_size)
+            text = np.frombuffer(before + chunk + (following[:1] or b"\n"), np.uint8)
+            places = np.flatnonzero(text[1:-1] == ord('"')) + 1
+            is_odd = (np.arange(len(places)) + count) % 2 == 1
+            if not is_neighbor[text[places + np.where(is_odd, 1, -1)]].all():
+                return False
+            count += len(places)
+            before, chunk = chunk[-1:], following
+    return count % 2 == 0
 
 
 def _read_strictly(path: Path, data: mmap.mmap, delimiter: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketpulse.errors import DataError
+from marketpulse.formats.csv import quotes_pair_up
 from marketpulse.model import MalformedLine
 
 
@@ -236,3 +237,24 @@ def test_byte_order_marks(tmp_path: Path, marks: int, start: str) -> None:
     path = tmp_path / "marked.csv"
     path.write_text("\ufeff" * marks + f'{start}"A",B\n"1","x,y"\n', encoding="utf-8")
     assert read(path).table.to_pydict() == {"A": ["1"], "B": ["x,y"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ('a,"x""y",b\n', True),
+        ('"a","b"', True),
+        ('"""a"""\r\n""\n', True),
+        ('a,"x\n,y"\n', True),
+        ('a,b"c,d\n', False),
+        ('"a"b\n', False),
+        ('a,"b\n', False),
+        ('5" pipe,6" pipe\n', False),
+    ],
+)
+def test_quotes_pair_up_wherever_a_chunk_ends(tmp_path: Path, text: str, pairs: bool) -> None:
+    """A file is read in chunks, and a quote may stand at the end of one."""
+    path = tmp_path / "in.csv"
+    path.write_bytes(text.encode())
+    for size in (1, 2, 3, 5, 100):
+        assert quotes_pair_up(path, ",", size) is pairs
