@@ -1,12 +1,13 @@
 """The examples that --help shows: the words after `marketpulse`, by the name of the command.
 
-Each of them is on a page of the documentation, where a test runs it.
+Each of them is on a page of the documentation, where a test runs it, except `init`.
 """
 
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("demo", "demo tour --rows 500"),
+    "init": ("init", "init --keyring"),
     "doctor": ("doctor", "doctor COLORS_TABLE --format json"),
     "config": ("config",),
     "list-tables": ("list-tables", "list-tables --like COLOR", "list-tables to_send"),

@@ -303,7 +303,7 @@ CompareRules = Annotated[
 ]
 RulesFileArguments = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", readable=False, help="Exclusion rules, JSON or TOML."),
+    typer.Argument(metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
 ]
 Hierarchy = Annotated[
     str | None,

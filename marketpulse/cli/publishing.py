@@ -59,7 +59,7 @@ def push_s3(
     if paths is None or len(paths) < 2:
         raise UsageError(
             "push-s3 needs at least one PATH and the target S3URI",
-            hint="for example: marketpulse push-s3 processed_colors s3://bucket/prefix/",
+            hint="for example `marketpulse push-s3 processed_colors s3://bucket/prefix/`",
         )
     from marketpulse.publish import PushOptions, PushVerification, check_receipt, push  # noqa: PLC0415 - not for --help
 
@@ -142,7 +142,7 @@ def ssm_put(
     chosen = parameters.check_names(names or ())
     if sys.stdin is None:
         raise UsageError(
-            "standard input is closed", hint="for example: marketpulse ssm put < parameters.txt"
+            "standard input is closed", hint="for example `marketpulse ssm put < parameters.txt`"
         )
     if sys.stdin.isatty():
         values = {name: _prompt(name, hidden=name in parameters.SECRET_NAMES) for name in chosen}

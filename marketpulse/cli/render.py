@@ -98,7 +98,7 @@ def _show_counts(run: ColorsRun) -> None:
     lines: list[tuple[str, int, str]] = [
         ("rows read", rows.read, source),
         ("rejected", rows.rejected, "see rejected_colors" if rows.rejected else ""),
-        ("excluded", rows.excluded, f"by {run.rules}"),
+        ("excluded", rows.excluded, f"by {run.rules}" if run.rules != "no rules" else run.rules),
         ("parents", rows.parents, "one for each security"),
         ("children", rows.children, f"of {ranked} ranked colors"),
     ]
@@ -165,7 +165,7 @@ def _explain_row(row: ExplainedRow) -> Iterator[str]:
 
 
 def _quote(cell: str | None) -> str:
-    return "nothing" if cell is None else repr(cell)
+    return "no value" if cell is None else repr(cell)
 
 
 def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:
@@ -461,4 +461,4 @@ def show_tour_step(text: str, command: Sequence[str]) -> None:
     """Show what a step of the tour is about, and the command that it runs."""
     console.show_text(f"\n{text}\n")
     if command:
-        console.show_text(f"    $ marketpulse {' '.join(command)}\n")
+        console.show_text(f"    $ {console.program()} {' '.join(command)}\n")

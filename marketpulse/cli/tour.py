@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from marketpulse.cli.console import program
 from marketpulse.errors import OutputError
 from marketpulse.sources import open_source
 
@@ -119,8 +120,9 @@ def _ranking(folder: Path, colors: str, rules: str, rows: int) -> Iterator[TourS
     )
     yield TourStep(
         f"This is the end of the tour. Open {results}/processed_colors.csv to see the result.\n"
-        "Now try your own file:\n\n"
-        "    marketpulse run-colors COLORS.csv --rules RULES.json"
+        "To rank a file of your own, or to connect to your database:\n\n"
+        f"    {program()} run-colors YOUR_FILE.csv --output results\n"
+        f"    {program()} init"
     )
 
 
@@ -133,7 +135,7 @@ def _write_inputs(folder: Path, rows: int) -> tuple[Path, Path]:
     if colors.is_file() and not colors.read_bytes().endswith(_BROKEN_LINES.encode()):
         raise OutputError(
             f"{colors}: it would be overwritten, and the tour did not write it",
-            hint="name another folder: marketpulse demo FOLDER",
+            hint="name another folder: `marketpulse demo FOLDER`",
         )
     with (
         atomic_file(colors, remove_parts=True) as part,

@@ -336,7 +336,7 @@ def _search_stores(
     """Add a layer for each place that is searched, until nothing is missing; name all places."""
     searched = ["the environment", *(layer.name for layer in layers[2:])]
     if not (env_file or ENV_FILE.is_file()):
-        searched.append(f"no .env in {Path.cwd()}")
+        searched.append(f".env (there is none in {Path.cwd()})")
     if settings.credentials == "ssm":
         layer = parameter_layer(parameter_path(settings), settings.aws_region)
         return [*without_connection(layers), layer], [layer.note]
@@ -346,7 +346,7 @@ def _search_stores(
         layers = [*layers, Layer(PASSWORD_COMMAND, {"ORACLE_PASSWORD": password})]
         searched.append(PASSWORD_COMMAND)
     if settings.credentials == "env":
-        return layers, [*searched, "not in SSM: --credentials env"]
+        return layers, [*searched, "not SSM (--credentials env)"]
     if settings.oracle_secret_id and _missing(_merge(layers)):
         layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
         searched.append(layers[-1].note)

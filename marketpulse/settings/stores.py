@@ -81,7 +81,7 @@ def parameter_layer(path: str, region: str) -> Layer:
     stored = read_parameters(path, region)
     name = f"SSM {path}"
     if stored is None:
-        return Layer(name, {}, note=f"not in {name}: AWS finds no credentials")
+        return Layer(name, {}, note=f"{name} (AWS finds no credentials)")
     known = {PARAMETERS[key]: item for key, item in stored.items() if key in PARAMETERS}
     problems = _problems({key: item.value for key, item in stored.items()})
     return Layer(

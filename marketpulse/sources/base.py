@@ -105,9 +105,10 @@ class Source(Protocol):
             return match_table(name, tables)
         if len(tables) == 1:
             return tables[0]
+        shown = ", ".join([*tables[:10], "..."] if len(tables) > 10 else tables)
         raise NotFoundError(
             f"{self.info().name} has {len(tables)} tables, and none was named",
-            hint=f"name one: {', '.join(tables[:10])}",
+            hint=f"name one, in run-colors with --table: {shown}",
         )
 
     def find_listed_table(self, name: str) -> str:

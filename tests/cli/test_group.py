@@ -89,7 +89,7 @@ def test_every_command_has_an_example() -> None:
     group = typer.main.get_command(app)
     names = set(group.commands)  # type: ignore[attr-defined] # it is a group
 
-    assert names - {*EXAMPLES} == {"init", "rules", "ssm"}
+    assert names - {*EXAMPLES} == {"rules", "ssm"}
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_without_a_file_the_hint_says_what_happened(
 
     assert refused.value.hint.startswith(hint)
     assert absence_hint().startswith(hint)
-    assert f"no .env in {desk}" in refused.value.message
+    assert f".env (there is none in {desk})" in refused.value.message
 
 
 def test_a_name_that_is_nearly_right_is_the_hint(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
         "MARKETPULSE_PUSH": ("", "not set"),
         "MARKETPULSE_HTTP_TABLES": ("", "not set"),
         "MARKETPULSE_RULES": ("", "not set"),
+        "MARKETPULSE_QUERY": ("", "not set"),
         "MARKETPULSE_HIERARCHY": ("rank,date,price", "default"),
         "MARKETPULSE_MAPPING": ("", "not set"),
         "MARKETPULSE_TYPES": ("", "not set"),
