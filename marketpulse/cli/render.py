@@ -165,7 +165,7 @@ def _explain_row(row: ExplainedRow) -> Iterator[str]:
 
 
 def _quote(cell: str | None) -> str:
-    return "no value" if cell is None else repr(cell)
+    return "empty" if cell is None else repr(cell)
 
 
 def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:

@@ -67,7 +67,7 @@ def test_an_explanation_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "A: 5 rows, ranked by rank, date",
         "",
-        "1. parent: MESSAGE_ID '4', PX nothing",
+        "1. parent: MESSAGE_ID '4', PX empty",
         "",
         "2. child: MESSAGE_ID '3', PX '9'",
         "     runner-up: decided by MESSAGE_ID (the later message wins), '3' here, '4' above",
@@ -78,7 +78,7 @@ def test_an_explanation_as_text(capsys: pytest.CaptureFixture[str]) -> None:
         "excluded: MESSAGE_ID '5', PX '9'",
         "     rule 1 ('Talk')",
         "     where NOTE equals talk: yes, the cell is 'TALK'",
-        "     or NOTE is_null: no, the cell is nothing",
+        "     or NOTE is_null: no, the cell is empty",
         "",
         "rejected: MESSAGE_ID '6', PX 'n/a'",
         "     PX: bad",
