@@ -364,6 +364,8 @@ def _conversion(
 ) -> tuple[OracleType, Cell]:
     """Return the type and the function of a conversion of one column to text or to a LOB."""
     kind = column.type.name
+    if name == "LENGTH":
+        return _NUMBER, lambda row: _length(row[index], kind)
     if name == "TO_CHAR" and texts and kind in {"NUMBER", "FLOAT"} and texts[0] == "TM9":
         return _SHORT_TEXT, lambda row: _apply(format_number, row[index])
     if name == "TO_CHAR" and texts:
@@ -390,6 +392,13 @@ def _substring(value: Value, start: int, end: int) -> Value:
     return value[start:end] if isinstance(value, str) else value
 
 
+def _length(value: Value, kind: str) -> Value:
+    """The length in characters or bytes; that of a RAW in digits, for it becomes text."""
+    if not (value := _readable(value)):
+        return None if isinstance(value, str) else value
+    return len(value) * (2 if kind == "RAW" else 1) if isinstance(value, str | bytes) else None
+
+
 def _value_at(index: int) -> Cell:
     return lambda row: _readable(row[index])
 
@@ -412,6 +421,10 @@ def _call(tree: exp.Expr) -> tuple[str, list[exp.Expr]]:
     if isinstance(tree, exp.ToChar):
         arguments = [tree.this, tree.args.get("format"), tree.args.get("nlsparam")]
         return "TO_CHAR", [argument for argument in arguments if argument is not None]
+    if isinstance(tree, exp.Length):
+        return "LENGTH", [tree.this]
+    if isinstance(tree, exp.Dot) and tree.sql("oracle").upper().startswith("DBMS_LOB.GETLENGTH("):
+        return "LENGTH", list(tree.expression.expressions)
     if isinstance(tree, exp.Substring):
         return "SUBSTR", [tree.this, tree.args["start"], tree.args["length"]]
     sql = tree.sql("oracle")
