@@ -40,7 +40,9 @@ MACROS = (
     # trim() with a list of characters is slow. Most cells begin and end with a visible character
     # of ASCII, so there is nothing to trim.
     "_visible(mark) AS mark >= '!' AND mark <= '~'",
-    f"""trimmed(t) AS CASE WHEN _visible(t) AND _visible(right(t, 1)) THEN t
+    # Without a list it removes the space and its relatives, which is mostly enough.
+    "_is_trimmed(t) AS _visible(t) AND _visible(right(t, 1))",
+    f"""trimmed(t) AS CASE WHEN _is_trimmed(t) THEN t WHEN _is_trimmed(trim(t)) THEN trim(t)
         ELSE trim(t, '{BLANKS}') END""",
     "is_blank(t) AS CASE WHEN _visible(t) THEN false ELSE trimmed(t) = '' END",
     f"is_integer(t) AS regexp_full_match(t, '{INTEGER}')",
