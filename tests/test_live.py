@@ -24,7 +24,7 @@ from support import Result, run_here
 from marketpulse import MarketPulseError, __version__, load
 from marketpulse.artifacts import MANIFEST
 from marketpulse.model import Table, TableSchema
-from marketpulse.names import quoted
+from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 
 pytestmark = pytest.mark.skipif(

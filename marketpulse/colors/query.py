@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from marketpulse.colors.cells import BLANKS
 from marketpulse.errors import NotFoundError
 from marketpulse.formats import open_writer
-from marketpulse.names import quoted
+from marketpulse.sources.names import quoted
 
 
 @dataclass(frozen=True, kw_only=True)

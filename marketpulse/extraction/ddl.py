@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
+from marketpulse.extraction.names import distinct, one_line
 from marketpulse.formats.decode import field_of
 from marketpulse.model import Column, TableSchema
-from marketpulse.names import distinct, one_line, quoted
+from marketpulse.sources.names import quoted
 
 
 def format_ddl(tables: Sequence[TableSchema]) -> str:

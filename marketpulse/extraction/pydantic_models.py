@@ -12,8 +12,8 @@ from pathlib import Path
 from marketpulse.atomic import write_file
 from marketpulse.bundle import refuse_secrets
 from marketpulse.errors import OutputError
+from marketpulse.extraction.names import distinct, one_line
 from marketpulse.model import Column, SourceInfo, TableSchema
-from marketpulse.names import distinct, one_line
 
 _LINE_LENGTH = 88  # as most formatters have it
 _MAX_CLASS_NAME = 60  # characters

@@ -17,7 +17,7 @@ from marketpulse.model import (
     Table,
     TableSchema,
 )
-from marketpulse.names import capitals
+from marketpulse.sources.names import capitals
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from marketpulse.errors import UsageError
-from marketpulse.names import quoted
 from marketpulse.sources.base import UndecidedRows, unknown_name_error
 from marketpulse.sources.conditions import (
     BatchEvaluation,
@@ -32,6 +31,7 @@ from marketpulse.sources.conditions import (
 from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS
 from marketpulse.sources.conditions.keywords import PSEUDO_COLUMNS, RESERVED_WORDS
 from marketpulse.sources.conditions.values import Type, sort_key
+from marketpulse.sources.names import quoted
 
 _ROWS = 50_000
 CellsOf = Callable[[pa.Field], ColumnCells]  # how a condition sees a column

@@ -26,9 +26,9 @@ from marketpulse.model import (
     Table,
     TableSchema,
 )
-from marketpulse.names import quoted
 from marketpulse.sources.base import Source, unknown_name_error
 from marketpulse.sources.demo_market import create_market
+from marketpulse.sources.names import quoted
 from marketpulse.sources.selection import Selection, identifiers, now, with_columns
 
 # A third of DuckDB's own chunk size. So batches are the same with any number of threads.

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import duckdb
 
-from marketpulse.names import quoted
+from marketpulse.sources.names import quoted
 
 # The number of colors of each security, for 24 securities with 160 colors; then it repeats.
 _GROUP_SIZES = (4, 1, 7, 2, 4, 10, 3, 1, 5, 11, 4, 2, 8, 3, 50, 4, 6, 1, 9, 4, 2, 5, 11, 3)

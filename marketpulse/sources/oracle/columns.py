@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from marketpulse.formats.decode import column_of, parse_timestamps
 from marketpulse.formats.encode import LogicalType, expand_exponents, logical_field, logical_type
 from marketpulse.model import Column
-from marketpulse.names import quoted
+from marketpulse.sources.names import quoted
 
 _CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
 _BATCH_BYTES = 32 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from marketpulse.names import capitals
+from marketpulse.sources.names import capitals
 
 # NAME or OWNER.NAME, each part plain or in double quotes.
 _PART = r'(?:"(?:[^"]|"")+"|[^".]+)'

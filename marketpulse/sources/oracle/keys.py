@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from marketpulse.names import quoted
 from marketpulse.sources.base import KeyPosition
+from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.columns import ColumnDef
 
 # Types whose values travel there and back without loss, and compare alike in every session.

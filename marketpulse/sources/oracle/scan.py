@@ -20,8 +20,8 @@ from marketpulse.errors import (
     UsageError,
     is_network_error,
 )
-from marketpulse.names import quoted
 from marketpulse.sources.base import KeyPosition, SnapshotError, unknown_name_error
+from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.columns import (
     ColumnDef,
     RowDecoder,

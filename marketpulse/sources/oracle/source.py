@@ -17,8 +17,8 @@ from marketpulse.errors import (
     is_network_error,
 )
 from marketpulse.model import CellReading, OnMalformedLine, SourceInfo, Table, TableSchema
-from marketpulse.names import quoted
 from marketpulse.sources.base import KeyPosition, Source
+from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
 from marketpulse.sources.oracle.columns import RowDecoder
 from marketpulse.sources.oracle.connection import OracleDatabase

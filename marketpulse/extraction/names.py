@@ -1,4 +1,4 @@
-"""Names and comments made fit for places with their own rules: SQL, file names, code."""
+"""Names and comments made fit for files and for code."""
 
 from __future__ import annotations
 
@@ -26,16 +26,6 @@ def distinct(
         taken.add(fold(name))
         names[key] = name
     return names
-
-
-def capitals(name: str) -> str:
-    """Return the name in capitals, letter by letter: Oracle does not make STRASSE of straße."""
-    return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in name)
-
-
-def quoted(name: str) -> str:
-    """Return the name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def one_line(text: str) -> str:
