@@ -59,6 +59,7 @@ def read_parameters(path: str, region: str) -> dict[str, StoredParameter] | None
                 for parameter in page["Parameters"]
             }
         except (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError):
+            # Found by name, and gone or half there when the request was signed.
             return None
 
 
@@ -88,7 +89,10 @@ def write_parameters(
             client.put_parameter(Name=f"{path}{name}", Value=value, Overwrite=True, **settings)
 
 
-def _encryption_keys(client: Any, path: str) -> dict[str, str | None]:
+def _encryption_keys(
+    client: Any,  # boto3 makes its clients' classes at run time
+    path: str,
+) -> dict[str, str | None]:
     """Find the KMS keys of the parameters below a path.
 
     PutParameter falls back to the account's key unless the request repeats the present one.

@@ -78,6 +78,7 @@ class Bundle:
         size = self._container.sizes.get(name)
         if size is None:
             return "it is missing"
+        # Before the digest: a file of another size needs no reading.
         if size != record.bytes:
             return f"it has {size} bytes instead of {record.bytes}"
         try:
@@ -105,6 +106,7 @@ class Bundle:
             raise _incomplete(self.path)
         try:
             with self._container.open(MANIFEST) as file:
+                # Before the manifest is read, nothing bounds the size of what an entry unpacks to.
                 text = file.read(_MAX_MANIFEST_SIZE)
         except _UNREADABLE as error:
             raise _unsafe(self.path, f"{MANIFEST} cannot be read: {error}") from error

@@ -57,6 +57,7 @@ def close_quietly(stream: TextIO | None = None) -> None:
 
     Python would otherwise fail again when it flushes the stream at exit.
     """
+    # The descriptor, not sys.stdout: text that is still buffered goes there as well.
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, (stream or sys.stdout).fileno())
 
@@ -98,7 +99,7 @@ def _draw(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, row))  # as Text: [brackets] in a string would be markup
     Console(highlight=False).print(table)
 
 
@@ -142,6 +143,7 @@ def say(text: str, *, as_json: bool = False) -> None:
 def program() -> str:
     """The words that start this program in the working folder."""
     path = Path(sys.argv[0])
+    # `python -m marketpulse`, a test or another program that calls us.
     if path.stem != "marketpulse" or not path.is_file():
         return "marketpulse"
     found = shutil.which("marketpulse")
@@ -169,6 +171,7 @@ def ask(question: str, default: str = "") -> str:
     """Ask on the terminal; return the answer without outer blanks."""
     import typer  # noqa: PLC0415 - for questions alone
 
+    # On standard error, because standard output may go to a file or a program.
     answer: str = typer.prompt(question, default=default, show_default=bool(default), err=True)
     return answer.strip()
 

@@ -24,7 +24,7 @@ class CommandGroup(TyperGroup):
     `help COMMAND` is `COMMAND --help`. The options before the command may also stand after it.
     """
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, **keywords: Any) -> None:  # Typer decides which it passes
         super().__init__(**keywords)
         shared = [option for option in self.params if isinstance(option, TyperOption)]
         for path, command in _leaves(self.commands, ()):

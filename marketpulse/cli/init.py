@@ -52,6 +52,7 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
     if keyring:
         account = f"{answers['ORACLE_USERNAME']}@{answers['ORACLE_HOST'] or answers['ORACLE_DSN']}"
         command = store_password(account, answers["ORACLE_PASSWORD"])
+        # Empty, so that an earlier password leaves the file.
         answers |= {"ORACLE_PASSWORD": "", "ORACLE_PASSWORD_COMMAND": command}
     env_file.write_env_file(path, answers)
     console.say(f"wrote {path}, which only you can read")
@@ -109,6 +110,7 @@ def _address_of(answers: Mapping[str, str]) -> Address:
     from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
     from marketpulse.sources.oracle.dsn import address_of  # noqa: PLC0415 - loads the driver
 
+    # Settings need a login, and an address has none.
     login = {"ORACLE_USERNAME": "-", "ORACLE_PASSWORD": "-"}
     return address_of(answered_settings({**answers, **login}, _environment()))
 

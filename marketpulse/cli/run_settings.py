@@ -101,6 +101,7 @@ class RunSettings:
             names = f"{', '.join(others)} and {last}" if others else last
             self._session.say(f"using {names} of {origin}")
 
+    # `Any`: the setting's key decides the type of its value, and the caller knows it.
     def _read(self, key: str, parse: Callable[[Any], T]) -> T | None:
         setting = self._settings.get(key)
         if setting is None:

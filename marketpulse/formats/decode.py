@@ -145,6 +145,7 @@ def from_text(text: pa.Array, field: pa.Field) -> pa.Array:
     Raises `pa.ArrowInvalid`, `ArithmeticError` or `ValueError` if the text does not fit the type,
     and for nested values `KeyError`, `TypeError` or `RecursionError` too.
     """
+    # Text that stands for a number or a date stays text: no Arrow type holds each of its digits.
     if logical_type(field) is not None and not pa.types.is_dictionary(field.type):
         return text.cast(field.type)
     types, data_type = pa.types, field.type
@@ -212,6 +213,7 @@ def _parse_cell(text: str | None) -> _JsonCell:
 def _nested(cells: Sequence[_JsonCell], data_type: pa.DataType) -> pa.Array:
     types = pa.types
     if not types.is_nested(data_type):
+        # JSON's parser has turned true and false into booleans, all else is still text.
         texts = [str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
         return from_text(pa.array(texts, pa.string()), pa.field("", data_type))
     nulls = pa.array([cell is None for cell in cells], pa.bool_())
@@ -246,6 +248,8 @@ def _lists(cells: Sequence[_JsonCell], data_type: pa.DataType, nulls: pa.Array) 
         )
         values = _nested([*elements], data_type.value_type)
         return pa.FixedSizeListArray.from_arrays(values, type=data_type, mask=nulls)
+    # All elements in one array, and where each list begins:
+    #     [[a, b], null, [c]]    values a b c    offsets 0 2 2 3    nulls 0 1 0
     lists = [_elements(cell) for cell in cells]
     offsets = [0]
     for elements_of_cell in lists:

@@ -59,6 +59,7 @@ class Spool:
 
     def scan(self, on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
         """Read all rows. The type of a column follows from all of its cells."""
+        # All of them first: whoever counts lines knows them before the batches around them.
         for malformed_line in self._malformed_lines:
             on_malformed_line(malformed_line)
         schema = pa.schema([_field(name, tags) for name, tags in self._tags.items()])
@@ -77,6 +78,7 @@ class Spool:
         for count, row in enumerate(self._rows):
             for name, cell in row.items():
                 column = columns[name]
+                # The column is new, or rows before this one lack it.
                 column.extend([None] * (count - len(column)))
                 column.append(cell)
         for name, column in columns.items():
@@ -104,5 +106,5 @@ def _column(table: pa.Table, field: pa.Field) -> pa.Array:
         return pa.nulls(table.num_rows, field.type)
     column = table.column(field.name).combine_chunks()
     if logical_type(field) is LogicalType.MIXED:
-        return column
+        return column  # with its tags: they tell its cells apart
     return pc.utf8_slice_codeunits(column, 1).cast(field.type)

@@ -26,6 +26,7 @@ def run_password_command(command: str) -> str:
         words = command if os.name == "nt" else shlex.split(command)
         output = subprocess.check_output(words, timeout=_SECONDS)  # noqa: S603 - the user's own command
     except ValueError:
+        # `from None` here and below: the errors of Python repeat the command or its output.
         raise _error("a quote in it is not closed", "close the quote") from None
     except (OSError, IndexError) as error:
         reason = getattr(error, "strerror", None) or "it is empty"
@@ -39,6 +40,7 @@ def run_password_command(command: str) -> str:
             f"it did not end within {_SECONDS:g} s", "run it by hand to see what it waits for"
         ) from None
     try:
+        # One line end only: a password may end with a blank.
         password = output.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise _error("its output is not UTF-8", "let it print the password alone") from None

@@ -59,6 +59,7 @@ def write_env_file(path: Path, values: Mapping[str, str]) -> None:
 
     An empty value removes the line. Raises `OutputError` if the file cannot be written.
     """
+    # Unknown lines and comments are the user's: they stay as they are.
     lines = [
         binding.original.string.rstrip("\r\n")
         for binding in parse_stream(StringIO(_read_text(path) if path.is_file() else ""))
@@ -89,6 +90,7 @@ def absence_hint() -> str:
     ):
         return f"you filled in {_EXAMPLE}: copy it to .env"
     here = Path.cwd()
+    # The set-up script makes .venv beside .env, so a .env is often beside this environment.
     places = [*here.parents[:_PARENTS], Path(sys.prefix).parent]
     for folder in places:
         if folder != here and (folder / ENV_FILE).is_file():
@@ -105,17 +107,18 @@ def _read_text(path: Path) -> str:
         raise NotFoundError(
             f"{path}: cannot be read: {error.strerror}", hint="check the file's permissions"
         ) from error
+    # What Notepad and PowerShell's > call Unicode. No text in UTF-8 has a zero byte.
     if b"\0" in content:
         raise SettingsError(
             f"{path}: it is UTF-16, not UTF-8",
             hint="save it again: in Notepad, choose the encoding UTF-8",
         )
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")  # Notepad also writes a byte-order mark
     except UnicodeDecodeError as error:
         raise SettingsError(
             f"{path}: byte {error.start} is not UTF-8", hint="save it as UTF-8"
-        ) from None
+        ) from None  # the error has the file's bytes, and so perhaps a password
 
 
 def _line(binding: Binding) -> int:
@@ -136,6 +139,7 @@ def _slips(binding: Binding, settings: Collection[str]) -> Iterator[str]:
     name = binding.key or ""
     if meant := similar_setting(name, settings):
         yield f"{name} is no setting: write {meant}"
+    # A wrong password costs an attempt, and after some the account.
     if name not in _SECRETS:
         return
     written = binding.original.string.partition("=")[2].strip()

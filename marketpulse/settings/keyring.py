@@ -37,5 +37,6 @@ def store_password(account: str, password: str) -> str:
             hint="unlock it, or leave out --keyring",
             check="MP-SET-003",
         ) from error
+    # This Python has keyring; the one that is called python later may not.
     words = [sys.executable, "-m", "keyring", "get", _SERVICE, account]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from marketpulse.errors import UsageError
@@ -179,7 +179,9 @@ def _in_order(
             yield from taken.combine_chunks().to_batches()
 
 
-def _ranks(column: pa.ChunkedArray, field: pa.Field, key: OrderTerm, cells_of: CellsOf) -> Any:
+def _ranks(
+    column: pa.ChunkedArray, field: pa.Field, key: OrderTerm, cells_of: CellsOf
+) -> npt.NDArray[np.int64]:
     """Return a number for each row, by which the rows are sorted."""
     cells = cells_of(field)
     if cells.type is Type.OTHER:
@@ -197,7 +199,7 @@ def _ranks(column: pa.ChunkedArray, field: pa.Field, key: OrderTerm, cells_of: C
         if rank < 0 or value != earlier:
             rank += 1
         ranks[place], earlier = rank, value
-    return ranks[codes.codes]
+    return ranks.take(codes.codes)
 
 
 def _filtered(

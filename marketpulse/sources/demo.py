@@ -214,6 +214,7 @@ class DemoSource(Source):
             items[name] = _SelectItem(column, sql, result)
         return items
 
+    # `Any`: DuckDB's values have the types of the statement's columns.
     def _fetch(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
 

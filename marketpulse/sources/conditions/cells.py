@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,7 +46,7 @@ _PLAIN_TEXT = re.compile(
     r"|N?VARCHAR2?\b.*|TEXT|ENUM.*|string(_view)?|large_string|dictionary.*", re.DOTALL
 )
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_LARGEST_EXPONENT = 125
+_LARGEST_EXPONENT = 125  # of a NUMBER
 
 
 def column_cells(
@@ -63,6 +63,7 @@ def column_cells(
         inner = column_cells(pa.field(field.name, data_type.value_type), source_type, reading)
         return ColumnCells(inner.type, lambda column: inner.read(column.cast(data_type.value_type)))
     types = pa.types
+    # A spreadsheet stores a day as a number.
     is_number = types.is_integer(data_type) or types.is_floating(data_type)
     is_foreign_date = is_number and reading and reading.kind is CellKind.DATE and reading.translate
     if reading and (logical_type(field) is not None or is_foreign_date):
@@ -78,6 +79,7 @@ def column_cells(
     if types.is_date(data_type):
         return ColumnCells(Type.MOMENT, _read_days)
     if types.is_timestamp(data_type):
+        # Parquet marks any time in UTC with a zone; only a database tells that a column has zones.
         is_zoned = "ZONE" in source_type and data_type.tz is not None
         return ColumnCells(Type.ZONED if is_zoned else Type.MOMENT, _read_timestamps)
     return _OTHER
@@ -118,6 +120,7 @@ def _read_floats(column: pa.Array) -> list[Value]:
     """Read each float as its shortest digits; NaN is a missing number."""
     cells = column.to_numpy(zero_copy_only=False)
     valid = column.is_valid().to_pylist()
+    # Not Decimal(float): 101.7 would be 101.7000000000000028421709430404007434844970703125.
     return [
         Decimal(np.format_float_positional(cell, unique=True, trim="-"))
         if is_valid and not np.isnan(cell)
@@ -177,7 +180,7 @@ def _text_cells(field: pa.Field, source_type: str) -> ColumnCells:
 
 
 def _parse_text(text: str) -> Value:
-    return text or None
+    return text or None  # Oracle has no empty text
 
 
 def _parse_number(text: str) -> Value:
@@ -234,8 +237,9 @@ class Codes:
     """A column as its distinct values, and for each row the place of its value among them."""
 
     values: Sequence[Value]
-    codes: Any  # a numpy array of integers
-    faults: Any = None  # whether each value is missing because of a fault; None if none is
+    codes: npt.NDArray[np.signedinteger]
+    # Whether each value is missing because of a fault; None if none is.
+    faults: npt.NDArray[np.bool_] | None = None
 
 
 def encode(column: pa.Array, cells: ColumnCells) -> Codes:
@@ -243,11 +247,13 @@ def encode(column: pa.Array, cells: ColumnCells) -> Codes:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if cells.type is Type.OTHER:
+        # Only IS NULL can be asked: two values are enough, and no cell has to be compared.
         column = pc.if_else(column.is_valid(), True, None)
         return _encoded(column.dictionary_encode(null_encoding="encode"), cells)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:
+        # With "encode", null is a value of the dictionary, and no code is missing.
         encoded = column.dictionary_encode(null_encoding="encode")
     except pa.ArrowNotImplementedError:
         return Codes(cells.read(column), np.arange(len(column)))
@@ -257,6 +263,7 @@ def encode(column: pa.Array, cells: ColumnCells) -> Codes:
 def _encoded(array: pa.DictionaryArray, cells: ColumnCells) -> Codes:
     values = cells.read(array.dictionary)
     faults = None
+    # A fault reads as null, so a column without nulls has none to look for.
     if cells.find_faults and None in values:
         found = np.array(cells.find_faults(array.dictionary), bool)
         faults = found if found.any() else None

@@ -15,6 +15,7 @@ from functools import partial
 from marketpulse.sources.conditions.moments import DAY, SECOND, Moment, at_midnight, day_of
 from marketpulse.sources.conditions.tokens import ConditionError
 
+# In English, as NLS_DATE_LANGUAGE of our sessions in Oracle.
 _MONTHS = (
     *("JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER"),
     *("OCTOBER", "NOVEMBER", "DECEMBER"),
@@ -92,6 +93,7 @@ _ELEMENT = re.compile(
             '"[^"]*"',
             "FM",
             _FRACTION.pattern,
+            # The longest first: an alternative that matches ends the search.
             *map(re.escape, sorted((*_NUMBERS, *_NAMES, *_REFUSED), key=len, reverse=True)),
             r"[-/,.;: ]",
         ]
@@ -128,7 +130,7 @@ def _elements(model: str) -> list[_Element]:
             raise ConditionError(repr(model[place:]), f"no element of {model!r} begins so")
         spelled, place = match[0], match.end()
         name = spelled.upper()
-        if name == "FM":
+        if name == "FM":  # a switch: the second one turns filling on again
             is_filled = not is_filled
             continue
         if name in _REFUSED:
@@ -170,6 +172,7 @@ def _piece(element: _Element) -> Callable[[_Parts], str]:
 
 
 def _case(element: _Element) -> Callable[[str], str]:
+    # The case of the element is that of the name: MON gives MAR, Mon gives Mar, mon gives mar.
     spelled = element.spelled
     if spelled == spelled.upper():
         return str.upper
@@ -249,6 +252,7 @@ def _checked_roles(model: str, elements: Sequence[_Element], *, fractions: bool)
         if role is None or role in roles:
             raise ConditionError(repr(element.spelled), f"a date is not read by it in {model!r}")
         roles[role] = element.name
+    # Oracle takes a missing one from the current date: the same condition would change its meaning.
     for role in ("year", "month"):
         if role not in roles:
             raise ConditionError(repr(model), f"it has no element for the {role}")
@@ -272,6 +276,8 @@ def _reading_pattern(elements: Sequence[_Element], *, punctuated: bool) -> str:
         following = elements[place + 1] if place + 1 < len(elements) else None
         is_joined = following is not None and not following.is_text
         piece = _element_pattern(element, punctuated=punctuated, is_joined=is_joined)
+        # YYYY-MM-DD HH24:MI also reads "2026-03-13 14", and "2026-03-13" with nothing after it:
+        #     year [^..] month [^..] day (?: [^..] hour (?: [^..] minute )? )?
         if place > last_of_date and not elements[place - 1].is_text:
             pattern += "(?:"
             closing += ")?"
@@ -287,6 +293,7 @@ def _element_pattern(element: _Element, *, punctuated: bool, is_joined: bool) ->
     if element.is_fraction:
         return rf"(?P<fraction>\d{{1,{element.name[2:] or 9}}})"
     pattern = (_DATE_PATTERNS | _TIME_PATTERNS)[element.name]
+    # Where nothing separates two numbers, only a fixed width tells where the first one ends.
     if (is_joined or not punctuated) and pattern.startswith(r"\d"):
         pattern = pattern.partition("|")[0].replace("{1,2}", "{2}")
     role = next(role for role, names in _ROLES.items() if element.name in names)
@@ -315,6 +322,7 @@ def _moment(text: str, parts: dict[str, str | None], year: Callable[[str], int])
     if "meridian" in parts and parts.get("hour"):
         if not meridian or not 1 <= hour <= 12:
             raise ConditionError(repr(text), "it has no hour from 1 to 12 with AM or PM")
+        # 12 AM is midnight, 12 PM is noon.
         hour = hour % 12 + (12 if meridian.startswith("P") else 0)
     try:
         day = date(year(parts["year"] or ""), number, int(parts.get("day") or 1))

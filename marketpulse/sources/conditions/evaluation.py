@@ -7,9 +7,10 @@ day. So each predicate is decided once for each distinct combination of its cell
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from marketpulse.formats.encode import to_text
@@ -17,6 +18,8 @@ from marketpulse.sources.conditions.cells import Codes, ColumnCells, encode
 from marketpulse.sources.conditions.meaning import Predicate, Truth
 from marketpulse.sources.conditions.values import Value
 
+Rows: TypeAlias = npt.NDArray[np.signedinteger]  # places in the batch
+Truths: TypeAlias = npt.NDArray[np.int8]
 # Of two truths that decide nothing, the greater one is the result of AND, and of OR.
 _FALSE, _TRUE, _UNKNOWN = 0, 1, 2
 
@@ -53,7 +56,7 @@ class BatchEvaluation:
                 return f"{word}: {str(text)[:80]!r}"
         return ""
 
-    def _truths(self, predicate: Predicate, rows: Any) -> Any:
+    def _truths(self, predicate: Predicate, rows: Rows) -> Truths:
         """Return the truth for each of these rows, as small integers."""
         if not len(rows):
             return np.zeros(0, np.int8)
@@ -69,7 +72,7 @@ class BatchEvaluation:
             result[is_open] = np.where(truths == decisive, decisive, np.maximum(truths, before))
         return result
 
-    def _decided(self, predicate: Predicate, rows: Any) -> Any:
+    def _decided(self, predicate: Predicate, rows: Rows) -> Truths:
         """Decide the predicate for each distinct combination of its cells."""
         words = sorted(predicate.columns)
         if not words:
@@ -90,7 +93,7 @@ class BatchEvaluation:
         self._note_faults(rows, columns, truths)
         return truths
 
-    def _note_faults(self, rows: Any, columns: Sequence[Codes], truths: Any) -> None:
+    def _note_faults(self, rows: Rows, columns: Sequence[Codes], truths: Truths) -> None:
         for column in columns:
             if column.faults is not None:
                 has_fault = column.faults[column.codes[rows]]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from marketpulse.sources.conditions import moments, numbers
 from marketpulse.sources.conditions.date_models import date_reader, date_writer
@@ -31,6 +31,8 @@ from marketpulse.sources.conditions.values import (
     convert,
     derived,
 )
+
+T = TypeVar("T")
 
 
 class Parameter(StrEnum):
@@ -96,6 +98,7 @@ def trim(text: str, characters: str = " ", side: str = "BOTH") -> str:
 def _substring(text: str, position: Decimal, length: Decimal | None = None) -> str | None:
     """Positions count from 1, negative ones from the end; 0 is 1."""
     start = int(position)
+    # A position before the text gives null. A slice would begin at its first character.
     index = start - 1 if start > 0 else len(text) + start if start < 0 else 0
     count = len(text) if length is None else int(length)
     if index < 0 or count < 1:
@@ -116,6 +119,7 @@ def _position(
     if start > 0:
         places = range(start - 1, len(text) - len(part) + 1)
     else:
+        # The match has to begin, not to end, at or before the position.
         last = min(len(text) + start, len(text) - len(part))
         places = range(last, -1, -1) if start else range(0)
     matches = (place for place in places if text.startswith(part, place))
@@ -128,7 +132,7 @@ def _position(
 # -- models ----------------------------------------------------------------------------------------
 
 
-def _write(value: Any, writer: Callable[[Any], str]) -> str:
+def _write(value: T, writer: Callable[[T], str]) -> str:
     return writer(value)
 
 
@@ -143,6 +147,7 @@ def _same(value: Value) -> Value:
     return value
 
 
+# Several entries of a name differ in the type of their first argument, as in Oracle.
 FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "UPPER": (Function(parameters=(_T,), evaluate=_upper, result=Type.TEXT, keeps_char=True),),
     "LOWER": (Function(parameters=(_T,), evaluate=_lower, result=Type.TEXT, keeps_char=True),),
@@ -200,6 +205,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     ),
     "TO_CHAR": (
         Function(parameters=(_T,), evaluate=_same, result=Type.TEXT),
+        # A date needs its format: without one, NLS_DATE_FORMAT of the session would decide.
         Function(
             parameters=(_N, _F),
             evaluate=lambda value, writer=numbers.format_number: writer(value),
@@ -255,6 +261,7 @@ def call(node: Node, name: str, operands: Sequence[Operand], now: Moment) -> Ope
         for parameter, operand in zip(function.parameters, operands, strict=False)
     ]
     result = function.result
+    # LIKE and = treat long text and text of a fixed length in ways of their own, so it stays known.
     if result is Type.TEXT and operands[0].type is Type.CLOB:
         result = Type.CLOB
     elif function.keeps_char and operands[0].type is Type.CHAR:
@@ -270,7 +277,7 @@ def call(node: Node, name: str, operands: Sequence[Operand], now: Moment) -> Ope
             value = compute(*values)
         except ConditionError as error:
             raise named(name, error) from None
-        return None if value == "" else value
+        return None if value == "" else value  # Oracle has no empty text
 
     return derived(node, result, evaluate, *arguments)
 
@@ -287,6 +294,8 @@ def _chosen(functions: Sequence[Function], operands: Sequence[Operand]) -> Funct
 def _argument(function: Function, parameter: Parameter, operand: Operand, now: Moment) -> Operand:
     """Return the argument in the parameter's type. Raises `ConditionError`."""
     if parameter is not Parameter.MODEL:
+        # Oracle would convert these by the session's settings, or to binary numbers with their
+        # own rounding: no right answer is certain here.
         if operand.type in {Type.ZONED, Type.DOUBLE, Type.FLOAT, Type.OTHER}:
             raise ConditionError("", f"it is not understood for {operand.type}")
         if parameter is Parameter.MOMENT and operand.type in TEXTUAL:
@@ -323,7 +332,7 @@ def _nvl(node: Node, operands: Sequence[Operand]) -> Operand:
     if kind in NUMERIC and operands[1].type in NUMERIC:
         kind = common_type(operands)
     if kind is Type.CHAR:
-        kind = Type.TEXT
+        kind = Type.TEXT  # the result is a VARCHAR2: it compares without padding
     return _first_of(node, operands, operands[1].type if kind is Type.NULL else kind)
 
 
@@ -340,6 +349,7 @@ def _extreme(sign: int) -> Callable[[Node, Sequence[Operand]], Operand]:
         if not operands:
             raise ConditionError("", "it takes 1 or more arguments")
         kind = operands[0].type
+        # Text among numbers becomes a number, and does not decide which kind.
         if kind in NUMERIC:
             kind = common_type([operand for operand in operands if operand.type in NUMERIC])
         elif kind in TEXTUAL:
@@ -367,12 +377,13 @@ def _decode(node: Node, operands: Sequence[Operand]) -> Operand:
     if len(operands) < 3:
         raise ConditionError("", "it takes 3 or more arguments")
     subject, *rest = operands
+    # After the subject come pairs. One argument more is the default.
     default = rest.pop() if len(rest) % 2 else None
     searches, results = rest[::2], rest[1::2]
     searched = _decoded_type(searches[0], [subject, *searches])
     kind = _decoded_type(results[0], [*results, *([default] if default else [])])
     if results[0].type is Type.NULL:
-        kind = Type.TEXT
+        kind = Type.TEXT  # Oracle gives VARCHAR2 if the first result is NULL
     if searched is Type.NULL:
         searched = subject.type
     subject = convert(subject, searched)

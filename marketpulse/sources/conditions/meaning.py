@@ -65,6 +65,7 @@ class Compiler:
         self._text = text
         self._columns = columns
         self._now = now
+        # `Any`: a function takes the kind of node under which it stands.
         self._predicates: dict[type[Node], Callable[[Any], Predicate]] = {
             syntax.Truth: lambda node: _decided(node.value),
             syntax.Not: self._negation,
@@ -134,6 +135,7 @@ class Compiler:
             if error.word:
                 raise
             self._refuse(node, str(error))
+        # Nothing is equal to null, and nothing differs from it.
         if Type.NULL in {first.type, second.type}:
             return _predicate(lambda _: None, first, second)
         compare, decide = comparator(first.type, second.type), _COMPARISONS[operator]
@@ -189,7 +191,7 @@ class Compiler:
         if isinstance(node, syntax.Number):
             return constant(node, Type.NUMBER, node.value)
         if isinstance(node, syntax.Text):
-            return constant(node, Type.CHAR, node.value)
+            return constant(node, Type.CHAR, node.value)  # so it compares padded with a CHAR
         return constant(node, Type.NULL, None)
 
     def _moment(self, node: syntax.Moment) -> Operand:
@@ -206,6 +208,7 @@ class Compiler:
         cells = self._columns.get(self._word(node))
         if cells is None:
             if node.value == "SYSDATE":
+                # A column may be called SYSDATE, and comes first. A DATE has whole seconds.
                 return constant(node, Type.MOMENT, self._now - self._now % moments.SECOND)
             self._refuse(node, _NOT_UNDERSTOOD)
         name = self._word(node)
@@ -245,6 +248,7 @@ class Compiler:
         first, second = (part.evaluate for part in parts)
 
         def evaluate(cells: Cells) -> Value:
+            # || alone takes null for nothing.
             return f"{first(cells) or ''}{second(cells) or ''}" or None
 
         kind = Type.CLOB if Type.CLOB in kinds else Type.TEXT
@@ -266,6 +270,7 @@ class Compiler:
         left, right = self._number(node, left), self._number(node, right)
         if Type.NULL in {left.type, right.type}:
             return derived(node, Type.NULL, lambda _: None, left, right)
+        # Oracle computes with binary numbers in their own precision, which Decimal does not have.
         if {left.type, right.type} != {Type.NUMBER}:
             self._refuse(node, f"it is not understood for {Type.DOUBLE}")
         return self._computed(node, Type.NUMBER, numbers.ARITHMETIC[node.operator], left, right)
@@ -337,6 +342,7 @@ class Compiler:
 
     def _case_comparison(self, node: Node, subject: Node, when: Node) -> Predicate:
         kinds = self.operand(subject).type, self.operand(when).type
+        # A comparison by itself converts; CASE is an error of Oracle's (ORA-00932).
         if not are_of_one_group(*kinds):
             raise ConditionError("CASE", f"{kinds[0]} is compared with {kinds[1]}")
         return self._comparison(node, "=", subject, when)
@@ -347,7 +353,7 @@ class Compiler:
         side = node.side
 
         def compute(text: str, characters: str = " ") -> Value:
-            if len(characters) != 1:
+            if len(characters) != 1:  # ORA-30001
                 raise ConditionError("TRIM", "it removes one character: use LTRIM or RTRIM")
             return trim(text, characters, side) or None
 
@@ -403,6 +409,7 @@ def _texts_predicate(
         except ConditionError as error:
             raise named(word, error) from None
 
+    # The first operand is the text that is searched, the others are the pattern and its options.
     if all(operand.is_constant for operand in operands[1:]):
         examples = [operand.constant for operand in operands[1:]]
         if None not in examples:
@@ -433,7 +440,7 @@ def _joined(word: str, parts: Sequence[Predicate]) -> Predicate:
     if len(parts) == 1:
         return parts[0]
     tests = [part.test for part in parts]
-    decisive = word == "OR"
+    decisive = word == "OR"  # one true part decides OR, one false part AND
 
     def test(cells: Cells) -> Truth:
         result: Truth = not decisive

@@ -19,6 +19,7 @@ DAY = 86_400 * SECOND
 _EPOCH = date(1970, 1, 1).toordinal()
 # The first day that is the same in Oracle's calendar and in Arrow's. Before it Oracle's is Julian.
 _FIRST_GREGORIAN = (date(1582, 10, 15).toordinal() - _EPOCH) * DAY
+# In English, as NLS_DATE_LANGUAGE of our sessions in Oracle.
 _DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _LONG_DAY_NAMES = (*("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"),)
 _ISO = re.compile(
@@ -54,6 +55,7 @@ def parse_iso(text: str) -> Moment:
         raise ConditionError(
             repr(text), "it is not a date such as '2026-03-13 14:05:09'"
         ) from error
+    # More than nine digits are refused, not cut, for a cut time could match another condition.
     fraction = (match[7] or "").rstrip("0")
     if len(fraction) > 9:
         raise ConditionError(repr(text), "it has more than nine digits of a second")
@@ -126,7 +128,7 @@ def next_day(moment: Moment, name: str) -> Moment:
     if not weekdays:
         raise ConditionError(repr(name), "it is not a weekday such as 'MONDAY' or 'MON'")
     day = day_of(_whole(_computable(moment)))
-    ahead = (weekdays[0] - day.weekday() - 1) % 7 + 1
+    ahead = (weekdays[0] - day.weekday() - 1) % 7 + 1  # 1 to 7: the day itself is never the next
     return _computable(moment + ahead * DAY)
 
 
@@ -193,6 +195,7 @@ def round_moment(moment: Moment, unit: str = "day") -> Moment:
     _computable(moment)
     if unit in _TIMES:
         length = _TIMES[unit]
+        # Half a unit later truncates to the nearest one.
         return _computable(truncate(_whole(moment) + length // 2, unit))
     if unit not in _IS_LATE:
         raise ConditionError("ROUND", f"it is not understood for the {unit}")

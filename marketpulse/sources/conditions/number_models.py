@@ -31,7 +31,7 @@ class _Model:
     @property
     def width(self) -> int:
         """How many characters a number has; more do not fit."""
-        signs = 2 if self.sign == "PR" else 1
+        signs = 2 if self.sign == "PR" else 1  # a place for the sign is kept if there is none, too
         return len(self.whole) + self.point + len(self.fraction) + self.dollar + signs
 
     @property
@@ -79,7 +79,7 @@ def _write(value: Decimal, model: _Model) -> str:
             str(value), "it is rounded to zero, and the sign of its text is not certain"
         )
     whole, _, fraction = format(rounded, "f").partition(".")
-    whole = whole.lstrip("0")
+    whole = whole.lstrip("0")  # 9.99 writes 0.5 as .50; only a 0 in the format asks for the zero
     if len(whole) > model.places:
         return "#" * model.width
     body = _write_whole(whole, model)
@@ -173,5 +173,5 @@ def _reading_pattern(model: _Model) -> str:
             return f"{number}[+-]"
         case "MI":
             return f"{number}-?"
-        case _:
+        case _:  # PR: a negative number is in <>, and both or none are there
             return f"(?P<open><)?{number}(?(open)>)"

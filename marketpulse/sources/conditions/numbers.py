@@ -11,7 +11,7 @@ from marketpulse.sources.conditions.tokens import ConditionError
 # Enough digits for the exact sum of any two numbers: 1E+125 and 1E-130 have 256.
 _EXACT = Context(prec=600, rounding=ROUND_HALF_UP, Emax=10_000, Emin=-10_000)
 _LOWEST_PAIR = 38  # powers of ten between the first and the last of 20 digits of base 100
-_LONGEST_TEXT = 40
+_LONGEST_TEXT = 40  # beyond it Oracle changes to an exponent
 _NUMBER = re.compile(r" *([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?) *", re.ASCII)
 
 
@@ -40,6 +40,8 @@ def _rounded(value: Decimal) -> Decimal:
     """Round to the digits that Oracle keeps."""
     if not value.is_finite() or len(value.as_tuple().digits) < _LOWEST_PAIR:
         return value
+    # Pairs begin at even powers of ten, so the first may have one digit or two:
+    #     12 34 ... 78   40 digits          1 23 ... 78   39 digits
     lowest = value.adjusted() // 2 * 2 - _LOWEST_PAIR
     return _EXACT.quantize(value, Decimal(1).scaleb(lowest))
 
@@ -82,6 +84,7 @@ def truncate(value: Decimal, places: Decimal = Decimal(0)) -> Decimal:
 
 
 def _to_places(value: Decimal, places: Decimal, rounding: str) -> Decimal:
+    # No number of Oracle has a digit beyond these places, and a larger exponent would overflow.
     unit = Decimal(1).scaleb(-max(-200, min(int(places), 200)))
     return value.quantize(unit, rounding, _EXACT) if value.is_finite() else value
 

@@ -13,6 +13,7 @@ from unicodedata import name as name_of
 
 from marketpulse.sources.conditions.tokens import ConditionError
 
+# Spelled out: Python's \w and \d also match other scripts, POSIX classes only what they list.
 _CLASSES = {
     "alpha": "a-zA-Z",
     "digit": "0-9",
@@ -50,6 +51,7 @@ _ESCAPES = {
 _REPEAT = re.compile(r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??")
 
 
+# A pattern may come from a column. Most columns have few distinct values.
 @lru_cache(maxsize=1000)
 def like(pattern: str, escape: str | None = None) -> re.Pattern[str]:
     """Return the regular expression of a LIKE pattern. Raises `ConditionError`."""
@@ -67,7 +69,7 @@ def like(pattern: str, escape: str | None = None) -> re.Pattern[str]:
         is_escaped = False
     if is_escaped:
         raise ConditionError(repr(pattern), f"nothing follows {escape} in it")
-    return re.compile(expression, re.DOTALL)
+    return re.compile(expression, re.DOTALL)  # % and _ match a line end, too
 
 
 @lru_cache(maxsize=1000)
@@ -84,12 +86,14 @@ def regexp_like(pattern: str, options: str = "") -> Callable[[str], bool]:
         raise ConditionError(repr(pattern), "the option i is for ASCII letters alone")
     flags |= re.ASCII | re.IGNORECASE if is_ignoring_case else 0
     is_multiline = "m" in options
+    # Compiled at once, so that a wrong pattern is refused before the first row.
     expression = _compiled(pattern, flags, is_multiline, "")
     has_classes = _Translation(pattern, "", is_multiline=is_multiline).has_classes
 
     def matches(text: str) -> bool:
         if text.isascii() or not has_classes:
             return expression.search(text) is not None
+        # The classes have to list the text's own letters: Python cannot be told to add them.
         letters = _letters_beyond_ascii(text)
         return _compiled(pattern, flags, is_multiline, letters).search(text) is not None
 
@@ -158,7 +162,7 @@ class _Translation:
         self._place += 1
         match mark:
             case "(":
-                if self._mark in {"?", "*", "+"}:
+                if self._mark in {"?", "*", "+"}:  # (?: and (?= are Python's alone
                     self._refuse(f"({self._mark}")
                 inner = self._alternatives()
                 if self._mark != ")":
@@ -185,7 +189,7 @@ class _Translation:
             self.has_classes = True
             escape = _ESCAPES[mark]
             return f"{escape[:-1]}{self._letters}]" if mark in "wW" else escape
-        if not mark or mark.isalnum():
+        if not mark or mark.isalnum():  # \1 refers back; \b and \n are Python's alone
             self._refuse(f"\\{mark}")
         return re.escape(mark)
 
@@ -205,6 +209,7 @@ class _Translation:
                 continue
             mark = self._mark
             self._place += 1
+            # A - at the end is itself.
             is_range = mark == "-" and pieces and self._mark not in {"]", ""}
             pieces.append("-" if is_range else re.escape(mark))
         self._place += 1

@@ -104,7 +104,7 @@ def convert(operand: Operand, target: Type) -> Operand:
 def _conversion(operand: Operand, target: Type) -> Callable[[Value], Value] | None:
     kind = operand.type
     if kind is Type.CLOB:
-        return None
+        return None  # Oracle makes no number and no date of long text
     if target in NUMERIC and kind in TEXTUAL | NUMERIC:
         return {Type.DOUBLE: _to_double, Type.FLOAT: _to_float}.get(target, _to_number)
     if target in MOMENTS and kind in TEXTUAL | MOMENTS:
@@ -125,6 +125,7 @@ def _to_double(value: Value) -> Value:
 
 def _to_float(value: Value) -> Value:
     """Round to a binary float of 32 bits."""
+    # Python's float has 64 bits; packing is what rounds.
     (rounded,) = struct.unpack("f", struct.pack("f", _to_double(value)))
     return float(rounded)
 
@@ -150,6 +151,7 @@ def common_type(operands: Sequence[Operand]) -> Type:
     if kinds[0] in NUMERIC:
         return next(kind for kind in (Type.DOUBLE, Type.FLOAT, Type.NUMBER) if kind in kinds)
     if kinds[0] in TEXTUAL:
+        # A literal is CHAR as well, but its length is known.
         if any(operand.type is Type.CHAR and operand.columns for operand in operands):
             raise ConditionError("", "the length of its result is not certain for a CHAR column")
         return Type.CLOB if Type.CLOB in kinds else Type.TEXT
@@ -185,6 +187,7 @@ def alike(left: Operand, right: Operand) -> tuple[Operand, Operand]:
 
 def comparator(left: Type, right: Type) -> Callable[[Value, Value], int]:
     """Return a function that gives -1, 0 or 1 for two values that are not null."""
+    # A CHAR beside a VARCHAR2 compares as it is, its blanks included.
     if left is right is Type.CHAR:
         return _compare_padded
     if left in {Type.DOUBLE, Type.FLOAT}:
@@ -192,6 +195,7 @@ def comparator(left: Type, right: Type) -> Callable[[Value, Value], int]:
     return _compare
 
 
+# `Any`: `alike` has brought both values to one type, which `Value` cannot say.
 def _compare(left: Any, right: Any) -> int:
     return int(left > right) - int(left < right)
 
@@ -209,6 +213,7 @@ def _compare_floats(left: Any, right: Any) -> int:
     return _compare(left, right)
 
 
+# `Any`: Python has no public name for a type that can be sorted.
 def sort_key(kind: Type) -> Callable[[Value], Any]:
     """Return a function that makes of a value something that Python sorts as Oracle does."""
     if kind is Type.CHAR:
