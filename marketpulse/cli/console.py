@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import os
-import shlex
 import shutil
 import sys
 import textwrap
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from marketpulse.errors import MarketPulseError, OutputError
 from marketpulse.model import NO_PROGRESS, Progress
+from marketpulse.shell import command_line
 
 if TYPE_CHECKING:
     import rich.progress
@@ -150,7 +150,7 @@ def program() -> str:
     if found and path.samefile(found):
         return "marketpulse"
     inside = path.is_relative_to(Path.cwd())
-    return shlex.quote(str(path.relative_to(Path.cwd()) if inside else path))
+    return command_line([str(path.relative_to(Path.cwd()) if inside else path)])
 
 
 def _wrapped(line: str) -> str:

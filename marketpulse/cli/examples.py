@@ -11,7 +11,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor", "doctor COLORS_TABLE --format json"),
     "config": ("config",),
     "list-tables": ("list-tables", "list-tables --like COLOR", "list-tables to_send"),
-    "schema": ("schema COLORS_TABLE", "schema to_send 'COLOR*'"),
+    "schema": ("schema COLORS_TABLE", 'schema to_send "COLOR*"'),
     "sample": (
         "sample COLORS_TABLE SECURITIES --zip",
         'sample COLORS_TABLE --limit 200 --order-by "DATE DESC" --output newest',

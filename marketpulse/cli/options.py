@@ -171,7 +171,8 @@ FieldDelimiter = Annotated[
     typer.Option(
         "--delimiter",
         metavar="CHAR",
-        help="What separates the fields of CSV input: ';', tab, '|' (default: a comma).",
+        help="What separates the fields of CSV input: semicolon, tab, pipe or the character itself "
+        "(default: a comma).",
     ),
 ]
 ListedInput = Annotated[
@@ -195,7 +196,7 @@ TableNames = Annotated[
     typer.Argument(
         metavar="TABLE",
         autocompletion=complete_table,
-        help="Tables to read, also A,B or 'COLOR*' (default: ORACLE_TABLE_NAME, or the only "
+        help='Tables to read, also A,B or "COLOR*" (default: ORACLE_TABLE_NAME, or the only '
         "table). The first may be the path of a bundle or a file.",
     ),
 ]
@@ -427,7 +428,7 @@ ColumnNames = Annotated[
 ]
 OrderBy = Annotated[
     str | None,
-    typer.Option("--order-by", metavar="COLUMNS", help="Sort the rows: 'PX DESC, CUSIP'."),
+    typer.Option("--order-by", metavar="COLUMNS", help='Sort the rows: "PX DESC, CUSIP".'),
 ]
 BundleFormats = Annotated[
     str | None,

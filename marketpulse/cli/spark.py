@@ -12,6 +12,7 @@ from marketpulse.cli.options import EngineName
 from marketpulse.cli.pandas_blocker import allow_pandas
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
+from marketpulse.shell import pip_command
 
 if TYPE_CHECKING:
     from marketpulse.colors.options import RunOptions
@@ -80,7 +81,7 @@ def rank_on_spark(
             raise
         raise UsageError(
             f"--engine spark needs {error.name}, which is not installed",
-            hint="pip install 'marketpulse[spark]'",
+            hint=f"install the extra: {pip_command('spark')}",
             check="MP-SPK-001",
         ) from error
     result = run_files(names, options, master)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from fractions import Fraction
 from marketpulse.colors.cells import LOST_DIGITS
 from marketpulse.colors.spellings import DateForm
 from marketpulse.errors import DataError, UsageError
+from marketpulse.shell import command_line
 
 PUBLISHED_LIMIT = "10%"  # the default if a run is published
 _MOST_SHOWN = 5  # reasons in a message
@@ -51,7 +51,7 @@ class Advice:
             # One option is enough for columns of the same form.
             several = len({tuple(forms) for forms in self.date_forms.values()}) > 1
             prefix = f"{column}=" if several else ""
-            options = [f"--date-format {shlex.quote(f'{prefix}{form}')}" for form in forms]
+            options = [f"--date-format {command_line([f'{prefix}{form}'])}" for form in forms]
             if len(options) == 1:
                 return f"use {options[0]}"
             return f"use {' or '.join(options)}: all cells fit both, so check which one is right"

@@ -78,11 +78,12 @@ def parse_delimiter(text: str) -> str:
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in "\"'.+-_\r\n\0":
         raise UsageError(
             f"--delimiter: {text!r} cannot separate fields",
-            hint="for example --delimiter ';' or --delimiter tab",
+            hint="for example --delimiter semicolon or --delimiter tab",
         )
     if not delimiter.isascii():
         raise UsageError(
-            f"--delimiter: {text!r} is not a character of ASCII", hint="for example --delimiter ';'"
+            f"--delimiter: {text!r} is not a character of ASCII",
+            hint="for example --delimiter semicolon",
         )
     return delimiter
 

@@ -225,8 +225,8 @@ def _parse_layout(path: Path, file: Iterator[str], delimiter: str | None) -> _La
 
 
 def _other_delimiter(path: Path, found: str, expected: str) -> DataError:
-    names = {",": "comma", "\t": "tab"}
-    argument = names.get(found, f"'{found}'")
+    names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+    argument = names.get(found, f'"{found}"')
     expected_name = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(expected, repr(expected))
     return DataError(
         f"{path}: the columns are separated by {found!r}, not by {expected_name}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from marketpulse.model import Progress
 from marketpulse.publish.options import PushOptions
 from marketpulse.publish.push import push
 from marketpulse.publish.receipt import Receipt
+from marketpulse.shell import command_line
 
 
 def push_results(
@@ -23,7 +23,7 @@ def push_results(
     try:
         return push(folders, uri, options, progress=progress)
     except (AwsError, SettingsError) as error:
-        command = shlex.join(["marketpulse", "push-s3", *map(str, folders), uri])
+        command = command_line(["marketpulse", "push-s3", *map(str, folders), uri])
         place = folders[0] if len(folders) == 1 else folders[0].parent
-        error.hint += f"; the results are in {place}, upload them with: {command}"
+        error.hint += f"; the results are in {place}, upload them with `{command}`"
         raise

@@ -10,6 +10,7 @@ from marketpulse.artifacts import MANIFEST, RUN_SUMMARY
 from marketpulse.atomic import write_file
 from marketpulse.bundle import find_bundle
 from marketpulse.errors import NotFoundError, UsageError
+from marketpulse.shell import pip_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def require_charts() -> None:
     if find_spec("vl_convert") is None:
         raise UsageError(
             "the page of a run needs a library for its charts, which is not installed",
-            hint="install the extra: pip install 'marketpulse[report]'",
+            hint=f"install the extra: {pip_command('report')}",
         )
 
 

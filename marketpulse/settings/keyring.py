@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from importlib.util import find_spec
 
 from marketpulse.errors import SettingsError, UsageError
+from marketpulse.shell import command_line, pip_command
 
 _SERVICE = "marketpulse"
 
@@ -17,7 +16,7 @@ def require_keyring() -> None:
     if find_spec("keyring") is None:
         raise UsageError(
             "--keyring needs the library keyring, which is not installed",
-            hint="install the extra: pip install 'marketpulse[keyring]'",
+            hint=f"install the extra: {pip_command('keyring')}",
         )
 
 
@@ -39,4 +38,4 @@ def store_password(account: str, password: str) -> str:
         ) from error
     # This Python has keyring; the one that is called python later may not.
     words = [sys.executable, "-m", "keyring", "get", _SERVICE, account]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+    return command_line(words)

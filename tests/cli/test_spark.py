@@ -65,7 +65,7 @@ def test_without_pyspark_a_local_run_works_and_the_engine_says_what_to_install(t
     assert result.returncode == 2, result.stderr
     assert one_message(result.stderr) == (
         "error: --engine spark needs pyspark, which is not installed\n"
-        "  hint: pip install 'marketpulse[spark]'\n"
+        f'  hint: install the extra: {sys.executable} -m pip install "marketpulse[spark]"\n'
     )
 
 
