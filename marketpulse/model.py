@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -134,6 +134,42 @@ class TableSchema:
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomRows:
+    """Rows of a table at random, the same for the same seed, from 0 to 4294967295.
+
+    `columns` are those that a database hashes: a key, or all that it can hash.
+    """
+
+    seed: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewestRows:
+    """The first `count` rows of each key in an order as in `--order-by`, in that order."""
+
+    key: tuple[str, ...]
+    count: int
+    order: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRows:
+    """The rows with these values in the columns of a key; there are at most `MOST_KEYS` values.
+
+    `changes` is what `Source.changes` was before: the scan counts on from there.
+    """
+
+    key: tuple[str, ...]
+    values: Sequence[tuple[object, ...]]
+    changes: Mapping[str, int] = field(default_factory=dict)
+
+
+MOST_KEYS = 1000  # Oracle allows no longer list
+RowChoice = RandomRows | NewestRows | KeyRows
 
 
 @dataclass(frozen=True)

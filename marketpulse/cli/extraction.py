@@ -19,6 +19,7 @@ from marketpulse.cli.options import (
     DdlDialect,
     ExactCounts,
     FieldDelimiter,
+    FollowFlag,
     HeaderRow,
     IncludeSystem,
     JsonRows,
@@ -28,12 +29,15 @@ from marketpulse.cli.options import (
     MaxLob,
     ModelsFile,
     NamePattern,
+    NewestPerKey,
     OrderBy,
     OutputFormat,
     Profile,
     ProfileChoice,
     PushTarget,
     QueryFile,
+    RandomChoice,
+    RandomSeed,
     ReplaceFlag,
     ReportFlag,
     RestartFlag,
@@ -135,6 +139,10 @@ def sample(
     where: WhereCondition = None,
     columns: ColumnNames = None,
     order: OrderBy = None,
+    random: RandomChoice = False,
+    seed: RandomSeed = 0,
+    per: NewestPerKey = None,
+    follow: FollowFlag = False,
     formats: BundleFormats = None,
     profile: ProfileChoice = Profile.LOSSLESS,
     json_rows: JsonRows = "100",
@@ -154,8 +162,8 @@ def sample(
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
-    if all_rows:
-        session.warn_of_options(ctx, "beside --all", "limit")
+    if not random:
+        session.warn_of_options(ctx, "without --random", "seed")
     if query is not None and tables:
         raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
     source, names = session.split_source(tables, source)
@@ -166,9 +174,13 @@ def sample(
         from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow
 
         options = extraction.SampleOptions(
-            limit=None if all_rows else limit,
+            limit=_row_limit(session, ctx, limit, all_rows=all_rows, has_keys=per is not None),
             where=where,
             order=order,
+            seed=seed if random else None,
+            per=() if per is None else extraction.parse_column_names(per[0]),
+            per_rows=1 if per is None else per[1],
+            follow=follow,
             columns=None if columns is None else extraction.parse_column_names(columns),
             formats=None if formats is None else formats.split(","),
             profile=profile.value,
@@ -179,7 +191,7 @@ def sample(
             session.warn_of_options(ctx, "without a JSON file: --formats has no json", "json_rows")
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
-            schemas = extraction.describe(data, names)
+            schemas = extraction.describe_sample(data, names, options)
             render.show_plan(extraction.plan_sample(schemas, options, timestamp), as_json=as_json)
             return
         written = extraction.write_sample(
@@ -200,6 +212,16 @@ def sample(
         write_page(session, output)
     if written.manifest.missing:
         raise typer.Exit(9)
+
+
+def _row_limit(
+    session: Session, ctx: typer.Context, limit: int, *, all_rows: bool, has_keys: bool
+) -> int | None:
+    """Return how many rows to take of each table; None for all, or as many as there are keys."""
+    if all_rows:
+        session.warn_of_options(ctx, "beside --all", "limit")
+    is_default = has_keys and not session.is_given(ctx, "limit")
+    return None if all_rows or is_default else limit
 
 
 def verify(bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE) -> None:

@@ -422,6 +422,32 @@ RowLimit = Annotated[
     int, typer.Option("--limit", min=0, metavar="N", help="Rows to take of each table.")
 ]
 AllRows = Annotated[bool, typer.Option("--all", help="Take all rows.")]
+RandomChoice = Annotated[
+    bool,
+    typer.Option("--random", help="Take rows at random; the same --seed takes the same rows."),
+]
+RandomSeed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=4_294_967_295,
+        metavar="N",
+        help="The number that --random begins with.",
+    ),
+]
+NewestPerKey = Annotated[
+    tuple[str, int] | None,
+    typer.Option(
+        "--per",
+        metavar="COLUMNS N",
+        help="Take the newest N rows of each value: --per CUSIP 3. --order-by says what is newest.",
+    ),
+]
+FollowFlag = Annotated[
+    bool,
+    typer.Option("--follow", help="Also take the rows of other tables that foreign keys refer to."),
+]
 ColumnNames = Annotated[
     str | None,
     typer.Option("--columns", metavar="NAMES", help="Take only these columns: CUSIP,PX."),

@@ -126,9 +126,14 @@ class Session:
     def warn_of_options(self, ctx: typer.Context, because: str, *names: str) -> None:
         """Warn of each of these parameters that was given although it changes nothing."""
         for name in names:
-            source = ctx.get_parameter_source(name)
-            if source is not None and source.name == "COMMANDLINE":
+            if self.is_given(ctx, name):
                 self.say(f"warning: --{name.replace('_', '-')} changes nothing {because}")
+
+    @staticmethod
+    def is_given(ctx: typer.Context, name: str) -> bool:
+        """Whether a parameter stands on the command line."""
+        source = ctx.get_parameter_source(name)
+        return source is not None and source.name == "COMMANDLINE"
 
     def progress(self, unit: str = "rows") -> Progress:
         """A progress display on standard error that counts `unit`."""

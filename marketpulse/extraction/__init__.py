@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from marketpulse.extraction.catalog import describe_listed as describe_listed
     from marketpulse.extraction.catalog import list_tables as list_tables
     from marketpulse.extraction.ddl import format_ddl as format_ddl
+    from marketpulse.extraction.joined_source import describe_sample as describe_sample
     from marketpulse.extraction.pydantic_models import format_models as format_models
     from marketpulse.extraction.pydantic_models import write_models as write_models
     from marketpulse.extraction.sample import Sample as Sample
@@ -30,6 +31,7 @@ _MODULES = {
     "describe": "catalog",
     "describe_listed": "catalog",
     "list_tables": "catalog",
+    "describe_sample": "joined_source",
     "format_ddl": "ddl",
     "format_models": "pydantic_models",
     "write_models": "pydantic_models",

@@ -57,6 +57,7 @@ class Schemas:
     source: SourceInfo
     tables: tuple[TableSchema, ...]
     stems: Mapping[str, str]  # how the names of each table's files begin, see `file_stems`
+    reached: frozenset[str] = frozenset()  # those that foreign keys refer to, see `describe_sample`
 
     def as_json(self) -> list[dict[str, object]]:
         """Return each table as in its `TABLE_schema.json`."""

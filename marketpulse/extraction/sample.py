@@ -24,7 +24,8 @@ from marketpulse.bundle import (
     zip_path,
 )
 from marketpulse.errors import MarketPulseError, OutputError, is_network_error
-from marketpulse.extraction.catalog import Schemas, describe, list_tables
+from marketpulse.extraction.catalog import Schemas, list_tables
+from marketpulse.extraction.joined_source import JoinedSource, describe_sample
 from marketpulse.extraction.journal import RowJournal
 from marketpulse.extraction.sample_options import PlannedTable, SampleOptions, plan_sample
 from marketpulse.extraction.table_sampler import TableSampler
@@ -94,8 +95,10 @@ def write_sample(
     `describe` raises.
     """
     _refuse_to_replace_source(source, output)
-    schemas = describe(source, names)
-    with bundle_folder(output, source.info(), keep_rows=not replace) as bundle:
+    with (
+        _rows_to_write(source, names, options, progress) as (source, schemas),  # noqa: PLR1704 - the same tables
+        bundle_folder(output, source.info(), keep_rows=not replace) as bundle,
+    ):
         moment = taken_at or parse_timestamp(None, "")
         work = None
         if source.is_distant:
@@ -132,6 +135,20 @@ def write_sample(
         continued=run.continued,
         unfinished=work.folder if work is not None and run.may_go_on else None,
     )
+
+
+@contextmanager
+def _rows_to_write(
+    source: Source, names: Sequence[str], options: SampleOptions, progress: Progress
+) -> Iterator[tuple[Source, Schemas]]:
+    """The source and its tables, with those that foreign keys reach where they are followed."""
+    schemas = describe_sample(source, names, options)
+    if not options.follow:
+        yield source, schemas
+        return
+    with JoinedSource(source, schemas) as joined:
+        joined.collect(options, progress)
+        yield joined, schemas
 
 
 class _SampleRun:
@@ -254,11 +271,10 @@ def _request(
     replace: bool,
 ) -> object:
     """Return all that decides what a sample contains, for `UnfinishedSample`."""
-    names = [schema.table.name for schema in schemas.tables]
     return {
         "source": source_identity(source.info()),
         "scan": dict(source.scan_options()),
-        "statements": [options.statement(name) for name in names],
+        "statements": [options.statement(schema, schemas.source.kind) for schema in schemas.tables],
         "options": asdict(options),
         "taken_at": taken_at,
         "replace": replace,

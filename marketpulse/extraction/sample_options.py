@@ -10,11 +10,18 @@ from datetime import datetime
 from marketpulse.artifacts import sample_file
 from marketpulse.errors import UsageError
 from marketpulse.extraction.catalog import Schemas
+from marketpulse.extraction.table_columns import find_key, newest_first, select_columns
 from marketpulse.formats import parse_formats
-from marketpulse.model import CellReading, Table
+from marketpulse.model import CellReading, NewestRows, RandomRows, RowChoice, TableSchema
+from marketpulse.sources.names import quoted
 
 # Each profile with its default formats: a spreadsheet user wants a workbook, too.
 PROFILES = {"lossless": ("csv", "json"), "excel": ("csv", "json", "xlsx")}
+# How the names of Oracle's types begin whose values have a hash; LOBs and objects have none.
+_HASHABLE = (
+    "NUMBER", "FLOAT", "BINARY_", "VARCHAR2", "NVARCHAR2", "CHAR", "NCHAR", "RAW", "DATE",
+    "TIMESTAMP",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +30,19 @@ class SampleOptions:
 
     `limit` and `json_rows` are None for all rows, `formats` is None for those of the profile.
     `cell_readings` says as what `where` and `order` compare text cells of files.
+
+    With a `seed` the rows are random, with `per` the newest `per_rows` of each value of these
+    columns; otherwise they are the first. `follow` adds the rows that foreign keys refer to.
     Raises `UsageError` for invalid options.
     """
 
     limit: int | None = 1000
     where: str | None = None
     order: str | None = None
+    seed: int | None = None
+    per: tuple[str, ...] = ()
+    per_rows: int = 1
+    follow: bool = False
     columns: tuple[str, ...] | None = None
     formats: Sequence[str] | None = None
     profile: str = "lossless"
@@ -41,6 +55,7 @@ class SampleOptions:
                 f"--profile: unknown profile {self.profile!r}",
                 hint=f"the profiles are {', '.join(PROFILES)}",
             )
+        self._refuse_contradictions()
         formats = self.output_formats()
         if self.profile == "excel" and not {"csv", "xlsx"} & {*formats}:
             raise UsageError(
@@ -52,18 +67,70 @@ class SampleOptions:
         """Return the formats to write. Raises `UsageError` for an unknown one."""
         return PROFILES[self.profile] if self.formats is None else parse_formats(self.formats)
 
-    def statement(self, table: str) -> str:
-        """Return what is read as SQL, for the manifest."""
-        sql = f"SELECT {', '.join(self.columns or '*')} FROM {table}"  # noqa: S608 - never executed
-        sql += f" WHERE {self.where}" if self.where else ""
-        sql += f" ORDER BY {self.order}" if self.order else ""
+    def _refuse_contradictions(self) -> None:
+        """Raise `UsageError` for options of which one would change nothing."""
+        if self.seed is not None and (self.order is not None or self.per):
+            other = "--per" if self.per else "--order-by"
+            raise UsageError(
+                f"--random and {other} both say which rows to take", hint="leave out one of them"
+            )
+        if self.seed is not None and self.limit is None:
+            raise UsageError("--random and --all: all rows are no choice", hint="give --limit N")
+        if self.per and self.per_rows < 1:
+            raise UsageError("--per: the number of rows is 1 or more", hint="--per CUSIP 3")
+        if self.follow and self.columns is not None:
+            raise UsageError(
+                "--follow needs the columns of all keys, and --columns leaves some out",
+                hint="leave out one of them",
+            )
+
+    def choice(self, schema: TableSchema) -> RowChoice | None:
+        """Return which rows of a table are read; None for the first.
+
+        Raises `NotFoundError` for an unknown column, `UsageError` if nothing says what is new.
+        """
+        if self.seed is not None:
+            columns = find_key(schema) or _hashable_columns(schema)
+            return RandomRows(seed=self.seed, columns=columns)
+        if not self.per:
+            return None
+        key = tuple(column.name for column in select_columns(schema, self.per))
+        order = self.order or newest_first(schema)
+        # Equal rows have an order of their own, so that the same ones are taken again.
+        others = find_key(schema) or _hashable_columns(schema)
+        order += "".join(f", {quoted(name)} DESC" for name in others if quoted(name) not in order)
+        return NewestRows(key=key, count=self.per_rows, order=order)
+
+    def statement(self, schema: TableSchema, kind: str) -> str:
+        """Return what is read of a table as SQL, for the manifest. `kind` is that of the source."""
+        choice = self.choice(schema)
+        columns, rows = ", ".join(self.columns or "*"), schema.table.name
+        rows += f" WHERE {self.where}" if self.where else ""
+        order = self.order
+        if isinstance(choice, RandomRows):
+            order = f"RANDOM({choice.seed})"
+            if kind == "oracle":
+                from marketpulse.sources.clauses import random_order_in_oracle  # noqa: PLC0415 - 0.05 s
+
+                order = random_order_in_oracle(choice)
+        if isinstance(choice, NewestRows):
+            order = choice.order
+            number = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(choice.key)} ORDER BY {order})"
+            table = schema.table.name
+            rows = (
+                f"(SELECT {table}.*, {number} AS ROW_OF_KEY FROM {rows}) "  # noqa: S608 - never executed
+                f"WHERE ROW_OF_KEY <= {choice.count}"
+            )
+        sql = f"SELECT {columns} FROM {rows}"  # noqa: S608 - never executed
+        sql += f" ORDER BY {order}" if order else ""
         return sql if self.limit is None else f"{sql} FETCH FIRST {self.limit} ROWS ONLY"
 
-    def expected_rows(self, table: Table) -> int | None:
+    def expected_rows(self, schema: TableSchema) -> int | None:
         """Return how many rows will be read; None if that is not known."""
-        if self.where or table.rows is None:
+        rows = schema.table.rows
+        if self.where or self.per or self.follow or rows is None:
             return None
-        return table.rows if self.limit is None else min(table.rows, self.limit)
+        return rows if self.limit is None else min(rows, self.limit)
 
 
 def parse_column_names(text: str) -> tuple[str, ...]:
@@ -96,8 +163,8 @@ def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) ->
     return [
         PlannedTable(
             table=schema.table.name,
-            rows=options.expected_rows(schema.table),
-            statement=options.statement(schema.table.name),
+            rows=options.expected_rows(schema),
+            statement=_statement(schemas, schema, options),
             files=tuple(
                 sample_file(schemas.stems[schema.table.name], taken_at, suffix)
                 for suffix in options.output_formats()
@@ -105,3 +172,29 @@ def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) ->
         )
         for schema in schemas.tables
     ]
+
+
+def _statement(schemas: Schemas, schema: TableSchema, options: SampleOptions) -> str:
+    """Return what is read of a table, with the rows that foreign keys refer to."""
+    name = schema.table.name
+    parts = []
+    if name not in schemas.reached:
+        parts.append(options.statement(schema, schemas.source.kind))
+    conditions = [
+        f"({', '.join(key.references)}) IN (SELECT {', '.join(key.columns)} FROM {table})"  # noqa: S608 - never executed
+        for table, keys in ((other.table.name, other.foreign_keys) for other in schemas.tables)
+        for key in keys
+        if key.table == name and options.follow
+    ]
+    if conditions:
+        parts.append(f"SELECT * FROM {name} WHERE {' OR '.join(conditions)}")  # noqa: S608 - never executed
+    return f"({parts[0]}) UNION {parts[1]}" if len(parts) > 1 else parts[0]
+
+
+def _hashable_columns(schema: TableSchema) -> tuple[str, ...]:
+    """Return the columns whose values Oracle can hash and sort."""
+    return tuple(
+        column.name
+        for column in schema.columns
+        if column.type.upper().startswith(_HASHABLE) and not column.unreadable
+    )

@@ -15,6 +15,7 @@ from marketpulse.bundle import BundleTable, DataFile, SecretFoundError
 from marketpulse.errors import ConnectionLostError
 from marketpulse.extraction.journal import ReadBatch, RowJournal
 from marketpulse.extraction.sample_options import PlannedTable, SampleOptions
+from marketpulse.extraction.table_columns import find_key, newest_first, select_columns
 from marketpulse.formats import (
     CsvOptions,
     JsonOptions,
@@ -33,8 +34,8 @@ from marketpulse.formats.encode import (
     text_buffer,
     to_text,
 )
-from marketpulse.model import Column, MalformedLine, Progress, TableSchema
-from marketpulse.sources import KeyPosition, SnapshotError, Source, unknown_name_error
+from marketpulse.model import MalformedLine, Progress, TableSchema
+from marketpulse.sources import KeyPosition, SnapshotError, Source
 from marketpulse.timestamps import format_timestamp
 
 _ATTEMPTS = 3  # without a new row, while the connection is lost
@@ -65,13 +66,16 @@ class TableSampler:
         self._options = options
         self._planned = planned
         self._secrets = secrets
-        self._columns = _select_columns(schema, options.columns)
+        self._table = schema
+        self._columns = select_columns(schema, options.columns)
         self._unreadable = (
             [] if options.columns else [column for column in schema.columns if column.unreadable]
         )
         self._names = [column.name for column in self._columns]
-        # Without a journal, or in the user's own order, the rows cannot be continued.
-        self._key = _key(schema) if journal is not None and options.order is None else ()
+        self._choice = options.choice(schema)
+        # Without a journal, or in an order of their own, the rows cannot be continued.
+        is_free = journal is not None and options.order is None and self._choice is None
+        self._key = find_key(schema) if is_free else ()
         self._journal = journal
         self._remarks: Sequence[str] = ()
         self._lost_connection = ""
@@ -184,6 +188,7 @@ class TableSampler:
                 where=options.where,
                 order=options.order,
                 cell_readings=options.cell_readings,
+                choice=self._choice,
             )
         self._schema = pa.schema([reader.schema.field(name) for name in self._names])
         for batch in reader:
@@ -277,6 +282,9 @@ class TableSampler:
     def _notes(self) -> Iterator[str]:
         if self._lost_connection and not self._source.is_at_snapshot(self._planned.table):
             yield f"{self._lost_connection}: the table was read again, later than the others"
+        if self._options.per and self._options.order is None:
+            order = newest_first(self._table)
+            yield f"the newest rows are those by {order}; --order-by says otherwise"
         for column in self._unreadable:
             yield f"{column.name} was skipped: {column.unreadable}"
         yield from self._remarks
@@ -303,36 +311,6 @@ class TableSampler:
                     and pc.any(pc.match_substring(text, secret)).as_py()
                 ):
                     raise SecretFoundError(f"{self._planned.table}: {field.name}")
-
-
-def _select_columns(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
-    """Return the readable columns, or those of these names; case makes no difference.
-
-    Raises `NotFoundError` for an unknown name.
-    """
-    readable = [column for column in schema.columns if not column.unreadable]
-    if names is None:
-        return readable
-    exact = {column.name: column for column in readable}
-    folded = {column.name.casefold(): column for column in readable}
-    selected: dict[str, Column] = {}
-    for name in names:
-        column = exact.get(name) or folded.get(name.casefold())
-        if column is None:
-            raise unknown_name_error("column", name, list(exact))
-        selected[column.name] = column
-    return [*selected.values()]
-
-
-def _key(schema: TableSchema) -> tuple[str, ...]:
-    """Return the columns of a key whose values order the rows; empty if there is none."""
-    columns = {column.name: column for column in schema.columns if not column.unreadable}
-    required = {name for name, column in columns.items() if not column.nullable}
-    unique = (key for key in schema.unique if required.issuperset(key))
-    for key in (schema.primary_key, *unique):
-        if key and columns.keys() >= {*key}:
-            return key
-    return ()
 
 
 def _values(rows: pa.RecordBatch, index: int, key: Sequence[str]) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from marketpulse.model import (
     FileNotes,
     OnMalformedLine,
     Query,
+    RowChoice,
     SourceInfo,
     Table,
     TableSchema,
@@ -135,6 +136,7 @@ class Source(Protocol):
         where: str | None = None,
         order: str | None = None,
         cell_readings: Mapping[str, CellReading] | None = None,
+        choice: RowChoice | None = None,
     ) -> pa.RecordBatchReader:
         """Read the table's rows, in its order, in batches; `table` as for `find_listed_table`.
 
@@ -142,6 +144,7 @@ class Source(Protocol):
         `limit` keeps the first rows of the result. `cell_readings` says, by column in lower case,
         as what values `where` and `order` compare the text cells of files. Bundles and the demo
         have types, and take from it which columns are identifiers; Oracle compares what it stores.
+        `choice` picks some of the rows that match, in an order of its own instead of `order`.
 
         Each line of a text file that does not fit the columns goes to `on_malformed_line`, before
         the batch of the rows that follow it is complete; without it such a line raises

@@ -17,7 +17,14 @@ from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import LogicalType, logical_type
-from marketpulse.model import CellReading, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import (
+    CellReading,
+    OnMalformedLine,
+    RowChoice,
+    SourceInfo,
+    Table,
+    TableSchema,
+)
 from marketpulse.sources.base import Source
 from marketpulse.sources.selection import Selection, identifiers, now, with_columns
 
@@ -56,6 +63,7 @@ class BundleSource(Source):
         where: str | None = None,
         order: str | None = None,
         cell_readings: Mapping[str, CellReading] | None = None,
+        choice: RowChoice | None = None,
     ) -> pa.RecordBatchReader:
         bundle_table = self._tables[self.find_listed_table(table)]
         complete = (file for file in readable(bundle_table) if file.rows == bundle_table.rows)
@@ -67,6 +75,7 @@ class BundleSource(Source):
             where=where,
             order=order,
             limit=limit,
+            choice=choice,
             workspace=self.bundle.workspace,
             now=self._now,
             source_types={

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from marketpulse.errors import UsageError
+from marketpulse.model import RandomRows
 from marketpulse.sources.base import UndecidedRows, unknown_name_error
 from marketpulse.sources.conditions import (
     BatchEvaluation,
@@ -34,6 +35,7 @@ from marketpulse.sources.conditions.values import Type, sort_key
 from marketpulse.sources.names import quoted
 
 _ROWS = 50_000
+_MOST_HASH = 4_294_967_295  # of ORA_HASH, and of its seeds
 CellsOf = Callable[[pa.Field], ColumnCells]  # how a condition sees a column
 _WHERE, _ORDER = "--where", "--order-by"
 _OTHERS = ("REGEXP_LIKE", "TRIM")
@@ -72,6 +74,22 @@ def order_in_oracle(text: str, columns: Sequence[str]) -> str:
         f"NULLS {'FIRST' if key.nulls_first else 'LAST'}"
         for key in keys
     )
+
+
+def random_order_in_oracle(choice: RandomRows) -> str:
+    """Return the sort keys of an order at random: hashes of values, then the values.
+
+    `SAMPLE ... SEED` gives about so many rows, not of views, and others after a reorganization.
+    """
+    if not choice.columns:
+        raise UsageError("--random: no column of the table has a hash", hint="leave out --random")
+    hashes = [
+        f"ORA_HASH({quoted(name)}, {_MOST_HASH}, {(choice.seed + place) % (_MOST_HASH + 1)})"
+        for place, name in enumerate(choice.columns)
+    ]
+    # The sum of hashes is as even as each of them only if it is cut to their range.
+    order = hashes[0] if len(hashes) == 1 else f"MOD({' + '.join(hashes)}, {_MOST_HASH + 1})"
+    return ", ".join([order, *map(quoted, choice.columns)])
 
 
 def _columns_in(node: Node, columns: Sequence[str]) -> Iterator[Name]:

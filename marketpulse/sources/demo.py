@@ -22,6 +22,7 @@ from marketpulse.model import (
     Column,
     ForeignKey,
     OnMalformedLine,
+    RowChoice,
     SourceInfo,
     Table,
     TableSchema,
@@ -125,19 +126,21 @@ class DemoSource(Source):
         where: str | None = None,
         order: str | None = None,
         cell_readings: Mapping[str, CellReading] | None = None,
+        choice: RowChoice | None = None,
     ) -> pa.RecordBatchReader:
         schema, listed = self._tables[self.find_listed_table(table)]
         items = self._columns(schema, listed.name)
         for name in columns or ():
             if name not in items:
                 raise unknown_name_error("column", name, list(items))
-        if where is None and order is None:
+        if where is None and order is None and choice is None:
             selected = [items[name] for name in (items if columns is None else columns)]
             return self._read(schema, listed.name, selected, limit)
         selection = Selection(
             where=where,
             order=order,
             limit=limit,
+            choice=choice,
             workspace=self._workspace,
             now=self._now,
             source_types={name: item.column.type for name, item in items.items()},

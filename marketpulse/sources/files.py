@@ -28,6 +28,7 @@ from marketpulse.model import (
     FileNotes,
     MalformedLine,
     OnMalformedLine,
+    RowChoice,
     SourceInfo,
     Table,
     TableSchema,
@@ -133,6 +134,7 @@ class FilesSource(Source):
         where: str | None = None,
         order: str | None = None,
         cell_readings: Mapping[str, CellReading] | None = None,
+        choice: RowChoice | None = None,
     ) -> pa.RecordBatchReader:
         self.find_listed_table(table)
         rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
@@ -141,6 +143,7 @@ class FilesSource(Source):
             where=where,
             order=order,
             limit=limit,
+            choice=choice,
             workspace=Path(self._workspace.name),
             now=self._now,
             cell_readings=cell_readings or {},

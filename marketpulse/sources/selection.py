@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from marketpulse.model import CellKind, CellReading
+from marketpulse.model import CellKind, CellReading, NewestRows, RowChoice
 from marketpulse.sources.base import UndecidedRows, unknown_name_error
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Selection:
     where: str | None
     order: str | None
     limit: int | None
+    choice: RowChoice | None = None
     workspace: Path
     now: Moment
     source_types: Mapping[str, str] = field(default_factory=dict)
@@ -62,13 +63,18 @@ class Selection:
             batches = matching_rows(
                 self.where, batches, fields, self._cells, self.now, self.undecided
             )
-        if self.order is not None:
+        order, limit = self.order, self.limit
+        if isinstance(self.choice, NewestRows):
+            order, limit = self.choice.order, None
+        if order is not None:
             from marketpulse.sources.clauses import sorted_rows  # noqa: PLC0415 - 0.05 s
 
-            batches = sorted_rows(
-                self.order, batches, fields, self._cells, self.limit, self.workspace
-            )
-        elif self.limit is not None:
+            batches = sorted_rows(order, batches, fields, self._cells, limit, self.workspace)
+        if self.choice is not None:
+            from marketpulse.sources.row_choice import choose_rows  # noqa: PLC0415 - 0.05 s
+
+            batches = choose_rows(self.choice, batches, fields, self._cells, self.limit)
+        if self.limit is not None:
             batches = first_rows(batches, self.limit)
         return pa.RecordBatchReader.from_batches(fields, batches)
 

@@ -198,7 +198,8 @@ def test_a_plan_is_what_is_done(tmp_path: Path) -> None:
     """The plan has the statement, the files and, where it is known, the number of rows."""
     options = SampleOptions(limit=5, formats=("csv", "xlsx"))
     with open_source("demo") as market:
-        (planned,) = plan_sample(describe(market, ["COLORS"]), options, TAKEN_AT)
+        schemas = describe(market, ["COLORS"])
+        (planned,) = plan_sample(schemas, options, TAKEN_AT)
     (table,) = extract(tmp_path / "out", "COLORS", options=options).manifest.tables
     assert (planned.table, planned.rows, planned.statement) == (
         table.name,
@@ -206,7 +207,7 @@ def test_a_plan_is_what_is_done(tmp_path: Path) -> None:
         table.statement,
     )
     assert planned.files == tuple(file.name for file in table.files)
-    assert SampleOptions(where="PX > 1").expected_rows(market.tables()[0]) is None
+    assert SampleOptions(where="PX > 1").expected_rows(schemas.tables[0]) is None
 
 
 def test_the_zip_of_an_earlier_sample_is_noticed(bundle: Path, tool: Tool) -> None:

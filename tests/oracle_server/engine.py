@@ -118,6 +118,7 @@ class DuckEngine:
         cursor = self._database.cursor()
         schema = _schema(user)
         cursor.execute(f'CREATE SCHEMA "{schema}"')
+        cursor.execute(f'CREATE MACRO "{schema}".ora_hash(v, m, s) AS hash(v, s) % (m + 1)')
         rows = self.catalog.views(user)
         for name, columns in view_columns():
             definitions = ", ".join(f'"{column}" {sql_type}' for column, sql_type in columns)
@@ -227,7 +228,7 @@ class DuckSession:
             return None
         source = _select(tree).args["from_"].this
         if isinstance(source, exp.Subquery):
-            inner = self._query(source.this)
+            inner = self._with_row_numbers(source.this) or self._query(source.this)
             return self._engine.store(inner.columns, [*inner.rows], None)
         if _select(tree).args.get("joins"):
             raise OracleError(3001, "ORA-03001: unimplemented feature: a join of tables")
@@ -263,13 +264,37 @@ class DuckSession:
             raise OracleError(8181, error_text(8181))
         return table.history.get(scn, table)
 
+    def _with_row_numbers(self, tree: exp.Query) -> Answer | None:
+        """Answer a query of columns of one table and a ROW_NUMBER; None for any other query."""
+        numbers = [item for item in tree.selects if item.find(exp.RowNumber)]
+        if len(numbers) != 1 or tree.args.get("joins") or tree.args.get("with_"):
+            return None
+        stored = self._source(tree)
+        if stored is None:
+            return None
+        items = [item for item in tree.selects if item is not numbers[0]]
+        cells = [cell for item in items for cell in self._item(item, stored)]
+        rows = [
+            (*(compute(stored.rows[index]) for _, compute in cells), number)
+            for index, number in self._shadow_rows(tree, stored, numbers[0].unalias())
+        ]
+        columns = [*(info for info, _ in cells), ColumnInfo(_name(numbers[0]), _NUMBER)]
+        return Answer(columns, rows)
+
     def _row_indices(self, tree: exp.Query, stored: _StoredRows) -> Iterator[int]:
         """Yield the indices of the matching rows, in order."""
+        return (row[0] for row in self._shadow_rows(tree, stored))
+
+    def _shadow_rows(
+        self, tree: exp.Query, stored: _StoredRows, *expressions: exp.Expr
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the indices of the matching rows, in order, each with these expressions."""
         query = _select(tree).copy()
         query.set("from_", exp.From(this=exp.to_table(stored.shadow, quoted=True)))
-        query.set("expressions", [exp.column("row_index")])
-        for column in [*query.find_all(exp.Column)][1:]:
-            column.replace(exp.column(_shadow_column(column, stored)))
+        query.set("expressions", [exp.column("row_index"), *(item.copy() for item in expressions)])
+        for column in [*query.find_all(exp.Column)]:
+            if column is not query.expressions[0]:
+                column.replace(exp.column(_shadow_column(column, stored)))
         if not query.args.get("order"):
             query = query.order_by("row_index")
         sql = query.sql("duckdb").replace(f'"{stored.shadow}"', f'main."{stored.shadow}"')
@@ -277,7 +302,7 @@ class DuckSession:
         cursor.execute(f"""SET schema = '"{_schema(self._user)}"'""")
         result = cursor.execute(sql)
         while rows := result.fetchmany(5000):
-            yield from (row[0] for row in rows)
+            yield from rows
 
     def _aggregate(self, tree: exp.Query, stored: _StoredRows) -> Answer:
         query = _select(tree).copy()

@@ -17,8 +17,11 @@ from marketpulse.cli.console import progress
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.extraction import SampleOptions, write_sample
 from marketpulse.formats import FORMATS
+from marketpulse.model import KeyRows, NewestRows, RandomRows
 from marketpulse.sources import Source, open_files, open_source
 from marketpulse.sources.demo import DemoSource
+from marketpulse.sources.names import quoted
+from marketpulse.sources.row_choice import key_values
 
 Opener: TypeAlias = Callable[[], Source]
 Builder: TypeAlias = Callable[[Path], Opener]  # creates a source in a folder
@@ -104,6 +107,52 @@ def test_limit(source: Source, limit: int) -> None:
     for table in source.tables():
         everything = row_texts(source.scan(table.name))
         assert row_texts(source.scan(table.name, limit=limit)) == everything[:limit]
+
+
+def test_random_rows(source: Source) -> None:
+    """The same seed gives the same rows, each at most once; another seed gives others."""
+    for table in source.tables():
+        everything = Counter(row_texts(source.scan(table.name)))
+
+        def choose(seed: int, limit: int, table: str = table.name) -> list[str]:
+            choice = RandomRows(seed=seed, columns=())
+            return row_texts(source.scan(table, limit=limit, choice=choice))
+
+        count = everything.total()
+        assert Counter(choose(1, count)) == everything
+        few = choose(1, count // 2)
+        assert few == choose(1, count)[: count // 2]
+        assert Counter(few) <= everything
+        if count > 20:
+            assert choose(2, count // 2) != few
+
+
+def test_newest_rows(source: Source) -> None:
+    """Each key has its first rows in the order, and no more."""
+    for table in source.tables():
+        key, column = source.scan(table.name, limit=0).schema.names[:2]
+        order = f"{quoted(column)} DESC"
+        rows = list(map(repr, source.scan(table.name, order=order).read_all().to_pylist()))
+        choice = NewestRows(key=(key,), count=2, order=order)
+        found = source.scan(table.name, choice=choice).read_all().to_pylist()
+        counts = Counter(repr(row[key]) for row in found)
+        everything = Counter(
+            repr(value) for value in source.scan(table.name, [key]).read_all()[key].to_pylist()
+        )
+        assert counts == {value: min(count, 2) for value, count in everything.items()}
+        places = [rows.index(repr(row)) for row in found]
+        assert places == sorted(places)
+
+
+def test_key_rows(source: Source) -> None:
+    """The rows with the values of a key come, others do not."""
+    for table in source.tables():
+        key = source.scan(table.name, limit=0).schema.names[:2]
+        batches = list(source.scan(table.name))
+        values = [value for batch in batches for value in key_values(batch, key)]
+        choice = KeyRows(key=tuple(key), values=values[:3])
+        found = source.scan(table.name, choice=choice).read_all().num_rows
+        assert found == sum(value in values[:3] for value in values)
 
 
 def test_columns(source: Source) -> None:

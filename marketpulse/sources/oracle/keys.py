@@ -1,6 +1,6 @@
-"""Conditions that continue a scan in the order of a key: the rows after those values.
+"""Conditions on the values of keys: the rows with them, or those after them in its order.
 
-For the key A, B they are
+Rows after those of the key A, B are
 
     "A" >= :a0 AND ("A" > :a0 OR "B" > :a1)
 
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from marketpulse.errors import DataError
+from marketpulse.model import KeyRows
 from marketpulse.sources.base import KeyPosition
 from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.columns import ColumnDef
@@ -29,14 +31,44 @@ def is_comparable(definition: ColumnDef) -> bool:
     return definition.type in _COMPARABLE or _TIMESTAMP.fullmatch(definition.type) is not None
 
 
+def values_condition(choice: KeyRows, definitions: Sequence[ColumnDef]) -> str:
+    """Return the condition for the rows with these values of a key, each value a bind."""
+    types = {definition.name: definition.type for definition in definitions}
+    for definition in definitions:
+        if definition.name in choice.key and not is_comparable(definition):
+            raise DataError(
+                f"rows cannot be found by {definition.name}, a {definition.type}",
+                hint="leave out --follow, and name the table that foreign keys refer to",
+                check="MP-ORA-004",
+            )
+    binds = [
+        ", ".join(
+            _placeholder(f":v{row}_{place}", types[name]) for place, name in enumerate(choice.key)
+        )
+        for row in range(len(choice.values))
+    ]
+    columns = ", ".join(map(quoted, choice.key))
+    if len(choice.key) == 1:
+        return f"{columns} IN ({', '.join(binds)})"
+    return f"({columns}) IN ({', '.join(f'({bind})' for bind in binds)})"
+
+
+def values_binds(choice: KeyRows, definitions: Sequence[ColumnDef]) -> dict[str, object]:
+    """Return the binds of `values_condition`."""
+    types = {definition.name: definition.type for definition in definitions}
+    return {
+        f"v{row}_{place}": _bind(value, types[name])
+        for row, values in enumerate(choice.values)
+        for place, (name, value) in enumerate(zip(choice.key, values, strict=True))
+    }
+
+
 def key_condition(position: KeyPosition, definitions: Sequence[ColumnDef]) -> str:
     """Return the condition for the rows after the position, which is not the start."""
     types = {definition.name: definition.type for definition in definitions}
     condition = ""
     for index, name in reversed([*enumerate(position.key)]):
-        bind, column = f":key{index}", quoted(name)
-        if types[name] == "DATE" or _TIMESTAMP.fullmatch(types[name]):
-            bind = _MOMENT.format(bind)
+        bind, column = _placeholder(f":key{index}", types[name]), quoted(name)
         condition = (
             f"({column} >= {bind} AND ({column} > {bind} OR {condition}))"
             if condition
@@ -52,6 +84,11 @@ def key_binds(position: KeyPosition, definitions: Sequence[ColumnDef]) -> dict[s
         f"key{index}": _bind(value, types[name])
         for index, (name, value) in enumerate(zip(position.key, position.after or (), strict=False))
     }
+
+
+def _placeholder(bind: str, type_name: str) -> str:
+    is_moment = type_name == "DATE" or _TIMESTAMP.fullmatch(type_name)
+    return _MOMENT.format(bind) if is_moment else bind
 
 
 def _bind(value: object, type_name: str) -> object:

@@ -20,6 +20,7 @@ from marketpulse.errors import (
     UsageError,
     is_network_error,
 )
+from marketpulse.model import KeyRows, NewestRows, RandomRows, RowChoice
 from marketpulse.sources.base import KeyPosition, SnapshotError, unknown_name_error
 from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.columns import (
@@ -34,7 +35,12 @@ from marketpulse.sources.oracle.connection import (
     OracleDatabase,
     unreadable_value_error,
 )
-from marketpulse.sources.oracle.keys import key_binds, key_condition
+from marketpulse.sources.oracle.keys import (
+    key_binds,
+    key_condition,
+    values_binds,
+    values_condition,
+)
 
 _STATEMENT_CHECK = "MP-USE-003"  # of errors of a statement
 _OBJECT_CHECK = "MP-ORA-004"
@@ -70,10 +76,13 @@ class SelectStatement:
     max_lob: int | None = None
     scn: str = ""
     position: KeyPosition | None = None
+    choice: RowChoice | None = None
 
     @property
     def binds(self) -> Mapping[str, object]:
-        """The values of the query's binds, or of the key after which the rows begin."""
+        """The values of the query's binds, or of the keys that the rows have or follow."""
+        if isinstance(self.choice, KeyRows):
+            return {**self.relation.binds, **values_binds(self.choice, self.relation.columns)}
         if self.position is None:
             return self.relation.binds
         return key_binds(self.position, self.relation.columns)
@@ -93,7 +102,8 @@ class SelectStatement:
     @property
     def has_user_text(self) -> bool:
         """Whether the user wrote a part of the statement, and may have made a mistake there."""
-        return bool(self.relation.query) or self.where is not None or self.order is not None
+        is_ordered = self.order is not None or isinstance(self.choice, NewestRows)
+        return bool(self.relation.query) or self.where is not None or is_ordered
 
     def items(self, *, old_dates: bool = False) -> list[SelectItem]:
         """Return the SELECT list. Raises `NotFoundError` for an unknown column."""
@@ -119,35 +129,78 @@ class SelectStatement:
         select_list = ", ".join(
             "NULL" if item.field.name in without else item.expression for item in items
         )
+        if isinstance(self.choice, NewestRows):
+            return f"SELECT {select_list} FROM {self._newest(self.choice)}{self._fetch_first}"  # noqa: S608 - see below
         return f"SELECT {select_list} FROM {self.relation.sql}{self._clauses}"  # noqa: S608 - names of the dictionary, or the user's own query
 
     @property
     def _is_restricted(self) -> bool:
-        return any(part is not None for part in (self.columns, self.where, self.order, self.limit))
+        return any(
+            part is not None
+            for part in (self.columns, self.where, self.order, self.limit, self.choice)
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [definition.name for definition in self.relation.columns]
 
     @cached_property
-    def _clauses(self) -> str:
-        names = [definition.name for definition in self.relation.columns]
+    def _rows(self) -> str:
+        """The clauses that say which rows match, without an order."""
         clauses = f" AS OF SCN {int(self.scn):d}" if self.scn else ""
         conditions = []
         if self.where is not None:
             from marketpulse.sources.clauses import condition_in_oracle  # noqa: PLC0415 - 0.05 s
 
-            conditions.append(condition_in_oracle(self.where, names))
+            conditions.append(condition_in_oracle(self.where, self._names))
         if self.position is not None and self.position.after is not None:
             conditions.append(key_condition(self.position, self.relation.columns))
-        clauses += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        if self.position is not None:
-            clauses += f" ORDER BY {', '.join(map(quoted, self.position.key))}"
-        if self.order is not None:
-            from marketpulse.sources.clauses import order_in_oracle  # noqa: PLC0415 - 0.05 s
+        if isinstance(self.choice, KeyRows):
+            conditions.append(values_condition(self.choice, self.relation.columns))
+        return f"{clauses} WHERE {' AND '.join(conditions)}" if conditions else clauses
 
-            clauses += f" ORDER BY {order_in_oracle(self.order, names)}"
+    @cached_property
+    def _clauses(self) -> str:
+        order = ""
+        if self.position is not None:
+            order = ", ".join(map(quoted, self.position.key))
+        elif isinstance(self.choice, KeyRows):
+            order = ", ".join(map(quoted, self.choice.key))
+        elif isinstance(self.choice, RandomRows):
+            from marketpulse.sources.clauses import random_order_in_oracle  # noqa: PLC0415 - 0.05 s
+
+            order = random_order_in_oracle(self.choice)
+        elif self.order is not None:
+            order = self._sort_keys(self.order)
+        return self._rows + (f" ORDER BY {order}" if order else "") + self._fetch_first
+
+    @property
+    def _fetch_first(self) -> str:
         # Oracle allows no FETCH FIRST with LONG columns; `first_rows` limits the rows anyway.
         has_long = any("LONG" in definition.type for definition in self.relation.columns)
-        if self.limit is not None and not has_long:
-            clauses += f" FETCH FIRST {self.limit:d} ROWS ONLY"
-        return clauses
+        if self.limit is None or has_long:
+            return ""
+        return f" FETCH FIRST {self.limit:d} ROWS ONLY"
+
+    def _sort_keys(self, order: str) -> str:
+        from marketpulse.sources.clauses import order_in_oracle  # noqa: PLC0415 - 0.05 s
+
+        return order_in_oracle(order, self._names)
+
+    def _newest(self, choice: NewestRows) -> str:
+        """Return the first rows of each key as a subquery, its condition and its order."""
+        order = self._sort_keys(choice.order)
+        place = "ROW_OF_KEY"
+        while place in self._names:
+            place += "_"
+        items = replace(self, columns=None, choice=None).items()
+        names = ", ".join(quoted(item.field.name) for item in items)
+        key = ", ".join(map(quoted, choice.key))
+        return (
+            f"(SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {order}) "  # noqa: S608 - names of the dictionary, and the user's own condition
+            f"AS {quoted(place)} FROM {self.relation.sql}{self._rows}) "
+            f"WHERE {quoted(place)} <= {choice.count:d} ORDER BY {order}"
+        )
 
 
 @dataclass

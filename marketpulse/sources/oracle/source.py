@@ -16,7 +16,15 @@ from marketpulse.errors import (
     UsageError,
     is_network_error,
 )
-from marketpulse.model import CellReading, OnMalformedLine, SourceInfo, Table, TableSchema
+from marketpulse.model import (
+    CellReading,
+    KeyRows,
+    OnMalformedLine,
+    RowChoice,
+    SourceInfo,
+    Table,
+    TableSchema,
+)
 from marketpulse.sources.base import KeyPosition, Source
 from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
@@ -100,6 +108,7 @@ class OracleSource(Source):
         where: str | None = None,
         order: str | None = None,
         cell_readings: Mapping[str, CellReading] | None = None,  # noqa: ARG002 - its columns have types
+        choice: RowChoice | None = None,
     ) -> pa.RecordBatchReader:
         name = self.find_listed_table(table)
         statement = SelectStatement(
@@ -108,10 +117,11 @@ class OracleSource(Source):
             where=where,
             order=order,
             limit=limit,
+            choice=choice,
             max_lob=self._max_lob,
             scn="" if self._reader.refusal(name) else self._scn,
         )
-        return self._read(name, statement, {})
+        return self._read(name, statement, choice.changes if isinstance(choice, KeyRows) else {})
 
     def scan_in_key_order(
         self,

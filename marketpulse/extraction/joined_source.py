@@ -1,0 +1,289 @@
+"""A sample that joins: the rows of tables, and those that their foreign keys refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from marketpulse.errors import (
+    ConnectionLostError,
+    MarketPulseError,
+    UsageError,
+    is_network_error,
+)
+from marketpulse.extraction.catalog import Schemas, describe
+from marketpulse.extraction.sample_options import SampleOptions
+from marketpulse.model import (
+    MOST_KEYS,
+    CellReading,
+    KeyRows,
+    OnMalformedLine,
+    Progress,
+    Query,
+    RowChoice,
+    SourceInfo,
+    Table,
+    TableSchema,
+    progress_stage,
+)
+from marketpulse.sources import Source
+from marketpulse.sources.row_choice import key_values
+from marketpulse.sources.selection import with_columns
+
+_ATTEMPTS = 3  # at a scan whose connection is lost
+
+Values = tuple[object, ...]
+Key = tuple[str, tuple[str, ...]]  # a table, columns of it that foreign keys refer to
+
+
+def describe_sample(source: Source, names: Sequence[str], options: SampleOptions) -> Schemas:
+    """Return the schemas of the tables that a sample will hold. Raises what `describe` raises.
+
+    Raises `UsageError` if foreign keys are to be followed, and there is none.
+    """
+    schemas = describe(source, names)
+    return _follow_keys(source, schemas) if options.follow else schemas
+
+
+def _follow_keys(source: Source, schemas: Schemas) -> Schemas:
+    """Return the schemas, and those of the tables that foreign keys reach, over any depth."""
+    if not any(schema.foreign_keys for schema in schemas.tables):
+        names = ", ".join(schema.table.name for schema in schemas.tables)
+        raise UsageError(
+            f"--follow changes nothing: {names} has no foreign key", hint="leave out --follow"
+        )
+    listed = {table.name for table in source.tables()}
+    found = {schema.table.name: schema for schema in schemas.tables}
+    new = list(found)
+    while new:
+        targets = (key.table for name in new for key in found[name].foreign_keys)
+        new = [name for name in dict.fromkeys(targets) if name in listed - found.keys()]
+        found |= {schema.table.name: schema for schema in source.describe_all(new)} if new else {}
+    named = {schema.table.name for schema in schemas.tables}
+    reached = frozenset(found.keys() - named)
+    return replace(schemas, tables=tuple(found.values()), reached=reached)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Link:
+    """A foreign key that can be followed."""
+
+    columns: tuple[str, ...]
+    target: Key
+
+
+@dataclass(kw_only=True)
+class _Rows:
+    """Rows of a table in files, and why there are no more."""
+
+    files: list[Path] = field(default_factory=list)
+    error: MarketPulseError | None = None
+    remarks: Sequence[str] = ()
+
+
+class JoinedSource(Source):
+    """The rows of a sample in temporary files, under the names of another source.
+
+    Every value of a foreign key has its row in the table that it refers to, if there is one. The
+    rows are distinct, for foreign keys refer to unique columns.
+    """
+
+    def __init__(self, source: Source, schemas: Schemas) -> None:
+        self.schemas = schemas
+        self._source = source
+        self._folder = TemporaryDirectory(prefix="marketpulse-")
+        self._tables = {schema.table.name: schema for schema in schemas.tables}
+        self._rows = {name: _Rows() for name in self._tables}
+        self._notes: dict[str, list[str]] = {name: [] for name in self._tables}
+        self._links = {name: self._links_of(schema) for name, schema in self._tables.items()}
+        targets = {link.target: None for links in self._links.values() for link in links}
+        # Dictionaries keep the order of the rows, so that a sample is the same again.
+        self._present: dict[Key, dict[Values, None]] = {target: {} for target in targets}
+        self._wanted: dict[Key, dict[Values, None]] = {target: {} for target in targets}
+        self._files = 0
+
+    def collect(self, options: SampleOptions, progress: Progress) -> None:
+        """Read the rows of the sample, then those that they refer to, until none is missing.
+
+        What cannot be read raises when it is scanned; a lost connection raises here.
+        """
+        self._source.read_snapshot()  # a new session would see other rows
+        for name, schema in self._tables.items():
+            if name in self.schemas.reached:
+                self._read(name, progress, limit=0)
+                continue
+            self._read(
+                name,
+                progress,
+                limit=options.limit,
+                where=options.where,
+                order=options.order,
+                cell_readings=options.cell_readings,
+                choice=options.choice(schema),
+            )
+        while missing := next(self._missing(), None):
+            (name, key), values = missing
+            self._read(name, progress, choice=KeyRows(key=key, values=values))
+            # A value without a row is not asked for again.
+            present = self._present[name, key]
+            if orphans := [value for value in values if value not in present]:
+                self._notes[name].append(_orphan_note(key, orphans))
+            present.update(dict.fromkeys(values))
+
+    def _missing(self) -> Iterator[tuple[Key, list[Values]]]:
+        """Yield values that foreign keys have and no row has yet, some at a time."""
+        for target, wanted in self._wanted.items():
+            present = self._present[target]
+            for value in [value for value in wanted if value in present]:
+                del wanted[value]
+            if wanted and self._rows[target[0]].error is None:
+                yield target, [*islice(wanted, MOST_KEYS)]
+
+    def _read(
+        self,
+        name: str,
+        progress: Progress,
+        *,
+        limit: int | None = None,
+        where: str | None = None,
+        order: str | None = None,
+        cell_readings: Mapping[str, CellReading] | None = None,
+        choice: RowChoice | None = None,
+    ) -> None:
+        """Read some rows of a table into a file."""
+        if isinstance(choice, KeyRows) and self._rows[name].files:
+            choice = replace(choice, changes=self._source.changes(name))
+        for attempt in range(_ATTEMPTS):
+            try:
+                with progress_stage(progress, name):
+                    reader = self._source.scan(
+                        name,
+                        limit=limit,
+                        where=where,
+                        order=order,
+                        cell_readings=cell_readings,
+                        choice=choice,
+                    )
+                    path = self._write(reader, progress)
+                break
+            except ConnectionLostError:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            except MarketPulseError as error:
+                if is_network_error(error):
+                    raise
+                self._rows[name].error = error
+                return
+        self._rows[name].files.append(path)
+        self._rows[name].remarks = self._source.remarks(name)
+        self._note_keys(name, path)
+
+    def _write(self, reader: pa.RecordBatchReader, progress: Progress) -> Path:
+        self._files += 1
+        path = Path(self._folder.name) / f"{self._files}.arrow"
+        with pa.ipc.new_stream(path, reader.schema) as file:
+            for batch in reader:
+                file.write_batch(batch)
+                progress.advance(len(batch))
+        return path
+
+    def _note_keys(self, name: str, path: Path) -> None:
+        """Note which keys rows have, and which they refer to."""
+        for batch in _batches(path):
+            for (table, key), present in self._present.items():
+                if table == name:
+                    present.update(dict.fromkeys(key_values(batch, key)))
+            for link in self._links[name]:
+                values = key_values(batch, link.columns)
+                # A foreign key with a null refers to nothing.
+                self._wanted[link.target].update(
+                    dict.fromkeys(value for value in values if None not in value)
+                )
+
+    def _links_of(self, schema: TableSchema) -> list[_Link]:
+        """Return the foreign keys that can be followed, and note the others."""
+        links = []
+        name = schema.table.name
+        for key in schema.foreign_keys:
+            target = self._tables.get(key.table)
+            if target is None:
+                reason = f"{key.table} is not among the tables that can be read"
+            elif missing := _unreadable(schema, key.columns) + _unreadable(target, key.references):
+                reason = f"{missing[0]} cannot be read"
+            else:
+                links.append(_Link(columns=key.columns, target=(key.table, key.references)))
+                continue
+            self._notes[name].append(f"{', '.join(key.columns)} is not followed: {reason}")
+        return links
+
+    def info(self) -> SourceInfo:
+        return self._source.info()
+
+    def tables(self) -> Sequence[Table]:
+        return self._source.tables()
+
+    def find_table(self, name: str | None = None) -> str:
+        return self._source.find_table(name)
+
+    def describe(self, table: str) -> TableSchema:
+        return self._source.describe(table)
+
+    def scan(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,  # noqa: ARG002 - `collect` has chosen the rows
+        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - see above
+        where: str | None = None,  # noqa: ARG002 - see above
+        order: str | None = None,  # noqa: ARG002 - see above
+        cell_readings: Mapping[str, CellReading] | None = None,  # noqa: ARG002 - see above
+        choice: RowChoice | None = None,  # noqa: ARG002 - see above
+    ) -> pa.RecordBatchReader:
+        rows = self._rows[table]
+        if rows.error is not None:
+            raise rows.error
+        with pa.ipc.open_stream(rows.files[0]) as first:
+            schema = first.schema
+        batches = (batch for path in rows.files for batch in _batches(path))
+        return with_columns(pa.RecordBatchReader.from_batches(schema, batches), columns)
+
+    def query_of(self, table: str) -> Query | None:
+        return self._source.query_of(table)
+
+    def remarks(self, table: str) -> Sequence[str]:
+        return [*self._rows[table].remarks, *self._notes[table]]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):  # Windows keeps a file that is still open
+            self._folder.cleanup()
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        yield from reader
+
+
+def _unreadable(schema: TableSchema, names: Sequence[str]) -> list[str]:
+    readable = {column.name for column in schema.columns if not column.unreadable}
+    return [f"{schema.table.name}.{name}" for name in names if name not in readable]
+
+
+def _orphan_note(key: Sequence[str], orphans: Sequence[Values]) -> str:
+    count = "1 value has" if len(orphans) == 1 else f"{len(orphans)} values have"
+    return f"{count} no row with this {', '.join(key)}, although foreign keys refer to it"
