@@ -295,8 +295,10 @@ def test_the_python_of_the_pages_runs(page: str, output: str, desk: Path) -> Non
     assert output in done.stdout
 
 
-def test_the_notebook_prints_what_it_shows(desk: Path) -> None:
+def test_the_notebook_prints_what_it_shows(tmp_path: Path) -> None:
     """Each cell of first_look.md prints the text below it; the cells run one after the other."""
+    made = ["sample", "COLORS", "DEALERS", "--source", "demo"]
+    assert run(made, tmp_path).code == 0
     page = (ROOT / "docs/first_look.md").read_text(encoding="utf-8")
     cells = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", page, re.DOTALL)
     assert len(cells) == page.count("```python")
@@ -304,7 +306,7 @@ def test_the_notebook_prints_what_it_shows(desk: Path) -> None:
 
     done = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=desk,
+        cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         encoding="utf-8",
@@ -314,7 +316,7 @@ def test_the_notebook_prints_what_it_shows(desk: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.split(f"{MARK}\n") == [*(text for _, text in cells), ""]
-    assert (desk / "security.html").is_file()
+    assert (tmp_path / "security.html").is_file()
 
 
 def command_names() -> list[str]:

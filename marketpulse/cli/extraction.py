@@ -80,9 +80,9 @@ def list_tables(
         from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
         listing = extraction.list_tables(data, like, schema=schema, exact=exact)
-    remember_tables(table.name for table in listing.tables)
     if output is not None:
         session.say(f"{output}: {', '.join(listing.write(output, session.secrets()))}")
+    remember_tables(table.name for table in listing.tables)
     if result_format is ListFormat.JSON:
         console.show_json(listing.as_json())
     elif result_format is ListFormat.CSV:
