@@ -307,6 +307,7 @@ class Bucket:
             ended = isinstance(error, botocore_errors.HTTPClientError) or (
                 s3_client.error_code(error) == "NoSuchUpload"
             )
+            # The request that completes an upload was perhaps served, and then repeated.
             head = self.head(key) if ended else None
             is_ours = head is not None and head.metadata_sha256 == checksums.sha256
             if head is None or not is_ours or head.size != checksums.size:
@@ -361,6 +362,7 @@ class Bucket:
                 )
                 for item in page.get("Contents", ())
             }
+            # A page that is empty and yet not the last would be asked for without end.
             return objects, bool(page.get("IsTruncated")) and bool(objects)
 
     def _read_chunks(

@@ -58,13 +58,14 @@ def read_secret(name: str, region: str) -> StoredSecret:
 def _parse(name: str, text: str) -> dict[str, str]:
     try:
         content = json.loads(text)
-    except ValueError:
+    except ValueError:  # a password that is no JSON: most are none
         return {"ORACLE_PASSWORD": text}
     if not isinstance(content, dict):
         return {"ORACLE_PASSWORD": text}  # a password of digits
     values = {
         _NAMES[key.lower()]: str(value)
         for key, value in content.items()
+        # A port may be a number. Names that we do not know are the business of others.
         if key.lower() in _NAMES and isinstance(value, str | int)
     }
     if not values:

@@ -154,6 +154,7 @@ class _Folder:
         self.sizes: dict[str, int] = {}
         for entry in path.rglob("*"):
             name = entry.relative_to(path).as_posix()
+            # A link could show a file of the reader's own machine as one of the bundle.
             if entry.is_symlink():
                 raise _link(path, name)
             if entry.is_file():
@@ -179,10 +180,13 @@ class _Zip:
         manifests = [
             entry.filename for entry in entries if PurePosixPath(entry.filename).name == MANIFEST
         ]
+        # The nearest to the top: a bundle may hold another one that was packed with it.
         nearest = min(manifests, key=lambda name: name.count("/"), default=MANIFEST)
         self._base = nearest.removesuffix(MANIFEST)
         inside = [entry for entry in entries if entry.filename.startswith(self._base)]
         self.sizes = {entry.filename.removeprefix(self._base): entry.file_size for entry in inside}
+        # Programs disagree on which of two such entries counts, so one could be checked and the
+        # other one read.
         if len(self.sizes) < len(inside):
             raise _unsafe(path, "two files have the same name")
 
@@ -213,9 +217,10 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
     """Raise `DataError` for an unsafe entry: paths outside the zip, links, passwords, bombs."""
     name, parts = entry.filename, PurePosixPath(entry.filename).parts
+    # A backslash or a colon leads out of the folder on Windows alone, and is refused everywhere.
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
         raise _unsafe(path, f"{name!r} is outside the bundle")
-    if stat.S_ISLNK(entry.external_attr >> 16):
+    if stat.S_ISLNK(entry.external_attr >> 16):  # the upper half is the mode of Unix
         raise _link(path, name)
     if entry.flag_bits & 1:
         raise _unsafe(path, f"{name} needs a password")

@@ -15,7 +15,9 @@ def remember_tables(names: Iterable[str]) -> None:
     path = _path()
     if path is None:
         return
+    # The shell reads one name a line.
     lines = [name for name, _ in zip(names, range(_MOST), strict=False) if name.isprintable()]
+    # Names of tables tell about a business: only the user may read the folder.
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -28,7 +30,7 @@ def complete_table(incomplete: str) -> list[str]:
     path = _path()
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path else []
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):  # a message would land in the line that the user types
         return []
     return [name for name in lines if name.startswith(incomplete)]
 

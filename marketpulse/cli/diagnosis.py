@@ -20,6 +20,7 @@ def doctor(
 
     session: Session = ctx.obj
     options = DoctorOptions(
+        # Not called here: a missing setting is what the first step reports.
         settings=session.oracle_settings,
         region=session.settings().aws_region,
         table=table,

@@ -39,6 +39,7 @@ class CommandGroup(TyperGroup):
         """Parse the options before the command."""
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
+        # Wrong options fail here, before `invoke`.
         with error_boundary(args, verbose=lambda: False):
             return super().parse_args(ctx, args)
 
@@ -67,6 +68,8 @@ def _share(command: TyperCommand, options: Sequence[TyperOption]) -> None:
     for option in options:
         if option.is_eager or names & {*option.opts}:
             continue
+        # Hidden, so that the help of a command lists its own options alone. Not exposed, because
+        # its function has no such parameter.
         shared = copy.copy(option)
         shared.hidden, shared.expose_value, shared.callback = True, False, _override
         command.params.append(shared)

@@ -197,6 +197,7 @@ class JsonWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, options: JsonOptions) -> None:
         self._schema = schema
+        # The cells are JSON already, with all their digits; json.dumps would quote them again.
         names = [encode_basestring(name).replace("%", "%%") for name in schema.names]
         cells = [f"{name}: %s" for name in names]
         self._row_format = "{" + ", ".join(cells) + "}"

@@ -81,6 +81,7 @@ def without_nameless(
     schema = pa.schema([rows.schema.field(place) for place in named])
 
     def batches() -> Iterator[pa.RecordBatch]:
+        # Batch by batch: whether a column is empty shows in the last row only.
         count = 0
         for batch in rows:
             for place in nameless:

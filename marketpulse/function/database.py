@@ -31,7 +31,7 @@ class Database:
     def __init__(self, environment: Mapping[str, str], *, seconds: float) -> None:
         self._environment = environment
         self._seconds = seconds
-        self._lock = RLock()
+        self._lock = RLock()  # a login reads the credentials, which takes the lock again
         self._read: tuple[float, OracleSettings] | None = None
         self._refused: tuple[OracleSettings, LoginError] | None = None
 
@@ -61,6 +61,7 @@ class Database:
         try:
             return self._open(stack, known, query)
         except LoginError:
+            # Perhaps the password was rotated since it was read.
             self._read = None
             fresh = self.credentials()
             if fresh == known:
@@ -73,6 +74,7 @@ class Database:
     ) -> Source:
         if self._refused is not None and self._refused[0] == credentials:
             error = self._refused[1]
+            # A new one: raised twice, an error would collect the tracebacks of both.
             raise LoginError(error.message, hint=error.hint, check=error.check)
         guard = self._shared_logins if credentials.version else None
         try:
@@ -80,6 +82,7 @@ class Database:
             source = OracleSource(database) if query is None else QuerySource(database, query)
             return stack.enter_context(source)
         except LoginError as error:
+            # A locked or expired account can be repaired with the same password.
             if error.check == WRONG_PASSWORD:
                 self._refused = credentials, error
             raise

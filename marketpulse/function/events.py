@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from marketpulse.colors.columns import HIERARCHY
 from marketpulse.colors.options import RunOptions
@@ -25,6 +25,8 @@ from marketpulse.log import configure_logging
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from mangum import Mangum
+
+Context: TypeAlias = Any  # a class of Lambda's runtime, which no package has
 
 _log = logging.getLogger(__name__)
 EVENT_KEYS = {
@@ -39,7 +41,7 @@ _EVENTBRIDGE_KEYS = {
 }
 
 
-def handler(event: Mapping[str, object], context: Any) -> object:
+def handler(event: Mapping[str, object], context: Context) -> object:
     """Handle an event of Lambda: rank and publish, or answer an HTTP request.
 
     An event may have `table`, `where`, `hierarchy`, `mapping`, `types`, `date_format`,
@@ -47,12 +49,13 @@ def handler(event: Mapping[str, object], context: Any) -> object:
     every error, so that Lambda retries and alarms ring.
     """
     configure_logging(logging.INFO, as_json=True, replace_handlers=True)
-    if "requestContext" in event:
+    if "requestContext" in event:  # every event of API Gateway and function URLs has it
         return _answer_http(event, context)
     request_id = getattr(context, "aws_request_id", "")
     try:
         published = service().run(_parse_event(event), request_id)
     except MarketPulseError as error:
+        # One line with the check id, which an alarm can count. Lambda's own traceback has none.
         _log.error("failed", extra={"fields": {"request_id": request_id, **error.as_json()}})
         raise
     run = published.run
@@ -79,7 +82,7 @@ def service() -> Service:
     return Service(os.environ)
 
 
-def _answer_http(event: Mapping[str, object], context: Any) -> object:
+def _answer_http(event: Mapping[str, object], context: Context) -> object:
     """Answer an HTTP event in an event loop of its own.
 
     Mangum uses the current event loop of the thread. Since Python 3.12 there is none by default.
@@ -96,11 +99,13 @@ def _adapter(tables: tuple[str, ...]) -> Mangum:
     from marketpulse.function import http  # noqa: PLC0415 - the same reason
 
     application = http.StageApplication(http.create_application(service, tables))
+    # Lambda may freeze or end a process at any time: no shutdown event would come.
     return Mangum(application, lifespan="off")
 
 
 def _parse_event(event: Mapping[str, object]) -> RunOptions:
     """Read what an event asks for. Raises `UsageError` for unknown keys and wrong types."""
+    # A misspelt key would otherwise rank and publish with the default.
     unknown = sorted(event.keys() - EVENT_KEYS - _EVENTBRIDGE_KEYS)
     if unknown:
         raise UsageError(
@@ -139,6 +144,7 @@ def _parse_text(event: Mapping[str, object], name: str) -> str | None:
 
 def _parse_row(event: Mapping[str, object]) -> int | None:
     row = event.get("header_row")
+    # True is an int to Python.
     if row is None or (isinstance(row, int) and not isinstance(row, bool) and row > 0):
         return row
     raise UsageError(

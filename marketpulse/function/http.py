@@ -128,6 +128,7 @@ class RunBody(BaseModel):
 
     def as_options(self, tables: Sequence[str]) -> RunOptions:
         """The body as options of a run. Raises `HTTPException` for a table that is not allowed."""
+        # The list guards tables that the function's user may read, and callers shall not.
         table = self.table or tables[0]
         if table not in tables:
             raise HTTPException(403, f"table: this function ranks only {', '.join(tables)}")
@@ -310,6 +311,7 @@ def _answer_invalid_request(_request: Request, error: Exception) -> Response:
     """Answer a request with invalid parameters. The message does not repeat their values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     reasons = [f"{' '.join(map(str, reason['loc']))}: {reason['msg']}" for reason in error.errors()]
+    # Our own form of an error instead of FastAPI's: callers need to read one only.
     usage = UsageError("; ".join(reasons), hint=_DOCS_HINT)
     return JSONResponse({"error": usage.as_json()}, 422)
 

@@ -54,6 +54,7 @@ class PublishedRuns:
                     hint="wait for the schedule, or call the function",
                 )
             return pointer.seal
+        # A run in a folder named by its day is found without the index: CI and people write none.
         if day is not None:
             key = self._location.key(f"date={day}", f"run={run_id}", RUN_SUMMARY)
             if self._bucket.find([key]):
@@ -93,6 +94,7 @@ class PublishedRuns:
         """The run's id, and its selected colors in order: a JSON array with exact digits."""
         key = self.find_summary_key(run_id, day)
         summary = self.read_summary(key)
+        # The digest of the sealed summary, not of the object's metadata, which the sender set.
         digests = {file.name: file.sha256 for file in summary.files}
         if _PARQUET not in digests:
             raise NotFoundError(f"run {summary.run_id} was published without {_PARQUET}")

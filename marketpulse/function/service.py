@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from marketpulse.artifacts import RUN_SUMMARY
 from marketpulse.aws.bucket import Bucket, ObjectSettings
@@ -76,14 +76,14 @@ class Service:
         names = (self.settings.http_tables or "").split(",")
         return tuple(name.strip() for name in names if name.strip())
 
-    def tables(self) -> list[dict[str, Any]]:
+    def tables(self) -> list[dict[str, object]]:
         """The tables, as `list-tables --format json` prints them."""
         return self._with_source(lambda source: list_tables(source).as_json())
 
-    def schema(self, table: str) -> dict[str, Any]:
+    def schema(self, table: str) -> dict[str, object]:
         """A table's columns and keys, as its schema file has them. Raises `NotFoundError`."""
 
-        def describe(source: Source) -> dict[str, Any]:
+        def describe(source: Source) -> dict[str, object]:
             return describe_listed(source, [source.find_listed_table(table)]).as_json()[0]
 
         return self._with_source(describe)
@@ -97,6 +97,7 @@ class Service:
             output = Path(folder) / "run"
             run = self._rank(options, self._read_rules(Path(folder)), output)
             fields = {"request_id": request_id, "run_id": run.run_id}
+            # An empty table is no error, but hardly ever what the desk expects.
             level = logging.INFO if run.counts.read else logging.WARNING
             _log.log(level, "ranked", extra={"fields": {**fields, "rows": run.counts.read}})
             if run.unpublished:
@@ -108,6 +109,7 @@ class Service:
         self._published.add_to_index(run.run_id, seal.key)
         sent = sum(pushed.action == "sent" for pushed in receipt.objects)
         _log.info("published", extra={"fields": {**fields, "sent": sent}})
+        # The same rows were published before. Their summary counts, with its own PROCESSED_AT.
         kept = seal.action == "kept"
         summary = self._published.read_summary(seal.key).content if kept else run.summary()
         return PublishedRun(run=run, summary=summary, receipt=receipt)

@@ -45,6 +45,7 @@ class _Key:
 
 
 def _text(value: object) -> str | None:
+    # Empty text is a wrong type, so that a forgotten value is no default in silence.
     return value if isinstance(value, str) and value.strip() else None
 
 
@@ -231,6 +232,7 @@ def _describe(value: object) -> str:
 
 def _resolve_paths(name: str, setting: SettingValue, folder: Path) -> SettingValue:
     """Let relative paths start at the folder of the settings file."""
+    # A file in the project's folder means the same, wherever the command runs.
     if name == "rules" and isinstance(setting, tuple):
         return tuple(
             text if "://" in text else str(folder / text)

@@ -45,12 +45,15 @@ class Token:
     end: int
 
 
+# q'[it's]' ends with the other bracket of a pair, q'!it's!' with the same mark.
 _PAIRS = {"[": "]", "{": "}", "<": ">", "(": ")"}
 _BLANK = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
 _QUOTE = re.compile(r"[nN]?[qQ]'(.)", re.DOTALL)
+# In this order: as a later kind, n'x' would begin with a name and .5 with a symbol.
 _PATTERNS = {
     TokenKind.TEXT: re.compile(r"[nN]?'((?:[^']|'')*)'", re.DOTALL),
     TokenKind.QUOTED_NAME: re.compile(r'"([^"\0]+)"'),
+    # 12AB is no number, and Oracle reads 1.5.2 as none.
     TokenKind.NUMBER: re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w$#.])"),
     TokenKind.NAME: re.compile(r"([^\W\d_][\w$#]*)"),
     TokenKind.SYMBOL: re.compile(r"(\(\+\)|<=|>=|<>|!=|\^=|~=|\|\||[-+*/=<>(),.@:;])"),
@@ -79,6 +82,7 @@ def _tokens(text: str, *, any_symbol: bool = False) -> Iterator[Token]:
         if place >= len(text):
             yield Token(kind=TokenKind.END, value="", start=place, end=place)
             return
+        # Before names: q begins one, too.
         token = _quoted_text(text, place) or _match(text, place)
         if any_symbol and text.startswith("/*", place):
             raise ConditionError(text[place:].split(maxsplit=1)[0], "the comment has no end")
