@@ -220,6 +220,7 @@ _SEAL = Seal(name=MANIFEST, is_member=is_bundle_file, list_files=_list_files)
 
 def zip_path(folder: Path) -> Path:
     """Return where the zip of a bundle's folder is: beside the folder."""
+    # `.` and `..` have no name of their own.
     named = folder if folder.name not in {"", ".."} else folder.resolve()
     return named.with_name(f"{named.name}.zip")
 
@@ -234,10 +235,12 @@ def write_zip(folder: Path, manifest: Manifest) -> Path:
         atomic_file(target, remove_parts=True) as part,
         zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
+        # Only what the manifest lists: the folder may hold anything else.
         for name in (*(file.name for file in manifest.files), MANIFEST):
             # ZipInfo's own date, 1980, is the same for all: times would change the bytes.
             entry = zipfile.ZipInfo(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
+            # The mode, in the upper half: without one, Unix unpacks files that nobody may read.
             entry.external_attr = 0o644 << 16
             with (folder / name).open("rb") as file, archive.open(entry, "w") as packed:
                 shutil.copyfileobj(file, packed, 1 << 20)

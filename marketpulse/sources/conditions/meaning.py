@@ -342,7 +342,7 @@ class Compiler:
 
     def _case_comparison(self, node: Node, subject: Node, when: Node) -> Predicate:
         kinds = self.operand(subject).type, self.operand(when).type
-        # A comparison by itself converts; CASE is an error of Oracle's (ORA-00932).
+        # In CASE Oracle does not convert as in a comparison by itself (ORA-00932).
         if not are_of_one_group(*kinds):
             raise ConditionError("CASE", f"{kinds[0]} is compared with {kinds[1]}")
         return self._comparison(node, "=", subject, when)

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+# `Any` in this module: SQLAlchemy's types want a Python type for each column, and its declarations
+# of Oracle's views have none.
+
 # Views that SQLAlchemy does not declare.
 _OBJECT_TABLES = table(
     "all_object_tables",
