@@ -186,6 +186,8 @@ class _Diagnosis:
             return "TLS"
         if self._database.driver == "thick":
             return "negotiated by Oracle's client library and the server"
+        if self._database.protection is not None:
+            return f"native network encryption by marketpulse: {self._database.protection}"
         raise SkippedError("none: rows cross the network unencrypted, except inside a VPN")
 
     def _privileges(self) -> str:

@@ -53,6 +53,7 @@ class Driver(StrEnum):
     AUTO = "auto"
     THIN = "thin"
     THICK = "thick"
+    NNE = "nne"
 
 
 class LogFormat(StrEnum):

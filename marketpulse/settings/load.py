@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     oracle_secret_id: str | None = Field(default=None, validation_alias="ORACLE_SECRET_ID")
     oracle_schema: str | None = Field(default=None, validation_alias="ORACLE_SCHEMA")
     oracle_table_name: str | None = Field(default=None, validation_alias="ORACLE_TABLE_NAME")
-    oracle_driver: Literal["auto", "thin", "thick"] = Field(
+    oracle_driver: Literal["auto", "thin", "thick", "nne"] = Field(
         default="auto", validation_alias="ORACLE_DRIVER"
     )
     oracle_call_timeout: float = Field(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oracle_server.encryption import AES256_SHA256, Algorithms
+
 # Oracle's own texts.
 TEXTS = {
     28: "your session has been killed",
@@ -42,6 +44,7 @@ class Faults:
     silent: bool = False  # accepts connections and sends nothing
     garbage: bytes = b""  # sent instead of an answer
     demand_encryption: bool = False
+    algorithms: Algorithms = AES256_SHA256  # of the encryption that is demanded
     login: int = 0  # each login fails with this code
     warning: str = ""  # comes with each login: ORA-28002: ...
     cut_after: int | None = None  # bytes sent after the login

@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from oracle_server.encryption import Secrecy
+
 HEADER = 8
 LARGEST = 1 << 21  # bytes of a packet, the largest SDU
 
@@ -56,6 +58,7 @@ class Wire:
     def __init__(self, connection: socket.socket, timeout: float) -> None:
         connection.settimeout(timeout)
         self.wide = False
+        self.secrecy: Secrecy | None = None
         self.cut_after: int | None = None
         self.stall_after: int | None = None
         self.sent = 0
@@ -67,7 +70,10 @@ class Wire:
         length = struct.unpack(">I" if self.wide else ">H", header[: 4 if self.wide else 2])[0]
         if not HEADER <= length <= LARGEST:
             raise ClosedError(f"a packet of {length} bytes")
-        return Packet(header[4], self._receive(length - HEADER))
+        body = self._receive(length - HEADER)
+        if self.secrecy is not None and header[4] == Kind.DATA:
+            body = body[:2] + self.secrecy.decrypt(body[2:])
+        return Packet(header[4], body)
 
     def send(self, kind: Kind, body: bytes) -> None:
         """Send a packet."""
@@ -75,7 +81,7 @@ class Wire:
 
     def send_all(self, packets: list[bytes]) -> None:
         """Send encoded packets. Raises `CutError` if a fault cuts the connection."""
-        data = b"".join(packets)
+        data = b"".join(map(self._encrypt, packets))
         if self.stall_after is not None and self.sent + len(data) > self.stall_after:
             self._push(data[: max(self.stall_after - self.sent, 0)])
             self.wait_until_closed()
@@ -103,6 +109,12 @@ class Wire:
         """Send nothing until the peer closes the connection. Raises `ClosedError`."""
         while True:
             self._receive(1)
+
+    def _encrypt(self, packet: bytes) -> bytes:
+        if self.secrecy is None or packet[4] != Kind.DATA:
+            return packet
+        body = packet[HEADER : HEADER + 2] + self.secrecy.encrypt(packet[HEADER + 2 :])
+        return frame(Kind.DATA, body, wide=True)
 
     def _push(self, data: bytes) -> None:
         try:
@@ -142,7 +154,7 @@ def data_packets(payload: bytes, sdu: int) -> list[bytes]:
 
 def accept(version: int, sdu: int, *, demand_encryption: bool) -> bytes:
     """Return the body of ACCEPT, without encryption or requiring it."""
-    flags = 0x10 if demand_encryption else 0x04
+    flags = 0x11 if demand_encryption else 0x04
     return struct.pack(
         ">HHHHHHH2B8xII5x",
         *(version, 0, min(sdu, 65535), 65535, 1, 0, 45, flags, flags),

@@ -37,6 +37,7 @@ class Record:
     round_trips: int = 0  # after the login
     logins: list[tuple[str, int]] = field(default_factory=list)  # the user, and 0 or the error
     connections: int = 0
+    encrypted: int = 0  # connections
     tags: list[dict[str, str]] = field(default_factory=list)  # of each session
     oddities: list[str] = field(default_factory=list)  # requests that the server cannot read
 

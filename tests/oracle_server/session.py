@@ -17,6 +17,7 @@ from oracle_server.answers import (
     RepeatedRows,
     Value,
 )
+from oracle_server.encryption import OVERHEAD, Negotiation
 from oracle_server.faults import Faults, error_text
 from oracle_server.login import Login
 from oracle_server.messages import (
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from oracle_server.server import OracleServer
 
 _VERSION, _SDU = 318, 8192
+_NO_SERVICES = 0x04  # a flag of CONNECT: no native encryption
 _LONG_BIND = 32767  # bytes; longer binds come last
 _PARSE, _BIND, _DEFINE, _EXECUTE, _FETCH = 0x01, 0x08, 0x10, 0x20, 0x40
 _REQUEST_BYTES = 1 << 24  # of the largest request
@@ -137,6 +139,16 @@ class Session:
         )
         self._wire.send(Kind.ACCEPT, answer)
         self._wire.wide = True
+        if faults.demand_encryption and not body[24] & _NO_SERVICES:
+            self._negotiate(Negotiation(faults.algorithms))
+
+    def _negotiate(self, negotiation: Negotiation) -> None:
+        """Agree on native encryption."""
+        answer = negotiation.answer(self._wire.read().body[2:])
+        self._wire.send_all(data_packets(answer, self._sdu))
+        self._wire.secrecy = negotiation.secrecy(self._wire.read().body[2:])
+        self._server.record.encrypted += 1
+        self._sdu -= OVERHEAD
 
     def _refusal(self, descriptor: str) -> int:
         """Return the listener's error code for the service or SID; 0 if it is known."""
@@ -183,6 +195,8 @@ class Session:
         self._wire.send(Kind.MARKER, bytes([1, 0, Mark.RESET]))
         while self._wire.read().kind != Kind.MARKER:
             pass
+        if self._wire.secrecy is not None:
+            self._wire.secrecy.renew()
         self._wire.send_all(data_packets(error(1013, error_text(1013)), self._sdu))
 
     def _answer(self, reader: Reader) -> tuple[bool, bytes]:

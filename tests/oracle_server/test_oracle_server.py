@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import oracledb
 import pytest
@@ -17,7 +18,9 @@ from marketpulse.errors import UnreachableError
 from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from oracle_server.certificates import certificate
+from oracle_server.encryption import Algorithms
 from oracle_server.engine import DuckEngine
+from oracle_server.faults import Faults
 from oracle_server.market import market
 from oracle_server.server import OracleServer
 from oracle_server.values import decode_number, encode_number
@@ -86,6 +89,35 @@ def test_tls_with_a_wallet(tmp_path: Path) -> None:
         with pytest.raises(UnreachableError) as refused:
             OracleDatabase(bare).__enter__()
         assert refused.value.check == "MP-TLS-001"
+
+
+@pytest.mark.parametrize(("encryption", "integrity"), [(17, 5), (16, 4), (15, 6)])
+def test_another_driver_agrees_on_encryption(
+    server: OracleServer, encryption: int, integrity: int
+) -> None:
+    """An independent driver understands the server's encryption, also after an interrupt."""
+    dbapi = pytest.importorskip("adbc_driver_oracle.dbapi")
+    uri = f"oracle://market:{PASSWORD}@{server.host}:{server.port}/{server.service}"
+    statement = "SELECT CUSIP, TICKER FROM SECURITIES"
+    server.faults = Faults(
+        demand_encryption=True, algorithms=Algorithms(encryption, integrity), delay=0
+    )
+    try:
+        with dbapi.connect(uri, db_kwargs={"adbc.oracle.disable_oob": "true"}) as session:
+            names = session.adbc_connection.get_option("adbc.oracle.nne_algorithms")
+            with session.cursor() as cursor:
+                server.faults.delay = 2
+                Timer(0.2, cursor.adbc_cancel).start()
+                with pytest.raises(dbapi.Error, match="ORA-01013"):
+                    cursor.execute(statement)
+                server.faults.delay = 0
+            with session.cursor() as cursor:
+                cursor.execute(statement)
+                assert len(cursor.fetchall()) == 6
+    finally:
+        server.faults = Faults()
+    expected = {17: "AES256", 16: "AES192", 15: "AES128"}[encryption]
+    assert names == f"{expected},{ {5: 'SHA256', 4: 'SHA512', 6: 'SHA384'}[integrity] }"
 
 
 def test_another_driver_reads_a_table(server: OracleServer) -> None:

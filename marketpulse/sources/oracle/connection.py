@@ -37,7 +37,9 @@ from marketpulse.sources.oracle.errors import (
     warning_text,
 )
 from marketpulse.sources.oracle.identifiers import fold_identifier
+from marketpulse.sources.oracle.native_encryption import Protection
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard
+from marketpulse.sources.oracle.relay import Relay, relay_is_possible
 from marketpulse.sources.oracle.retries import retry
 from marketpulse.sources.oracle.timeouts import call_within
 from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
@@ -118,6 +120,7 @@ class OracleDatabase:
         deadline = settings.deadline
         self._deadline = None if deadline is None else time.monotonic() + deadline
         self._connection: oracledb.Connection | None = None
+        self._relay: Relay | None = None
         self._dictionary: Dictionary | None = None
         self._is_prepared = False
 
@@ -130,6 +133,11 @@ class OracleDatabase:
             self._is_prepared = False
             self.run("SET TRANSACTION READ ONLY")
         return self._connection
+
+    @property
+    def protection(self) -> Protection | None:
+        """The native encryption in force, where this program does it."""
+        return None if self._relay is None else self._relay.protection
 
     @property
     def schema(self) -> str:
@@ -277,6 +285,9 @@ class OracleDatabase:
                 call_within(seconds, connection.close, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session had ended already")
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return how the server's certificate is checked; None means as usual, or without TLS.
@@ -318,20 +329,41 @@ class OracleDatabase:
         self.close(_INTERRUPT_SECONDS if is_interrupted else _TCP_SECONDS)
 
     def _connect_by_driver(self) -> oracledb.Connection:
-        """Connect in thin mode, or in thick mode if the settings or the server require it."""
+        """Connect in thin mode, or as the settings or the server require."""
         driver = self.settings.driver
         if driver == "thick":
             self._switch_to_thick("the settings require it")
+        elif driver == "nne":
+            self._switch_to_relay("the settings require it")
         try:
             return self._connect_with_retries()
         except MarketPulseError as error:
-            if driver != "auto" or error.check not in _THICK_CHECKS:
+            if driver != "auto" or error.check not in _THICK_CHECKS or self.driver == "nne":
                 raise
+            reason = f"thin mode failed: {error.message}"
             try:
-                self._switch_to_thick(f"thin mode failed: {error.message}")
+                self._switch_to_thick(reason)
             except SettingsError:
-                raise error from None  # its hint names all ways out, not only Instant Client
+                if error.check != "MP-ENC-001" or not relay_is_possible(self.address):
+                    raise error from None  # its hint names all ways out, not only Instant Client
+                self._switch_to_relay(f"{reason}, and there is no Instant Client")
+                _LOG.warning(
+                    "%s demands native network encryption: marketpulse encrypts by itself; "
+                    "`--driver nne` does so from the start",
+                    self.address,
+                )
         return self._connect_with_retries()
+
+    def _switch_to_relay(self, reason: str) -> None:
+        """Encrypt natively by a relay. Raises `SettingsError` if the address does not allow it."""
+        if not relay_is_possible(self.address):
+            raise SettingsError(
+                f"{self.address}: native encryption needs hosts that are reached directly by TCP",
+                hint="remove --driver nne (ORACLE_DRIVER): TLS (tcps://) encrypts already, and a "
+                "proxy or source route needs Instant Client",
+                check="MP-DRV-003",
+            )
+        self.driver, self.driver_reason = "nne", reason
 
     def _switch_to_thick(self, reason: str) -> None:
         """Use Oracle's own library, for the rest of this process."""
@@ -355,7 +387,8 @@ class OracleDatabase:
         if is_new:
             self._probe_before_login()
         _HEALTHY.discard(name)
-        arguments = self._login_arguments(seconds)
+        relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
+        arguments = self._login_arguments(seconds, relay)
         with self._guard.attempt(self.settings, str(self.address)):
             try:
                 if is_new:
@@ -364,8 +397,11 @@ class OracleDatabase:
                     seconds, lambda: oracledb.connect(**arguments), self._login_timeout_error
                 )
             except (oracledb.Error, OSError, UnreachableError) as error:
-                raise self._diagnose(error) from error
+                if relay is not None:
+                    relay.close()
+                raise (relay and relay.error) or self._diagnose(error) from error
         _HEALTHY.add(name)
+        self._relay = relay
         connection.module, connection.action = "marketpulse", "extract"
         if connection.thin:  # thick mode has no callbacks
             connection.round_trip_callback = self._before_round_trip
@@ -375,13 +411,14 @@ class OracleDatabase:
             _LOG.warning("%s: %s", self.address, warning_text(connection.warning))
         return connection
 
-    def _login_arguments(self, seconds: float) -> dict[str, Any]:
-        settings = self.settings
+    def _login_arguments(self, seconds: float, relay: Relay | None = None) -> dict[str, Any]:
+        settings, descriptor = self.settings, self.address.descriptor
         wallet_password = settings.wallet_password
         return {
             "user": settings.username.get_secret_value(),
             "password": settings.password.get_secret_value(),
-            "dsn": self.address.descriptor,
+            "dsn": descriptor if relay is None else relay.descriptor(descriptor),
+            "disable_oob": relay is not None,  # urgent data would not pass the relay
             "config_dir": settings.config_dir,
             "wallet_location": settings.wallet_location,
             "wallet_password": wallet_password.get_secret_value() if wallet_password else None,
@@ -401,7 +438,7 @@ class OracleDatabase:
             if error.check in _FINAL_CHECKS:
                 raise
             return
-        if answer.encryption_required and oracledb.is_thin_mode():
+        if answer.encryption_required and oracledb.is_thin_mode() and self.driver != "nne":
             raise encryption_error(self.address)
 
     def _fix_driver_mode(self, seconds: float) -> None:
@@ -412,7 +449,8 @@ class OracleDatabase:
         """
         if not oracledb.is_thin_mode():
             return
-        if self.settings.driver == "auto" and self.settings.client_lib_dir:
+        is_thin_certain = self.settings.driver != "auto" or self.driver == "nne"
+        if self.settings.client_lib_dir and not is_thin_certain:
             # Only a login shows whether thin mode will do. Asynchronous ones need no lock.
             call_within(
                 seconds,

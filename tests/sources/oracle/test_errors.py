@@ -5,6 +5,7 @@ import time
 
 import oracledb
 import pytest
+from oracle_server.encryption import Algorithms
 from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
 from support import Tool
@@ -33,7 +34,13 @@ FAULTS: dict[str, tuple[Faults, dict[str, str], str, int]] = {
     "closed port": (Faults(), {"ORACLE_PORT": "1"}, "MP-NET-002", 4),
     "HTTP": (Faults(garbage=b"HTTP/1.1 400 Bad Request\r\n\r\n"), {}, "MP-NET-005", 4),
     "silence": (Faults(silent=True), {"MARKETPULSE_DEADLINE": "4"}, "MP-NET-004", 4),
-    "encryption": (Faults(demand_encryption=True), {}, "MP-ENC-001", 4),
+    "encryption": (Faults(demand_encryption=True), {"ORACLE_DRIVER": "thin"}, "MP-ENC-001", 4),
+    "no agreement": (
+        Faults(demand_encryption=True, algorithms=Algorithms(error=12660)),
+        {},
+        "MP-ENC-002",
+        4,
+    ),
     "no privilege": (Faults(), {"ORACLE_TABLE_NAME": "FORBIDDEN"}, "MP-PRV-001", 5),
     "no such table": (Faults(), {"ORACLE_TABLE_NAME": "COLOR_TABLE"}, "MP-SRC-001", 6),
     "nothing set": (Faults(), {"ORACLE_HOST": "", "ORACLE_PASSWORD": ""}, "MP-SET-002", 3),
