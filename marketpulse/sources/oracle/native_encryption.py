@@ -126,8 +126,8 @@ class ProtectedSession:
 
     def __init__(self, *, key: bytes, seed: bytes, iv: bytes, checksum: str | None) -> None:
         self._cipher = AES(key)
-        self.sent = Checksums(checksum, seed, iv, b"\x5a")
-        self.received = Checksums(checksum, seed, iv, b"\xb4")
+        self.sent = PacketChecksums(checksum, seed, iv, b"\x5a")
+        self.received = PacketChecksums(checksum, seed, iv, b"\xb4")
 
     def protect(self, payload: bytes) -> bytes:
         """Return a payload with its checksum, encrypted."""
@@ -151,7 +151,7 @@ class ProtectedSession:
         return payload
 
 
-class Checksums:
+class PacketChecksums:
     """The checksums of one direction. Each has a salt of its own, so no packet can be repeated."""
 
     def __init__(self, name: str | None, seed: bytes, iv: bytes, direction: bytes) -> None:
