@@ -38,12 +38,22 @@ class BundleTable:
     schema_file: str
     taken_at: str = ""
     rows: int | None = None
+    # The limit ended the table early: its rows as the source counts them, and on which day it did.
+    all_rows: int | None = None
+    all_rows_as_of: str = ""
     statement: str = ""
     query: str = ""  # the user's SELECT that the table is the result of
     binds: tuple[str, ...] = ()  # the names of its bind variables, without their values
     columns: tuple[Column, ...] = ()  # as they were written
     notes: tuple[str, ...] = ()  # what was cut, skipped or replaced
     files: tuple[DataFile, ...] = ()
+
+    @property
+    def row_count(self) -> str:
+        """How many rows the bundle has, and of how many, for people."""
+        if self.rows is None or self.all_rows is None:
+            return "" if self.rows is None else str(self.rows)
+        return f"{self.rows} of {'about ' if self.all_rows_as_of else ''}{self.all_rows}"
 
     @property
     def file_names(self) -> list[str]:

@@ -294,7 +294,7 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
         console.show_json({**sample.as_json(), **_push_part(receipt)})
     else:
         rows = [
-            (table.name, table.rows, ", ".join(file.name for file in table.files))
+            (table.name, table.row_count, ", ".join(file.name for file in table.files))
             for table in _with_files(manifest.tables)
         ]
         console.show_table(("table", "rows", "files"), rows)
@@ -333,7 +333,7 @@ def show_verification(verification: Verification, *, as_json: bool) -> None:
         console.show_json(verification.as_json())
         return
     rows = [
-        (table.name, table.rows, ", ".join(file.format for file in table.files))
+        (table.name, table.row_count, ", ".join(file.format for file in table.files))
         for table in _with_files(verification.manifest.tables)
     ]
     console.show_table(("table", "rows", "as"), rows)

@@ -221,11 +221,16 @@ class TableSampler:
         limit = self._options.json_rows
         query = self._source.query_of(self._planned.table)
         json_rows = self._rows if limit is None else min(self._rows, limit)
+        table = self._table.table
+        more = (table.rows or 0) > self._rows  # and not as many as a condition left
+        was_cut = more and self._rows == self._options.limit and self._options.where is None
         return BundleTable(
             name=self._planned.table,
             schema_file=schema_file,
             taken_at=format_timestamp(taken_at),
             rows=self._rows,
+            all_rows=table.rows if was_cut else None,
+            all_rows_as_of=table.rows_as_of if was_cut else "",
             statement=self._planned.statement,
             query=query.text if query else "",
             binds=query.binds if query else (),

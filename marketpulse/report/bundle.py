@@ -41,12 +41,6 @@ class TableSection:
         written = {column.name for column in self.columns}
         return tuple(column for column in self.schema.columns if column.name not in written)
 
-    @property
-    def all_rows(self) -> int | None:
-        """How many rows the source said that the table has, if more than the bundle holds."""
-        stated, held = self.schema.table.rows, self.table.rows
-        return stated if stated is not None and held is not None and stated > held else None
-
 
 def bundle_page(path: Path) -> str:
     """Return the page of a bundle, a folder or a zip.

@@ -287,3 +287,15 @@ def test_the_excel_profile_as_csv(tool: Tool) -> None:
     ]
     assert "-128" in [row["A_TINYINT"] for row in rows]
     assert "'17700000000000001" in [row["A_BIGINT"] for row in rows]
+
+
+def test_a_table_that_the_limit_cut_says_so(tool: Tool) -> None:
+    """Output, manifest and verify have the rows that the source counted; a condition has none."""
+    where = ("--where", "PX > 0", "--output", "chosen")
+    cut = tool.run("sample", "COLORS", "DEALERS", "--source", "demo", "--limit", 30)
+    chosen = tool.run("sample", "COLORS", "--source", "demo", "--limit", 30, *where)
+
+    assert "30 of 2000" in cut.out
+    assert "30 of 2000" in tool.run("verify", "sample_data").out
+    assert "17 of" not in cut.out
+    assert " of " not in chosen.out.splitlines()[1]
