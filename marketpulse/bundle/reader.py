@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, Self
 
-from marketpulse.artifacts import MANIFEST, is_unfinished
+from marketpulse.artifacts import MANIFEST, RUN_SUMMARY, is_unfinished
 from marketpulse.atomic import LOCK_FILE
 from marketpulse.bundle.manifest import Manifest, parse_manifest
 from marketpulse.errors import DataError, NotFoundError
+from marketpulse.shell import command_line
 
 # Files that operating systems add to folders and zips, and the lock of a run that died.
 _SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", LOCK_FILE}
@@ -65,8 +66,8 @@ class Bundle:
             if damage := self.find_damage(name):
                 raise DataError(
                     f"{self.path}: {name}: {damage}",
-                    hint="`marketpulse verify` lists everything that changed; ask for the bundle "
-                    "again",
+                    hint=f"`marketpulse verify {command_line([str(self.path)])}` lists everything "
+                    "that changed; ask for the bundle again",
                     check="MP-BND-006",
                 )
             self._verified[name] = self._container.local_path(name, self.workspace)
@@ -240,9 +241,12 @@ def _unsafe(path: Path, message: str) -> DataError:
 
 
 def _incomplete(path: Path) -> DataError:
+    is_run = (path / RUN_SUMMARY).is_file()
     return DataError(
         f"{path}: the bundle is not complete: it has no {MANIFEST}",
-        hint="extract it again, or ask for the whole folder",
+        hint="this is the folder of a run: a bundle is what `marketpulse sample` writes"
+        if is_run
+        else "extract it again, or ask for the whole folder",
         check="MP-BND-001",
     )
 

@@ -25,6 +25,7 @@ from marketpulse.colors.rules.model import (
 from marketpulse.colors.rules.operands import Operand, parse_operand
 from marketpulse.colors.rules.values import show_value
 from marketpulse.errors import RulesError
+from marketpulse.shell import command_line
 
 _ARTICLES = {
     Kind.INTEGER: "an integer",
@@ -66,9 +67,11 @@ def require_rules(book: RuleBook, columns: Columns) -> BoundRules:
     if fatal:
         more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
         place = str(fatal[0]) if book.files > 1 else f"{book.name}: {fatal[0]}"
+        is_file = book.files == 1 and book.name.endswith((".json", ".toml"))
+        file = command_line([book.name]) if is_file else "FILE"
         raise RulesError(
             f"{place}{more}",
-            hint="`marketpulse rules check FILE` lists every fault of a rules file",
+            hint=f"`marketpulse rules check {file}` lists every fault of a rules file",
         )
     return BoundRules(rules, tuple(fault for fault in faults if not fault.fatal))
 
