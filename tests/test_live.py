@@ -191,6 +191,17 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def test_report() -> None:
+    """The value of a setting that a text has by chance is left out; other words stay."""
+    report = LiveReport(secrets={'a "password"', "market"})
+    report.steps["step"] = {"text": 'a "password" of Market, not marketpulse'}
+
+    text = report.as_text()
+
+    assert '"text": "[left out] of [left out], not marketpulse"' in text
+    assert json.loads(text)["marketpulse"] == __version__
+
+
 def test_doctor(tmp_path: Path, report: LiveReport, schema: TableSchema) -> None:
     """Doctor finds nothing wrong, and says what encrypts the connection."""
     with report.step("doctor") as facts:
