@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'sample COLORS_TABLE --limit 200 --order-by "DATE DESC" --output newest',
     ),
     "verify": ("verify sample_data",),
+    "diff": ("diff friday_bundle demo", "diff friday_bundle demo --schema-only"),
     "report": ("report sample_data",),
     "run-colors": (
         "run-colors colors_day.csv",

@@ -1,4 +1,4 @@
-"""The commands `list-tables`, `schema`, `sample` and `verify`."""
+"""The commands `list-tables`, `schema`, `sample`, `verify` and `diff`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from marketpulse.cli.options import (
     BundleFormats,
     BundlePath,
     ColumnNames,
+    ComparedTables,
     CopyFolder,
     DdlDialect,
     ExactCounts,
@@ -23,6 +24,7 @@ from marketpulse.cli.options import (
     HeaderRow,
     IncludeSystem,
     JsonRows,
+    LeftSource,
     ListedInput,
     ListFormat,
     ListFormatChoice,
@@ -42,9 +44,11 @@ from marketpulse.cli.options import (
     ReportFlag,
     RestartFlag,
     ResultFormat,
+    RightSource,
     RowLimit,
     SampleDryRun,
     SchemaName,
+    SchemaOnly,
     SheetName,
     SourceName,
     TableNames,
@@ -233,4 +237,27 @@ def verify(bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE)
     if verification.faults:
         raise typer.Exit(7)
     if not verification.manifest.complete:
+        raise typer.Exit(9)
+
+
+def diff(
+    ctx: typer.Context,
+    left: LeftSource,
+    right: RightSource,
+    tables: ComparedTables = None,
+    schema_only: SchemaOnly = False,
+    result_format: ResultFormat = OutputFormat.TABLE,
+) -> None:
+    """Compare two bundles or other sources: tables, columns and keys, then the rows."""
+    session: Session = ctx.obj
+    with session.open_source(source=left) as first, session.open_source(source=right) as second:
+        from marketpulse import extraction  # noqa: PLC0415 - not for --help
+
+        comparison = extraction.compare_sources(
+            first, second, tables or (), schema_only=schema_only, progress=session.progress()
+        )
+    render.show_comparison(comparison, as_json=result_format is OutputFormat.JSON, say=session.say)
+    if comparison.differences:
+        raise typer.Exit(7)
+    if comparison.skipped:
         raise typer.Exit(9)

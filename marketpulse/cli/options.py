@@ -500,6 +500,19 @@ BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
 ]
 
+LeftSource = Annotated[
+    str,
+    typer.Argument(metavar="A", help="A bundle, a file, 'demo', or 'oracle' for the database."),
+]
+RightSource = Annotated[str, typer.Argument(metavar="B", help="The same of the other side.")]
+ComparedTables = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TABLE", help="The tables to compare (default: those of both sides)."),
+]
+SchemaOnly = Annotated[
+    bool, typer.Option("--schema-only", help="Compare tables, columns and keys; read no rows.")
+]
+
 # -- init ------------------------------------------------------------------------------------------
 
 InitKeyring = Annotated[

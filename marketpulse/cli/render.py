@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         PlannedTable,
         Sample,
         Schemas,
+        SourceComparison,
         TableListing,
         Verification,
     )
@@ -349,6 +350,32 @@ def show_verification(verification: Verification, *, as_json: bool) -> None:
 def _with_files(tables: Iterable[BundleTable]) -> list[BundleTable]:
     """The tables whose rows are in the bundle, not only their schemas."""
     return [table for table in tables if table.files]
+
+
+def show_comparison(comparison: SourceComparison, *, as_json: bool, say: Say) -> None:
+    """Show what two sources have differently."""
+    for table in comparison.skipped:
+        say(f"warning: the rows of {table.table} were not compared: {table.why}")
+    if as_json:
+        console.show_json(comparison.as_json())
+        return
+    left, right = comparison.left.name, comparison.right.name
+    if comparison.differences:
+        rows = [
+            (change.table, change.column, change.what, _side(change.left), _side(change.right))
+            for change in comparison.differences
+        ]
+        console.show_table(("table", "column", "what", left, right), rows)
+    tables = len(comparison.tables)
+    count = len(comparison.differences)
+    verdict = "no difference" if not count else f"{count} difference{'s'[: count - 1]}"
+    console.show_text(f"{left} and {right}: {verdict} in {tables} table{'s'[: tables - 1]}")
+
+
+def _side(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(value) or "none"
+    return "none" if value is None else str(value)
 
 
 def show_report(report: Report, *, as_json: bool) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from marketpulse.extraction.sample_options import parse_column_names as parse_column_names
     from marketpulse.extraction.sample_options import parse_row_count as parse_row_count
     from marketpulse.extraction.sample_options import plan_sample as plan_sample
+    from marketpulse.extraction.source_comparison import SourceComparison as SourceComparison
+    from marketpulse.extraction.source_comparison import compare_sources as compare_sources
     from marketpulse.extraction.verify import Verification as Verification
     from marketpulse.extraction.verify import verify_bundle as verify_bundle
 
@@ -42,7 +44,9 @@ _MODULES = {
     "parse_row_count": "sample_options",
     "plan_sample": "sample_options",
     "write_sample": "sample",
+    "SourceComparison": "source_comparison",
     "Verification": "verify",
+    "compare_sources": "source_comparison",
     "verify_bundle": "verify",
 }
 

@@ -40,28 +40,40 @@ def profile_columns(reader: pa.RecordBatchReader) -> list[ColumnProfile]:
     """Profile the columns of a table, in their order.
 
     Reads the rows once. They go to a temporary database on disk, so memory does not grow with them.
+    Raises what the reader raises.
     """
+    # DuckDB would turn an error of the reader into one of its own.
+    errors: list[BaseException] = []
     with (
         tempfile.TemporaryDirectory(prefix="marketpulse-") as folder,
         duckdb.connect(str(Path(folder) / "profile.duckdb")) as database,
     ):
         database.execute("SET TimeZone = 'UTC'")
-        database.register("texts", _texts(reader))
-        database.execute("CREATE TABLE cells AS FROM texts")
+        database.register("texts", _texts(reader, errors))
+        try:
+            database.execute("CREATE TABLE cells AS FROM texts")
+        except duckdb.Error:
+            for error in errors:
+                raise error from None
+            raise
         return [_profile(database, f"c{place}", field) for place, field in enumerate(reader.schema)]
 
 
-def _texts(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+def _texts(reader: pa.RecordBatchReader, errors: list[BaseException]) -> pa.RecordBatchReader:
     """The cells as text. The columns are c0, c1, ...: names of a table may differ in case only."""
     schema = pa.schema([pa.field(f"c{place}", pa.string()) for place in range(len(reader.schema))])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in reader:
-            columns = [
-                to_text(column, field).cast(pa.string())
-                for column, field in zip(batch.columns, reader.schema, strict=True)
-            ]
-            yield pa.record_batch(columns, schema)
+        try:
+            for batch in reader:
+                columns = [
+                    to_text(column, field).cast(pa.string())
+                    for column, field in zip(batch.columns, reader.schema, strict=True)
+                ]
+                yield pa.record_batch(columns, schema)
+        except (Exception, KeyboardInterrupt) as error:
+            errors.append(error)
+            raise
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
