@@ -12,7 +12,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -107,11 +107,12 @@ def source(report: LiveReport) -> Iterator[OracleSource]:
     texts += [settings.table_name, settings.username.get_secret_value()]
     texts += [settings.password.get_secret_value(), settings.wallet_location, settings.config_dir]
     report.secrets |= {text for text in texts if text}
-    with OracleSource(database) as opened:
+    with ExitStack() as stack:
         with report.step("login") as facts:
+            opened = stack.enter_context(OracleSource(database))
             details = opened.info().details
-            facts |= {name: details[name] for name in ("version", "character_set",
-                      "national_character_set") if name in details}  # fmt: skip
+            names = ("version", "character_set", "national_character_set")
+            facts |= {name: details[name] for name in names if name in details}
             facts["driver"] = database.driver
         yield opened
 
