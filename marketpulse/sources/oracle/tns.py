@@ -73,15 +73,21 @@ def probe(
     errors: list[MarketPulseError] = []
     for endpoint in address.endpoints:
         try:
-            look_up(endpoint, seconds)
-            with open_connection(endpoint, seconds) as connection:
-                if not endpoint.tls:
-                    return request_service(connection, endpoint, address.descriptor)
-                with start_tls(connection, endpoint, tls_context) as encrypted:
-                    return request_service(encrypted, endpoint, address.descriptor)
+            return _probe_endpoint(endpoint, address.descriptor, seconds, tls_context)
         except MarketPulseError as error:
             errors.append(_check_for_sid(error, endpoint, address, seconds, tls_context))
     raise errors[0]
+
+
+def _probe_endpoint(
+    endpoint: Endpoint, descriptor: str, seconds: float, tls_context: ssl.SSLContext | None
+) -> ServiceAnswer:
+    look_up(endpoint, seconds)
+    with open_connection(endpoint, seconds) as connection:
+        if not endpoint.tls:
+            return request_service(connection, endpoint, descriptor)
+        with start_tls(connection, endpoint, tls_context) as encrypted:
+            return request_service(encrypted, endpoint, descriptor)
 
 
 def _check_for_sid(
@@ -96,7 +102,7 @@ def _check_for_sid(
         return error
     descriptor = re.sub(r"\(SERVICE_NAME=", "(SID=", address.descriptor, flags=re.IGNORECASE)
     try:
-        probe(Address(descriptor, (endpoint,), address.service), seconds, tls_context)
+        _probe_endpoint(endpoint, descriptor, seconds, tls_context)
     except MarketPulseError:
         return error
     return NotFoundError(

@@ -76,6 +76,15 @@ def test_a_sid(server: OracleServer) -> None:
     assert f"ORACLE_DSN to {server.host}:{server.port}:ORCLCDB" in caught.value.hint
 
 
+def test_neither_service_nor_sid(server: OracleServer) -> None:
+    """A listener that knows the name in no form is asked once for each."""
+    server.faults = Faults(refuse=12514)
+    with pytest.raises(NotFoundError) as caught:
+        probe(address_of(settings_for(server)), SECONDS)
+    assert caught.value.check == "MP-TNS-001"
+    assert server.record.connections == 2
+
+
 @pytest.mark.parametrize(
     ("answer", "check", "message"),
     [
