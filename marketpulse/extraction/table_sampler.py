@@ -38,6 +38,7 @@ from marketpulse.model import MalformedLine, Progress, TableSchema
 from marketpulse.sources import KeyPosition, SnapshotError, Source
 from marketpulse.timestamps import format_timestamp
 
+_PART_BYTES = 16 << 20  # of what writers get at once: they make several copies of it
 _ATTEMPTS = 3  # without a new row, while the connection is lost
 
 
@@ -119,13 +120,15 @@ class TableSampler:
                     writers[_suffix(name)] = writer
 
             def write(batch: ReadBatch) -> None:
-                rows = batch.rows.select(self._names)
                 if not writers:
-                    open_writers(rows.schema)
-                self._refuse_secrets(batch.rows)
+                    open_writers(batch.rows.select(self._names).schema)
+                parts = [*_parts(batch.rows)]
+                for part in parts:
+                    self._refuse_secrets(part)
                 if self._key and self._journal and self._rows >= self._journal.rows:
                     self._journal.append(batch)
-                self._write_batch(rows, writers)
+                for part in parts:
+                    self._write_batch(part.select(self._names), writers)
                 progress.advance(len(batch.rows))
 
             try:
@@ -316,6 +319,13 @@ class TableSampler:
                     and pc.any(pc.match_substring(text, secret)).as_py()
                 ):
                     raise SecretFoundError(f"{self._planned.table}: {field.name}")
+
+
+def _parts(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in order, about 16 MB at a time or a row that is longer."""
+    count = max(1, len(rows) * _PART_BYTES // max(rows.nbytes, 1))
+    for start in range(0, len(rows), count):
+        yield rows[start : start + count]
 
 
 def _values(rows: pa.RecordBatch, index: int, key: Sequence[str]) -> tuple[object, ...]:

@@ -25,9 +25,10 @@ from marketpulse.extraction import Sample, SampleOptions, verify_bundle, write_s
 
 ROWS = 620
 SCN = 8_765_432
-BATCH = 100  # rows of an answer, as few as there are for long texts
+LONG = 335_000  # bytes of a text, by the statistics
+BATCH = 100  # rows of an answer with such texts
 ALL_ROWS = SampleOptions(limit=None, formats=("csv", "ndjson", "json", "parquet"))
-REMARK = Column("REMARK", "CLOB", average_bytes=1_000_000)
+REMARK = Column("REMARK", "CLOB", average_bytes=LONG)
 TAKEN = "2026-03-13T18:00:00Z"
 GONE = Faults(refuse=12505)
 
@@ -44,7 +45,7 @@ def table(name: str, key: tuple[str, ...], **more: object) -> Table:
         Column("SENT", "TIMESTAMP(6)", nullable=False),
         Column("CODE", "RAW(4)", nullable=False),
         Column("PX", "BINARY_DOUBLE"),
-        Column("NOTE", "CLOB", average_bytes=1_000_000),
+        Column("NOTE", "CLOB", average_bytes=LONG),
     )
     rows = [
         (
@@ -192,7 +193,7 @@ def test_tables_that_are_whole_stay(server: OracleServer, tmp_path: Path) -> Non
     tables = ("BY_CODE", "BY_ID", "KEYLESS")
     sample(server, tmp_path / "whole", *tables)
     folder = tmp_path / "cut"
-    faults = Faults(fail_at_statement=(13, 3113), connections=1, then=GONE)
+    faults = Faults(fail_at_statement=(11, 3113), connections=1, then=GONE)
     first = sample(server, folder, *tables, faults=faults)
     assert [gap.table for gap in first.manifest.missing]
     assert first.unfinished is not None

@@ -158,6 +158,11 @@ class Catalog:
                 "table_owner": synonym.target_owner, "table_name": synonym.target,
                 "db_link": synonym.link,
             }  # fmt: skip
+        if self.may_see_v:
+            yield "all_objects", {
+                "owner": "SYS", "object_name": "V_$DATABASE", "object_id": 9,
+                "object_type": "VIEW", "created": _CREATED, "status": "VALID",
+            }  # fmt: skip
         for number, stored in enumerate(self.objects):
             yield "all_objects", {
                 "owner": stored.schema, "object_name": stored.name, "object_id": number + 10_000,

@@ -35,6 +35,7 @@ class Record:
 
     statements: list[Statement] = field(default_factory=list)
     round_trips: int = 0  # after the login
+    fetches: list[int] = field(default_factory=list)  # the rows that clients asked for
     logins: list[tuple[str, int]] = field(default_factory=list)  # the user, and 0 or the error
     connections: int = 0
     encrypted: int = 0  # connections

@@ -424,6 +424,7 @@ class Session:
 
     def _fetch_rows(self, cursor: Cursor, count: int) -> bytes:
         """Return the next rows, and whether there may be others."""
+        self._server.record.fetches.append(count)
         rows = self._encoded_rows(cursor, count)
         failing = self._faults.fail_at_row
         while len(rows) < count and not cursor.done:

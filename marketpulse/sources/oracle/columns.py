@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from calendar import isleap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -28,9 +28,12 @@ from marketpulse.model import Column
 from marketpulse.sources.names import quoted
 
 _CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
-_BATCH_BYTES = 32 << 20
-_LOB_BYTES = 8_000  # the estimate for a LOB without statistics
-_FEWEST_ROWS, _MOST_ROWS = 100, 20_000  # of a batch
+_BATCH_BYTES = 32 << 20  # of rows as they are expected
+_LARGEST_BATCH_BYTES = 64 << 20  # of rows that fill their columns
+_LOB_BYTES = 64_000  # the estimate for a LOB that nobody has measured
+_LONGEST_INLINE_LOB = 4000  # bytes of a LOB in its row
+_MOST_ROWS = 20_000  # of a batch
+_CHARACTER_BYTES = 4
 _INT64_DIGITS = 18
 _DECIMAL128_DIGITS = 38
 
@@ -97,6 +100,26 @@ class ColumnDef:
     type_owner: str = ""
     average_bytes: int | None = None
     invisible: bool = False  # SELECT * leaves it out
+
+    @property
+    def is_long(self) -> bool:
+        """Whether values may be far longer than any declared length: LOB, LONG, XML, JSON."""
+        name = self.type
+        return "LOB" in name or "LONG" in name or name in {"XMLTYPE", "JSON", "BFILE"}
+
+    @property
+    def is_unmeasured_lob(self) -> bool:
+        """Whether only DBMS_LOB tells how long the values are.
+
+        Statistics may count the locator of a LOB that is stored out of line instead of its text.
+        """
+        return self.type in {"CLOB", "NCLOB", "BLOB"} and self.average_length is None
+
+    @property
+    def average_length(self) -> int | None:
+        """The average size of a long value, where the statistics know it."""
+        size = self.average_bytes or 0
+        return size if size > _LONGEST_INLINE_LOB else None
 
     @property
     def ddl_type(self) -> str:
@@ -207,20 +230,45 @@ def _number_type(precision: int, scale: int) -> pa.DataType | None:
     return pa.decimal128(digits, max(scale, 0)) if digits <= _DECIMAL128_DIGITS else None
 
 
-def batch_rows(definitions: Iterable[ColumnDef]) -> int:
-    """Return how many rows to fetch in a round trip: about 32 MB of them."""
-    row_bytes = sum(_value_bytes(definition) for definition in definitions)
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+def batch_rows(
+    definitions: Sequence[ColumnDef],
+    max_lob: int | None = None,
+    lob_lengths: Mapping[str, int] | None = None,
+) -> int:
+    """Return how many rows to fetch in a round trip.
+
+    That is about 32 MB of rows as the statistics expect them, and at most 64 MB of rows that fill
+    their columns to the declared length. LOBs have no such length: `lob_lengths` has the average
+    lengths that are known by column, `max_lob` is where they are cut.
+    """
+    known = lob_lengths or {}
+    expected = sum(
+        _long_bytes(definition, max_lob, known.get(definition.name))
+        if definition.is_long
+        else _expected_bytes(definition)
+        for definition in definitions
+    )
+    most = sum(_most_bytes(definition) for definition in definitions if not definition.is_long)
+    rows = min(_BATCH_BYTES // max(expected, 1), _LARGEST_BATCH_BYTES // max(most, 1))
+    return max(1, min(_MOST_ROWS, rows))
 
 
-def _value_bytes(definition: ColumnDef) -> int:
-    """Estimate the size of a value of the column."""
+def _long_bytes(definition: ColumnDef, max_lob: int | None, length: int | None) -> int:
+    size = definition.average_length or (_LOB_BYTES if length is None else length)
+    return size if max_lob is None else min(size, _CHARACTER_BYTES * max_lob)
+
+
+def _expected_bytes(definition: ColumnDef) -> int:
     if definition.average_bytes:
         return definition.average_bytes + 1
-    type_name = definition.type
-    if "LOB" in type_name or "LONG" in type_name or type_name in {"XMLTYPE", "JSON"}:
-        return _LOB_BYTES
-    return min(definition.length or 22, 200)  # a NUMBER takes up to 22 bytes
+    return min(_most_bytes(definition), 200)
+
+
+def _most_bytes(definition: ColumnDef) -> int:
+    """Return the size of the longest value of a column that is no LOB."""
+    width = _CHARACTER_BYTES if definition.by_character else 1
+    # Text takes up to 32,767 bytes, and a NUMBER up to 22.
+    return min(definition.length * width, 32_767) or 22
 
 
 _CHANGES = {

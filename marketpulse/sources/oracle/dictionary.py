@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -138,6 +138,20 @@ class _Dialect(OracleDialect_oracledb):
     def denormalize_name(self, name: str) -> str:
         return name
 
+    def _get_all_objects(
+        self,
+        connection: Connection,
+        schema: str | None,
+        scope: ObjectScope,
+        kind: ObjectKind,
+        filter_names: Collection[str],
+        dblink: str | None,
+        **options: object,
+    ) -> list[str]:
+        """Return the names: the dictionary has them, and SQLAlchemy need not ask for them again."""
+        del connection, schema, scope, kind, dblink, options
+        return [*filter_names]
+
     def do_rollback(self, dbapi_connection: object) -> None:
         """Do nothing: the session's read-only transaction goes on."""
 
@@ -245,7 +259,7 @@ class Dictionary:
         return definitions
 
     def keys(self, keys: Sequence[Key]) -> dict[Key, Keys]:
-        """Return the constraints and indexes of these tables. Takes three statements per owner."""
+        """Return the constraints and indexes of these tables. Takes two statements per owner."""
         result = {}
         for owner, names in _names_by_owner(keys).items():
             options = _ReflectionOptions(

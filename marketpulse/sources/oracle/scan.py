@@ -44,6 +44,7 @@ from marketpulse.sources.oracle.keys import (
 
 _STATEMENT_CHECK = "MP-USE-003"  # of errors of a statement
 _OBJECT_CHECK = "MP-ORA-004"
+_MEASURED_ROWS = 1000
 _MOST_GIVEN_UP = 5  # columns: with more the table itself is at fault
 
 
@@ -88,16 +89,31 @@ class SelectStatement:
         return key_binds(self.position, self.relation.columns)
 
     @property
-    def fetch_rows(self) -> int:
-        """The rows to fetch in each round trip."""
-        columns = self.columns
-        rows = batch_rows(
-            definition
-            for definition in self.relation.columns
-            if columns is None or definition.name in columns
-        )
+    def selected(self) -> Sequence[ColumnDef]:
+        """The definitions of the columns to read."""
+        definitions = self.relation.columns
+        if self.columns is None:
+            return definitions
+        return [definition for definition in definitions if definition.name in self.columns]
+
+    def fetch_rows(self, lob_lengths: Mapping[str, int]) -> int:
+        """Return the rows to fetch in each round trip; LOBs have these average lengths."""
+        rows = batch_rows(self.selected, self.max_lob, lob_lengths)
         # With one row more than the limit the first answer also says that there are no others.
         return max(rows if self.limit is None else min(rows, self.limit + 1), 2)
+
+    def measurement(self) -> tuple[Sequence[str], str]:
+        """Return LOBs of unknown length, and the statement that measures some rows of them.
+
+        There are none where LOBs are cut. A query is not run twice.
+        """
+        lobs = [definition.name for definition in self.selected if definition.is_unmeasured_lob]
+        if not lobs or self.max_lob is not None or self.relation.query:
+            return (), ""
+        rows = _MEASURED_ROWS if self.limit is None else min(self.limit, _MEASURED_ROWS)
+        first = replace(self, columns=lobs, order=None, position=None, choice=None, limit=rows)
+        lengths = ", ".join(f"AVG(NVL(DBMS_LOB.GETLENGTH({quoted(name)}), 0))" for name in lobs)
+        return lobs, f"SELECT {lengths} FROM ({first.render(first.items(), {})})"  # noqa: S608 - names of the dictionary
 
     @property
     def has_user_text(self) -> bool:
@@ -177,7 +193,7 @@ class SelectStatement:
     @property
     def _fetch_first(self) -> str:
         # Oracle allows no FETCH FIRST with LONG columns; `first_rows` limits the rows anyway.
-        has_long = any("LONG" in definition.type for definition in self.relation.columns)
+        has_long = any("LONG" in definition.type for definition in self.selected)
         if self.limit is None or has_long:
             return ""
         return f" FETCH FIRST {self.limit:d} ROWS ONLY"
@@ -218,6 +234,7 @@ class RowReader:
         self._database = database
         self._workarounds: dict[str, _Workarounds] = {}
         self._refusals: dict[str, str] = {}
+        self._lob_lengths: dict[str, dict[str, int]] = {}  # by relation and column
 
     def refusal(self, relation: str) -> str:
         """Return why the relation cannot be read at an SCN; empty if that is not known."""
@@ -243,7 +260,8 @@ class RowReader:
             items = scan.items(old_dates=workarounds.old_dates)
             statement = scan.render(items, workarounds.given_up)
             fetched = pa.schema([(item.field.name, item.fetched) for item in items])
-            rows = self._database.batches(statement, fetched, scan.fetch_rows, scan.binds)
+            fetch_rows = scan.fetch_rows(self._lengths_of_lobs(scan))
+            rows = self._database.batches(statement, fetched, fetch_rows, scan.binds)
             try:
                 for batch in decoder.decode(rows, items):
                     has_rows = True
@@ -266,6 +284,20 @@ class RowReader:
                     hint="read it again from the start",
                     check="MP-ORA-003",
                 )
+
+    def _lengths_of_lobs(self, scan: SelectStatement) -> Mapping[str, int]:
+        """Return the average lengths of LOBs: the driver holds all those of an answer at once."""
+        known = self._lob_lengths.setdefault(scan.relation.name, {})
+        names, statement = scan.measurement()
+        if names and not known.keys() >= {*names}:
+            try:
+                (lengths,) = self._database.rows(statement)
+            except MarketPulseError as error:
+                if is_network_error(error):
+                    raise
+                return {}  # if the table itself is at fault, reading it says so
+            known.update(zip(names, (int(length or 0) for length in lengths), strict=True))
+        return known
 
     def _without_scn(self, scan: SelectStatement, error: MarketPulseError) -> SelectStatement:
         """Return the statement for the session's own instant: any other error comes again."""

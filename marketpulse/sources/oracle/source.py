@@ -36,9 +36,14 @@ from marketpulse.sources.oracle.scan import RowReader, RowSet, SelectStatement, 
 from marketpulse.sources.selection import first_rows
 
 _LOG = logging.getLogger("marketpulse.oracle")
-_CHARACTER_SETS = (
+# The last rows say whether the user may read the SCN: few may, and a refusal costs a round trip.
+_FACTS = (
     "SELECT parameter, value FROM nls_database_parameters "
-    "WHERE parameter IN ('NLS_CHARACTERSET', 'NLS_NCHAR_CHARACTERSET')"
+    "WHERE parameter IN ('NLS_CHARACTERSET', 'NLS_NCHAR_CHARACTERSET') "
+    "UNION ALL SELECT 'GRANT', object_name FROM all_objects "
+    "WHERE owner = 'SYS' AND object_name = 'V_$DATABASE' "
+    "UNION ALL SELECT 'GRANT', privilege FROM session_privs "
+    "WHERE privilege = 'SELECT ANY DICTIONARY'"
 )
 _SCN = "SELECT 'SCN', TO_CHAR(current_scn) FROM v$database"
 # Anybody may ask this. It is the SCN of some moment in the last three seconds.
@@ -224,18 +229,24 @@ class OracleSource(Source):
             "schema": self.database.schema,
             "database": connection.db_name or "",
         }
-        # Few users may read the SCN: V$DATABASE needs a privilege.
-        for statement in (f"{_CHARACTER_SETS} UNION ALL {_SCN}", _CHARACTER_SETS):
-            try:
-                rows = retry(
-                    partial(self.database.rows, statement),
-                    is_transient=is_connection_lost,
-                    waits=(0.0, 0.0),
-                )
-            except ConnectionLostError:
-                raise
-            except MarketPulseError as error:
-                _LOG.info("not read: %s", error.message)
-                continue
-            return details | {_DETAIL_NAMES[name]: str(value) for name, value in rows}
-        return details
+        facts = self._read_facts(_FACTS)
+        if any(name == "GRANT" for name, _ in facts):
+            facts += self._read_facts(_SCN)
+        return details | {
+            _DETAIL_NAMES[name]: value for name, value in facts if name in _DETAIL_NAMES
+        }
+
+    def _read_facts(self, statement: str) -> list[tuple[str, str]]:
+        """Return names and values; nothing if the user may not read them."""
+        try:
+            rows = retry(
+                partial(self.database.rows, statement),
+                is_transient=is_connection_lost,
+                waits=(0.0, 0.0),
+            )
+        except ConnectionLostError:
+            raise
+        except MarketPulseError as error:
+            _LOG.info("not read: %s", error.message)
+            return []
+        return [(name, str(value)) for name, value in rows]

@@ -163,3 +163,15 @@ def test_system_schemas(server: OracleServer) -> None:
             names = [table.name for table in source.tables()]
         assert ("SYS.DUAL$" in names) is system
         assert "HIDDEN" not in names
+
+
+def test_thousands_of_tables() -> None:
+    """Their number changes the rows of an answer, and not the statements."""
+    columns = (Column("ID", "NUMBER(3,0)"),)
+    tables = [Table(f"T{number}", columns, comment="one of many") for number in range(3000)]
+    with OracleServer(DuckEngine(Catalog(tables)), users={"ANALYST": PASSWORD}) as many:
+        with open_source(many) as source:
+            assert len(source.tables()) == 3000
+            source.describe("T2999")
+        assert len(many.record.statements) == 6
+        assert many.record.round_trips == 7

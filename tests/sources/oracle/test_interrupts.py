@@ -13,7 +13,7 @@ from support import Tool, posix
 @posix
 @pytest.mark.parametrize(
     ("words", "statement"),
-    [(("list-tables",), 2), (("schema", "COLORS_TABLE"), 6), (("sample", "SECURITIES"), 4)],
+    [(("list-tables",), 2), (("schema", "COLORS_TABLE"), 6), (("sample", "SECURITIES"), 5)],
     ids=["tables", "keys", "columns"],
 )
 def test_ctrl_c(server: OracleServer, tool: Tool, words: tuple[str, ...], statement: int) -> None:

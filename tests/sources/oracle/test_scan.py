@@ -18,6 +18,12 @@ from marketpulse.errors import DataError, UsageError
 from marketpulse.sources.oracle import OracleSource
 
 ROWS = (Column("ID", "NUMBER(3,0)"), Column("RATIO", "NUMBER"), Column("NOTE", "VARCHAR2(10)"))
+WIDE = (
+    Column("ID", "NUMBER(3,0)"),
+    *(Column(f"WORDS_{number}", "VARCHAR2(4000)") for number in range(999)),
+)
+LETTERS = (Column("ID", "NUMBER(3,0)"), Column("BODY", "CLOB"), Column("SCAN", "BLOB"))
+LETTER = "sixteen letters\n" * (12 << 16)  # 12 MB
 
 
 def catalog() -> Catalog:
@@ -41,6 +47,8 @@ def catalog() -> Catalog:
                 ),
                 [(None, 1, Decimal(2))],
             ),
+            Table("WIDE", WIDE, [(number, *["x"] * 999) for number in range(20)]),
+            Table("LETTERS", LETTERS, [(number, LETTER, None) for number in range(3)]),
             Table("SECRETS", (Column("ID", "NUMBER(3,0)", comment=f"use {PASSWORD}"),)),
         ],
         [
@@ -49,6 +57,7 @@ def catalog() -> Catalog:
             Synonym("OF_RATIOS", "RATIOS", "MARKET"),
         ],
         [StoredObject("TOOLS_PACKAGE", "PACKAGE"), StoredObject("ID_SEQUENCE", "SEQUENCE")],
+        may_see_v=True,
     )
 
 
@@ -65,6 +74,12 @@ def source(small_server: OracleServer) -> Iterator[OracleSource]:
     small_server.reset()
     with open_source(small_server) as opened:
         yield opened
+
+
+def test_the_scn(source: OracleSource) -> None:
+    """Who may read the SCN gets it, beside the character sets."""
+    details = source.info().details
+    assert (details["scn"], details["character_set"]) == ("8765432", "AL32UTF8")
 
 
 def test_a_column_that_fails(source: OracleSource) -> None:
@@ -111,9 +126,10 @@ def test_exact_counts_survive(small_server: OracleServer, caplog: pytest.LogCapt
 def test_kinds(source: OracleSource) -> None:
     """Lists mark what is no ordinary table, and have no synonyms of packages and sequences."""
     assert {table.name: table.kind for table in source.tables()} == {
-        "BROKEN_VIEW": "view", "FEED_FILE": "external table", "OF_RATIOS": "synonym",
+        "BROKEN_VIEW": "view", "FEED_FILE": "external table", "LETTERS": "table",
+        "OF_RATIOS": "synonym",
         "PARTLY": "table", "POINTS": "object table", "RATIOS": "view",
-        "SCRATCH": "temporary table", "SECRETS": "table",
+        "SCRATCH": "temporary table", "SECRETS": "table", "WIDE": "table",
     }  # fmt: skip
 
 
@@ -137,3 +153,30 @@ def test_no_secrets_in_descriptions(source: OracleSource, tmp_path: Path) -> Non
         extraction.write_models(tmp_path / "m.py", source.info(), schemas.tables, [PASSWORD])
     assert not (tmp_path / "m.py").exists()
     assert not any(path.is_file() for path in tmp_path.rglob("*.json"))
+
+
+def test_rows_that_may_be_wide(small_server: OracleServer, source: OracleSource) -> None:
+    """1,000 columns of 4,000 bytes come in answers that would hold 64 MB if they were full."""
+    assert source.scan("WIDE").read_all().num_rows == 20
+    assert small_server.record.fetches[-2:] == [16, 16]
+
+
+@pytest.mark.parametrize(
+    ("limit", "fetches"), [(None, [2, 2]), (1, [2])], ids=["all rows", "one row"]
+)
+def test_long_texts(
+    small_server: OracleServer, source: OracleSource, limit: int | None, fetches: list[int]
+) -> None:
+    """LOBs are measured first, and an answer holds about 32 MB of them."""
+    rows = source.scan("LETTERS", limit=limit).read_all()
+    assert rows["BODY"][0].as_py() == LETTER
+    assert small_server.record.fetches[-len(fetches) :] == fetches
+
+
+def test_texts_that_are_cut(small_server: OracleServer) -> None:
+    """Where --max-lob cuts LOBs, nothing is measured."""
+    small_server.reset()
+    with open_source(small_server) as opened:
+        source = OracleSource(opened.database, max_lob=100)
+        assert source.scan("LETTERS").read_all().num_rows == 3
+    assert not any("GETLENGTH" in done.sql for done in small_server.record.statements)
