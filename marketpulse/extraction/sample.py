@@ -250,10 +250,13 @@ class _SampleRun:
         files: dict[str, Path],
         journal: RowJournal | None,
     ) -> BundleTable:
+        options = self._options
+        if planned.table in self._schemas.reached:
+            options = options.without_choice()
         sampler = TableSampler(
             self._source,
             schema,
-            self._options,
+            options,
             planned=planned,
             secrets=self._secrets,
             journal=journal,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from marketpulse.artifacts import sample_file
@@ -83,6 +83,10 @@ class SampleOptions:
                 "--follow needs the columns of all keys, and --columns leaves some out",
                 hint="leave out one of them",
             )
+
+    def without_choice(self) -> SampleOptions:
+        """Return the options of a table whose rows follow from those of others."""
+        return replace(self, limit=None, where=None, order=None, seed=None, per=())
 
     def choice(self, schema: TableSchema) -> RowChoice | None:
         """Return which rows of a table are read; None for the first.

@@ -75,6 +75,12 @@ def compare_sources(
     named and one source is files, and what `Source.scan` raises.
     """
     pairs = list(_pairs(left, right, names))
+    common = [(on_left, on_right) for _, on_left, on_right in pairs if on_left and on_right]
+    schemas = (
+        source.describe_all([pair[side] for pair in common]) if common else []
+        for side, source in enumerate((left, right))
+    )
+    on_both = zip(*schemas, strict=True)
     differences: list[Difference] = []
     skipped: list[SkippedRows] = []
     for table, on_left, on_right in pairs:
@@ -83,12 +89,12 @@ def compare_sources(
                 Difference(table=table, column="", what="table", left=on_left, right=on_right)
             )
             continue
-        schemas = (left.describe(on_left), right.describe(on_right))
-        differences += _schema_differences(table, *schemas)
+        described = next(on_both)
+        differences += _schema_differences(table, *described)
         if not schema_only:
             try:
                 with progress_stage(progress, table):
-                    differences += _row_differences(table, (left, right), schemas)
+                    differences += _row_differences(table, (left, right), described)
             except NotFoundError as error:
                 if error.check != _NO_ROWS:
                     raise

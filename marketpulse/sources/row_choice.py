@@ -9,6 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
+from marketpulse.errors import DataError
 from marketpulse.formats.encode import is_number
 from marketpulse.model import KeyRows, NewestRows, RandomRows, RowChoice
 from marketpulse.sources.base import unknown_name_error
@@ -44,11 +45,20 @@ def choose_rows(
 
 
 def key_values(batch: pa.RecordBatch, key: Sequence[str]) -> list[tuple[object, ...]]:
-    """Return the values of a key in each row, so that equal ones of two tables compare equal."""
+    """Return the values of a key in each row, so that equal ones of two tables compare equal.
+
+    Raises `DataError` for a date that Python cannot hold.
+    """
     columns = []
     for name in key:
         field = batch.schema.field(name)
-        values = batch.column(name).to_pylist()
+        try:
+            values = batch.column(name).to_pylist()
+        except (ValueError, OverflowError) as error:
+            raise DataError(
+                f"{name}: rows cannot be found by a date such as there is",
+                hint="leave out --follow, and name the tables that foreign keys refer to",
+            ) from error
         if is_number(field):  # some numbers travel as text, others with places of their own
             values = [None if value is None else Decimal(value) for value in values]
         columns.append(values)

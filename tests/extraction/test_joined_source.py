@@ -91,9 +91,9 @@ def assert_joined(bundle: Path) -> None:
                     assert {value for value in wanted if None not in value} <= found
 
 
-def assert_in_grammar(server: OracleServer) -> None:
+def assert_in_grammar(server: OracleServer, table: str = '"MARKET"') -> None:
     """Assert that an independent grammar of Oracle has the statements that read rows."""
-    statements = {s.sql for s in server.record.statements if 'FROM "MARKET"' in s.sql}
+    statements = {s.sql for s in server.record.statements if f"FROM {table}" in s.sql}
     assert statements
     for sql in statements:
         assert Linter(dialect="oracle").parse_string(sql).violations == [], sql
@@ -163,6 +163,28 @@ def test_newest_rows_of_each_key(server: OracleServer, tool: Tool) -> None:
         (None, 8, 7),
     ]  # fmt: skip
     assert_in_grammar(server)
+
+
+def test_options_about_rows_are_for_the_named_tables(server: OracleServer, tool: Tool) -> None:
+    """The tables that are reached need not have the columns of --per, --where and --order-by."""
+    words = ("TRADE", "--follow", "--per", "LOT_ID", 1, "--where", "LOT_ID IN (5, 6)")
+    said = sample(tool, server, *words, "--order-by", "LOT_ID DESC", "--output", "out")
+    assert "warning" not in said
+    assert_joined(tool.folder / "out")
+    rows = {table["name"]: table["rows"] for table in manifest_of(tool.folder / "out")["tables"]}
+    assert rows == {"TRADE": 2, "BOOK": 2, "LOT": 2, "PERSON": 35}
+
+
+def test_rows_of_a_query_are_chosen(server: OracleServer, tool: Tool) -> None:
+    """A query has no key: all of its columns are hashed, and decide between equal rows."""
+    (tool.folder / "feed.sql").write_text("SELECT id, desk FROM market.trade", encoding="utf-8")
+    for words, count in ((("--random", "--limit", 4), 4), (("--per", "DESK", 1), 3)):
+        order = ("--order-by", "DESK") if "--per" in words else ()
+        sample(tool, server, "--query", "feed.sql", *words, *order, "--output", "out")
+        (table,) = manifest_of(tool.folder / "out")["tables"]
+        assert table["rows"] == count
+        assert 'ORDER BY MOD(ORA_HASH("ID"' in table["statement"] or "ROW_NUMBER" in str(table)
+    assert_in_grammar(server, "market.trade")
 
 
 def test_a_sample_of_a_bundle_joins(tmp_path: Path) -> None:
