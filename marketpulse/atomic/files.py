@@ -344,7 +344,11 @@ def _writable_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        hint = "name another place, or free some space; close the files in other programs"
+        hint = (
+            "this is a file: name a folder"
+            if isinstance(error, FileExistsError | NotADirectoryError)
+            else "name another place, or free some space; close the files in other programs"
+        )
         raise OutputError(
             f"{error.filename2 or error.filename or folder}: cannot be written: "
             f"{error.strerror or error}",

@@ -417,7 +417,7 @@ def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
         first = missing[0]
         key = next((key for key, role in KEYS.items() if role == first), first.lower())
         raise DataError(
-            f"the input has no column {' and no column '.join(missing)}"
+            f"the input has no {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}"
             f"{Columns(columns).suggest(first)}",
             hint=header
             or f"if the column has another name: --map {key}=NAME; "

@@ -297,6 +297,7 @@ def test_an_output_folder_that_is_a_file(tool: Tool) -> None:
         result = tool.run("run-colors", COLORS, "--output", output)
         assert (result.code, result.out) == (2, "")
         assert "error: out" in one_message(result.err)
+        assert "hint: this is a file: name a folder" in result.err
     assert (tool.folder / "out").read_text(encoding="utf-8") == "mine"
 
 

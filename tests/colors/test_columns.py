@@ -296,8 +296,8 @@ NAMES = ("MESSAGE_ID", "CUSIP", "RANK", "DATE", "PX")
         ((*NAMES[:-1], " PXX "), {}, "the input has no column PX, did you mean PXX?",
          ("if the column has another name: --map price=NAME; "
          "the columns are MESSAGE_ID, CUSIP, RANK, DATE, PXX")),
-        (("RANK", "DATE"), {}, ("the input has no column MESSAGE_ID and no column CUSIP and no "
-         "column PX"), ("if the column has another name: --map message_id=NAME; "
+        (("RANK", "DATE"), {}, "the input has no columns MESSAGE_ID, CUSIP, PX",
+         ("if the column has another name: --map message_id=NAME; "
          "the columns are RANK, DATE")),
         ((*NAMES, " px "), {}, "the columns 'PX' and ' px ' have the same name",
          "names are compared without case and outer blanks"),
