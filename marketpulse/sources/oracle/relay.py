@@ -216,8 +216,10 @@ class Connection:
     def _receive(self) -> bool:
         """Pass on a packet of the server."""
         packet = self._server.read()
-        if packet[4] == _DATA and len(packet) > 11:
-            packet[10:] = self._session.open(bytes(packet[10:]))
+        if packet[4] == _DATA:
+            # Without a payload it only ends the session; a lone byte is no payload.
+            payload = bytes(packet[10:])
+            packet[10:] = self._session.open(payload) if len(payload) > 1 else b""
         elif _ends_interrupt(packet):
             self._session.received.renew()
         self._driver.send(packet)

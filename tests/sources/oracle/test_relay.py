@@ -146,11 +146,11 @@ def test_nothing_is_readable(
     if not is_encrypted:
         server.faults, settings = Faults(), replace(settings, driver="thin")
     with OracleDatabase(replace(settings, dsn=f"{tap.host}/{server.service}")) as database:
-        ticker = database.query(STATEMENT)["TICKER"][0].as_py()
+        cusip = database.query(STATEMENT)["CUSIP"][0].as_py()
 
     assert (b"SELECT" in tap.sent) is not is_encrypted
     assert (b"AUTH_PASSWORD" in tap.sent) is not is_encrypted
-    assert (ticker.encode() in tap.received) is not is_encrypted
+    assert (cusip.encode() in tap.received) is not is_encrypted
     assert PASSWORD.encode() not in tap.sent
 
 
