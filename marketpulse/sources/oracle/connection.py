@@ -452,11 +452,14 @@ class OracleDatabase:
         is_thin_certain = self.settings.driver != "auto" or self.driver == "nne"
         if self.settings.client_lib_dir and not is_thin_certain:
             # Only a login shows whether thin mode will do. Asynchronous ones need no lock.
-            call_within(
-                seconds,
-                lambda: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
-                self._login_timeout_error,
-            )
+            try:
+                call_within(
+                    seconds,
+                    lambda: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
+                    self._login_timeout_error,
+                )
+            except TimeoutError as error:  # of the loop, which may come first
+                raise self._login_timeout_error() from error
         oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]  # the driver gives it no types
 
     def _diagnose(self, error: Exception) -> MarketPulseError:
