@@ -262,7 +262,7 @@ def test_push_option_of_run_colors_and_sample(tool: Tool, shop: Shop) -> None:
         (
             ["--push", "s3://no-such-bucket/x"],
             8,
-            "with: marketpulse push-s3 out s3://no-such",
+            "upload them with `marketpulse push-s3 out s3://no-such",
         ),
     ],
 )

@@ -27,7 +27,7 @@ RECEIPT = Receipt(
 def test_quiet_is_quiet(tool: Tool, shop: Shop) -> None:
     """-q prints the receipt on stdout and nothing on stderr."""
     make_bundle(tool.folder / "bundle", complete=False, a="1")
-    result = tool.run("-q", "push-s3", "bundle", f"s3://{shop.name}")
+    result = tool.run_process("-q", "push-s3", "bundle", f"s3://{shop.name}")
 
     assert (result.code, result.err) == (0, "")
     assert "manifest.json" in result.out

@@ -289,7 +289,7 @@ def test_delimiters(tmp_path: Path, delimiter: str) -> None:
     assert tables[0] == tables[1] == tables[2]
     with pytest.raises(DataError, match="the columns are separated by") as caught:
         run_colors(plain)
-    option = "tab" if delimiter == "\t" else f"'{delimiter}'"
+    option = {"\t": "tab", ";": "semicolon", "|": "pipe"}[delimiter]
     assert f"--delimiter {option}" in caught.value.hint
 
 
