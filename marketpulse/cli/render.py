@@ -108,12 +108,13 @@ def _show_counts(run: ColorsRun) -> None:
 
 def _warn_of_rows(run: ColorsRun, say: Say) -> None:
     if run.counts.rejected:
-        say(f"warning: {run.counts.rejected} rows were rejected:")
+        verb = "was" if run.counts.rejected == 1 else "were"
+        say(f"warning: {_number(run.counts.rejected, 'row')} {verb} rejected:")
         reasons = list(run.rejected_by_reason.items())
         for reason, count in reasons[:5]:
             say(f"  {count}: {reason}")
         if len(reasons) > 5:
-            say(f"  and {len(reasons) - 5} more reasons, see rejected_colors")
+            say(f"  and {_number(len(reasons) - 5, 'more reason')}, see rejected_colors")
         for hint in run.hints:
             say(f"  hint: {hint}")
     if count := run.warnings["cusip"]:
@@ -138,7 +139,7 @@ def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
 def format_explanation(explanation: Explanation) -> Iterator[str]:
     """The explanation as lines of text."""
     order = ", ".join(explanation.hierarchy)
-    yield f"{explanation.cusip}: {len(explanation.rows)} rows, ranked by {order}"
+    yield f"{explanation.cusip}: {_number(len(explanation.rows), 'row')}, ranked by {order}"
     for row in explanation.rows:
         yield ""
         number = "" if row.position is None else f" {row.position}."
@@ -165,6 +166,10 @@ def _explain_row(row: ExplainedRow) -> Iterator[str]:
         yield "equal to the row above in every cell"
 
 
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _quote(cell: str | None) -> str:
     return "empty" if cell is None else repr(cell)
 
@@ -181,9 +186,10 @@ def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:
     if rows:
         console.show_table(("", "where", "what"), rows)
     console.show_text(
-        f"{checked.name}: {checked.active} active rules, {checked.inactive} switched off, "
-        f"{checked.errors} errors, {len(checked.faults) - checked.errors} warnings"
-        + (f", {checked.examples} examples" if checked.examples else "")
+        f"{checked.name}: {_number(checked.active, 'active rule')}, "
+        f"{checked.inactive} switched off, {_number(checked.errors, 'error')}, "
+        f"{_number(len(checked.faults) - checked.errors, 'warning')}"
+        + (f", {_number(checked.examples, 'example')}" if checked.examples else "")
     )
 
 
@@ -320,9 +326,8 @@ def _show_remarks(sample: Sample, say: Say) -> None:
     for table in sample.manifest.tables:
         for note in table.notes:
             say(f"warning: {table.name}: {note}")
-    for (
-        gap
-    ) in sample.manifest.missing:  # even with --quiet: the exit code says that something is missing
+    # Even with --quiet: the exit code says that something is missing.
+    for gap in sample.manifest.missing:
         console.say(f"error: {gap.table} is missing: {gap.why}")
     if sample.unfinished:
         say(f"{sample.unfinished} keeps what was read: the same command goes on from there")
@@ -405,7 +410,7 @@ def show_receipt(receipt: Receipt, *, as_json: bool, say: Say) -> None:
     sizes = [pushed.bytes for pushed in receipt.objects if pushed.action in {"sent", "would send"}]
     verb = "would send" if receipt.dry_run else "sent"
     skipped = len(receipt.objects) - len(sizes)
-    say(f"{verb} {len(sizes)} objects, {sum(sizes)} bytes; skipped {skipped}")
+    say(f"{verb} {_number(len(sizes), 'object')}, {sum(sizes)} bytes; skipped {skipped}")
 
 
 def _push_part(receipt: Receipt | None) -> dict[str, object]:

@@ -95,7 +95,7 @@ def test_a_receipt_counts_what_was_sent(capsys: pytest.CaptureFixture[str]) -> N
         "sent     10     daily/a.csv",
         "skipped  5      daily/b.csv",
     ]
-    assert notes == ["sent 1 objects, 10 bytes; skipped 1"]
+    assert notes == ["sent 1 object, 10 bytes; skipped 1"]
 
 
 def test_a_receipt_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
