@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -141,11 +140,14 @@ class JoinedSource(Source):
     def _missing(self) -> Iterator[tuple[Key, list[Values]]]:
         """Yield values that foreign keys have and no row has yet, some at a time."""
         for target, wanted in self._wanted.items():
-            present = self._present[target]
-            for value in [value for value in wanted if value in present]:
-                del wanted[value]
-            if wanted and self._rows[target[0]].error is None:
-                yield target, [*islice(wanted, MOST_KEYS)]
+            values: list[Values] = []
+            while wanted and len(values) < MOST_KEYS:
+                value, _ = wanted.popitem()
+                # A row that was found by another key of the table may have it meanwhile.
+                if value not in self._present[target]:
+                    values.append(value)
+            if values and self._rows[target[0]].error is None:
+                yield target, values
 
     def _read(
         self,
