@@ -98,7 +98,7 @@ class Relay:
                 except (EOFError, OSError, *_NOT_TNS) as error:
                     _LOG.debug("%s: the connection failed: %s", target, error)
                     opened = None
-                if isinstance(opened, Connection):
+                if isinstance(opened, EncryptedConnection):
                     break
                 driver.close()
                 target = opened or next(targets)
@@ -112,7 +112,7 @@ class Relay:
             peer.close()
         return peer
 
-    def _open(self, driver: _Peer, target: Endpoint) -> Connection | Endpoint | None:
+    def _open(self, driver: _Peer, target: Endpoint) -> EncryptedConnection | Endpoint | None:
         """Pass CONNECT on, and the listener's answer back.
 
         Returns the encrypted connection, the endpoint of a redirection, or None after a refusal.
@@ -143,7 +143,7 @@ class Relay:
         for peer in (driver, server):
             peer.wide = server.wide
             peer.limit(None)
-        return Connection(driver, server, agreement.session, str(target))
+        return EncryptedConnection(driver, server, agreement.session, str(target))
 
     def _redirect(self, driver: _Peer, server: _Peer, answer: bytearray) -> Endpoint:
         """Pass a redirection on so that the driver returns to this relay."""
@@ -174,7 +174,7 @@ def negotiation_error(target: object, reason: str) -> UnreachableError:
     )
 
 
-class Connection:
+class EncryptedConnection:
     """An encrypted connection, packet by packet."""
 
     def __init__(

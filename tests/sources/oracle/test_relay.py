@@ -13,10 +13,12 @@ from oracle_server.encryption import Algorithms
 from oracle_server.faults import Faults
 from oracle_server.packets import Kind, Wire, frame
 from oracle_server.server import OracleServer
+from pydantic import SecretStr
 from support import Tool
 
 from marketpulse.errors import (
     ConnectionLostError,
+    LoginError,
     MarketPulseError,
     SettingsError,
     UnreachableError,
@@ -232,6 +234,19 @@ def test_no_agreement_no_login(
         OracleDatabase(settings).ping()
     assert refused.value.check == "MP-ENC-002"
     assert server.record.logins == []
+
+
+@pytest.mark.parametrize("code", [0, 28000, 1045])
+def test_a_refused_login(server: OracleServer, settings: OracleSettings, code: int) -> None:
+    """A refused login is the error that it is without encryption, and is sent once."""
+    server.faults.login = code
+    if not code:
+        settings = replace(settings, password=SecretStr("not-the-one"))
+    with pytest.raises(LoginError) as refused:
+        OracleDatabase(settings).ping()
+    checks = {0: "MP-LOG-001", 28000: "MP-LOG-002", 1045: "MP-LOG-004"}
+    assert refused.value.check == checks[code]
+    assert server.record.logins == [("ANALYST", code or 1017)]
 
 
 @pytest.mark.parametrize(
