@@ -315,6 +315,8 @@ def _suggest_files(path: Path) -> str:
     if not folder.is_dir():
         return f"there is no folder {folder}"
     names = sorted(file.name for file in folder.iterdir())
+    if not names:
+        return f"the folder {folder.resolve()} is empty"
     return unknown_name_error("file", path.name, names).hint
 
 

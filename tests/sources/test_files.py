@@ -228,6 +228,13 @@ def test_missing_folder(tmp_path: Path) -> None:
     assert caught.value.hint == f"there is no folder {tmp_path / 'nowhere'}"
 
 
+def test_missing_file_in_an_empty_folder(tmp_path: Path) -> None:
+    """In an empty folder there is no name to suggest: the hint names the folder."""
+    with pytest.raises(NotFoundError, match="no such file") as caught:
+        open_files([tmp_path / "a-b.csv"])
+    assert caught.value.hint == f"the folder {tmp_path.resolve()} is empty"
+
+
 def test_pattern_without_files(tmp_path: Path) -> None:
     """A glob without files is an error, not an empty table."""
     with pytest.raises(NotFoundError, match="no such file"):
