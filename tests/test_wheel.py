@@ -26,7 +26,7 @@ def test_the_package_is_typed() -> None:
 def test_the_extras_are_there() -> None:
     """The extras have the names of the documentation."""
     extras = metadata("marketpulse").get_all("Provides-Extra") or []
-    assert set(extras) == {"lambda"}
+    assert set(extras) == {"keyring", "lambda", "report", "spark"}
 
 
 def test_the_public_names_are_there() -> None:

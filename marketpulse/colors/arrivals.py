@@ -45,7 +45,7 @@ class Arrivals:
         self.schema: pa.Schema = color_input.schema
         self._failure: MarketPulseError | None = None
         # The other half is for the libraries, and for rows between a file and the engine.
-        half = memory_limit and memory_limit // 2
+        half = max(memory_limit // 2, 1) if memory_limit else None
         self.connection = connect_engine(workspace, half, threads)
         self._aside = self.connection.cursor()
         in_memory = min(_IN_MEMORY, memory_limit // 8) if memory_limit else _IN_MEMORY

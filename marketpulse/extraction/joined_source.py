@@ -34,7 +34,6 @@ from marketpulse.model import (
     progress_stage,
 )
 from marketpulse.sources import Source
-from marketpulse.sources.row_choice import key_values
 from marketpulse.sources.selection import with_columns
 
 _ATTEMPTS = 3  # at a scan whose connection is lost
@@ -199,6 +198,8 @@ class JoinedSource(Source):
 
     def _note_keys(self, name: str, path: Path) -> None:
         """Note which keys rows have, and which they refer to."""
+        from marketpulse.sources.row_choice import key_values  # noqa: PLC0415 - only --follow needs it
+
         for batch in _batches(path):
             for (table, key), present in self._present.items():
                 if table == name:

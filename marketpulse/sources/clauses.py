@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from marketpulse.errors import UsageError
@@ -33,6 +33,9 @@ from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS
 from marketpulse.sources.conditions.keywords import PSEUDO_COLUMNS, RESERVED_WORDS
 from marketpulse.sources.conditions.values import Type, sort_key
 from marketpulse.sources.names import quoted
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _ROWS = 50_000
 _MOST_HASH = 4_294_967_295  # of ORA_HASH, and of its seeds

@@ -375,7 +375,7 @@ def test_a_title_above_the_header_is_told(tmp_path: Path) -> None:
         read(path)
     assert caught.value.hint.startswith("row 3 looks like the header: delete the rows above it")
     path = write_sheet(tmp_path / "names.xlsx", HEADER, header=list("ABCDEF"))
-    with pytest.raises(DataError, match="no column MESSAGE_ID") as caught:
+    with pytest.raises(DataError, match="no columns MESSAGE_ID") as caught:
         run_colors(path)
     assert caught.value.hint.endswith(
         "delete the row above it, or name it, in XLSX, with --header-row 2"

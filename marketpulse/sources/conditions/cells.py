@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +24,9 @@ from marketpulse.model import CellKind, CellReading
 from marketpulse.sources.conditions import moments
 from marketpulse.sources.conditions.tokens import ConditionError
 from marketpulse.sources.conditions.values import Type, Value
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Read = Callable[[pa.Array], list[Value]]
 

@@ -7,10 +7,9 @@ day. So each predicate is decided once for each distinct combination of its cell
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from marketpulse.formats.encode import to_text
@@ -18,8 +17,11 @@ from marketpulse.sources.conditions.cells import Codes, ColumnCells, encode
 from marketpulse.sources.conditions.meaning import Predicate, Truth
 from marketpulse.sources.conditions.values import Value
 
-Rows: TypeAlias = npt.NDArray[np.signedinteger]  # places in the batch
-Truths: TypeAlias = npt.NDArray[np.int8]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Rows: TypeAlias = "npt.NDArray[np.signedinteger]"  # places in the batch
+Truths: TypeAlias = "npt.NDArray[np.int8]"
 # Of two truths that decide nothing, the greater one is the result of AND, and of OR.
 _FALSE, _TRUE, _UNKNOWN = 0, 1, 2
 
