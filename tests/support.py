@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -103,7 +104,16 @@ def run_here(words: Sequence[object], folder: Path, env: Mapping[str, str]) -> R
         result = CliRunner().invoke(
             app, [*map(str, words)], prog_name="marketpulse", catch_exceptions=False
         )
-    return Result(result.exit_code, result.stdout, result.stderr)
+    return Result(result.exit_code, result.stdout, without_progress(result.stderr))
+
+
+def without_progress(err: str) -> str:
+    """Standard error without the lines that tell of progress where a machine is slow."""
+    lines = err.splitlines(keepends=True)
+    progress = re.compile(
+        r"[\w ]+: (\d+ s so far|[\d,]+( of [\d,]+)? \w+, [\d,]+/s(, \d+ s left)?)\n"
+    )
+    return "".join(line for line in lines if not progress.fullmatch(line))
 
 
 @contextmanager
@@ -137,7 +147,7 @@ def names_in(folder: Path) -> list[str]:
 
 def one_message(err: str) -> str:
     """Assert that standard error is one message, with at most one hint, and return it."""
-    lines = err.splitlines()
+    lines = without_progress(err).splitlines()
     if lines[0].startswith("Usage: "):  # how Typer reports wrong usage
         assert [line.split(" ")[0] for line in lines] == ["Usage:", "Try", "", "Error:"]
     else:

@@ -223,7 +223,7 @@ def test_a_run_while_excel_has_a_result_open(tool: Tool) -> None:
             tool, tool.out / name, "run-colors", COLORS, *formats, "--hierarchy", "date,rank,price"
         )
         assert code == 2
-        errors = [line for line in err.splitlines() if not line.startswith(("warning", "  "))]
+        errors = [line for line in err.splitlines() if line.startswith("error")]
         message = "cannot be replaced: The file is used by another process"
         assert errors == [f"error: {Path('out') / name}: {message}"], err
         assert "hint: close it in other programs, such as Excel" in err
