@@ -40,7 +40,9 @@ def test_the_commands_exist(command: str) -> None:
     if program == PYTHON:
         assert words[0] == "-m"
         groups = PROJECT["dependency-groups"].values()
-        tools = {re.split(r"[\[><=]", it)[0] for group in groups for it in group if type(it) is str}
+        tools = {
+            re.split(r"[\[><=]", tool)[0] for group in groups for tool in group if type(tool) is str
+        }
         assert words[1] in tools | {"pip"}
     elif program not in {"git", "cd", "pip", "pre-commit"}:
         assert (ROOT / program).is_file()
@@ -51,7 +53,7 @@ def test_the_commands_exist(command: str) -> None:
         assert words[words.index("--group") + 1] in PROJECT["dependency-groups"]
 
 
-@pytest.mark.parametrize("command", [it for it in commands() if pytest_words(it)])
+@pytest.mark.parametrize("command", [command for command in commands() if pytest_words(command)])
 def test_the_tests_exist(command: str) -> None:
     """Folders, words, markers and profiles that the page gives to pytest are there."""
     words = pytest_words(command)
@@ -70,7 +72,7 @@ def test_the_paths_exist() -> None:
     """Every file and folder that the page names in quotes is there, but those to be written."""
     named = re.findall(r"`((?:marketpulse|tests|docs|\.ci)/[\w/.]*)`", PAGE)
     assert len(named) > 20
-    assert {it for it in named if not (ROOT / it).exists()} == {"marketpulse/formats/NAME.py"}
+    assert {path for path in named if not (ROOT / path).exists()} == {"marketpulse/formats/NAME.py"}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,8 @@ def test_the_changelog_has_its_form() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert sections[0] == "[Unreleased]"
-    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", it) for it in sections[1:])
+    assert all(
+        re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", section) for section in sections[1:]
+    )
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds

@@ -115,7 +115,11 @@ def interrupt(server: OracleServer, folder: Path, *tables: str, row: int) -> Mar
 
 def scans(server: OracleServer, name: str) -> list[str]:
     """Return the statements that read a table."""
-    return [one.sql for one in server.record.statements if f'"MARKET"."{name}"' in one.sql]
+    return [
+        statement.sql
+        for statement in server.record.statements
+        if f'"MARKET"."{name}"' in statement.sql
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def test_generated_conditions(engine: Engine, data: st.DataObject) -> None:
     spelled: list[Spelled] = data.draw(st.lists(conditions, min_size=20, max_size=20))
     batch = table.typed()
     engine.fill(COLUMNS[engine.name], table.cells)
-    questions = [one for one in spelled if engine.name in one]
+    questions = [question for question in spelled if engine.name in question]
     answers = engine.ask([question[engine.name] for question in questions])
     for question, answer in zip(questions, answers, strict=True):
         text = question["Oracle"]
