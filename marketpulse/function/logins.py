@@ -1,112 +1,165 @@
 """Logins of all processes of the function: none sends what the database has refused.
 
-A small object beside the published runs says which version of the credentials was refused last. A
-new process claims the object before its first login, so of many that start at the same time one
-logs in and the others wait for its result:
+A small object beside the published runs says what has become of the last login, and which versions
+of the credentials were refused. A process claims the object before each login, by a conditional
+write, so of many that log in at the same time one sends the password and the others wait:
 
-    (nothing) -> trying -> accepted
-                        -> refused, until the credentials have another version
+    trying -> accepted, or refused, or unknown where the database has not looked at the password
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 
 from marketpulse.aws.bucket import Bucket
-from marketpulse.errors import LoginError
+from marketpulse.errors import AwsError, LoginError
 from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle.refusals import WRONG_PASSWORD, now_text, refused_error
 
 LOGIN_FILE = ".login.json"  # hidden: it has no rows
-_MOST_SECONDS = 60  # a login that takes longer has died with its process
-_POLL = 0.5  # seconds
-_ATTEMPTS = 5  # to write the result, if other processes write as well
+_MOST_SECONDS = 60.0  # a login that takes longer has died with its process
+_POLL = 0.3  # seconds
+_ATTEMPTS = 5  # to write a refusal, if other processes write as well
+_MOST_REFUSALS = 20  # in the object; a version is not used again after the next rotation
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoginState:
-    """What is known of a version of the credentials: trying, accepted or refused."""
+    """The last login: trying, accepted, refused or unknown.
+
+    `owner` is the process that makes it. `refusals` are the versions of the credentials that the
+    database has refused, with the time.
+    """
 
     credentials: str
     state: str
     at: str
-
-    def is_stale(self) -> bool:
-        """Whether the process that was trying must have died."""
-        age = datetime.now(UTC) - datetime.fromisoformat(self.at)
-        return age > timedelta(seconds=_MOST_SECONDS)
+    owner: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
 
 class SharedLogins:
     """Guards the logins of many processes with one object in a bucket.
 
-    Takes credentials that have a version. Raises `AwsError` if the bucket fails: without it nobody
-    knows whether the password was refused before.
+    Takes credentials that have a version. Raises `AwsError` if the bucket fails before a login:
+    without it nobody knows whether the password was refused. A login that takes more than `seconds`
+    counts as left by a process that has died.
     """
 
-    def __init__(self, bucket: Bucket, key: str) -> None:
+    def __init__(self, bucket: Bucket, key: str, *, seconds: float = _MOST_SECONDS) -> None:
         self._bucket = bucket
         self._key = key
-        self._accepted = ""  # by the last login of this process
+        self._seconds = seconds
+        self._owner = secrets.token_hex(8)
+        # The object, as this process last saw it.
+        self._known: LoginState | None = None
+        self._etag = ""
 
     @contextmanager
     def attempt(self, settings: OracleSettings, address: str) -> Iterator[None]:
         """Log in inside. Raises `LoginError` instead if the database has refused this before."""
         name = f"{settings.version} at {hashlib.sha256(address.encode()).hexdigest()[:12]}"
-        self._begin(name, settings, address)
+        self._claim(name, settings, address)
         try:
             yield
         except LoginError as error:
             self._end(name, "refused" if error.check == WRONG_PASSWORD else "accepted")
             raise
         except BaseException:
-            if self._accepted != name:
-                self._end(name, "unknown")
+            self._end(name, "unknown")
             raise
-        if self._accepted != name:
-            self._end(name, "accepted")
-            self._accepted = name
+        self._end(name, "accepted")
 
-    def _begin(self, name: str, settings: OracleSettings, address: str) -> None:
-        """Claim the login, unless this process has logged in with the same before."""
+    def _claim(self, name: str, settings: OracleSettings, address: str) -> None:
+        """Write that this process is trying, as soon as no other one is."""
+        known = self._known
+        is_proven = known and (known.credentials, known.state) == (name, "accepted")
+        # Mostly nobody has logged in since, and the write alone says so.
+        if is_proven and self._write(self._state(name, "trying")):
+            return
+        watched, since = "", time.monotonic()
         while True:
-            known, etag = self._read()
-            if known and known.credentials == name:
-                if known.state == "refused":
-                    raise refused_error(settings, address, known.at, "")
-                if self._accepted == name:
-                    return
-                if known.state == "trying" and not known.is_stale():
-                    time.sleep(_POLL)
-                    continue
-            if self._write(name, "trying", etag):
+            known = self._look()
+            if known and (at := known.refusals.get(name)):
+                raise refused_error(settings, address, at, "")
+            if self._etag != watched:
+                watched, since = self._etag, time.monotonic()
+            watched_for = time.monotonic() - since
+            if known and watched_for < self._seconds and self._is_under_way(known):
+                time.sleep(_POLL)
+            elif self._write(self._state(name, "trying")):
                 return
+
+    def _is_under_way(self, known: LoginState) -> bool:
+        """Whether another process is trying, as far as its clock says."""
+        # A claim of our own stands there if the answer to it was lost.
+        if known.state != "trying" or known.owner == self._owner:
+            return False
+        age = datetime.now(UTC) - datetime.fromisoformat(known.at)
+        return age.total_seconds() <= self._seconds
 
     def _end(self, name: str, state: str) -> None:
-        """Write the result, whoever has claimed the object meanwhile."""
-        for _ in range(_ATTEMPTS):
-            if self._write(name, state, self._read()[1]):
+        """Write the result. Where another process has claimed the object, only a refusal."""
+        result = self._state(name, state)
+        try:
+            if self._write(result):
                 return
+            for _ in range(_ATTEMPTS):
+                known = self._look()
+                refusals = self._state(name, state).refusals
+                if state != "refused" or self._write(
+                    replace(known, refusals=refusals) if known else result
+                ):
+                    return
+        except AwsError as error:
+            # The login counts. The next one waits until this claim is stale.
+            _log.warning("the result of a login is not kept: %s", error.message)
 
-    def _read(self) -> tuple[LoginState | None, str]:
-        """The state and the object's ETag; no state and "" if there is no object."""
+    def _state(self, name: str, state: str) -> LoginState:
+        """The state to write, with the refusals known so far."""
+        at = now_text()
+        refusals = dict(self._known.refusals) if self._known else {}
+        if state == "refused":
+            refusals = dict([*refusals.items(), (name, at)][-_MOST_REFUSALS:])
+        return LoginState(
+            credentials=name, state=state, at=at, owner=self._owner, refusals=refusals
+        )
+
+    def _look(self) -> LoginState | None:
+        """Read the object; None if there is none, or an unreadable one."""
+        self._known, self._etag = None, ""
         # Listed first: without s3:ListBucket on all keys a missing object is "forbidden".
         found = self._bucket.read_with_etag(self._key) if self._bucket.find([self._key]) else None
-        if found is None:
-            return None, ""
-        content, etag = found
-        try:
-            return LoginState(**json.loads(content)), etag
-        except (ValueError, TypeError):
-            return None, etag
+        if found is not None:
+            content, self._etag = found
+            self._known = _parse_state(content)
+        return self._known
 
-    def _write(self, name: str, state: str, etag: str) -> bool:
-        """Write the state, if the object is still the one of the ETag."""
-        text = json.dumps(asdict(LoginState(credentials=name, state=state, at=now_text())))
-        return self._bucket.replace(self._key, text.encode(), etag=etag) is not None
+    def _write(self, state: LoginState) -> bool:
+        """Write the state, if the object is still the one that was seen."""
+        body = json.dumps(asdict(state)).encode()
+        etag = self._bucket.replace(self._key, body, etag=self._etag)
+        if etag is None:
+            return False
+        self._known, self._etag = state, etag
+        return True
+
+
+def _parse_state(content: bytes) -> LoginState | None:
+    try:
+        state = LoginState(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
+    if state.state == "refused" and state.credentials not in state.refusals:
+        # Written by an earlier version, which kept the last refusal alone.
+        return replace(state, refusals={**state.refusals, state.credentials: state.at})
+    return state

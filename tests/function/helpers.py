@@ -8,11 +8,13 @@ from typing import Any
 from oracle_server.server import OracleServer
 
 from marketpulse.function import events
+from marketpulse.function.logins import LOGIN_FILE
 
 PATH = "/sp-incb/ci/market-pulse/oracle"
 FIRST, SECOND = "Planted-Rye-5150", "Planted-Oat-6160"
 AT = "2026-03-13T08:00:00Z"
 UNDER = "processed_colors/date=2026-03-13/run="
+LOGIN_KEY = f"processed_colors/{LOGIN_FILE}"
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,21 @@ class Cloud:
             kind = "SecureString" if name in {"username", "password"} else "String"
             self.ssm.put_parameter(Name=f"{PATH}/{name}", Value=text, Type=kind, Overwrite=True)
 
+    def read(self, key: str) -> bytes:
+        """An object of the bucket."""
+        content: bytes = self.s3.get_object(Bucket="colors", Key=key)["Body"].read()
+        return content
+
     def objects(self) -> dict[str, bytes]:
-        """All that is in the bucket."""
+        """All that is in the bucket, without the object that each login writes."""
         listed = self.s3.list_objects_v2(Bucket="colors").get("Contents", ())
-        return {
-            item["Key"]: self.s3.get_object(Bucket="colors", Key=item["Key"])["Body"].read()
-            for item in listed
-        }
+        return {item["Key"]: self.read(item["Key"]) for item in listed if item["Key"] != LOGIN_KEY}
 
     def writes(self) -> int:
-        """How many times something was written or deleted, ever."""
-        versions = self.s3.list_object_versions(Bucket="colors")
-        return len(versions.get("Versions", ())) + len(versions.get("DeleteMarkers", ()))
+        """How many times something was written or deleted, ever, besides logins."""
+        found = self.s3.list_object_versions(Bucket="colors")
+        versions = (*found.get("Versions", ()), *found.get("DeleteMarkers", ()))
+        return sum(version["Key"] != LOGIN_KEY for version in versions)
 
 
 def call(event: Mapping[str, Any]) -> Any:

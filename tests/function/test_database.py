@@ -1,6 +1,5 @@
 """The database of the function: credentials are read again, and no account is locked."""
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,33 +52,6 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
     assert call({"time": AT})["rows"]["read"] > 100
     cloud.put(password=FIRST)
     cloud.put(password=SECOND)
-    assert Service(os.environ).tables()
-
-
-def test_new_processes_at_the_same_time_make_one_failed_login(cloud: Cloud) -> None:
-    """Of ten that start together one sends the password; the others wait, and then know."""
-    cloud.database.users["ANALYST"] = SECOND
-    with ThreadPoolExecutor(10) as pool:
-        results = [pool.submit(Service(os.environ).tables) for _ in range(10)]
-        errors = [result.exception() for result in results]
-
-    assert {type(error) for error in errors} == {LoginError}
-    assert len(cloud.database.record.logins) == 1
-    kept = cloud.objects()["processed_colors/.login.json"].decode()
-    assert json.loads(kept)["state"] == "refused"
-    assert FIRST not in kept
-    assert "ORACLE_PASSWORD 1" in kept
-
-
-def test_a_process_that_died_at_its_login_blocks_nobody(cloud: Cloud) -> None:
-    """A login that nobody has finished for a minute is taken over."""
-    assert Service(os.environ).tables()
-    key = "processed_colors/.login.json"
-    state = json.loads(cloud.objects()[key])
-    assert state["state"] == "accepted"
-    state |= {"state": "trying", "at": "2026-03-13T08:00:00Z"}
-    cloud.s3.put_object(Bucket="colors", Key=key, Body=json.dumps(state).encode())
-
     assert Service(os.environ).tables()
 
 
