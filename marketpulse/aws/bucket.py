@@ -227,7 +227,7 @@ class Bucket:
     def head(self, key: str) -> ObjectHead | None:
         """What the store says of an object without its content; None if there is no object."""
         mode = {"ChecksumMode": "ENABLED"} if self._checksums_enabled else {}
-        with self._translate_errors("cannot be read", key):
+        with self._translate_errors("cannot be read", key, ["checksums"] if mode else []):
             try:
                 answer = self._client.head_object(Bucket=self._name, Key=key, **mode)
             except botocore_errors.ClientError as error:

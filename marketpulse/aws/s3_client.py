@@ -76,6 +76,12 @@ FEATURES: Mapping[str, Feature] = {
         words=("if-none-match", "if-match"), remedy="overwrite what is there with --force"
     ),
 }
+# What the requests of an upload in parts carry; those that write an object at once carry all.
+_CARRIED: Mapping[str, Collection[str]] = {
+    "CreateMultipartUpload": {"tags", "encryption", "checksums"},
+    "UploadPart": {"checksums"},
+    "CompleteMultipartUpload": {"checksums", "protection from overwriting"},
+}
 _PERMISSIONS = (
     "the credentials need s3:ListBucket and s3:GetObject there, and to push s3:PutObject, "
     "s3:DeleteObject for --force, s3:PutObjectTagging for --tag, and access to the KMS key"
@@ -331,7 +337,8 @@ def _unsupported_error(
     """The error for a feature that the store lacks: the one that it names, else those asked for."""
     details = error.response.get("Error", {})
     named = f"{details.get('Header', '')} {details.get('Message', '')}".lower()
-    wanted = [name for name in FEATURES if name in features]
+    carried = _CARRIED.get(error.operation_name, FEATURES)
+    wanted = [name for name in FEATURES if name in features and name in carried]
     found = [name for name in wanted if any(word in named for word in FEATURES[name].words)]
     lacking = found or wanted
     if not lacking:

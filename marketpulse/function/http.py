@@ -26,6 +26,10 @@ DayParameter: TypeAlias = Annotated[
     date | None,
     Query(description="Day of the run's processed_at: finds a run that CI or a person published."),
 ]
+MaxRejected: TypeAlias = (
+    Annotated[int, Field(strict=True, ge=0, lt=10**18)]
+    | Annotated[str, Field(pattern="^[0-9]{1,18}$|^[0-9]{1,2}([.][0-9]{1,9})?%$|^100%$")]
+)
 
 _log = logging.getLogger(__name__)
 # HTTP status by exit code; an internal error stays a 500.
@@ -96,7 +100,10 @@ class Health(BaseModel):
 
 
 class RunBody(BaseModel):
-    """A run to make now. Every field is optional."""
+    """A run to make now. Every field is optional.
+
+    The fields are the keys of an event but `where`: callers choose no rows.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -119,11 +126,23 @@ class RunBody(BaseModel):
     mapping: list[str] = Field(
         default=[], description="Names of columns: price=MID_PRICE.", max_length=50
     )
+    types: list[str] = Field(
+        default=[], description="Kinds of further columns: SPREAD=number.", max_length=50
+    )
+    date_format: list[str] = Field(
+        default=[], description="How text spells dates: DATE=DD-MON-YY.", max_length=50
+    )
+    accept_rounded_ids: bool = Field(
+        False, description="Take a MESSAGE_ID that a spreadsheet has rounded."
+    )
+    delimiter: str | None = Field(None, description="CSV: ; or tab.", min_length=1, max_length=10)
+    sheet: str | None = Field(None, description="XLSX: the sheet.", min_length=1, max_length=31)
+    header_row: int | None = Field(
+        None, description="XLSX: the row that names the columns.", ge=1, le=1_048_576
+    )
     time: datetime | None = Field(None, description="PROCESSED_AT. Default: now.")
-    max_rejected: str | None = Field(
-        None,
-        description="Fail if more rows are rejected: a number, or a share: 5%. Default: 10%.",
-        pattern="^[0-9]{1,18}$|^[0-9]{1,2}([.][0-9]{1,9})?%$|^100%$",
+    max_rejected: MaxRejected | None = Field(
+        None, description="Fail if more rows are rejected: a number, or a share: 5%. Default: 10%."
     )
 
     def as_options(self, tables: Sequence[str]) -> RunOptions:
@@ -136,6 +155,12 @@ class RunBody(BaseModel):
             table=table,
             hierarchy=self.hierarchy,
             mapping=tuple(self.mapping),
+            types=tuple(self.types),
+            date_formats=tuple(self.date_format),
+            accept_rounded_ids=self.accept_rounded_ids,
+            delimiter=self.delimiter,
+            sheet=self.sheet,
+            header_row=self.header_row,
             processed_at=self.time,
             max_rejected=self.max_rejected,
         )

@@ -5,21 +5,25 @@ from collections.abc import Mapping
 import pytest
 from botocore import exceptions as botocore_errors
 
-from marketpulse.aws.s3_client import http_status, translate_errors
+from marketpulse.aws.s3_client import FEATURES, http_status, translate_errors
 from marketpulse.errors import AwsError, MarketPulseError, SettingsError
 
 SECRET = "Planted-Rye-5150"
 
 
 def client_error(
-    code: str, status: int, headers: Mapping[str, str] | None = None, **details: str
+    code: str,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    operation: str = "PutObject",
+    **details: str,
 ) -> botocore_errors.ClientError:
     """An error answer of S3."""
     answer = {
         "Error": {"Code": code, "Message": SECRET, **details},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }
-    return botocore_errors.ClientError(answer, "PutObject")
+    return botocore_errors.ClientError(answer, operation)
 
 
 def translate(error: Exception, *features: str) -> MarketPulseError:
@@ -82,6 +86,20 @@ def test_what_a_store_lacks(
     assert named in error.message
     assert hint in error.hint
     assert ("--force" in error.hint) == ("protection" in error.message)
+
+
+@pytest.mark.parametrize(
+    ("operation", "named"),
+    [
+        ("CreateMultipartUpload", "one of these: tags, encryption, checksums"),
+        ("UploadPart", "does not support checksums"),
+        ("CompleteMultipartUpload", "one of these: checksums, protection from overwriting"),
+    ],
+)
+def test_what_an_upload_in_parts_lacks(operation: str, named: str) -> None:
+    """Only what this request carried."""
+    error = translate(client_error("NotImplemented", 501, operation=operation), *FEATURES)
+    assert named in error.message
 
 
 @pytest.mark.parametrize(

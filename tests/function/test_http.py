@@ -209,7 +209,8 @@ def test_no_request_breaks_it(url: str) -> None:
         ("/runs", "", '{"bucket": "mine"}', "body bucket: "),
         ("/runs", "", '{"where": "1 = 1"}', "body where: "),
         ("/runs", "", '{"query": "SELECT 1 FROM DUAL"}', "body query: "),
-        ("/runs", "", '{"max_rejected": "few"}', "body max_rejected: "),
+        ("/runs", "", '{"max_rejected": "few"}', "body max_rejected"),
+        ("/runs", "", '{"max_rejected": true}', "body max_rejected"),
         ("/runs", "", "{", "JSON"),
         ("/nothing", "", None, "Not Found"),
         ("/tables", "", "{}", "Method Not Allowed"),
@@ -227,6 +228,39 @@ def test_invalid_requests_have_the_documented_answer(
     assert answer["error"]["check"] == "MP-USE-001"
     assert said in answer["error"]["message"]
     assert answer["error"]["hint"]
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_body_has_the_keys_of_an_event_but_the_condition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has the same effect."""
+    row = "037833100;1;3/13/2026;9"
+    rows = ("MESSAGE_ID;CUSIP;RANK;WHEN;MID;DESK", f"1.77E+05;{row};1", f"x;{row};2")
+    (tmp_path / "day.csv").write_text("\n".join(rows))
+    monkeypatch.setenv("MARKETPULSE_SOURCE", str(tmp_path / "day.csv"))
+    monkeypatch.setenv("MARKETPULSE_HTTP_TABLES", "day")
+    body = {
+        "table": "day",
+        "hierarchy": "price,rank,date",
+        "mapping": ["date=WHEN", "price=MID"],
+        "types": ["DESK=number"],
+        "date_format": ["WHEN=M/D/YYYY"],
+        "accept_rounded_ids": True,
+        "delimiter": ";",
+        "time": AT,
+        "max_rejected": 1,
+    }
+    status, run = ask("/runs", method="POST", body=json.dumps(body))
+    event = call(body)
+
+    assert (status, run["rows"]["parents"], run["rows"]["rejected"]) == (201, 1, 1)
+    assert run["run_id"] == event["run_id"]
+    fields = ask("/openapi.json")[1]["components"]["schemas"]["RunBody"]["properties"]
+    assert set(fields) == events.EVENT_KEYS - {"where"}
+    assert set(fields) - set(body) == {"sheet", "header_row"}  # of XLSX
+    status, answer = ask("/runs", method="POST", body=json.dumps(body | {"sheet": "x"}))
+    assert (status, "--sheet: " in answer["error"]["message"]) == (400, True)
 
 
 @pytest.mark.usefixtures("published")
