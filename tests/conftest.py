@@ -12,7 +12,8 @@ from urllib.request import urlopen
 import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
-from support import Tool
+from s3_server import Store, s3_server
+from support import AWS_KEYS, Tool
 
 settings.register_profile("quick", max_examples=80, deadline=None, derandomize=True)
 settings.register_profile("brief", max_examples=15, deadline=None, derandomize=True)
@@ -38,6 +39,15 @@ def moto_server() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The second S3 server, and AWS keys in the environment of this process."""
+    for name, value in AWS_KEYS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as started:
+        yield started
 
 
 @pytest.fixture

@@ -111,15 +111,14 @@ class SharedLogins:
         """Write the result. Where another process has claimed the object, only a refusal."""
         result = self._state(name, state)
         try:
-            if self._write(result):
+            if self._write(result) or state != "refused":
                 return
             for _ in range(_ATTEMPTS):
                 known = self._look()
-                refusals = self._state(name, state).refusals
-                if state != "refused" or self._write(
-                    replace(known, refusals=refusals) if known else result
-                ):
+                result = self._state(name, state)
+                if self._write(replace(known, refusals=result.refusals) if known else result):
                     return
+            _log.warning("the refusal of a login is not kept: other processes write all the time")
         except AwsError as error:
             # The login counts. The next one waits until this claim is stale.
             _log.warning("the result of a login is not kept: %s", error.message)

@@ -6,21 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from s3_server import Object, Store, StoreFault, s3_server
+from s3_server import Object, Store, StoreFault
 from support import AWS_KEYS
 
 from marketpulse.aws.bucket import Bucket, ObjectSettings
 from marketpulse.aws.checksums import compute_checksums, part_size
 from marketpulse.errors import AwsError, SettingsError
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """The second S3 server, and AWS keys in the environment of this process."""
-    for name, value in AWS_KEYS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server() as started:
-        yield started
 
 
 @pytest.fixture

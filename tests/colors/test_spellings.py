@@ -168,8 +168,8 @@ def test_runs_agree_with_the_model(data: st.DataObject, tmp_path_factory: Any) -
     draw = data.draw
     row = st.tuples(*map(st.sampled_from, (IDS, ["A", "B"], FOREIGN, FOREIGN)))
     rows = [
-        f"{number},{cusip},1,{one},98,{two}"
-        for number, cusip, one, two in draw(st.lists(row, min_size=1, max_size=40))
+        f"{number},{cusip},1,{date},98,{date_1}"
+        for number, cusip, date, date_1 in draw(st.lists(row, min_size=1, max_size=40))
     ]
     header = f"{HEADER},DATE_1"
     path = write_colors(tmp_path_factory.mktemp("runs") / "in.csv", *rows, header=header)

@@ -12,8 +12,7 @@ from multiprocessing.synchronize import Barrier
 import pytest
 from function.helpers import FIRST, LOGIN_KEY, SECOND, Cloud
 from pydantic import SecretStr
-from s3_server import Store, StoreFault, s3_server
-from support import AWS_KEYS
+from s3_server import Store, StoreFault
 
 from marketpulse.aws.bucket import Bucket
 from marketpulse.errors import AwsError, LoginError, MarketPulseError
@@ -74,15 +73,6 @@ def test_processes_that_log_in_together_make_one_failed_login(
     assert json.loads(kept)["state"] == "refused"
     assert "ORACLE_PASSWORD 2" in kept
     assert not any(secret in kept for secret in (FIRST, SECOND))
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store, and AWS keys in the environment of this process."""
-    for name, value in AWS_KEYS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server() as started:
-        yield started
 
 
 def new_process(store: Store, seconds: float = 60) -> SharedLogins:

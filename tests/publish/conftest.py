@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -15,7 +14,7 @@ from publish.helpers import (
     digest,
     make_run,
 )
-from s3_server import Store, s3_server
+from s3_server import Store
 from support import Tool
 
 
@@ -43,12 +42,11 @@ def tool(tool: Tool, moto_server: str) -> Tool:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """The second S3 server, and AWS keys in the environment of this process."""
+def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The second S3 server, and in the environment AWS keys that are looked for everywhere."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    with s3_server() as started:
-        yield started
+    return store
 
 
 @pytest.fixture
