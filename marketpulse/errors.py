@@ -30,6 +30,17 @@ class MarketPulseError(Exception):
         }
 
 
+class UserNote(str):
+    """A note for the user, to be added to an error that is not ours by `add_note`."""
+
+    __slots__ = ()
+
+
+def user_notes(error: BaseException) -> list[str]:
+    """Return the notes for the user. Python and libraries add others, in their own words."""
+    return [note for note in getattr(error, "__notes__", ()) if isinstance(note, UserNote)]
+
+
 class UsageError(MarketPulseError):
     """The command line asks for something that does not exist or does not fit together."""
 

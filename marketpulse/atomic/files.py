@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketpulse.atomic.lock import PATIENCE, folder_lock
-from marketpulse.errors import OutputError, UsageError
+from marketpulse.errors import OutputError, UsageError, user_notes
 
 _PART = ".part"
 
@@ -352,7 +352,7 @@ def _writable_folder(folder: Path) -> Iterator[None]:
         raise OutputError(
             f"{error.filename2 or error.filename or folder}: cannot be written: "
             f"{error.strerror or error}",
-            hint="; ".join([hint, *getattr(error, "__notes__", ())]),
+            hint="; ".join([hint, *user_notes(error)]),
         ) from error
     finally:
         _remove_empty(created)

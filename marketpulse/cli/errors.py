@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from marketpulse.cli import console
-from marketpulse.errors import MarketPulseError, OutputError, UsageError
+from marketpulse.errors import MarketPulseError, OutputError, UsageError, user_notes
 from marketpulse.version import __version__
 
 interrupted = threading.Event()  # set by Ctrl-C
@@ -71,7 +71,7 @@ def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:
     # DuckDB turns a KeyboardInterrupt into an error of its own: only the event is reliable.
     if isinstance(error, KeyboardInterrupt) or interrupted.is_set():
         console.say("interrupted")
-        for note in getattr(error, "__notes__", ()):
+        for note in user_notes(error):
             console.say(note)
         return 130
     shown = _translate(error)

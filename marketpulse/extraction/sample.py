@@ -23,7 +23,7 @@ from marketpulse.bundle import (
     write_zip,
     zip_path,
 )
-from marketpulse.errors import MarketPulseError, OutputError, is_network_error
+from marketpulse.errors import MarketPulseError, OutputError, UserNote, is_network_error
 from marketpulse.extraction.catalog import Schemas, list_tables
 from marketpulse.extraction.joined_source import JoinedSource, describe_sample
 from marketpulse.extraction.journal import RowJournal
@@ -314,7 +314,7 @@ def _kept_for_later(work: UnfinishedSample) -> Iterator[None]:
         if isinstance(error, MarketPulseError):
             error.hint += f"; {note}" if error.hint else note
         else:
-            error.add_note(note)
+            error.add_note(UserNote(note))
         raise
 
 
