@@ -33,6 +33,7 @@ from marketpulse.publish.remote import (
     Inspection,
     Inspector,
     ObjectState,
+    is_damaged,
     is_proven,
 )
 from marketpulse.publish.stopping import run_stoppable
@@ -324,13 +325,27 @@ class _Sender:
             # Without an ETag another push of the same content was faster.
             return "skipped" if etag is None else "sent"
         if etag is None:
-            raise self._overtaken_error() if is_pointer else self._conflict_error(item.key)
+            return self._resend(item, remote, progress)
         if is_pointer:
             if remote and remote.intact:  # another push has sent its own pointer since
                 return "sent"
             self._bucket.delete(item.key)  # no pointer is better than a broken one
         item.check_unchanged()
         raise self._damage_error(item, "the object differs from what was sent")
+
+    def _resend(
+        self, item: PlannedObject, remote: RemoteObject | None, progress: _ByteProgress
+    ) -> str:
+        """Repair the object that an upload was refused for, if it is a damaged copy of `item`.
+
+        A push of the same run has sent it, perhaps this one in a request whose answer was lost.
+        """
+        if item.key == self._pointer_key:
+            raise self._overtaken_error()
+        if not is_damaged(remote, item):
+            raise self._conflict_error(item.key)
+        self._states[item.key] = ObjectState.BROKEN
+        return self._send(item, progress)
 
     def _upload(
         self, item: PlannedObject, *, overwrite: bool, progress: _ByteProgress

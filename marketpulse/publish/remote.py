@@ -18,7 +18,7 @@ from marketpulse.publish.plan import PlannedObject, PlannedSet, PushPlan, make_p
 from marketpulse.publish.uri import S3Location
 
 if TYPE_CHECKING:
-    from marketpulse.aws.bucket import Bucket, ListedObject, Objects
+    from marketpulse.aws.bucket import Bucket, ListedObject, Objects, RemoteObject
 
 # How long another push of the same run may be under way. Lambda ends the function's after 15.
 MAX_PUSH_DURATION = timedelta(minutes=20)
@@ -65,6 +65,15 @@ def is_proven(bucket: Bucket, item: PlannedObject, etag: str, verify: PushVerifi
     if verify is PushVerification.NONE and is_claimed:
         return True
     return bool(head.checksum) and head.checksum == item.checksums.s3_checksum
+
+
+def is_damaged(remote: RemoteObject | None, item: PlannedObject) -> bool:
+    """Whether this object was sent as `item`, and its content changed on the way."""
+    return (
+        remote is not None
+        and remote.metadata_sha256 == item.checksums.sha256
+        and remote.checksums != item.checksums
+    )
 
 
 class Inspector:
@@ -162,7 +171,7 @@ class Inspector:
             return ObjectState.MISSING
         if remote.checksums == item.checksums:
             return ObjectState.SAME
-        if remote.metadata_sha256 == item.checksums.sha256:  # damaged on its way
+        if is_damaged(remote, item):
             return ObjectState.BROKEN
         if remote.intact and self._is_abandoned(item, existing):
             return ObjectState.BROKEN

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from publish.helpers import RUNS, latest_of, send
-from s3_server import Store, StoreFault
+from publish.helpers import RUNS, digest, latest_of, send
+from s3_server import Object, Store, StoreFault
 
 from marketpulse.errors import AwsError
 from marketpulse.publish import PushVerification
@@ -63,6 +63,26 @@ def test_a_damaged_object_has_another_digest(store: Store, runs: dict[str, Path]
     store.choose_fault = lambda _: None
     send(store, runs["one"], verify=PushVerification.DIGEST)
     assert latest_of(store) == RUNS["one"]
+
+
+def test_a_damaged_object_whose_answer_was_lost(store: Store, runs: dict[str, Path]) -> None:
+    """The second try of the request is refused, finds what the first has left, and repairs it."""
+    content = (runs["one"] / "b.csv").read_bytes()
+    key = f"p/date=2026-03-13/run={RUNS['one']}/b.csv"
+    first = [True]
+
+    def plant(request: str) -> None:
+        if first[0] and request == f"PUT {key}":
+            first[0] = False
+            metadata = {"x-amz-meta-sha256": digest(content)}
+            store.objects[key] = Object(b"damaged", "of-the-first", metadata)
+
+    store.choose_fault = plant
+    send(store, runs["one"])
+    assert store.read(key) == content
+    assert latest_of(store) == RUNS["one"]
+    # The push went on at once: it did not wait for another push, to look at everything again.
+    assert store.requests.count("GET p/latest.json list-type") == 1
 
 
 def test_no_verification(store: Store, runs: dict[str, Path]) -> None:
