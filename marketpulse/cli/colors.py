@@ -123,7 +123,7 @@ def run_colors(
         by_day=by_day,
         others={"--explain": explain, "--table": table, "--query": query},
     )
-    progress = session.progress("days" if by_day else "rows")
+    progress = session.progress("days" if by_day else "partitions" if names else "rows")
     days = session.input_names(inputs, source) if by_day else []
     opened: AbstractContextManager[object] = nullcontext()
     if not (by_day or names):
@@ -154,12 +154,13 @@ def run_colors(
         if explain is not None:
             _explain(data, explain, options, as_json=as_json)
             return
+        direct = _with_files(options, files)
         if by_day:
-            direct, span = _with_files(options, files), (since, until)
+            span = (since, until)
             rank_days(session, days, span, direct, progress, push, report, as_json)
             return
         if names:
-            rank_on_spark(session, names, _with_files(options, files), master, as_json)
+            rank_on_spark(session, names, direct, master, progress, as_json)
             return
         _rank(session, data, options, progress, push, report, as_json)
 

@@ -12,6 +12,7 @@ from marketpulse.cli.options import EngineName
 from marketpulse.cli.pandas_blocker import allow_pandas
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
+from marketpulse.model import Progress
 from marketpulse.shell import pip_command
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ def spark_names(
 
 
 def rank_on_spark(
-    session: Session, names: Sequence[str], options: RunOptions, master: str | None, as_json: bool
+    session: Session,
+    names: Sequence[str],
+    options: RunOptions,
+    master: str | None,
+    progress: Progress,
+    as_json: bool,
 ) -> None:
     """Rank files on Spark, and show the run.
 
@@ -84,5 +90,5 @@ def rank_on_spark(
             hint=f"install the extra: {pip_command('spark')}",
             check="MP-SPK-001",
         ) from error
-    result = run_files(names, options, master)
+    result = run_files(names, options, master, progress)
     render.show_run(result, None, None, as_json=as_json, say=session.say)

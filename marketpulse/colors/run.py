@@ -65,7 +65,7 @@ def run(
     if is_a(data, "pyspark.sql", "DataFrame"):
         from marketpulse.colors.spark.driver import run_data_frame  # noqa: PLC0415 - PySpark is optional
 
-        return run_data_frame(data, options)
+        return run_data_frame(data, options, progress)
     formats = options.output_formats()
     options.check_processing_type()
     processed_at = timestamps.parse_timestamp(options.processed_at, "--processed-at")

@@ -24,3 +24,14 @@ def test_rows_come_back_as_often_as_asked(tmp_path: Path, memory_limit: int, bat
         assert list(spill.reader()) == [BATCH] * batches
     assert spill.reader().schema == BATCH.schema
     assert path.exists() == (batches * BATCH.nbytes > memory_limit)
+
+
+def test_rows_on_disk_are_compressed(tmp_path: Path) -> None:
+    """What a hundred million rows need has to fit on the disk of a laptop."""
+    batch = pa.record_batch({"SECTOR": pa.array(["2.0_AAA_Senior"] * 1000)})
+    spill = Spill(tmp_path / "rows.arrow", batch.schema, 0)
+    spill.add(batch)
+    spill.close()
+
+    assert list(spill.reader()) == [batch]
+    assert (tmp_path / "rows.arrow").stat().st_size < batch.nbytes / 2

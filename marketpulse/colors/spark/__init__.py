@@ -16,5 +16,6 @@ again when an executor is lost or slow, so each attempt writes files of its own.
     tasks      the functions that run on executors
     inputs     the parts of an input, and what is known of it before the first row
     session    the session and its errors
+    progress   the stages that Spark runs
     driver     the run
 """

@@ -47,6 +47,7 @@ from marketpulse.colors.spark.inputs import (
     open_spark_files,
 )
 from marketpulse.colors.spark.outputs import Outputs
+from marketpulse.colors.spark.progress import stage_progress
 from marketpulse.colors.spark.reports import (
     REPORT,
     SECURITY,
@@ -70,6 +71,7 @@ from marketpulse.colors.spark.tasks import (
 )
 from marketpulse.colors.tally import Tally
 from marketpulse.errors import DataError, UsageError
+from marketpulse.model import NO_PROGRESS, Progress, progress_stage
 from marketpulse.sources.files import join_notes
 
 _TASK_MEMORY = "1GB"
@@ -80,7 +82,9 @@ Frames = dict[str, DataFrame]
 Task = Callable[[Batches], Batches]
 
 
-def run_data_frame(frame: object, options: RunOptions) -> ColorsRun:
+def run_data_frame(
+    frame: object, options: RunOptions, progress: Progress = NO_PROGRESS
+) -> ColorsRun:
     """Rank a DataFrame in its own session.
 
     Without an output folder the results are DataFrames, stored on the executors' disks.
@@ -92,28 +96,42 @@ def run_data_frame(frame: object, options: RunOptions) -> ColorsRun:
         )
     request = parse_request(options)
     with _stages(frame.sparkSession):
-        return _run(frame.sparkSession, open_data_frame(frame, options), request, options)
+        spark_input = open_data_frame(frame, options)
+        return _run(frame.sparkSession, spark_input, request, options, progress)
 
 
-def run_files(names: Sequence[str], options: RunOptions, master: str | None = None) -> ColorsRun:
+def run_files(
+    names: Sequence[str],
+    options: RunOptions,
+    master: str | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> ColorsRun:
     """Rank files in a session of its own.
 
     Raises `SettingsError` if Spark cannot start, and what `rank_files` raises.
     """
     parse_request(options)  # a misspelt option shows before Spark starts
-    with open_session(master) as session:
-        return rank_files(session, names, options)
+    with ExitStack() as stack:
+        with progress_stage(progress, "starting Spark"):
+            session = stack.enter_context(open_session(master))
+        return rank_files(session, names, options, progress)
 
 
-def rank_files(session: SparkSession, names: Sequence[str], options: RunOptions) -> ColorsRun:
+def rank_files(
+    session: SparkSession,
+    names: Sequence[str],
+    options: RunOptions,
+    progress: Progress = NO_PROGRESS,
+) -> ColorsRun:
     """Rank files, folders and globs; the executors see local ones under the same names.
 
     Raises `UsageError`, `NotFoundError`, `RulesError`, `DataError` or `SparkError`.
     """
     request = parse_request(options)
     with _stages(session):
-        spark_input = open_spark_files(session, names, options, request)
-        return _run(session, spark_input, request, options)
+        with stage_progress(session.sparkContext, progress, "opening"):
+            spark_input = open_spark_files(session, names, options, request)
+        return _run(session, spark_input, request, options, progress)
 
 
 @contextmanager
@@ -135,7 +153,11 @@ def _stages(session: SparkSession) -> Iterator[None]:
 
 
 def _run(
-    session: SparkSession, spark_input: SparkInput, request: RunRequest, options: RunOptions
+    session: SparkSession,
+    spark_input: SparkInput,
+    request: RunRequest,
+    options: RunOptions,
+    progress: Progress,
 ) -> ColorsRun:
     """Check what can be checked before a row is read, then run."""
     formats = options.output_formats()
@@ -156,7 +178,8 @@ def _run(
     )
     spark_input = replace(spark_input, empty=empty)
     if options.output is None:
-        return _Job(session, spark_input, request, workshop, options, processed_at).in_frames()
+        job = _Job(session, spark_input, request, workshop, options, processed_at, progress)
+        return job.in_frames()
     folder = Path(options.output).absolute()
     refuse_input_folder(spark_input.files, folder)
     with atomic_folder(folder, RUN_SEAL) as files:
@@ -166,7 +189,7 @@ def _run(
             columns=workshop.plan.columns,
         )
         workshop = replace(workshop, outputs=outputs)
-        job = _Job(session, spark_input, request, workshop, options, processed_at)
+        job = _Job(session, spark_input, request, workshop, options, processed_at, progress)
         return job.in_files(files, Path(options.output))
 
 
@@ -193,8 +216,10 @@ class _Job:
         workshop: Workshop,
         options: RunOptions,
         processed_at: datetime,
+        progress: Progress,
     ) -> None:
         self._session = session
+        self._progress = progress
         self._input = spark_input
         self._request = request
         self._workshop = workshop
@@ -257,7 +282,9 @@ class _Job:
 
     def _arrivals(self, arrived: DataFrame, task: Task) -> tuple[list[ArrivalReport], RunFacts]:
         """What the first stage reports. Raises `DataError` if too many rows are rejected."""
-        arrivals = read_reports(_report_rows(arrived), ArrivalReport)
+        arrivals = read_reports(
+            self._report_rows(arrived, "reading", self._input.parts), ArrivalReport
+        )
         if not arrivals:  # a DataFrame without rows may have no partition, and so no task
             reports = (batch.column(REPORT.name)[0].as_py() for batch in task(iter(())))
             arrivals = read_reports(reports, ArrivalReport)
@@ -303,16 +330,15 @@ class _Job:
         task = RankRows(workshop=self._workshop, constants=constants)
         names = self._workshop.security_schema.names
         goes_on = arrived[REPORT.name].isNull() & arrived[TABLE.name].isNull()
-        ranges = (
-            arrived.where(goes_on)
-            .select(*names)
-            .repartitionByRange(self._count_ranges(arrivals), SECURITY.name)
-        )
+        count = self._count_ranges(arrivals)
+        ranges = arrived.where(goes_on).select(*names).repartitionByRange(count, SECURITY.name)
         ranked = map_frame(ranges, task, task.ranked_schema)
         keeps_rows = self._workshop.outputs is None
         if keeps_rows:
             ranked = ranked.persist(StorageLevel.DISK_ONLY)
-        reports = read_reports(_report_rows(ranked), RankingReport)
+        # Spark reads the rows of each part twice: to find the ranges, and to move them there.
+        total = 2 * len(arrivals) + count
+        reports = read_reports(self._report_rows(ranked, "ranking", total), RankingReport)
         sent = sum(report.kept_hashes for report in arrivals)
         if sent != sum(report.hashes for report in reports):
             raise DataError(
@@ -322,6 +348,12 @@ class _Job:
             )
         rows = ranked.where(ranked[REPORT.name].isNull()).drop(REPORT.name)
         return _Ranked(reports=reports, rows=rows if keeps_rows else None)
+
+    def _report_rows(self, frame: DataFrame, name: str, total: int | None) -> Iterator[bytes]:
+        """Run the tasks of a frame, and return what they report."""
+        reports = frame.where(frame[REPORT.name].isNotNull()).select(REPORT.name)
+        with stage_progress(self._session.sparkContext, self._progress, name, total):
+            return (bytes(row[0]) for row in reports.collect())
 
     def _count_ranges(self, arrivals: Sequence[ArrivalReport]) -> int:
         """As many ranges as keep all cores at work, none of them too large to sort in memory."""
@@ -369,11 +401,6 @@ class _Job:
         rows = arrived.where(arrived[TABLE.name] == table)
         columns = [*self._workshop.carriers.names, *added.names]
         return map_frame(rows.select(*columns), task, task.result)
-
-
-def _report_rows(frame: DataFrame) -> Iterator[bytes]:
-    reports = frame.where(frame[REPORT.name].isNotNull()).select(REPORT.name)
-    return (bytes(row[0]) for row in reports.collect())
 
 
 def _adopt(files: FileSet, parts: Sequence[WrittenPart]) -> None:

@@ -52,12 +52,13 @@ class SparkInput:
     """Rows that Spark can read, and their columns as the engine takes them.
 
     `empty` is the same input without rows. `reader` makes the first stage of the rows that are to
-    be read.
+    be read; `parts` counts its tasks, if they are known.
     """
 
     frame: DataFrame
     empty: ColorInput
     files: tuple[Path, ...]
+    parts: int | None
     reader: Callable[[ReadRows], Callable[[Batches], Batches]]
 
 
@@ -75,6 +76,7 @@ def open_data_frame(frame: DataFrame, options: RunOptions) -> SparkInput:
         frame=frame,
         empty=replace(empty, name="DataFrame"),
         files=(),
+        parts=None,
         reader=lambda rows: ReadDataFrame(rows=rows, schema=schema),
     )
 
@@ -117,6 +119,7 @@ def open_spark_files(
         frame=frame,
         empty=replace(empty, read_notes=lambda: notes),
         files=paths,
+        parts=len(units.names),
         reader=lambda rows: ReadFiles(
             rows=rows, units=units, options=file_options, moment=moment, schema=schema
         ),
