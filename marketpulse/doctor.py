@@ -1,4 +1,4 @@
-"""The connection test: one step for each layer between us and the database, then AWS.
+"""The connection test: what is installed, each layer between us and the database, then AWS.
 
 Each step needs what the steps before it found, so the first failure ends the test.
 """
@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from platform import python_version
 from statistics import median
 
 from marketpulse.artifacts import POINTER
-from marketpulse.aws.bucket import Bucket
-from marketpulse.aws.session import caller_identity
 from marketpulse.errors import AwsError, MarketPulseError, NotFoundError
+from marketpulse.extras import LIBRARIES, has_extra, require_extra
 from marketpulse.publish import S3Location, parse_s3_uri
 from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.sources.oracle.tns import Endpoint, look_up, open_connection, start_tls
+from marketpulse.version import __version__
 
 _TIMEOUT = 10.0  # seconds for each network step
 _PINGS = 5
@@ -105,6 +106,15 @@ def diagnose(options: DoctorOptions) -> Iterator[Step]:
                 yield Step(layer=layer, state="ok", seconds=seconds, detail=detail)
 
 
+def _describe_installation() -> str:
+    groups = {
+        "extras": [extra for extra in LIBRARIES if has_extra(extra)],
+        "not installed": [extra for extra in LIBRARIES if not has_extra(extra)],
+    }
+    parts = [f"{title}: {', '.join(names)}" for title, names in groups.items() if names]
+    return "; ".join([f"{__version__}, Python {python_version()}", *parts])
+
+
 class _Diagnosis:
     """The steps, with what earlier steps leave for later ones."""
 
@@ -118,6 +128,7 @@ class _Diagnosis:
     def layers(self) -> list[tuple[str, Callable[[], str]]]:
         """The name and the function of each step, in their order."""
         return [
+            ("installation", _describe_installation),
             ("settings", self._settings),
             ("aws", self._aws),
             ("name", self._name),
@@ -140,6 +151,10 @@ class _Diagnosis:
         return str(self._database.address)
 
     def _aws(self) -> str:
+        if not has_extra("aws"):
+            raise SkippedError("the extra 'aws' is not installed, so SSM is not used")
+        from marketpulse.aws.session import caller_identity  # noqa: PLC0415 - loads boto3, an extra
+
         try:
             arn = caller_identity(self._options.region)
         except AwsError as error:
@@ -235,6 +250,9 @@ class _Diagnosis:
         location = self._options.location()
         if location is None:
             raise SkippedError("to test a bucket, add --bucket NAME")
+        require_extra("aws", "--bucket")
+        from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - loads boto3, an extra
+
         # Looks for one object, as a push does: a role may see nothing but its prefix.
         with Bucket(location.bucket, region=self._options.region) as bucket:
             bucket.find([location.key(POINTER)])

@@ -28,6 +28,7 @@ NO_NETWORK = (
     *("Retrying", "ConnectionError", "ProxyError", "SSLError", "Max retries", "timed out"),
     *("HTTP error", "HTTPError", "Could not fetch URL", "from versions: none"),
 )
+EXTRAS = "aws,xlsx"  # what an analyst needs: settings in AWS, spreadsheets. pandas would be 85 MB.
 USAGE = f"""\
 usage: {SCRIPT} [demo|test]
 
@@ -98,9 +99,9 @@ def prepare(kind: Kind) -> None:
     mark_unfinished()
     if kind == "test":
         pip_install("pip>=25.1")  # the first that knows --group
-        pip_install("--editable", ".", "--group", "dev")
+        pip_install("--editable", ".[all,lambda,spark]", "--group", "dev")
     else:
-        pip_install(".")
+        pip_install(f".[{EXTRAS}]")
     STAMP.write_text(look(kind)[1] + "\n", encoding="utf-8")
 
 

@@ -14,8 +14,3 @@ def command_line(words: Iterable[str]) -> str:
     from subprocess import list2cmdline  # noqa: PLC0415 - only Windows needs it
 
     return list2cmdline([*words])
-
-
-def pip_command(extra: str) -> str:
-    """Return the command that installs an extra into the Python of this process."""
-    return f'{command_line([sys.executable])} -m pip install "marketpulse[{extra}]"'

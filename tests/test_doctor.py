@@ -18,8 +18,8 @@ from marketpulse.errors import SettingsError, UsageError
 from marketpulse.settings.load import OracleSettings
 
 LAYERS = [
-    "settings", "aws", "name", "tcp", "tls", "listener", "login", "encryption", "privileges",
-    "character set", "round trip", "s3",
+    "installation", "settings", "aws", "name", "tcp", "tls", "listener", "login", "encryption",
+    "privileges", "character set", "round trip", "s3",
 ]  # fmt: skip
 PASSWORD = "not-shown-88"
 
@@ -91,13 +91,13 @@ def test_a_misspelt_schema_is_seen(server: OracleServer, schema: str, hint: str)
     assert last.hint.startswith(hint)
 
 
-def test_missing_settings_fail_the_first_step() -> None:
+def test_missing_settings_fail_their_step() -> None:
     """An error of the settings is a failed step, not an exception."""
 
     def missing() -> OracleSettings:
         raise SettingsError("ORACLE_HOST is not set", hint="set it", check="MP-SET-002")
 
-    (step,) = run_doctor(missing)
+    _, step = run_doctor(missing)
     assert step.as_json() == {
         "layer": "settings",
         "state": "failed",
@@ -116,7 +116,7 @@ def test_steps_arrive_one_by_one(server: OracleServer) -> None:
         steps = diagnose(
             DoctorOptions(settings=lambda: server_settings(server), region="us-east-1")
         )
-        assert next(steps).layer == "settings"
+        assert [next(steps).layer, next(steps).layer] == ["installation", "settings"]
         assert server.record.logins == []
 
 

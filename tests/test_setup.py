@@ -206,7 +206,7 @@ def test_newest_python_first(machine: Machine) -> None:
     machine.add("python3", "#!/bin/sh\necho 3.11.0\n")
     version = sys.version.split()[0]
     assert f"Making .venv with Python {version} ...\n" in machine.run().stdout
-    assert (machine.home / "calls").read_text() == "venv\npip install .\n"
+    assert (machine.home / "calls").read_text() == "venv\npip install .[aws,xlsx]\n"
 
 
 @posix
@@ -278,7 +278,7 @@ def test_first_run(machine: Machine) -> None:
     """The first run makes .venv, installs the project, hides pip's chatter, says what is next."""
     done = machine.run()
     assert (done.returncode, done.stderr) == (0, "")
-    assert (machine.home / "calls").read_text() == "venv\npip install .\n"
+    assert (machine.home / "calls").read_text() == "venv\npip install .[aws,xlsx]\n"
     assert "chatter" not in done.stdout
     program = machine.project / ".venv/bin/marketpulse"
     assert f'Ready.\nNext: "{program}" demo ' in done.stdout
@@ -350,7 +350,7 @@ def test_useless_venv_is_made_again(machine: Machine, harm: str) -> None:
     else:
         machine.env = {"MARKETPULSE_PYTHON": "python3", "IN_VENV": "3.11.99"}
     (machine.project / ".venv/leftover").write_text("")
-    assert machine.calls() == ["venv", "pip install ."]
+    assert machine.calls() == ["venv", "pip install .[aws,xlsx]"]
     assert not (machine.project / ".venv/leftover").exists()
 
 
@@ -389,7 +389,7 @@ def test_pip_fails_otherwise(machine: Machine) -> None:
     message = failure(machine.run(PIP_FAILS="invalid pyproject.toml"))
     assert "  | invalid pyproject.toml\n" in message
     assert "pip could not install" in message
-    assert machine.calls() == ["pip install ."]
+    assert machine.calls() == ["pip install .[aws,xlsx]"]
 
 
 @posix
@@ -407,7 +407,11 @@ def test_test(machine: Machine) -> None:
     assert (done.returncode, done.stderr) == (5, "")
     assert done.stdout.endswith("run python <-m> <pytest> <-k> <a or b> <-->")
     calls = (machine.home / "calls").read_text().splitlines()
-    assert calls == ["venv", "pip install pip>=25.1", "pip install --editable . --group dev"]
+    assert calls == [
+        "venv",
+        "pip install pip>=25.1",
+        "pip install --editable .[all,lambda,spark] --group dev",
+    ]
 
 
 def bat_lines() -> list[str]:

@@ -1,5 +1,6 @@
 """The distribution: everything that the package needs, and nothing else."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 from support import ROOT
 
 import marketpulse
+from marketpulse.extras import LIBRARIES
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -26,7 +28,7 @@ def test_the_package_is_typed() -> None:
 def test_the_extras_are_there() -> None:
     """The extras have the names of the documentation."""
     extras = metadata("marketpulse").get_all("Provides-Extra") or []
-    assert set(extras) == {"keyring", "lambda", "report", "spark"}
+    assert set(extras) == {*LIBRARIES, "all"}
 
 
 def test_the_public_names_are_there() -> None:
@@ -46,8 +48,10 @@ def test_the_constraints_fit_the_ranges() -> None:
     """Every dependency is pinned for the set-up scripts, without addresses or hashes."""
     pins = (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
     names = {line.partition("==")[0].lower().replace("_", "-") for line in pins.splitlines()}
-    for dependency in PROJECT["project"]["dependencies"]:
-        assert dependency.partition(">=")[0].lower() in names
+    project = PROJECT["project"]
+    extras = [words for extra in LIBRARIES for words in project["optional-dependencies"][extra]]
+    for dependency in [*project["dependencies"], *extras]:
+        assert re.split(r">=|\[", dependency)[0].lower() in {*names, "marketpulse"}
     assert "://" not in pins
     assert "sha256" not in pins
 

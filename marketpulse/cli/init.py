@@ -12,6 +12,7 @@ from marketpulse.cli import console, render
 from marketpulse.cli.options import InitKeyring
 from marketpulse.cli.session import Session
 from marketpulse.errors import SettingsError, UsageError
+from marketpulse.extras import require_extra
 
 if TYPE_CHECKING:
     from marketpulse.sources.oracle.tns import Address
@@ -29,7 +30,7 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
     Only you can read that file. Answer with Enter to keep what is in brackets.
     """
     from marketpulse.settings import env_file, load  # noqa: PLC0415 - pydantic takes 0.2 s
-    from marketpulse.settings.keyring import require_keyring, store_password  # noqa: PLC0415 - see above
+    from marketpulse.settings.keyring import store_password  # noqa: PLC0415 - see above
 
     session: Session = ctx.obj
     if not console.is_interactive():
@@ -38,7 +39,7 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
             hint="copy .env.example to .env and fill it in, or set environment variables",
         )
     if keyring:
-        require_keyring()
+        require_extra("keyring", "--keyring")
     path = session.env_file or env_file.ENV_FILE
     earlier = env_file.read_env_file(path, load.VARIABLES) if path.is_file() else None
     answers = {name: value for name, value in (earlier.values if earlier else {}).items() if value}

@@ -32,6 +32,7 @@ from marketpulse.cli.options import (
 )
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
+from marketpulse.extras import require_extra
 
 if TYPE_CHECKING:
     from marketpulse.publish import Receipt
@@ -94,6 +95,7 @@ def check_push_target(target: str | None, *, writes: bool) -> None:
     from marketpulse.publish import parse_s3_uri  # noqa: PLC0415 - not for --help
 
     parse_s3_uri(target)
+    require_extra("aws", "--push")
     if not writes:
         raise UsageError("--push: this command writes nothing to upload", hint="leave out --push")
 
@@ -138,6 +140,7 @@ def ssm_put(
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
     from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
+    require_extra("aws", "ssm put")
     session: Session = ctx.obj
     chosen = parameters.check_names(names or ())
     if sys.stdin is None:
@@ -162,6 +165,7 @@ def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TAB
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
     from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
+    require_extra("aws", "ssm check")
     session: Session = ctx.obj
     settings = session.settings()
     checked = parameters.check(parameter_path(settings), settings.aws_region)

@@ -12,8 +12,8 @@ from marketpulse.cli.options import EngineName
 from marketpulse.cli.pandas_blocker import allow_pandas
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
+from marketpulse.extras import install_command
 from marketpulse.model import Progress
-from marketpulse.shell import pip_command
 
 if TYPE_CHECKING:
     from marketpulse.colors.options import RunOptions
@@ -87,7 +87,7 @@ def rank_on_spark(
             raise
         raise UsageError(
             f"--engine spark needs {error.name}, which is not installed",
-            hint=f"install the extra: {pip_command('spark')}",
+            hint=f"run: {install_command('spark')}",
             check="MP-SPK-001",
         ) from error
     result = run_files(names, options, master, progress)

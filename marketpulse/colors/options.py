@@ -86,7 +86,7 @@ class RunOptions:
             return formats
         # The function answers questions about published colors from the Parquet file.
         formats = ("csv", "parquet") if self.publish else ("csv",)
-        return (*formats, "xlsx") if self.workbook else formats
+        return parse_formats((*formats, "xlsx")) if self.workbook else formats
 
     def check_processing_type(self) -> None:
         """Raise `UsageError` for an unknown type."""

@@ -65,7 +65,7 @@ class SampleOptions:
 
     def output_formats(self) -> tuple[str, ...]:
         """Return the formats to write. Raises `UsageError` for an unknown one."""
-        return PROFILES[self.profile] if self.formats is None else parse_formats(self.formats)
+        return parse_formats(PROFILES[self.profile] if self.formats is None else self.formats)
 
     def _refuse_contradictions(self) -> None:
         """Raise `UsageError` for options of which one would change nothing."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from marketpulse.errors import UsageError
+from marketpulse.extras import require_extra
 from marketpulse.formats.base import (
     CsvOptions,
     JsonOptions,
@@ -68,6 +69,8 @@ def parse_formats(names: Iterable[str]) -> tuple[str, ...]:
             else "--formats: no format is given",
             hint=f"the formats are {', '.join(FORMATS)}",
         )
+    if "xlsx" in formats:
+        require_extra("xlsx", "the format xlsx")
     return formats
 
 
@@ -184,6 +187,7 @@ def _prepare_scan(
 
             return parquet.prepare_scan(path)
         case "xlsx":
+            require_extra("xlsx", str(path), instead="save the file as CSV")
             from marketpulse.formats import xlsx  # noqa: PLC0415 - loads openpyxl
 
             return xlsx.prepare_scan(path, workspace, sheet, header_row)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, parse_pointer
 from marketpulse.errors import AwsError, DataError, UsageError
+from marketpulse.extras import require_extra
 from marketpulse.model import Progress
 from marketpulse.publish.local import read_set
 from marketpulse.publish.lock import LOCK_KEY, ConcurrentPushError, PushLock
@@ -129,6 +130,7 @@ def _push(
 
 
 def _open_bucket(location: S3Location, options: PushOptions) -> Bucket:
+    require_extra("aws", "a push to S3")
     from marketpulse.aws.bucket import (  # noqa: PLC0415 - a dry run works without boto3
         Bucket,
         ObjectSettings,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY
 from marketpulse.atomic import write_file
 from marketpulse.bundle import find_bundle
-from marketpulse.errors import NotFoundError, UsageError
-from marketpulse.shell import pip_command
+from marketpulse.errors import NotFoundError
+from marketpulse.extras import require_extra
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ def write_report(source: Path, output: Path | None = None) -> Report:
 
     Without `output` the page is beside `source`, as `NAME_report.html`. An earlier page of that
     name is replaced. Raises `NotFoundError` if `source` is neither, `DataError` if it is damaged,
-    `UsageError` if the page is one of a run and the extra `report` is not installed.
+    `MissingExtraError` if the page is one of a run and the extra `report` is not installed.
     """
     if not source.exists():
         raise NotFoundError(
@@ -58,12 +57,8 @@ def write_report(source: Path, output: Path | None = None) -> Report:
 
 
 def require_charts() -> None:
-    """Raise `UsageError` if the extra `report` is not installed."""
-    if find_spec("vl_convert") is None:
-        raise UsageError(
-            "the page of a run needs a library for its charts, which is not installed",
-            hint=f"install the extra: {pip_command('report')}",
-        )
+    """Raise `MissingExtraError` if the extra `report` is not installed."""
+    require_extra("report", "the page of a run")
 
 
 def default_path(source: Path) -> Path:

@@ -103,7 +103,7 @@ def run_page(folder: Path) -> str:
 
 def _chart_library() -> str:
     """Vega-Lite and what it needs, as one script that needs no network."""
-    import vl_convert  # noqa: PLC0415 - an optional extra of 33 MB
+    import vl_convert  # noqa: PLC0415 - an extra of 85 MB
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 
-from marketpulse.errors import SettingsError, UsageError
-from marketpulse.shell import command_line, pip_command
+from marketpulse.errors import SettingsError
+from marketpulse.shell import command_line
 
 _SERVICE = "marketpulse"
-
-
-def require_keyring() -> None:
-    """Raise `UsageError` if the extra `keyring` is not installed."""
-    if find_spec("keyring") is None:
-        raise UsageError(
-            "--keyring needs the library keyring, which is not installed",
-            hint=f"install the extra: {pip_command('keyring')}",
-        )
 
 
 def store_password(account: str, password: str) -> str:

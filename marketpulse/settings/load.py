@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from marketpulse.errors import AwsError, SettingsError
+from marketpulse.extras import MissingExtraError, require_extra
 from marketpulse.settings.credentials import (
     PASSWORD_COMMAND,
     run_password_command,
@@ -216,7 +217,7 @@ def explain_settings(
 ) -> SettingsReport:
     """Every setting with its origin, from SSM too unless the settings forbid it.
 
-    If SSM cannot be read, the report has a warning and the other settings. Raises what
+    If a store in AWS cannot be read, the report has a warning and the other settings. Raises what
     `load_settings` raises.
     """
     layers = _local_layers(options, environment, env_file, settings_file)
@@ -227,11 +228,12 @@ def explain_settings(
         return SettingsReport(_origins(_merge(layers), layers))
     try:
         if settings.credentials == "ssm":
+            require_extra("aws", "--credentials ssm")
             layers = without_connection(layers)
         elif settings.oracle_secret_id:
             layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
         layers = [*layers, parameter_layer(parameter_path(settings), settings.aws_region)]
-    except (AwsError, SettingsError) as error:
+    except (AwsError, SettingsError, MissingExtraError) as error:
         return SettingsReport(_origins(_merge(layers), layers), error.message)
     return SettingsReport(_origins(_merge(layers), layers))
 
@@ -338,6 +340,7 @@ def _search_stores(
     if not (env_file or ENV_FILE.is_file()):
         searched.append(f".env (there is none in {Path.cwd()})")
     if settings.credentials == "ssm":
+        require_extra("aws", "--credentials ssm")
         layer = parameter_layer(parameter_path(settings), settings.aws_region)
         return [*without_connection(layers), layer], [layer.note]
     command = settings.oracle_password_command

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from marketpulse.aws.parameters import PARAMETERS, is_blank, is_padded
 from marketpulse.errors import SettingsError
+from marketpulse.extras import has_extra, require_extra
 
 _LINE_ENDS = {"\n", "\r", "\0"}
 
@@ -63,6 +64,7 @@ def credentials_version(layers: Sequence[Layer]) -> str:
 
 def secret_layer(name: str, region: str) -> Layer:
     """What a secret has. Raises `AwsError` and `SettingsError`."""
+    require_extra("aws", "ORACLE_SECRET_ID")
     from marketpulse.aws.secrets import read_secret  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
     secret = read_secret(name, region)
@@ -76,10 +78,12 @@ def secret_layer(name: str, region: str) -> Layer:
 
 def parameter_layer(path: str, region: str) -> Layer:
     """What SSM has: nothing if AWS finds no credentials. Raises `AwsError`."""
+    name = f"SSM {path}"
+    if not has_extra("aws"):
+        return Layer(name, {}, note=f"{name} (the extra 'aws' is not installed)")
     from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
     stored = read_parameters(path, region)
-    name = f"SSM {path}"
     if stored is None:
         return Layer(name, {}, note=f"{name} (AWS finds no credentials)")
     known = {PARAMETERS[key]: item for key, item in stored.items() if key in PARAMETERS}

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from marketpulse.bundle import Bundle, BundleTable, DataFile, parse_table_schema
 from marketpulse.errors import DataError, NotFoundError
+from marketpulse.extras import require_extra
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import LogicalType, logical_type
@@ -169,6 +170,7 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return a table as a data frame with Arrow types, so that no number becomes a float."""
+        require_extra("pandas", "a data frame", instead="take .arrow(NAME)")
         import pandas as pd  # noqa: PLC0415 - pandas takes 0.5 s
 
         frame: pd.DataFrame = self.arrow(name).to_pandas(types_mapper=pd.ArrowDtype)

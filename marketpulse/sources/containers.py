@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
 from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
+from marketpulse.extras import require_extra
 from marketpulse.formats import BY_SUFFIX
 from marketpulse.sources.base import FileOptions
 
@@ -236,6 +237,7 @@ def download(name: str, folder: Path, options: FileOptions) -> Iterator[tuple[st
     An address that ends with a slash names the objects below it: those right there, and those in
     folders such as `DATE=2026-03-13/`. Raises `NotFoundError`, `AwsError` or `SettingsError`.
     """
+    require_extra("aws", name)
     from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
 
     bucket_name, key = _parse_address(name)

@@ -28,11 +28,11 @@ _TARGET = [
     *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64"),
     *("--platform", "manylinux2014_x86_64"),
 ]
-# Packages that the function never imports (spreadsheets, terminals, data frames), and unused parts.
+# Packages that the function never imports (terminals), and unused parts.
 # pyarrow links all of its large libraries, so no more of them can go.
 _UNUSED = (
-    *("bin", "pandas*", "openpyxl*", "et_xmlfile*", "xlsxwriter*", "rich*", "pygments*"),
-    *("markdown_it*", "mdurl*", "typer*", "shellingham*", "click*", "greenlet*"),
+    *("bin", "rich*", "pygments*", "markdown_it*", "mdurl*", "typer*", "shellingham*", "click*"),
+    *("greenlet*",),
     *("pyarrow/include", "pyarrow/src", "pyarrow/libarrow_flight*", "pyarrow/libarrow_s3*"),
     *("pyarrow/*_encryption*", "pyarrow/*_flight*", "pyarrow/_s3fs*", "pyarrow/*orc*.so"),
     *("pyarrow/_hdfs*", "pyarrow/_gcsfs*", "pyarrow/_azurefs*", "pyarrow/_pyarrow_cpp_tests*"),

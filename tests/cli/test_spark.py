@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from support import COLORS, MOMENT, OUTPUTS, RULES, Tool, names_in, one_message, summary_of
 
+from marketpulse.extras import install_command
+
 # A test is over before Java's second compiler has gained what it costs.
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -65,7 +67,7 @@ def test_without_pyspark_a_local_run_works_and_the_engine_says_what_to_install(t
     assert result.returncode == 2, result.stderr
     assert one_message(result.stderr) == (
         "error: --engine spark needs pyspark, which is not installed\n"
-        f'  hint: install the extra: {sys.executable} -m pip install "marketpulse[spark]"\n'
+        f"  hint: run: {install_command('spark')}\n"
     )
 
 
