@@ -81,6 +81,7 @@ class TableSampler:
         self._remarks: Sequence[str] = ()
         self._lost_connection = ""
         self._failures = 0
+        self._furthest = 0  # rows, of all attempts
         self._schema = pa.schema([])
         self._reset()
 
@@ -153,11 +154,9 @@ class TableSampler:
                 for batch in self._scan(last, handed):
                     last = batch
                     handed += len(batch.rows)
-                    self._failures = 0
                     yield batch
             except ConnectionLostError as error:
-                self._failures += 1
-                if self._failures == _ATTEMPTS:
+                if self._is_last_attempt(handed):
                     raise
                 if not self._key:
                     self._lost_connection = error.message
@@ -168,6 +167,13 @@ class TableSampler:
                     raise _StartAgainError from error
             else:
                 return
+
+    def _is_last_attempt(self, handed: int) -> bool:
+        """Count a failure after so many rows; return whether it ends the attempts."""
+        if handed > self._furthest:
+            self._furthest, self._failures = handed, 0
+        self._failures += 1
+        return self._failures == _ATTEMPTS
 
     def _scan(self, last: ReadBatch | None, handed: int) -> Iterator[ReadBatch]:
         """Yield the rows after the last one; `handed` is the number of those before."""

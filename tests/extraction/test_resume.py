@@ -192,6 +192,13 @@ def test_a_table_that_cannot_be_continued_is_read_again(
     assert len(scans(server, "NO_PAST")) == 3  # refused, cut, read
 
 
+def test_a_table_that_never_comes_whole(server: OracleServer, tmp_path: Path) -> None:
+    """Rows that come again are no progress: without a new one, the third attempt is the last."""
+    with pytest.raises(MarketPulseError):
+        sample(server, tmp_path / "a", "KEYLESS", faults=Faults(cut_at_row=150))
+    assert len(scans(server, "KEYLESS")) == 3
+
+
 def test_tables_that_are_whole_stay(server: OracleServer, tmp_path: Path) -> None:
     """Of several tables only what is missing is read; then nothing is left beside the bundle."""
     tables = ("BY_CODE", "BY_ID", "KEYLESS")
