@@ -66,7 +66,7 @@ class Column:
 
     If no Arrow type holds every value, `arrow_type` is text, and `logical_type` says what the text
     is: `number`, `json`, ... `default` is SQL. `unreadable` is the reason why the column cannot be
-    read, or empty.
+    read, or empty. `mask` is the kind of the mask that its values have, and of which key, or empty.
     """
 
     name: str
@@ -78,6 +78,12 @@ class Column:
     parts: tuple[Part, ...] = ()
     default: str = ""
     unreadable: str = ""
+    mask: str = ""
+
+
+def masks_of(columns: Sequence[Column]) -> dict[str, str]:
+    """Return the masks of columns by their names."""
+    return {column.name: column.mask for column in columns if column.mask}
 
 
 class CellKind(StrEnum):

@@ -21,7 +21,7 @@ DRAWING = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 DOORS = {
     "boto3": {"aws"},
     "botocore": {"aws"},
-    "cryptography": {"sources.oracle.native_encryption"},
+    "cryptography": {"extraction.masks", "sources.oracle.native_encryption"},
     "dotenv": {"settings"},
     "fastapi": {"function"},
     "mangum": {"function"},

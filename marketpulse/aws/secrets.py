@@ -25,6 +25,7 @@ _NAMES = {
     "dbname": "ORACLE_SERVICE_NAME",
     "dsn": "ORACLE_DSN",
     "oracle_dsn": "ORACLE_DSN",
+    "mask_key": "MARKETPULSE_MASK_KEY",
 }
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from marketpulse.atomic import FileRecord
 from marketpulse.errors import DataError
 from marketpulse.formats.nesting import parse_json
-from marketpulse.model import Column, SourceInfo, TableSchema
+from marketpulse.model import Column, SourceInfo, TableSchema, masks_of
 from marketpulse.version import __version__
 
 FORMAT_VERSION = 1
@@ -54,6 +54,11 @@ class BundleTable:
         if self.rows is None or self.all_rows is None:
             return "" if self.rows is None else str(self.rows)
         return f"{self.rows} of {'about ' if self.all_rows_as_of else ''}{self.all_rows}"
+
+    @property
+    def masks(self) -> dict[str, str]:
+        """The masks of columns by their names, see `Column.mask`."""
+        return masks_of(self.columns)
 
     @property
     def file_names(self) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from marketpulse.cli import console, render
 from marketpulse.cli.completion import remember_tables
+from marketpulse.cli.masks import read_masks
 from marketpulse.cli.options import (
     AllRows,
     BindValues,
@@ -28,6 +30,8 @@ from marketpulse.cli.options import (
     ListedInput,
     ListFormat,
     ListFormatChoice,
+    MaskColumns,
+    MaskFile,
     MaxLob,
     ModelsFile,
     NamePattern,
@@ -61,6 +65,9 @@ from marketpulse.cli.reports import write_page
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 from marketpulse.sources.base import FileOptions
+
+if TYPE_CHECKING:
+    from marketpulse.extraction import SampleOptions
 
 
 def list_tables(
@@ -142,6 +149,8 @@ def sample(
     binds: BindValues = None,
     where: WhereCondition = None,
     columns: ColumnNames = None,
+    mask: MaskColumns = None,
+    mask_file: MaskFile = None,
     order: OrderBy = None,
     random: RandomChoice = False,
     seed: RandomSeed = 0,
@@ -166,11 +175,10 @@ def sample(
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
-    if not random:
-        session.warn_of_options(ctx, "without --random", "seed")
     if query is not None and tables:
         raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
     source, names = session.split_source(tables, source)
+    masks, mask_key = read_masks(session, mask, mask_file)
     with session.open_source(
         source=source, files=files, max_lob=max_lob, query=query, binds=binds
     ) as data:
@@ -190,12 +198,13 @@ def sample(
             profile=profile.value,
             json_rows=extraction.parse_row_count(json_rows),
             cell_readings=cell_readings(),
+            masks=masks,
         )
-        if "json" not in options.output_formats():
-            session.warn_of_options(ctx, "without a JSON file: --formats has no json", "json_rows")
+        _warn_of_options(session, ctx, options)
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
             schemas = extraction.describe_sample(data, names, options)
+            schemas, _ = extraction.with_masks(data, schemas, options, mask_key)
             render.show_plan(extraction.plan_sample(schemas, options, timestamp), as_json=as_json)
             return
         written = extraction.write_sample(
@@ -209,6 +218,7 @@ def sample(
             replace=replace,
             restart=restart,
             secrets=session.secrets(),
+            mask_key=mask_key,
         )
     receipt = push_to_target(session, push, output)
     render.show_sample(written, receipt, as_json=as_json, say=session.say)
@@ -216,6 +226,13 @@ def sample(
         write_page(session, output)
     if written.manifest.missing:
         raise typer.Exit(9)
+
+
+def _warn_of_options(session: Session, ctx: typer.Context, options: SampleOptions) -> None:
+    if options.seed is None:
+        session.warn_of_options(ctx, "without --random", "seed")
+    if "json" not in options.output_formats():
+        session.warn_of_options(ctx, "without a JSON file: --formats has no json", "json_rows")
 
 
 def _row_limit(

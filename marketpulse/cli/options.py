@@ -457,6 +457,18 @@ OrderBy = Annotated[
     str | None,
     typer.Option("--order-by", metavar="COLUMNS", help='Sort the rows: "PX DESC, CUSIP".'),
 ]
+MaskColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="COLUMN=KIND",
+        help="Mask a column, hmac, redact or shift: CUSIP=hmac. Can be repeated.",
+    ),
+]
+MaskFile = Annotated[
+    Path | None,
+    typer.Option("--mask-file", metavar="FILE", help="Mask the columns in this JSON or TOML."),
+]
 BundleFormats = Annotated[
     str | None,
     typer.Option(

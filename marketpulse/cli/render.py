@@ -266,13 +266,18 @@ def _show_schema(schema: TableSchema) -> None:
     table = schema.table
     rows = "" if table.rows is None else f", {table.rows} rows"
     console.show_text(f"{table.name}: {table.kind}{rows}. {table.comment}".rstrip(" ."))
-    console.show_table(
-        ("column", "type", "null", "comment"),
-        [
-            (column.name, column.type, "" if column.nullable else "no", column.comment)
-            for column in schema.columns
-        ],
-    )
+    masked = any(column.mask for column in schema.columns)
+    lines = [
+        (
+            column.name,
+            column.type,
+            "" if column.nullable else "no",
+            *((column.mask,) if masked else ()),
+            column.comment,
+        )
+        for column in schema.columns
+    ]
+    console.show_table(("column", "type", "null", *(("mask",) if masked else ()), "comment"), lines)
     if schema.primary_key:
         console.show_text(f"primary key: {', '.join(schema.primary_key)}")
     for unique in schema.unique:
@@ -292,6 +297,9 @@ def show_plan(planned: Sequence[PlannedTable], *, as_json: bool) -> None:
     for table in planned:
         rows = "" if table.rows is None else f" ({table.rows} rows)"
         console.show_text(f"{table.statement}{rows}\n  {', '.join(table.files)}")
+        if table.masks:
+            masks = ", ".join(f"{name} {mask}" for name, mask in table.masks.items())
+            console.show_text(f"  masked: {masks}")
 
 
 def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: Say) -> None:
@@ -315,6 +323,8 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
 
 def _show_remarks(sample: Sample, say: Say) -> None:
     """Say what is unusual about a sample."""
+    if sample.began_again:
+        say("an interrupted sample had other masks or another key: this one began again")
     if sample.continued:
         say(f"an interrupted sample went on: {sample.continued} were there already")
     if sample.kept_tables:
@@ -343,6 +353,10 @@ def show_verification(verification: Verification, *, as_json: bool) -> None:
         for table in _with_files(verification.manifest.tables)
     ]
     console.show_table(("table", "rows", "as"), rows)
+    for table in _with_files(verification.manifest.tables):
+        if table.masks:
+            masks = ", ".join(f"{name} {mask}" for name, mask in table.masks.items())
+            console.show_text(f"{table.name} is masked: {masks}")
     for fault in verification.faults:
         console.show_text(f"{fault.file}: {fault.what}")
     for gap in verification.manifest.missing:

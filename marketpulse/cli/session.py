@@ -18,7 +18,9 @@ from marketpulse.sources.base import FileOptions
 
 if TYPE_CHECKING:
     import typer
+    from pydantic import SecretStr
 
+    from marketpulse.extraction.masks.key import MaskKey
     from marketpulse.model import Progress
     from marketpulse.settings.load import OracleSettings, RunSetting, Settings, SettingsReport
     from marketpulse.sources import Source
@@ -40,6 +42,7 @@ class Session:
     quiet: bool = False
     _settings: Settings | None = field(default=None, repr=False)
     _oracle: OracleSettings | None = field(default=None, repr=False)
+    _mask_key: SecretStr | None = field(default=None, repr=False)
 
     def override(self, name: str, value: object) -> None:
         """Set an option that stands after the command; it wins over the one before it."""
@@ -79,6 +82,14 @@ class Session:
             self._oracle = oracle_settings(self.options, os.environ, self.env_file, ask)
         return self._oracle
 
+    def mask_key(self) -> MaskKey:
+        """The key of masks. Reads AWS if it is not set on this machine."""
+        from marketpulse.extraction.masks.key import MaskKey  # noqa: PLC0415 - only masks need it
+        from marketpulse.settings.load import mask_key  # noqa: PLC0415 - pydantic: 0.2 s
+
+        self._mask_key = mask_key(os.environ, self.env_file)
+        return MaskKey(self._mask_key.get_secret_value())
+
     def explain_settings(self) -> SettingsReport:
         """Every setting with its origin, including AWS SSM."""
         from marketpulse.settings.load import explain_settings  # noqa: PLC0415 - pydantic: 0.2 s
@@ -114,6 +125,7 @@ class Session:
         """The passwords of this run. Shorter than eight characters they match by accident."""
         settings = self.settings()
         passwords = [settings.oracle_password, settings.oracle_wallet_password]
+        passwords += [settings.mask_key, self._mask_key]
         passwords += [self._oracle.password] if self._oracle else []
         texts = dict.fromkeys(password.get_secret_value() for password in passwords if password)
         return [text for text in texts if len(text) >= 8]

@@ -24,7 +24,6 @@ from sqlglot import exp
 from marketpulse.colors.arrivals import Arrivals, Row
 from marketpulse.colors.cells import Cell, Precision
 from marketpulse.colors.columns import Columns, InputColumn, Kind
-from marketpulse.colors.cusip import are_valid_cusips
 from marketpulse.colors.groups import group_marks, whole_groups
 from marketpulse.colors.profile import CellProfile
 from marketpulse.colors.ranking import (
@@ -36,6 +35,7 @@ from marketpulse.colors.ranking import (
 )
 from marketpulse.colors.rules import BoundRule
 from marketpulse.colors.spellings import DateForm
+from marketpulse.cusip import are_valid_cusips
 from marketpulse.formats.encode import to_text
 
 # Columns that the statements add. They are cut off before a batch leaves the engine.

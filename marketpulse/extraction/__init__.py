@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from marketpulse.extraction.pydantic_models import format_models as format_models
     from marketpulse.extraction.pydantic_models import write_models as write_models
     from marketpulse.extraction.sample import Sample as Sample
+    from marketpulse.extraction.sample import with_masks as with_masks
     from marketpulse.extraction.sample import write_sample as write_sample
     from marketpulse.extraction.sample_options import PlannedTable as PlannedTable
     from marketpulse.extraction.sample_options import SampleOptions as SampleOptions
@@ -43,6 +44,7 @@ _MODULES = {
     "parse_column_names": "sample_options",
     "parse_row_count": "sample_options",
     "plan_sample": "sample_options",
+    "with_masks": "sample",
     "write_sample": "sample",
     "SourceComparison": "source_comparison",
     "Verification": "verify",

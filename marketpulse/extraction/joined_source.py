@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
@@ -35,6 +35,9 @@ from marketpulse.model import (
 )
 from marketpulse.sources import Source
 from marketpulse.sources.selection import with_columns
+
+if TYPE_CHECKING:
+    from marketpulse.extraction.masks.tables import SampleMasks
 
 _ATTEMPTS = 3  # at a scan whose connection is lost
 
@@ -91,11 +94,12 @@ class JoinedSource(Source):
     """The rows of a sample in temporary files, under the names of another source.
 
     Every value of a foreign key has its row in the table that it refers to, if there is one. The
-    rows are distinct, for foreign keys refer to unique columns.
+    rows are distinct, for foreign keys refer to unique columns. The files have the rows with masks.
     """
 
-    def __init__(self, source: Source, schemas: Schemas) -> None:
+    def __init__(self, source: Source, schemas: Schemas, masks: SampleMasks | None = None) -> None:
         self.schemas = schemas
+        self._masks = masks
         self._source = source
         self._folder = TemporaryDirectory(prefix="marketpulse-")
         self._tables = {schema.table.name: schema for schema in schemas.tables}
@@ -173,7 +177,7 @@ class JoinedSource(Source):
                         cell_readings=cell_readings,
                         choice=choice,
                     )
-                    path = self._write(reader, progress)
+                    path, keys = self._write(name, reader, progress)
                 break
             except ConnectionLostError:
                 if attempt + 1 == _ATTEMPTS:
@@ -185,22 +189,31 @@ class JoinedSource(Source):
                 return
         self._rows[name].files.append(path)
         self._rows[name].remarks = self._source.remarks(name)
-        self._note_keys(name, path)
+        self._note_keys(name, keys)
 
-    def _write(self, reader: pa.RecordBatchReader, progress: Progress) -> Path:
+    def _write(
+        self, name: str, reader: pa.RecordBatchReader, progress: Progress
+    ) -> tuple[Path, list[pa.RecordBatch]]:
+        """Write rows into a file; return it, and the columns of the keys without masks."""
         self._files += 1
         path = Path(self._folder.name) / f"{self._files}.arrow"
-        with pa.ipc.new_stream(path, reader.schema) as file:
+        masks = self._masks.of(name) if self._masks else None
+        columns = [column for table, key in self._present for column in key if table == name]
+        columns += [column for link in self._links[name] for column in link.columns]
+        keys = []
+        schema = masks.schema(reader.schema) if masks else reader.schema
+        with pa.ipc.new_stream(path, schema) as file:
             for batch in reader:
-                file.write_batch(batch)
+                keys.append(batch.select(list(dict.fromkeys(columns))))
+                file.write_batch(masks.apply(batch) if masks else batch)
                 progress.advance(len(batch))
-        return path
+        return path, keys
 
-    def _note_keys(self, name: str, path: Path) -> None:
+    def _note_keys(self, name: str, batches: Sequence[pa.RecordBatch]) -> None:
         """Note which keys rows have, and which they refer to."""
         from marketpulse.sources.row_choice import key_values  # noqa: PLC0415 - only --follow needs it
 
-        for batch in _batches(path):
+        for batch in batches:
             for (table, key), present in self._present.items():
                 if table == name:
                     present.update(dict.fromkeys(key_values(batch, key)))

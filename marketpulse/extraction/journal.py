@@ -1,8 +1,8 @@
 """The rows of a table that are on disk already, for a run that goes on where another one stopped.
 
 A journal is a sequence of frames, one for each batch. A frame has its length, the CRC-32 of its
-content, and the content: JSON, then the batch as an IPC stream of Arrow's. A run may die after any
-byte: the frames before the first one that is not whole are the journal.
+content, and the content: JSON, the position, then the batch as an IPC stream of Arrow's. A run may
+die after any byte: the frames before the first one that is not whole are the journal.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from pathlib import Path
 import pyarrow as pa
 
 _HEADER = struct.Struct(">QI")  # the length of the content, its CRC-32
-_LENGTH = struct.Struct(">I")  # of the changes before a batch
+_LENGTHS = struct.Struct(">II")  # of the changes and the position before a batch
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 @dataclass(frozen=True)
 class ReadBatch:
-    """A batch of rows, and how often values were changed up to its end, see `Source.changes`."""
+    """A batch of rows, and how often values were changed up to its end, see `Source.changes`.
+
+    `position` is the last key in encrypted form, if the rows have it with a mask.
+    """
 
     rows: pa.RecordBatch
     changes: Mapping[str, int]
+    position: bytes = b""
 
 
 class RowJournal:
@@ -47,17 +51,21 @@ class RowJournal:
         with pa.ipc.new_stream(stream, batch.rows.schema, options=_COMPRESSED) as writer:
             writer.write_batch(batch.rows)
         changes = json.dumps(dict(batch.changes)).encode()
-        self._write(_LENGTH.pack(len(changes)), changes, stream.getvalue())
+        lengths = _LENGTHS.pack(len(changes), len(batch.position))
+        self._write(lengths, changes, batch.position, stream.getvalue())
         self.rows += len(batch.rows)
 
     def batches(self) -> Iterator[ReadBatch]:
         """Read the batches from the first on, one at a time."""
         for content, end in _read_frames(self._path):
             self._end = end
-            (length,) = _LENGTH.unpack_from(content)
-            start = _LENGTH.size + length
+            changes, position = _LENGTHS.unpack_from(content)
+            middle = _LENGTHS.size + changes
+            start = middle + position
             rows = pa.ipc.open_stream(pa.py_buffer(content)[start:]).read_next_batch()
-            yield ReadBatch(rows, json.loads(content[_LENGTH.size : start]))
+            yield ReadBatch(
+                rows, json.loads(content[_LENGTHS.size : middle]), content[middle:start]
+            )
 
     def clear(self) -> None:
         """Remove all rows."""

@@ -6,11 +6,13 @@ a run over a network has read stays until the bundle is complete: see `Unfinishe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marketpulse.bundle import (
     BundleTable,
@@ -27,13 +29,21 @@ from marketpulse.errors import MarketPulseError, OutputError, UserNote, is_netwo
 from marketpulse.extraction.catalog import Schemas, list_tables
 from marketpulse.extraction.joined_source import JoinedSource, describe_sample
 from marketpulse.extraction.journal import RowJournal
-from marketpulse.extraction.sample_options import PlannedTable, SampleOptions, plan_sample
+from marketpulse.extraction.sample_options import (
+    PlannedTable,
+    SampleOptions,
+    plan_sample,
+)
 from marketpulse.extraction.table_sampler import TableSampler
 from marketpulse.extraction.unfinished import UnfinishedSample
-from marketpulse.model import Progress, TableSchema
+from marketpulse.model import Progress, TableSchema, masks_of
 from marketpulse.sources import Source
 from marketpulse.timestamps import format_timestamp, parse_timestamp
 from marketpulse.version import __version__
+
+if TYPE_CHECKING:
+    from marketpulse.extraction.masks.key import MaskKey
+    from marketpulse.extraction.masks.tables import SampleMasks
 
 _FEW_ROWS = 10_000  # of a table: they are read again sooner than a snapshot is found
 
@@ -45,6 +55,7 @@ class Sample:
     `kept_tables` are those of an earlier sample whose rows are still there, `replaced_tables`
     those whose earlier rows are gone. `continued` says what an interrupted run had read already.
     `unfinished` is the folder from which the same command goes on, if something is missing.
+    `began_again` is whether an interrupted run was not continued, because its masks were others.
     """
 
     folder: Path
@@ -54,6 +65,7 @@ class Sample:
     replaced_tables: tuple[str, ...] = ()
     continued: str = ""
     unfinished: Path | None = None
+    began_again: bool = False
 
     @property
     def outdated_zip(self) -> Path | None:
@@ -79,6 +91,7 @@ def write_sample(
     replace: bool = False,
     restart: bool = False,
     secrets: Sequence[str] = (),
+    mask_key: MaskKey | None = None,
 ) -> Sample:
     """Write rows of the named tables, or of the only one, into the bundle in the folder `output`.
 
@@ -88,7 +101,7 @@ def write_sample(
 
     From a distant source, the same call goes on where an earlier one was interrupted, unless
     `restart` is true. `taken_at` is the time in file names and manifest; None is the current time,
-    or that of the interrupted call.
+    or that of the interrupted call. `mask_key` is for masks other than `redact`.
 
     Raises `DataError` if one of the `secrets` would be written, and `OutputError` if the folder
     cannot be written or, without `replace`, holds the bundle of another source. Raises what
@@ -96,7 +109,7 @@ def write_sample(
     """
     _refuse_to_replace_source(source, output)
     with (
-        _rows_to_write(source, names, options, progress) as (source, schemas),  # noqa: PLR1704 - the same tables
+        _rows_to_write(source, names, options, mask_key, progress) as (source, schemas, masks),  # noqa: PLR1704 - the same tables
         bundle_folder(output, source.info(), keep_rows=not replace) as bundle,
     ):
         moment = taken_at or parse_timestamp(None, "")
@@ -104,11 +117,16 @@ def write_sample(
         if source.is_distant:
             request = _request(source, schemas, options, taken_at, replace=replace)
             work = UnfinishedSample(
-                output, request, _facts(schemas), taken_at=moment, restart=restart
+                output,
+                request,
+                _facts(schemas),
+                [masks_of(schema.columns) for schema in schemas.tables],
+                taken_at=moment,
+                restart=restart,
             )
             _choose_snapshot(source, options, work)
             moment = work.taken_at
-        run = _SampleRun(source, schemas, options, bundle, work, moment, progress, secrets)
+        run = _SampleRun(source, schemas, options, masks, bundle, work, moment, progress, secrets)
         with nullcontext() if work is None else _kept_for_later(work):
             run.read_tables()
             manifest = bundle.publish(
@@ -134,21 +152,43 @@ def write_sample(
         replaced_tables=tuple(name for name in previous if name not in kept),
         continued=run.continued,
         unfinished=work.folder if work is not None and run.may_go_on else None,
+        began_again=work is not None and work.had_other_masks,
     )
 
 
 @contextmanager
 def _rows_to_write(
-    source: Source, names: Sequence[str], options: SampleOptions, progress: Progress
-) -> Iterator[tuple[Source, Schemas]]:
+    source: Source,
+    names: Sequence[str],
+    options: SampleOptions,
+    mask_key: MaskKey | None,
+    progress: Progress,
+) -> Iterator[tuple[Source, Schemas, SampleMasks | None]]:
     """The source and its tables, with those that foreign keys reach where they are followed."""
     schemas = describe_sample(source, names, options)
+    schemas, masks = with_masks(source, schemas, options, mask_key)
     if not options.follow:
-        yield source, schemas
+        yield source, schemas, masks
         return
-    with JoinedSource(source, schemas) as joined:
+    with JoinedSource(source, schemas, masks) as joined:
         joined.collect(options, progress)
-        yield joined, schemas
+        yield joined, schemas, masks
+
+
+def with_masks(
+    source: Source, schemas: Schemas, options: SampleOptions, key: MaskKey | None
+) -> tuple[Schemas, SampleMasks | None]:
+    """Return the schemas with the masks of a sample, and these.
+
+    Raises `NotFoundError` for a mask of an unknown column, and `UsageError` for one that its column
+    cannot have.
+    """
+    if not options.masks:
+        return schemas, None
+    from marketpulse.extraction.masks.tables import SampleMasks  # noqa: PLC0415 - few samples have masks
+
+    masks = SampleMasks(source, schemas, options.masks, key)
+    return masks.describe(schemas), masks
 
 
 class _SampleRun:
@@ -159,6 +199,7 @@ class _SampleRun:
         source: Source,
         schemas: Schemas,
         options: SampleOptions,
+        masks: SampleMasks | None,
         bundle: BundleWriter,
         work: UnfinishedSample | None,
         taken_at: datetime,
@@ -168,6 +209,7 @@ class _SampleRun:
         self._source = source
         self._schemas = schemas
         self._options = options
+        self._masks = masks
         self._bundle = bundle
         self._work = work
         self._taken_at = taken_at
@@ -193,11 +235,18 @@ class _SampleRun:
             except (OutputError, SecretFoundError):
                 raise
             except MarketPulseError as error:
-                self.missing.append(MissingTable(planned.table, error.message))
+                self.missing.append(MissingTable(planned.table, self._reason(error)))
                 self._bundle.remove(planned.files)
                 self.may_go_on |= self._may_go_on(planned, error)
                 if len(self.missing) == len(self._schemas.tables):
                     raise
+
+    def _reason(self, error: MarketPulseError) -> str:
+        """Why a table is missing; the message of a database may quote a cell."""
+        if self._masks is None:
+            return error.message
+        codes = re.findall(r"\b(?:ORA|DPY)-\d+", error.message)
+        return f"{', '.join([error.check, *codes])}; without --mask the message is shown"
 
     def _may_go_on(self, planned: PlannedTable, error: MarketPulseError) -> bool:
         """Whether the same command may read what this error has left."""
@@ -253,6 +302,7 @@ class _SampleRun:
         options = self._options
         if planned.table in self._schemas.reached:
             options = options.without_choice()
+        masks = self._masks
         sampler = TableSampler(
             self._source,
             schema,
@@ -260,9 +310,13 @@ class _SampleRun:
             planned=planned,
             secrets=self._secrets,
             journal=journal,
+            # Rows that were collected have their masks.
+            masks=masks.of(planned.table) if masks and not options.follow else None,
         )
         sampler.write(files, self._progress)
-        return sampler.describe(self._schemas.schema_file(planned.table), self._taken_at)
+        table = sampler.describe(self._schemas.schema_file(planned.table), self._taken_at)
+        remarks = masks.remarks(planned.table) if masks else ()
+        return replace(table, notes=(*table.notes, *remarks))
 
 
 def _request(
@@ -277,8 +331,9 @@ def _request(
     return {
         "source": source_identity(source.info()),
         "scan": dict(source.scan_options()),
+        # With other masks the rows in the folder must go, so they are no part of its name.
         "statements": [options.statement(schema, schemas.source.kind) for schema in schemas.tables],
-        "options": asdict(options),
+        "options": asdict(options) | {"masks": ()},
         "taken_at": taken_at,
         "replace": replace,
     }

@@ -10,13 +10,16 @@ from datetime import datetime
 from marketpulse.artifacts import sample_file
 from marketpulse.errors import UsageError
 from marketpulse.extraction.catalog import Schemas
+from marketpulse.extraction.masks.rules import MaskRule
 from marketpulse.extraction.table_columns import find_key, newest_first, select_columns
 from marketpulse.formats import parse_formats
-from marketpulse.model import CellReading, NewestRows, RandomRows, RowChoice, TableSchema
+from marketpulse.model import CellReading, NewestRows, RandomRows, RowChoice, TableSchema, masks_of
 from marketpulse.sources.names import quoted
 
 # Each profile with its default formats: a spreadsheet user wants a workbook, too.
 PROFILES = {"lossless": ("csv", "json"), "excel": ("csv", "json", "xlsx")}
+# What the manifest has in place of the user's own SQL.
+LEFT_OUT = "/* left out: it may hold a value of a masked column */"
 # How the names of Oracle's types begin whose values have a hash; LOBs and objects have none.
 _HASHABLE = (
     "NUMBER", "FLOAT", "BINARY_", "VARCHAR2", "NVARCHAR2", "CHAR", "NCHAR", "RAW", "DATE",
@@ -29,7 +32,8 @@ class SampleOptions:
     """Which rows of each table to read, and how to write them.
 
     `limit` and `json_rows` are None for all rows, `formats` is None for those of the profile.
-    `cell_readings` says as what `where` and `order` compare text cells of files.
+    `cell_readings` says as what `where` and `order` compare text cells of files. `masks` say which
+    columns are masked.
 
     With a `seed` the rows are random, with `per` the newest `per_rows` of each value of these
     columns; otherwise they are the first. `follow` adds the rows that foreign keys refer to.
@@ -48,6 +52,7 @@ class SampleOptions:
     profile: str = "lossless"
     json_rows: int | None = 100
     cell_readings: Mapping[str, CellReading] | None = None
+    masks: tuple[MaskRule, ...] = ()
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -160,10 +165,16 @@ class PlannedTable:
     rows: int | None
     statement: str
     files: tuple[str, ...]
+    masks: Mapping[str, str]  # of columns, see `Column.mask`
 
 
 def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) -> list[PlannedTable]:
-    """Return what a sample will read and write. Reads no row."""
+    """Return what a sample will read and write. Reads no row.
+
+    With masks, the statements have no condition: it may hold a value of a masked column.
+    """
+    if options.masks and options.where:
+        options = replace(options, where=LEFT_OUT)
     return [
         PlannedTable(
             table=schema.table.name,
@@ -173,6 +184,7 @@ def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) ->
                 sample_file(schemas.stems[schema.table.name], taken_at, suffix)
                 for suffix in options.output_formats()
             ),
+            masks=masks_of(schema.columns),
         )
         for schema in schemas.tables
     ]

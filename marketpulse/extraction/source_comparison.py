@@ -173,6 +173,7 @@ def _schema_differences(table: str, left: TableSchema, right: TableSchema) -> It
         facts: dict[str, tuple[Side, Side]] = {
             "type": (first.type, second.type),
             "nullable": (first.nullable, second.nullable),
+            "mask": (first.mask or None, second.mask or None),
         }
         yield from _different(table, name, facts)
     yield from _different(

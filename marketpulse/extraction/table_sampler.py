@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from marketpulse.bundle import BundleTable, DataFile, SecretFoundError
 from marketpulse.errors import ConnectionLostError
 from marketpulse.extraction.journal import ReadBatch, RowJournal
-from marketpulse.extraction.sample_options import PlannedTable, SampleOptions
+from marketpulse.extraction.sample_options import LEFT_OUT, PlannedTable, SampleOptions
 from marketpulse.extraction.table_columns import find_key, newest_first, select_columns
 from marketpulse.formats import (
     CsvOptions,
@@ -38,6 +39,9 @@ from marketpulse.model import MalformedLine, Progress, TableSchema
 from marketpulse.sources import KeyPosition, SnapshotError, Source
 from marketpulse.timestamps import format_timestamp
 
+if TYPE_CHECKING:
+    from marketpulse.extraction.masks.tables import TableMasks
+
 _PART_BYTES = 16 << 20  # of what writers get at once: they make several copies of it
 _ATTEMPTS = 3  # without a new row, while the connection is lost
 
@@ -50,7 +54,7 @@ class TableSampler:
     """Reads a table and writes its rows to all of its files in one pass.
 
     With a `journal`, rows that are on disk already are not read again, if the source can go on
-    after the last of them.
+    after the last of them. `masks` are applied to all rows before they are written anywhere.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class TableSampler:
         planned: PlannedTable,
         secrets: Sequence[str],
         journal: RowJournal | None = None,
+        masks: TableMasks | None = None,
     ) -> None:
         self._source = source
         self._options = options
@@ -77,6 +82,10 @@ class TableSampler:
         # Without a journal, or in an order of their own, the rows cannot be continued.
         is_free = journal is not None and options.order is None and self._choice is None
         self._key = find_key(schema) if is_free else ()
+        self._masks = masks
+        self._hides_key = masks is not None and masks.hides(self._key)
+        if masks and self._hides_key and not masks.can_encrypt:
+            self._key, self._hides_key = (), False
         self._journal = journal
         self._remarks: Sequence[str] = ()
         self._lost_connection = ""
@@ -200,18 +209,33 @@ class TableSampler:
                 choice=self._choice,
             )
         self._schema = pa.schema([reader.schema.field(name) for name in self._names])
+        self._schema = self._masks.schema(self._schema) if self._masks else self._schema
         for batch in reader:
             if len(batch):
-                if last is not None and not _follows(batch, last.rows, self._key):
+                if last is not None and not _follows(batch, self._key_rows(last), self._key):
                     raise SnapshotError("the rows do not follow those that were read before")
                 last = None
-                yield ReadBatch(batch, self._source.changes(table))
+                yield self._read_batch(batch, self._source.changes(table))
+
+    def _read_batch(self, rows: pa.RecordBatch, changes: Mapping[str, int]) -> ReadBatch:
+        if self._masks is None:
+            return ReadBatch(rows, changes)
+        position = b""
+        if self._hides_key:
+            position = self._masks.encrypt(rows[-1:].select(list(self._key)))
+        return ReadBatch(self._masks.apply(rows), changes, position)
+
+    def _key_rows(self, batch: ReadBatch) -> pa.RecordBatch:
+        """Rows that end with the last key of a batch, as the source has it."""
+        if self._masks and self._hides_key:
+            return self._masks.decrypt(batch.position)
+        return batch.rows
 
     def _position(self, last: ReadBatch | None) -> KeyPosition:
         if last is None:
             return KeyPosition(key=self._key, changes={})
         try:
-            values = _values(last.rows, -1, self._key)
+            values = _values(self._key_rows(last), -1, self._key)
         except (ValueError, OverflowError) as error:
             raise SnapshotError("Python cannot hold a date of the key") from error
         return KeyPosition(key=self._key, after=values, changes=last.changes)
@@ -241,7 +265,7 @@ class TableSampler:
             all_rows=table.rows if was_cut else None,
             all_rows_as_of=table.rows_as_of if was_cut else "",
             statement=self._planned.statement,
-            query=query.text if query else "",
+            query=(LEFT_OUT if self._options.masks else query.text) if query else "",
             binds=query.binds if query else (),
             columns=tuple(self._columns),
             notes=tuple(self._notes()),

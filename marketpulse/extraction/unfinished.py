@@ -36,7 +36,8 @@ class UnfinishedSample:
     """The state of a sample that is being written; one that was interrupted if it exists already.
 
     `request` is all that decides what the sample contains. `facts` may change while the request
-    stays the same, such as the columns of the tables: then the sample begins again.
+    stays the same, such as the columns of the tables: then the sample begins again. So it does with
+    other `masks`.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class UnfinishedSample:
         output: Path,
         request: object,
         facts: object,
+        masks: object,
         *,
         taken_at: datetime,
         restart: bool,
@@ -54,7 +56,9 @@ class UnfinishedSample:
         self.taken_at = taken_at
         self.snapshot = ""  # of the source; empty if there is none
         self.whole_tables: dict[str, BundleTable] = {}
+        self.had_other_masks = False  # what was read had, so it is not continued
         self._facts = _digest(facts)
+        self._masks = _digest(masks)
         self._lock = Lock()
         self.is_continued = self._load()
         if not self.is_continued:
@@ -91,6 +95,7 @@ class UnfinishedSample:
         """Write the state."""
         state = {
             "facts": self._facts,
+            "masks": self._masks,
             "taken_at": format_timestamp(self.taken_at),
             "snapshot": self.snapshot,
             "tables": [asdict(table) for table in self.whole_tables.values()],
@@ -112,7 +117,8 @@ class UnfinishedSample:
         """Read the state; return whether there is one that can be continued."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             state = json.loads((self.folder / _STATE).read_bytes())
-            if state["facts"] != self._facts:
+            self.had_other_masks = state["masks"] != self._masks
+            if self.had_other_masks or state["facts"] != self._facts:
                 return False
             tables = [_TABLE.validate_python(table) for table in state["tables"]]
             self.taken_at = datetime.fromisoformat(state["taken_at"])

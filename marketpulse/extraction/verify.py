@@ -38,6 +38,7 @@ class Verification:
                 {
                     "name": table.name,
                     "rows": table.rows,
+                    "masks": table.masks,
                     "files": [file.name for file in table.files],
                 }
                 for table in self.manifest.tables

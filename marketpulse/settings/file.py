@@ -98,6 +98,7 @@ _KEYS = {
     "accept_rounded_ids": _Key("MARKETPULSE_ACCEPT_ROUNDED_IDS", "true or false", _flag),
     "formats": _Key("MARKETPULSE_FORMATS", 'text or a list, such as ["csv", "parquet"]', _list),
     "memory_limit": _Key("MARKETPULSE_MEMORY_LIMIT", 'text, such as "2GB"', _text),
+    "masks": _Key("MARKETPULSE_MASKS", 'a table, such as { CUSIP = "hmac" }', _pairs),
 }
 RUN_VARIABLES = {name: key.variable for name, key in _KEYS.items() if name != "source"}
 

@@ -33,6 +33,7 @@ from marketpulse.settings.file import (
 from marketpulse.settings.stores import (
     Layer,
     credentials_version,
+    mask_key_layer,
     parameter_layer,
     refuse_padding,
     secret_layer,
@@ -40,6 +41,8 @@ from marketpulse.settings.stores import (
 )
 
 MASK = "********"
+MASK_KEY = "MARKETPULSE_MASK_KEY"
+_SHORTEST_MASK_KEY = 20  # characters
 
 
 class Settings(BaseSettings):
@@ -100,6 +103,8 @@ class Settings(BaseSettings):
     )
     formats: str | None = Field(default=None, validation_alias=RUN_VARIABLES["formats"])
     memory_limit: str | None = Field(default=None, validation_alias=RUN_VARIABLES["memory_limit"])
+    masks: str | None = Field(default=None, validation_alias=RUN_VARIABLES["masks"])
+    mask_key: SecretStr | None = Field(default=None, validation_alias=MASK_KEY)
 
     @classmethod
     def settings_customise_sources(
@@ -271,6 +276,38 @@ def oracle_settings(
     return _connection(layers, environment)
 
 
+def mask_key(environment: Mapping[str, str], env_file: Path | None) -> SecretStr:
+    """The key of masks: from the environment, `.env`, the secret of ORACLE_SECRET_ID, or SSM.
+
+    Raises `SettingsError` if it is nowhere or too short, and `AwsError` if a store cannot be read:
+    another key would give other masks.
+    """
+    layers = _local_layers({}, environment, env_file)
+    settings = _merge(layers)
+    searched = ["the environment", *(layer.name for layer in layers[2:])]
+    if settings.mask_key is None and settings.credentials != "env":
+        if settings.oracle_secret_id and settings.credentials != "ssm":
+            layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
+            searched.append(layers[-1].note)
+        if _merge(layers).mask_key is None:
+            layers = [*layers, mask_key_layer(_path_in_ssm(settings), settings.aws_region)]
+            searched.append(layers[-1].note)
+    key = _merge(layers).mask_key
+    if key is None or len(key.get_secret_value().strip()) < _SHORTEST_MASK_KEY:
+        problem = (
+            f"is not set; looked in {', '.join(searched)}"
+            if key is None
+            else (f"has less than {_SHORTEST_MASK_KEY} characters")
+        )
+        raise SettingsError(
+            f"{MASK_KEY}, which masks need, {problem}",
+            hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"` '
+            "and keep it: the same key gives the same masks",
+            check="MP-SET-005",
+        )
+    return key
+
+
 def answered_settings(answers: Mapping[str, str], environment: Mapping[str, str]) -> OracleSettings:
     """The settings of a connection from answers and the environment alone, the answers first.
 
@@ -361,7 +398,11 @@ def _search_stores(
 
 def parameter_path(settings: Settings) -> str:
     """The path of the connection parameters of an environment in SSM."""
-    return f"/{settings.app_prefix}/{settings.env}/{settings.app_name}/oracle/"
+    return f"{_path_in_ssm(settings)}oracle/"
+
+
+def _path_in_ssm(settings: Settings) -> str:
+    return f"/{settings.app_prefix}/{settings.env}/{settings.app_name}/"
 
 
 def _local_layers(

@@ -96,6 +96,18 @@ def parameter_layer(path: str, region: str) -> Layer:
     )
 
 
+def mask_key_layer(path: str, region: str) -> Layer:
+    """The key of masks in SSM, if it is there. Raises `AwsError`."""
+    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
+
+    stored = read_parameters(path, region)
+    name = f"SSM {path}mask_key"
+    if stored is None:
+        return Layer(name, {}, note=f"{name} (AWS finds no credentials)")
+    values = {"MARKETPULSE_MASK_KEY": stored["mask_key"].value} if "mask_key" in stored else {}
+    return Layer(name, values, note=f"{name} in {region}")
+
+
 def without_connection(layers: Sequence[Layer]) -> list[Layer]:
     """The layers without the settings that SSM is responsible for with `--credentials ssm`."""
     hidden = {*PARAMETERS.values(), "ORACLE_DSN"}

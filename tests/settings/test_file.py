@@ -26,6 +26,9 @@ SPREAD = "number"
 
 [date_formats]
 DATE = "M/D/YYYY"
+
+[masks]
+"COLORS.NOTE" = "redact"
 """
 
 
@@ -49,6 +52,7 @@ def test_every_key(tmp_path: Path) -> None:
         "accept_rounded_ids": RunSetting(True, str(path)),
         "formats": RunSetting(("csv", "xlsx"), str(path)),
         "memory_limit": RunSetting("2GB", str(path)),
+        "masks": RunSetting((("COLORS.NOTE", "redact"),), str(path)),
     }
     assert load_settings({}, {}, None, path).source == str(tmp_path / "colors_day.csv")
     assert run_settings({}, None, None) == {}
@@ -136,6 +140,7 @@ def test_config_shows_the_file(tmp_path: Path) -> None:
         "memory_limit": "2GB",
         "date_formats": "DATE=M/D/YYYY",
         "accept_rounded_ids": "true",
+        "masks": "COLORS.NOTE=redact",
     }
     assert shown["MARKETPULSE_MAPPING"].origin == str(path)
 

@@ -89,6 +89,8 @@ def test_every_setting_has_its_variable_and_default(tmp_path: Path) -> None:
         "MARKETPULSE_ACCEPT_ROUNDED_IDS": ("false", "default"),
         "MARKETPULSE_FORMATS": ("", "not set"),
         "MARKETPULSE_MEMORY_LIMIT": ("", "not set"),
+        "MARKETPULSE_MASKS": ("", "not set"),
+        "MARKETPULSE_MASK_KEY": ("", "not set"),
         "MARKETPULSE_KMS_KEY_ID": ("", "not set"),
         "APP_PREFIX": ("sp-incb", "default"),
         "ENV": ("ci", "default"),

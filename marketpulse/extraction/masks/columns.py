@@ -1,0 +1,158 @@
+"""Masks of columns of an Arrow type: which mask a column can have, and its cells with it."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketpulse.errors import DataError
+from marketpulse.extraction.masks.cells import mask_bytes, mask_numbers, mask_texts
+from marketpulse.extraction.masks.key import MaskKey
+from marketpulse.extraction.masks.rules import MaskKind
+from marketpulse.formats.decode import field_of
+from marketpulse.formats.encode import (
+    LogicalType,
+    is_number,
+    is_text,
+    logical_type,
+    plain_field,
+    to_plain,
+    to_text,
+)
+from marketpulse.model import Column
+
+# How the names of types begin whose values are documents, or have a form that a mask would break.
+_WHOLE = re.compile(
+    r"N?CLOB|BLOB|BFILE|LONG|XMLTYPE|JSON|VECTOR|DATE|TIME|INTERVAL|UUID|BIT$|GEOMETRY|UNION"
+    r"|VARIANT|[^(]*\.",  # of a user-defined type: its owner
+    re.IGNORECASE,
+)
+_DAY = r"^\d{4}-\d{2}-\d{2}"
+# The cells of a mixed column that are text or numbers, and those without a value.
+_MASKABLE = (
+    LogicalType.TEXT, LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC,
+    LogicalType.UNEVALUATED, LogicalType.ERROR,
+)  # fmt: skip
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_DAY_SECONDS = 86_400
+
+
+def refusal(column: Column, kind: MaskKind) -> str:
+    """Return why a column cannot have a mask; empty if it can."""
+    field = field_of(column)
+    types, data_type, logical = pa.types, field.type, logical_type(field)
+    if kind is MaskKind.REDACT:
+        if column.nullable or _neutral_value(field) is not None:
+            return ""
+        return f"it allows no null, and its type {column.type} has no other empty value"
+    if kind is MaskKind.SHIFT:
+        is_day = types.is_date(data_type) or types.is_timestamp(data_type)
+        is_text_of_days = column.type.upper().startswith("TIMESTAMP") or logical is LogicalType.DATE
+        is_shiftable = is_day or (is_text(data_type) and is_text_of_days)
+        return "" if is_shiftable else f"its type {column.type} is no date"
+    if logical is LogicalType.JSON or _WHOLE.match(column.type):
+        return f"its type {column.type} is neither a text of one line nor a number"
+    is_maskable = is_number(field) or logical in {LogicalType.TEXT, LogicalType.MIXED}
+    if is_maskable or types.is_binary(data_type) or types.is_null(data_type):
+        return ""
+    return f"its type {column.type} is neither text nor a number"
+
+
+def masked_field(field: pa.Field) -> pa.Field:
+    """Return the field of a column's masks: dictionaries would list the originals."""
+    return field.with_type(plain_field(field).type)
+
+
+def mask_column(
+    column: pa.Array, field: pa.Field, kind: MaskKind, nullable: bool, key: MaskKey | None
+) -> pa.Array:
+    """Return the cells with masks, in the type of `masked_field`.
+
+    Raises `DataError`, which quotes no cell, for a cell that can have none.
+    """
+    field = masked_field(field)
+    if kind is MaskKind.REDACT:
+        neutral = None if nullable else _neutral_value(field)
+        if neutral is None:
+            return pa.nulls(len(column), field.type)
+        return pa.repeat(neutral, len(column))
+    if key is None:
+        raise AssertionError("only the mask redact needs no key")
+    column = to_plain(column, field.type)
+    if kind is MaskKind.SHIFT:
+        return _shift(column, field, key.days)
+    return _mask(column, field, key)
+
+
+def _mask(column: pa.Array, field: pa.Field, key: MaskKey) -> pa.Array:
+    if pa.types.is_null(field.type):
+        return column
+    if logical_type(field) is LogicalType.MIXED:
+        return _mask_mixed(column, field, key)
+    if is_number(field):
+        return mask_numbers(to_text(column, field), field.type, key.permutation)
+    mask = mask_texts if is_text(field.type) else mask_bytes
+    return mask(column, key.permutation)
+
+
+def _mask_mixed(column: pa.Array, field: pa.Field, key: MaskKey) -> pa.Array:
+    tags, texts = pc.utf8_slice_codeunits(column, 0, 1), pc.utf8_slice_codeunits(column, 1)
+    if {*tags.unique().to_pylist()} - {None, *(kind.tag for kind in _MASKABLE)}:
+        raise DataError(
+            f"the column {field.name!r} has cells that are neither text nor numbers",
+            hint="mask it with redact, or leave it out with --columns",
+        )
+    masked = pc.binary_join_element_wise(tags, mask_texts(texts, key.permutation), "")
+    return pc.if_else(pc.equal(tags, LogicalType.ERROR.tag), column, masked)
+
+
+def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
+    types, data_type = pa.types, field.type
+    try:
+        if is_text(data_type):
+            return _shift_texts(column, days)
+        if types.is_date32(data_type):
+            return pc.add_checked(column.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(
+                data_type
+            )
+        unit = "ms" if types.is_date64(data_type) else data_type.unit
+        change = pa.scalar(days * _DAY_SECONDS * _UNITS[unit], pa.int64())
+        return pc.add_checked(column.cast(pa.int64()), change).cast(data_type)
+    except pa.ArrowInvalid:
+        raise DataError(
+            f"the column {field.name!r} has a date that is too early to be moved into the past",
+            hint="mask it with redact, or leave out the row with --where",
+        ) from None  # Arrow's message quotes the cell
+
+
+def _shift_texts(column: pa.Array, days: int) -> pa.Array:
+    if pc.any(pc.invert(pc.match_substring_regex(column, _DAY))).as_py():
+        raise pa.ArrowInvalid("no date")
+    parts = pc.utf8_slice_codeunits(column, 0, 10), pc.utf8_slice_codeunits(column, 10)
+    moved = pc.add_checked(parts[0].cast(pa.date32()).cast(pa.int32()), days)
+    text = moved.cast(pa.int32()).cast(pa.date32()).cast(pa.string())
+    if pc.any(pc.invert(pc.match_substring_regex(text, f"{_DAY}$"))).as_py():
+        raise pa.ArrowInvalid("a year before 1")
+    return pc.binary_join_element_wise(text, parts[1].cast(pa.string()), "").cast(column.type)
+
+
+def _neutral_value(field: pa.Field) -> pa.Scalar | None:
+    """Return what stands for every value of a column without nulls, if there is such a thing."""
+    types, data_type = pa.types, plain_field(field).type
+    if is_text(data_type):
+        texts = {LogicalType.NUMBER: "0", LogicalType.FLOAT: "0", LogicalType.JSON: "{}"}
+        kind = logical_type(field)
+        if kind in {LogicalType.TEXT, *texts}:
+            return pa.scalar(texts.get(kind, "X"), data_type)
+        return None
+    if is_number(field) or types.is_boolean(data_type):
+        return pa.scalar(0).cast(data_type)
+    if types.is_date(data_type) or types.is_timestamp(data_type):
+        return pa.scalar(0, pa.int64()).cast(pa.timestamp("s")).cast(data_type)
+    return (
+        pa.scalar(b"\0", data_type)
+        if types.is_binary(data_type) or types.is_large_binary(data_type)
+        else None
+    )
