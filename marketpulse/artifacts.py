@@ -33,7 +33,7 @@ TABLE_LIST = "accessible_tables.json"
 DATABASE_INFO = "database_info.json"
 UNFINISHED_PREFIX = "unfinished-"
 _SCHEMA_SUFFIX = "_schema.json"
-_SAMPLE = re.compile(r".+_sample_\d{8}_\d{6}\.[a-z]+")
+_SAMPLE = re.compile(r"(.+)_sample_(\d{8}_\d{6})\.([a-z]+)")
 
 _NUMBER = re.compile(r"-[0-9]{5,}$")  # of one of several files of a table
 
@@ -162,6 +162,17 @@ def is_schema_file(name: str) -> bool:
 def is_sample_file(name: str) -> bool:
     """Whether this is the name of a file with a table's rows."""
     return _SAMPLE.fullmatch(name) is not None
+
+
+def split_schema_name(name: str) -> str:
+    """Return the stem in the name of a schema file: what `schema_file` made it of."""
+    return name.removesuffix(_SCHEMA_SUFFIX)
+
+
+def split_sample_name(name: str) -> tuple[str, str, str] | None:
+    """Return the stem, the time and the suffix in the name of a sample; None for other names."""
+    match = _SAMPLE.fullmatch(name)
+    return (match[1], match[2], match[3]) if match else None
 
 
 def schema_file(stem: str) -> str:

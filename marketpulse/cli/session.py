@@ -181,11 +181,12 @@ class Session:
         for option, given in (("--max-lob", max_lob is not None), ("--include-system", system)):
             if given and (inputs or names[0] != "oracle"):
                 self.say(f"warning: {option} changes nothing: the input is no Oracle database")
-        if inputs:
-            return open_inputs(names, files)
+        if inputs or names != ["oracle"]:
+            opened = open_inputs(names, files)
+            for warning in opened.warnings:
+                self.say(f"warning: {warning}")
+            return opened
         (name,) = names
-        if name != "oracle":
-            return open_source(name, files=files)
         try:
             oracle = self.oracle_settings()
         except SettingsError as error:

@@ -74,7 +74,7 @@ def open_source(
         if query is not None:
             return QuerySource(OracleDatabase(oracle), query, max_lob=max_lob)
         return OracleSource(OracleDatabase(oracle), max_lob=max_lob, system=system)
-    return open_bundle(Path(name))
+    return open_folder(Path(name))
 
 
 def open_inputs(names: Sequence[str], files: FileOptions | None = None) -> Source:
@@ -104,6 +104,21 @@ def open_bundle(path: Path) -> BundleSource:
     from marketpulse.sources.bundle import BundleSource  # noqa: PLC0415 - DuckDB takes 0.1 s
 
     return BundleSource(path)
+
+
+def open_folder(path: Path) -> Source:
+    """Open a bundle, or a folder of samples that has no manifest and no file of a run that died.
+
+    Raises what `open_bundle` raises.
+    """
+    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
+
+    if path.is_dir() and find_bundle(path) is None:
+        from marketpulse.sources.sample_folder import SampleFolder, has_samples  # noqa: PLC0415 - DuckDB takes 0.1 s
+
+        if has_samples(path):
+            return SampleFolder(path)
+    return open_bundle(path)
 
 
 def _is_bundle(path: Path) -> bool:

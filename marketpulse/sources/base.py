@@ -91,6 +91,11 @@ class Source(Protocol):
     def info(self) -> SourceInfo:
         """Return what this source is, without credentials."""
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What users have to know about this source before they rely on it, as sentences."""
+        return ()
+
     def tables(self) -> Sequence[Table]:
         """Return all tables, in the order of their names."""
 

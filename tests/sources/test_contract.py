@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pytest
 from samples import batch_texts, names, row_texts, write_table
 
+from marketpulse.artifacts import MANIFEST
 from marketpulse.cli.console import progress
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.extraction import SampleOptions, write_sample
@@ -58,11 +59,19 @@ def build_bundle(formats: str, *, zipped: bool = False) -> Builder:
     return build
 
 
+def build_folder(folder: Path) -> Opener:
+    """Build a folder of samples without a manifest."""
+    build_bundle("csv")(folder)
+    (folder / "csv" / MANIFEST).unlink()
+    return lambda: open_source(str(folder / "csv"))
+
+
 SOURCES: dict[str, Builder] = {
     "demo": lambda _: lambda: DemoSource(100),
     **{name: build_files(f"Day of colors.{name}") for name in FORMATS},
     **{f"bundle of {name}": build_bundle(name) for name in ("csv", "json", "ndjson", "parquet")},
     "bundle of all, zipped": build_bundle("csv,parquet", zipped=True),
+    "folder without a manifest": build_folder,
     "two files": build_files("a.csv", "b.parquet"),
 }
 
