@@ -275,7 +275,8 @@ class Engine:
     def date_census(self, *, suspected_only: bool = True) -> dict[str, DateCensus]:
         """The cells of each date column that is read by its text, by the columns' labels.
 
-        `suspected_only` leaves out the columns in which every cell is a date.
+        `suspected_only` leaves out the columns in which every cell is a date, and the forms of
+        those in which most are.
         """
         census = {}
         for column in self._columns.all:
@@ -283,21 +284,25 @@ class Engine:
             if column.kind is not Kind.DATE or not (suspected or not suspected_only):
                 continue
             cell = Cell(column)
-            candidates = [Cell(replace(column, date_form=form)) for form in DateForm]
-            if not (cell.fault and candidates[0].column.logical_type):
+            candidates = {form: Cell(replace(column, date_form=form)) for form in DateForm}
+            if not (cell.fault and candidates[DateForm.US].column.logical_type):
                 continue
-            aggregates = [f"count_if(NOT {cell.missing})"]
-            if suspected:
-                aggregates += [f"count_if({cell.fault})"]
-                aggregates += [f"bool_or({candidate.fault})" for candidate in candidates]
-            ((present, *rest),) = self._fetch(f"SELECT {', '.join(aggregates)} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
-            invalid, flags = (rest[0], rest[1:]) if rest else (0, [False] * len(DateForm))
-            census[column.label] = DateCensus(
-                present=present or 0,  # DuckDB counts no row as null
-                invalid=invalid or 0,
-                forms=tuple(form for form, fault in zip(DateForm, flags, strict=True) if not fault),
-            )
+            invalid = cell.fault if suspected else "false"
+            (present, faults) = self._count_arrived(f"NOT {cell.missing}", invalid)
+            counted = DateCensus(present=present, invalid=faults)
+            # To look for the forms takes longer than all else that a run asks about few rows.
+            if suspected and (counted.fitting_forms or not suspected_only):
+                other = self._count_arrived(*(str(other.fault) for other in candidates.values()))
+                fits = [form for form, count in zip(candidates, other, strict=True) if not count]
+                counted = replace(counted, forms=tuple(fits))
+            census[column.label] = counted
         return census
+
+    def _count_arrived(self, *conditions: str) -> Row:
+        """How many rows fulfil each of these conditions."""
+        counts = ", ".join(f"count_if({condition})" for condition in conditions)
+        (row,) = self._fetch(f"SELECT {counts} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
+        return tuple(count or 0 for count in row)  # DuckDB counts no row as null
 
     def _note_rejections(self, suspected: AbstractSet[InputColumn]) -> None:
         """Store each rejected row's first reason, in the order of the input's columns."""

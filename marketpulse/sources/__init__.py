@@ -123,10 +123,10 @@ def open_folder(path: Path) -> Source:
 
 def _is_bundle(path: Path) -> bool:
     """Return whether a folder is a bundle, also one that has lost its manifest."""
-    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
-
     if not path.is_dir():
         return False
+    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
+
     return find_bundle(path) is not None or any(
         entry.name in {MANIFEST, TABLE_LIST} or is_schema_file(entry.name)
         for entry in path.iterdir()
