@@ -10,7 +10,7 @@ from marketpulse.bundle.manifest import (
     parse_manifest,
     parse_table_schema,
 )
-from marketpulse.bundle.reader import Bundle, find_bundle
+from marketpulse.bundle.reader import Bundle, Container, find_bundle
 from marketpulse.bundle.writer import (
     BundleWriter,
     SecretFoundError,
@@ -25,6 +25,7 @@ __all__ = [
     "Bundle",
     "BundleTable",
     "BundleWriter",
+    "Container",
     "DataFile",
     "Manifest",
     "MissingTable",

@@ -31,21 +31,15 @@ _BOMB_SIZE, _BOMB_RATIO = 100_000_000, 200
 class Bundle:
     """A complete bundle, a folder or a zip, to read from. Use it as a context manager.
 
-    Raises `NotFoundError` if the path does not exist. Raises `DataError` if the bundle is not
-    complete, names files outside of it, holds links, or would unpack to far more than its size.
+    It may be in any other container, too, which it closes. Raises `NotFoundError` if the path does
+    not exist. Raises `DataError` if the bundle is not complete, names files outside of it, holds
+    links, or would unpack to far more than its size.
     """
 
-    def __init__(self, path: Path) -> None:
-        path = find_bundle(path) or path
-        self.path = path
-        if not path.exists():
-            raise NotFoundError(
-                f"{path}: no such file or folder", hint="name the bundle's folder or zip"
-            )
-        if path.is_dir() and not (path / MANIFEST).exists():
-            raise _incomplete(path)
+    def __init__(self, place: Path | Container) -> None:
         self._verified: dict[str, Path] = {}
-        self._container: _Container = _Zip(path) if path.is_file() else _Folder(path)
+        self._container = _open_container(place) if isinstance(place, Path) else place
+        self.name = self._container.name
         with ExitStack() as stack:
             stack.callback(self._container.close)
             self.manifest = self._read_manifest()
@@ -57,6 +51,10 @@ class Bundle:
         """Close the zip and remove what was unpacked."""
         self._resources.close()
 
+    def label(self, name: str) -> str:
+        """Return what messages call a file. Its path may be that of a temporary copy."""
+        return f"{self.name}: {name}"
+
     def file(self, name: str) -> Path:
         """Return the path of a file in the bundle, unpacked if it is in a zip.
 
@@ -65,8 +63,8 @@ class Bundle:
         if name not in self._verified:
             if damage := self.find_damage(name):
                 raise DataError(
-                    f"{self.path}: {name}: {damage}",
-                    hint=f"`marketpulse verify {command_line([str(self.path)])}` lists everything "
+                    f"{self.label(name)}: {damage}",
+                    hint=f"`marketpulse verify {command_line([self.name])}` lists everything "
                     "that changed; ask for the bundle again",
                     check="MP-BND-006",
                 )
@@ -104,14 +102,14 @@ class Bundle:
 
     def _read_manifest(self) -> Manifest:
         if MANIFEST not in self._container.sizes:
-            raise _incomplete(self.path)
+            raise _incomplete(self.name, is_run=RUN_SUMMARY in self._container.sizes)
         try:
             with self._container.open(MANIFEST) as file:
                 # Before the manifest is read, nothing bounds the size of what an entry unpacks to.
                 text = file.read(_MAX_MANIFEST_SIZE)
         except _UNREADABLE as error:
-            raise _unsafe(self.path, f"{MANIFEST} cannot be read: {error}") from error
-        return parse_manifest(text, f"{self.path}: {MANIFEST}")
+            raise _unsafe(self.name, f"{MANIFEST} cannot be read: {error}") from error
+        return parse_manifest(text, self.label(MANIFEST))
 
     def __enter__(self) -> Self:
         return self
@@ -134,9 +132,14 @@ def find_bundle(path: Path) -> Path | None:
     return inside if inside and (inside / MANIFEST).is_file() else None
 
 
-class _Container(Protocol):
-    """A folder or a zip: its files by their names, relative to the manifest."""
+class Container(Protocol):
+    """What holds a bundle's files, such as a folder or a zip.
 
+    name    what messages call it
+    sizes   the sizes of the files in bytes, by their names relative to the manifest
+    """
+
+    name: str
     sizes: dict[str, int]
 
     def open(self, name: str) -> IO[bytes]:
@@ -149,8 +152,21 @@ class _Container(Protocol):
         """Close what is open."""
 
 
+def _open_container(path: Path) -> Container:
+    """Open a folder, the only folder in it, or a zip."""
+    path = find_bundle(path) or path
+    if not path.exists():
+        raise NotFoundError(
+            f"{path}: no such file or folder", hint="name the bundle's folder or zip"
+        )
+    if path.is_dir() and not (path / MANIFEST).exists():
+        raise _incomplete(str(path), is_run=(path / RUN_SUMMARY).is_file())
+    return _Zip(path) if path.is_file() else _Folder(path)
+
+
 class _Folder:
     def __init__(self, path: Path) -> None:
+        self.name = str(path)
         self._path = path
         self.sizes: dict[str, int] = {}
         for entry in path.rglob("*"):
@@ -173,6 +189,7 @@ class _Folder:
 
 class _Zip:
     def __init__(self, path: Path) -> None:
+        self.name = str(path)
         self._archive = _open_archive(path)
         entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
         for entry in entries:
@@ -234,16 +251,15 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
         )
 
 
-def _unsafe(path: Path, message: str) -> DataError:
+def _unsafe(place: str | Path, message: str) -> DataError:
     return DataError(
-        f"{path}: {message}", hint="pack the bundle's folder again", check="MP-BND-003"
+        f"{place}: {message}", hint="pack the bundle's folder again", check="MP-BND-003"
     )
 
 
-def _incomplete(path: Path) -> DataError:
-    is_run = (path / RUN_SUMMARY).is_file()
+def _incomplete(name: str, *, is_run: bool) -> DataError:
     return DataError(
-        f"{path}: the bundle is not complete: it has no {MANIFEST}",
+        f"{name}: the bundle is not complete: it has no {MANIFEST}",
         hint="this is the folder of a run: a bundle is what `marketpulse sample` writes"
         if is_run
         else "extract it again, or ask for the whole folder",

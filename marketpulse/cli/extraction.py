@@ -245,11 +245,14 @@ def _row_limit(
     return None if all_rows or is_default else limit
 
 
-def verify(bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+def verify(
+    ctx: typer.Context, bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE
+) -> None:
     """Check that a bundle is complete and unchanged. Reads every row."""
     from marketpulse import extraction  # noqa: PLC0415 - not for --help
 
-    verification = extraction.verify_bundle(bundle)
+    session: Session = ctx.obj
+    verification = extraction.verify_bundle(bundle, session.file_options([bundle]))
     render.show_verification(verification, as_json=result_format is OutputFormat.JSON)
     if verification.faults:
         raise typer.Exit(7)

@@ -135,7 +135,10 @@ DriverChoice = Annotated[
 Deadline = Annotated[
     float | None,
     typer.Option(
-        "--deadline", min=0.1, metavar="SECONDS", help="Give up on the database after SECONDS."
+        "--deadline",
+        min=0.1,
+        metavar="SECONDS",
+        help="Give up on the database or S3 after SECONDS.",
     ),
 ]
 LogFormatChoice = Annotated[
@@ -509,7 +512,10 @@ RestartFlag = Annotated[
     typer.Option("--restart", help="Read all rows again; do not go on with an interrupted sample."),
 ]
 BundlePath = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="A folder that sample wrote, or its zip.")
+    str,
+    typer.Argument(
+        metavar="BUNDLE", help="A folder that sample wrote, its zip, or s3://BUCKET/PREFIX/."
+    ),
 ]
 
 LeftSource = Annotated[
@@ -537,9 +543,10 @@ InitKeyring = Annotated[
 # -- report ----------------------------------------------------------------------------------------
 
 ReportSource = Annotated[
-    Path,
+    str,
     typer.Argument(
-        metavar="BUNDLE|RUN", help="The folder or zip of a bundle, or the folder of a run."
+        metavar="BUNDLE|RUN",
+        help="The folder or zip of a bundle, the folder of a run, or s3://BUCKET/PREFIX/.",
     ),
 ]
 ReportFile = Annotated[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from marketpulse.cli import render
 from marketpulse.cli.options import OutputFormat, ReportFile, ReportSource, ResultFormat
 from marketpulse.cli.session import Session
@@ -11,6 +13,7 @@ from marketpulse.errors import UsageError
 
 
 def report(
+    ctx: typer.Context,
     source: ReportSource,
     output: ReportFile = None,
     result_format: ResultFormat = OutputFormat.TABLE,
@@ -22,7 +25,9 @@ def report(
     """
     from marketpulse.report import write_report  # noqa: PLC0415 - not for --help
 
-    render.show_report(write_report(source, output), as_json=result_format is OutputFormat.JSON)
+    session: Session = ctx.obj
+    written = write_report(source, output, session.file_options([source]))
+    render.show_report(written, as_json=result_format is OutputFormat.JSON)
 
 
 def check_page(wanted: bool, *, writes: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -171,7 +172,7 @@ class Session:
         from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
 
         names = self.input_names(inputs, source)
-        files = self._complete(files or FileOptions(), names)
+        files = self.file_options(names, files)
         if query is not None and (inputs or names[0] != "oracle"):
             raise UsageError(
                 f"--query needs an Oracle database, and the input is {names[0]}",
@@ -217,16 +218,19 @@ class Session:
             return first, others
         return source, list(names or ())
 
-    def _complete(self, files: FileOptions, names: Sequence[str]) -> FileOptions:
-        """Add the settings of AWS, which are loaded only for addresses in S3."""
+    def file_options(self, names: Sequence[str], files: FileOptions | None = None) -> FileOptions:
+        """The options with the settings of AWS, which are loaded only for addresses in S3."""
         from marketpulse.formats import parse_delimiter  # noqa: PLC0415 - not for --help
 
+        files = files or FileOptions()
         if files.delimiter is not None:
             files = replace(files, delimiter=parse_delimiter(files.delimiter))
         if not any(name.startswith("s3://") for name in names):
             return files
         settings = self.settings()
-        return replace(files, region=settings.aws_region, timeout=settings.deadline)
+        seconds = settings.deadline
+        ends = None if seconds is None else time.monotonic() + seconds
+        return replace(files, region=settings.aws_region, timeout=seconds, ends=ends)
 
 
 def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:

@@ -119,7 +119,7 @@ def find_days(
     """
     folders: dict[date, list[Path]] = {}
     for name in names:
-        for day, folder in _day_folders(Path(name)):
+        for day, folder in _day_folders(name):
             folders.setdefault(day, []).append(folder)
     wanted = [day for day in sorted(folders) if (since or day) <= day <= (until or day)]
     if not wanted:
@@ -157,7 +157,13 @@ def run_days(
     return DaysRun(days=tuple(results))
 
 
-def _day_folders(root: Path) -> Iterator[tuple[date, Path]]:
+def _day_folders(name: str) -> Iterator[tuple[date, Path]]:
+    if name.startswith("s3://"):
+        raise UsageError(
+            f"{name}: --by-day reads folders on this machine",
+            hint=f"copy them first: aws s3 sync {name} history; then name the folder history",
+        )
+    root = Path(name)
     if not root.is_dir():
         raise NotFoundError(
             f"{root}: --by-day reads a folder on this machine, and there is none of this name",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from marketpulse.bundle import Manifest
 from marketpulse.errors import DataError
+from marketpulse.sources import FileOptions, open_bundle
 from marketpulse.sources.bundle import BundleSource, readable
 
 
@@ -47,13 +48,14 @@ class Verification:
         }
 
 
-def verify_bundle(path: Path) -> Verification:
+def verify_bundle(place: str | Path, files: FileOptions | None = None) -> Verification:
     """Compare every file with the manifest, then read every row of every table in every format.
 
-    Raises `NotFoundError` if the path does not exist, and `DataError` if the bundle is not complete
-    or not safe, see `Bundle`.
+    A bundle in S3 has no unlisted files: other objects below its prefix are somebody else's. Raises
+    `NotFoundError` if there is no such path, `DataError` if the bundle is not complete or not safe,
+    see `Bundle`, and `AwsError` if S3 fails.
     """
-    with BundleSource(path) as source:
+    with open_bundle(place, files) as source:
         bundle = source.bundle
         faults = [
             FileFault(file.name, damage)
@@ -67,7 +69,7 @@ def verify_bundle(path: Path) -> Verification:
         # Rows of a damaged file would only repeat that it is damaged.
         if not faults:
             faults = _read_all_rows(source)
-        return Verification(str(path), bundle.manifest, tuple(faults))
+        return Verification(str(place), bundle.manifest, tuple(faults))
 
 
 def _read_all_rows(source: BundleSource) -> list[FileFault]:

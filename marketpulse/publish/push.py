@@ -21,6 +21,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, parse_pointer
+from marketpulse.aws.stopping import run_stoppable
 from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.extras import require_extra
 from marketpulse.model import Progress
@@ -37,7 +38,6 @@ from marketpulse.publish.remote import (
     is_damaged,
     is_proven,
 )
-from marketpulse.publish.stopping import run_stoppable
 from marketpulse.publish.uri import S3Location, parse_s3_uri
 
 if TYPE_CHECKING:

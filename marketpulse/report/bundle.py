@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from marketpulse.bundle import BundleTable, parse_table_schema
+from marketpulse.bundle import BundleTable, Container
 from marketpulse.extraction.column_profile import ColumnProfile, profile_columns
 from marketpulse.formats.encode import to_text
 from marketpulse.model import Column, TableSchema
@@ -42,17 +42,17 @@ class TableSection:
         return tuple(column for column in self.schema.columns if column.name not in written)
 
 
-def bundle_page(path: Path) -> str:
-    """Return the page of a bundle, a folder or a zip.
+def bundle_page(place: Path | Container, title: str) -> str:
+    """Return the page of a bundle, a folder or a zip or another container.
 
     Raises `DataError` if the bundle is incomplete or a file differs from the manifest.
     """
-    with BundleSource(path) as source:
+    with BundleSource(place) as source:
         manifest = source.bundle.manifest
         sections = [_section(source, number, table) for number, table in enumerate(manifest.tables)]
     return fill(
         "bundle.html.j2",
-        title=path.resolve().name,
+        title=title,
         manifest=manifest,
         sections=sections,
         diagram=draw_foreign_keys([section.schema for section in sections]),
@@ -72,10 +72,9 @@ def _section(bundle_source: BundleSource, number: int, table: BundleTable) -> Ta
         batches = chain([] if head is None else [head], reader)
         whole = pa.RecordBatchReader.from_batches(reader.schema, batches)
         profiles = {profile.name: profile for profile in profile_columns(whole)}
-    path = bundle_source.bundle.file(table.schema_file)
     return TableSection(
         anchor=f"table-{number}",
-        schema=parse_table_schema(path.read_bytes(), str(path)),
+        schema=bundle_source.read_schema(table),
         table=table,
         profiles=profiles,
         first_rows=first_rows,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY
 from marketpulse.atomic import write_file
-from marketpulse.bundle import find_bundle
+from marketpulse.bundle import Container, find_bundle
 from marketpulse.errors import NotFoundError
 from marketpulse.extras import require_extra
+from marketpulse.sources import FileOptions
+
+if TYPE_CHECKING:
+    from marketpulse.sources.remote import RemoteFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,35 +30,73 @@ class Report:
         return {"kind": self.kind, "path": str(self.path), "bytes": self.bytes}
 
 
-def write_report(source: Path, output: Path | None = None) -> Report:
+def write_report(
+    source: str | Path, output: Path | None = None, files: FileOptions | None = None
+) -> Report:
     """Write the page of a bundle (folder or zip) or of a run's folder; return what was written.
 
-    Without `output` the page is beside `source`, as `NAME_report.html`. An earlier page of that
-    name is replaced. Raises `NotFoundError` if `source` is neither, `DataError` if it is damaged,
+    Without `output` the page is beside `source`, as `NAME_report.html`, or in the working folder if
+    `source` is the address of a prefix in S3. An earlier page of that name is replaced. Raises
+    `NotFoundError` if `source` is neither, `DataError` if it is damaged, `AwsError` if S3 fails,
     `MissingExtraError` if the page is one of a run and the extra `report` is not installed.
     """
+    if str(source).startswith("s3://"):
+        from marketpulse.sources.remote import RemoteFolder  # noqa: PLC0415 - only for S3
+
+        seals = [RUN_SUMMARY, MANIFEST]
+        with RemoteFolder(str(source), files or FileOptions(), seals) as remote, remote.own_names():
+            kind, page = _remote_page(remote)
+            target = output or Path(f"{remote.title}_report.html")
+    else:
+        kind, page = _page(Path(source))
+        target = output or default_path(Path(source))
+    write_file(target, page)
+    return Report(kind=kind, path=target, bytes=target.stat().st_size)
+
+
+def _page(source: Path) -> tuple[str, str]:
+    """Return what a place is, and its page."""
     if not source.exists():
         raise NotFoundError(
             f"{source}: no such file or folder", hint="name the folder of a bundle or of a run"
         )
     if (source / RUN_SUMMARY).is_file():
+        return "run", _run_page(source)
+    if source.is_file() or find_bundle(source):
+        return "bundle", _bundle_page(source, source.resolve().name)
+    raise NotFoundError(
+        f"{source}: it has neither {MANIFEST} nor {RUN_SUMMARY}",
+        hint="name a folder that `marketpulse sample` or `marketpulse run-colors` wrote",
+        check="MP-BND-001",
+    )
+
+
+def _remote_page(remote: RemoteFolder) -> tuple[str, str]:
+    if remote.seal == RUN_SUMMARY:
+        from marketpulse.report.run import page_files  # noqa: PLC0415 - loads the engine, 0.3 s
+
         require_charts()
-        from marketpulse.report.run import run_page  # noqa: PLC0415 - loads the engine, 0.3 s
+        folder = remote.copy([RUN_SUMMARY])
+        remote.copy(page_files(folder))
+        return "run", _run_page(folder)
+    if remote.seal == MANIFEST:
+        return "bundle", _bundle_page(remote, remote.title)
+    from marketpulse.sources.remote import missing_set  # noqa: PLC0415 - only for S3
 
-        kind, page = "run", run_page(source)
-    elif source.is_file() or find_bundle(source):
-        from marketpulse.report.bundle import bundle_page  # noqa: PLC0415 - loads DuckDB, 0.2 s
+    raise missing_set(remote, MANIFEST, RUN_SUMMARY)
 
-        kind, page = "bundle", bundle_page(source)
-    else:
-        raise NotFoundError(
-            f"{source}: it has neither {MANIFEST} nor {RUN_SUMMARY}",
-            hint="name a folder that `marketpulse sample` or `marketpulse run-colors` wrote",
-            check="MP-BND-001",
-        )
-    target = output or default_path(source)
-    write_file(target, page)
-    return Report(kind=kind, path=target, bytes=target.stat().st_size)
+
+def _run_page(folder: Path) -> str:
+    from marketpulse.report.run import run_page  # noqa: PLC0415 - loads the engine, 0.3 s
+
+    require_charts()
+    return run_page(folder)
+
+
+def _bundle_page(place: Path | Container, title: str) -> str:
+    from marketpulse.report.bundle import bundle_page  # noqa: PLC0415 - loads DuckDB, 0.2 s
+
+    return bundle_page(place, title)
 
 
 def require_charts() -> None:

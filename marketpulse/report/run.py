@@ -17,9 +17,11 @@ from marketpulse.artifacts import (
     PROCESSED,
     REJECTED,
     RUN_SUMMARY,
+    RUN_TABLES,
     RunSummary,
     parse_run_summary,
 )
+from marketpulse.atomic import FileRecord
 from marketpulse.colors.explain import RankedColors, main_columns, rank_securities
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
@@ -119,20 +121,36 @@ def _read_summary(folder: Path) -> RunSummary:
         ) from error
 
 
-def _file_of(folder: Path, summary: RunSummary, table: str) -> Path:
+def page_files(folder: Path) -> list[str]:
+    """Return the names of the files that `run_page` reads, apart from the summary.
+
+    Raises `DataError` if the summary is not one of a run.
+    """
+    summary = _read_summary(folder)
+    records = (_record_of(summary, table) for table in RUN_TABLES)
+    return [record.name for record in records if record]
+
+
+def _record_of(summary: RunSummary, table: str) -> FileRecord | None:
     """The file with a table of the run, in the format that is read fastest."""
     names = {record.name: record for record in summary.files}
-    for suffix in _FORMATS:
-        if record := names.get(f"{table}.{suffix}"):
-            path = folder / record.name
-            if not path.is_file() or path.stat().st_size != record.bytes:
-                raise DataError(
-                    f"{path}: it is missing, or not as the run wrote it",
-                    hint="rank the colors again",
-                    check="MP-DAT-019",
-                )
-            return path
-    raise NotFoundError(f"{folder}: the run has no {table}", hint="rank the colors again")
+    found = (names.get(f"{table}.{suffix}") for suffix in _FORMATS)
+    return next(filter(None, found), None)
+
+
+def _file_of(folder: Path, summary: RunSummary, table: str) -> Path:
+    """The path of the file with a table of the run."""
+    record = _record_of(summary, table)
+    if record is None:
+        raise NotFoundError(f"{folder}: the run has no {table}", hint="rank the colors again")
+    path = folder / record.name
+    if not path.is_file() or path.stat().st_size != record.bytes:
+        raise DataError(
+            f"{path}: it is missing, or not as the run wrote it",
+            hint="rank the colors again",
+            check="MP-DAT-019",
+        )
+    return path
 
 
 def _label(prepared: PreparedRun, role: str) -> str | None:

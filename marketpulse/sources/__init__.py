@@ -6,6 +6,7 @@ Oracle is in `oracle`, the demo database in `demo`, bundles in `bundle`, files i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def open_source(
     """Open a source: `oracle`, `demo`, or the path of a bundle, a file, a glob or a folder.
 
     A file may also be `-` for standard input, a pipe, or an address such as `s3://bucket/day.csv`
-    or `s3://bucket/prefix/`. `files` says how files are read.
+    or `s3://bucket/prefix/`, where a bundle may stand, too. `files` says how files are read.
 
     `rows` is the number of colors in the demo. The others are for `oracle`: None means the settings
     of the environment, `max_lob` cuts long text after this many characters, `system` lists Oracle's
@@ -60,6 +61,8 @@ def open_source(
     file, `DataError` if its format is wrong, `AwsError` if S3 fails, and what `OracleDatabase`
     raises.
     """
+    if name.startswith("s3://"):
+        return _open_address(name, files or FileOptions())
     if is_files(name):
         return open_files([name], files)
     if files:
@@ -96,14 +99,35 @@ def is_files(name: str) -> bool:
     return path.suffix.lower() != ".zip" and not _is_bundle(path)
 
 
-def open_bundle(path: Path) -> BundleSource:
-    """Open a bundle, a folder or a zip.
+def open_bundle(place: str | Path, files: FileOptions | None = None) -> BundleSource:
+    """Open a bundle: a folder, a zip, or the address of a prefix in S3.
 
-    Raises `NotFoundError` if there is none, `DataError` if it is incomplete or damaged.
+    Raises `NotFoundError` if there is none, `DataError` if it is incomplete or damaged, and
+    `AwsError` if S3 fails.
     """
     from marketpulse.sources.bundle import BundleSource  # noqa: PLC0415 - DuckDB takes 0.1 s
 
-    return BundleSource(path)
+    if not str(place).startswith("s3://"):
+        return BundleSource(Path(place))
+    from marketpulse.sources.remote import open_remote_bundle  # noqa: PLC0415 - only for S3
+
+    return BundleSource(open_remote_bundle(str(place), files or FileOptions()))
+
+
+def _open_address(address: str, options: FileOptions) -> Source:
+    """Open a bundle below a prefix, or else the files there."""
+    _, _, key = address.removeprefix("s3://").partition("/")
+    if not key or key.endswith("/"):
+        from marketpulse.sources.bundle import BundleSource  # noqa: PLC0415 - DuckDB takes 0.1 s
+        from marketpulse.sources.remote import RemoteFolder  # noqa: PLC0415 - only for S3
+
+        with ExitStack() as stack:
+            folder = stack.enter_context(RemoteFolder(address, options, [MANIFEST]))
+            if folder.seal is not None:
+                refuse_file_options(options, address)
+                stack.pop_all()  # the bundle closes it
+                return BundleSource(folder)
+    return open_files([address], options)
 
 
 def open_folder(path: Path) -> Source:

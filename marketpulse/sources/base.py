@@ -35,6 +35,7 @@ class FileOptions:
     region         the AWS region of objects in S3; None is what boto3 finds
     endpoint_url   the address of an S3-compatible store other than AWS
     timeout        seconds for each answer of the store
+    ends           the `time.monotonic()` at which reading from the store is given up
     """
 
     delimiter: str | None = None
@@ -43,6 +44,7 @@ class FileOptions:
     region: str | None = None
     endpoint_url: str | None = None
     timeout: float | None = None
+    ends: float | None = None
 
 
 def refuse_file_options(options: FileOptions, name: str, formats: Collection[str] = ()) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.bundle import Bundle, BundleTable, DataFile, parse_table_schema
+from marketpulse.bundle import Bundle, BundleTable, Container, DataFile, parse_table_schema
 from marketpulse.errors import DataError, NotFoundError
 from marketpulse.extras import require_extra
 from marketpulse.formats import read_back
@@ -39,15 +39,15 @@ _READABLE_FORMATS = ("parquet", "csv", "ndjson", "json")  # the fastest first
 class BundleSource(Source):
     """The tables of a bundle, with the rows that were extracted."""
 
-    def __init__(self, path: Path) -> None:
-        self.bundle = Bundle(path)
+    def __init__(self, place: Path | Container) -> None:
+        self.bundle = Bundle(place)
         self._now = now()
         self._tables = {table.name: table for table in self.bundle.manifest.tables}
 
     def info(self) -> SourceInfo:
         manifest = self.bundle.manifest
         details = {"taken_at": manifest.taken_at, "taken_from": manifest.source.name}
-        return SourceInfo("bundle", str(self.bundle.path), details)
+        return SourceInfo("bundle", self.bundle.name, details)
 
     def tables(self) -> Sequence[Table]:
         return [schema.table for schema in self._schemas.values()]
@@ -92,7 +92,7 @@ class BundleSource(Source):
         files = table.files
         count = f"only the first {files[0].rows} rows as {files[0].format}" if files else "no rows"
         return NotFoundError(
-            f"{self.bundle.path}: it holds {count} of {table.name}",
+            f"{self.bundle.name}: it holds {count} of {table.name}",
             hint="create it again with --formats csv, or parquet",
             check="MP-BND-007",
         )
@@ -102,29 +102,34 @@ class BundleSource(Source):
 
         Raises `DataError` if the file is damaged or its number of rows has changed.
         """
-        path = self.bundle.file(file.name)
+        path, label = self.bundle.file(file.name), self.bundle.label(file.name)
         try:
             schema = pa.schema([field_of(column) for column in table.columns])
         except ValueError as error:
-            raise DataError(f"{path}: {error}", check="MP-BND-002") from error
+            raise DataError(f"{label}: {error}", check="MP-BND-002") from error
         batches: Iterator[pa.RecordBatch] = iter(())
         if file.rows:  # an empty file may be only a header
             excel = file.profile == "excel"
             batches = read_back(path, schema, self.bundle.workspace, excel=excel)
-        return pa.RecordBatchReader.from_batches(schema, _check_count(path, batches, file.rows))
+        checked = _check_rows(batches, file.rows, path, label)
+        return pa.RecordBatchReader.from_batches(schema, checked)
 
     @cached_property
     def _schemas(self) -> dict[str, TableSchema]:
         schemas = {}
         for name, table in self._tables.items():
-            path = self.bundle.file(table.schema_file)
-            schema = parse_table_schema(path.read_bytes(), str(path))
+            schema = self.read_schema(table)
             schemas[name] = replace(
                 schema,
                 table=replace(schema.table, rows=table.rows),
                 columns=table.columns or schema.columns,
             )
         return schemas
+
+    def read_schema(self, table: BundleTable) -> TableSchema:
+        """Read a table's schema file. Raises `DataError` if it is damaged."""
+        name = table.schema_file
+        return parse_table_schema(self.bundle.file(name).read_bytes(), self.bundle.label(name))
 
     def __enter__(self) -> Self:
         return self
@@ -144,17 +149,25 @@ def readable(table: BundleTable) -> list[DataFile]:
     return sorted(files, key=lambda file: _READABLE_FORMATS.index(file.format))
 
 
-def _check_count(
-    path: Path, batches: Iterator[pa.RecordBatch], expected: int
+def _check_rows(
+    batches: Iterator[pa.RecordBatch], expected: int, path: Path, label: str
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the batches. Raises `DataError` at the end if there are more or fewer rows."""
+    """Yield the batches. Raises `DataError` at the end if there are more or fewer rows.
+
+    Errors name the file by its label, for the path may be that of a temporary copy.
+    """
     rows = 0
-    for batch in batches:
-        rows += len(batch)
-        yield batch
+    try:
+        for batch in batches:
+            rows += len(batch)
+            yield batch
+    except DataError as error:
+        error.message = error.message.replace(str(path), label)
+        error.args = (error.message,)
+        raise
     if rows != expected:
         raise DataError(
-            f"{path}: it has {rows} rows instead of {expected}",
+            f"{label}: it has {rows} rows instead of {expected}",
             hint="ask for the bundle again",
             check="MP-BND-006",
         )

@@ -12,13 +12,15 @@ import lzma
 import re
 import shutil
 import sys
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -31,6 +33,7 @@ from marketpulse.sources.base import FileOptions
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket
 
+T = TypeVar("T")
 STANDARD_INPUT = "-"
 S3 = "s3://"
 ZIP = ".zip"
@@ -91,7 +94,9 @@ def require_known(name: str, label: str) -> None:
     if not is_known(name) and _suffix(name) != ZIP:
         raise NotFoundError(
             f"{label}: the name ends in none of {', '.join(BY_SUFFIX)}",
-            hint="rename the file so that its name ends in its format; a compressed one then "
+            hint="for a bundle or all objects below a prefix, end the address with a slash"
+            if label.startswith(S3)
+            else "rename the file so that its name ends in its format; a compressed one then "
             "in .gz or .zst",
             check="MP-SRC-003",
         )
@@ -179,8 +184,9 @@ def _unzip(path: Path, label: str, folder: Path) -> Path:
         names = [Path(name).name for name in archive.namelist()]
         if MANIFEST in names:
             raise DataError(
-                f"{label}: this is a bundle, which cannot be read from S3 or beside other files",
-                hint="download it, and give it as the only input",
+                f"{label}: this is the zip of a bundle, which cannot be read from S3 or beside "
+                "other files",
+                hint="download it and give it as the only input; in S3, unpack it below a prefix",
                 check="MP-DAT-023",
             )
         if len(members) != 1:
@@ -231,33 +237,98 @@ def _damaged(label: str, error: Exception) -> DataError:
     )
 
 
-def download(name: str, folder: Path, options: FileOptions) -> Iterator[tuple[str, str, Path]]:
-    """Yield the address, the key and the local copy of each object that an S3 address names.
+def download(name: str, folder: Path, options: FileOptions) -> list[tuple[str, str, Path]]:
+    """Return the address, the key and the local copy of each object that an S3 address names.
 
     An address that ends with a slash names the objects below it: those right there, and those in
     folders such as `DATE=2026-03-13/`. Raises `NotFoundError`, `AwsError` or `SettingsError`.
     """
-    require_extra("aws", name)
+    parse_address(name)
+    return within_deadline(
+        lambda gate: list(_download_all(name, folder, options, gate)), name, options
+    )
+
+
+class Gate:
+    """Lets a job create files until nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Let nothing pass any more. What is passing has passed when this returns."""
+        with self._lock:
+            self._closed = True
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        if self._closed:
+            self._lock.release()
+            raise AwsError("nobody waits for this file any more")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def within_deadline(job: Callable[[Gate], T], name: str, options: FileOptions) -> T:
+    """Return what a job returns that reads from S3. Raises `AwsError` when `options.ends` comes.
+
+    Then, and at Ctrl-C, the job is left behind, and its gate is closed: whoever removes the copies
+    finds no new ones.
+    """
+    from marketpulse.aws.stopping import run_stoppable  # noqa: PLC0415 - only for S3
+
+    def timeout_error() -> AwsError:
+        return AwsError(
+            f"{name}: the deadline has passed before it was read",
+            hint="raise --deadline, or copy it to this machine first",
+            check="MP-AWS-003",
+        )
+
+    seconds = None if options.ends is None else options.ends - time.monotonic()
+    gate = Gate()
+    try:
+        return run_stoppable(lambda _: job(gate), seconds, timeout_error)
+    except BaseException:
+        gate.close()
+        raise
+
+
+def open_bucket(name: str, options: FileOptions, connections: int = 4) -> Bucket:
+    """Open a bucket to read from. Raises `MissingExtraError` if the extra `aws` is missing."""
+    require_extra("aws", f"{S3}{name}")
     from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
 
-    bucket_name, key = _parse_address(name)
-    with Bucket(
-        bucket_name,
+    return Bucket(
+        name,
         region=options.region,
         endpoint_url=options.endpoint_url,
+        connections=connections,
         timeout=options.timeout,
-    ) as bucket:
+    )
+
+
+def _download_all(
+    name: str, folder: Path, options: FileOptions, gate: Gate
+) -> Iterator[tuple[str, str, Path]]:
+    bucket_name, key = parse_address(name)
+    with open_bucket(bucket_name, options) as bucket:
         is_prefix = not key or key.endswith("/")
         for number, object_key in enumerate(_keys_below(bucket, name, key) if is_prefix else [key]):
             address = f"{S3}{bucket_name}/{object_key}"
             require_known(object_key, address)
             copy = folder / str(number) / Path(object_key).name
-            copy.parent.mkdir()
-            _download(bucket, object_key, address, copy)
+            with gate:
+                copy.parent.mkdir()
+                file = copy.open("wb")
+            with file:
+                _download(bucket, object_key, address, file)
             yield address, object_key, copy
 
 
-def _parse_address(name: str) -> tuple[str, str]:
+def parse_address(name: str) -> tuple[str, str]:
+    """Return the bucket and the key or prefix of an address. Raises `UsageError` for others."""
     match = _S3_ADDRESS.fullmatch(name)
     if match is None:
         # Somebody may have written a password into the address.
@@ -271,6 +342,12 @@ def _parse_address(name: str) -> tuple[str, str]:
 def _keys_below(bucket: Bucket, name: str, prefix: str) -> list[str]:
     keys = []
     for key in bucket.list_keys(prefix):
+        if key == prefix + MANIFEST:
+            raise DataError(
+                f"{name}: this is a bundle, which cannot be read beside other files",
+                hint="give it as the only input",
+                check="MP-DAT-023",
+            )
         *folders, file = key.removeprefix(prefix).split("/")
         if all("=" in folder for folder in folders) and is_known(file) and file[:1] != ".":
             keys.append(key)
@@ -284,9 +361,8 @@ def _keys_below(bucket: Bucket, name: str, prefix: str) -> list[str]:
     return keys
 
 
-def _download(bucket: Bucket, key: str, address: str, path: Path) -> None:
-    with path.open("wb") as file:
-        remote = bucket.download(key, into=file)
+def _download(bucket: Bucket, key: str, address: str, file: BinaryIO) -> None:
+    remote = bucket.download(key, into=file)
     if remote is None:
         raise NotFoundError(
             f"{address}: there is no such object",

@@ -12,7 +12,6 @@ from s3_server import Store, StoreFault
 from support import Tool, posix
 
 from marketpulse.errors import AwsError
-from marketpulse.publish.stopping import run_stoppable
 
 SILENT = ["GET .* list-type", "PUT .*a.csv", "GET .*a.csv", "PUT .*large.csv partNumber"]
 
@@ -78,12 +77,3 @@ def test_after_the_deadline_nothing_is_sent(store: Store, runs: dict[str, Path])
     late.set()
     time.sleep(0.5)
     assert not any("run_summary" in key or "latest" in key for key in store.objects)
-
-
-def test_results_and_errors_pass_through() -> None:
-    """A job that ends in time has its result, or its error."""
-    assert run_stoppable(lambda stop: stop.is_set(), 5, TimeoutError) is False
-    with pytest.raises(ZeroDivisionError):
-        run_stoppable(lambda _: 1 // 0, None, TimeoutError)
-    with pytest.raises(TimeoutError):
-        run_stoppable(lambda stop: stop.wait(30), 0.1, TimeoutError)

@@ -113,7 +113,7 @@ def test_a_bundle_among_others(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("manifest.json", "{}")
         archive.writestr("COLORS_sample.csv", "PX\n1\n")
-    with pytest.raises(DataError, match=r"b\.zip: this is a bundle"):
+    with pytest.raises(DataError, match=r"b\.zip: this is the zip of a bundle"):
         open_files([tmp_path / "a.csv", tmp_path / "b.zip"])
 
 
