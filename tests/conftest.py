@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from s3_server import Store, s3_server
 from support import AWS_KEYS, Tool
 
-settings.register_profile("quick", max_examples=80, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("brief", max_examples=15, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=3000, deadline=None, print_blob=True)
 settings.load_profile("quick")

@@ -27,10 +27,10 @@ from marketpulse.atomic import LOCK_FILE
 
 @pytest.fixture(scope="session")
 def big_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rows of the day thirty times: about 60,000."""
+    """The rows of the day twenty times: about 40,000."""
     header, *rows = COLORS.read_text(encoding="utf-8").splitlines(keepends=True)
     path = tmp_path_factory.mktemp("big") / "big_day.csv"
-    path.write_text(header + "".join(rows) * 30, encoding="utf-8")
+    path.write_text(header + "".join(rows) * 20, encoding="utf-8")
     return path
 
 
@@ -97,7 +97,7 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     """A killed run leaves complete results with their summary, or no summary."""
     moments = random.Random(1)
     seal = tool.out / "run_summary.json"
-    for number in range(36):
+    for number in range(24):
         shutil.rmtree(tool.out, ignore_errors=True)
         shutil.copytree(runs.earlier, tool.out)
         if number % 3 == 0:  # at any moment

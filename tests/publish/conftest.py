@@ -1,20 +1,11 @@
 """Fixtures of the publish tests: buckets, stores and runs."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import boto3
 import pytest
-from publish.helpers import (
-    LARGE,
-    RUNS,
-    SECRETS,
-    Shop,
-    digest,
-    make_run,
-)
-from s3_server import Store
+from publish.helpers import SECRETS, Shop, make_runs
 from support import Tool
 
 
@@ -42,24 +33,6 @@ def tool(tool: Tool, moto_server: str) -> Tool:
 
 
 @pytest.fixture
-def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The second S3 server, and in the environment AWS keys that are looked for everywhere."""
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
-    return store
-
-
-@pytest.fixture
 def runs(tmp_path: Path) -> dict[str, Path]:
-    """Two runs of three small files and a large one."""
-    made = {}
-    for name, run_id in RUNS.items():
-        folder = tmp_path / name
-        make_run(folder, run_id, a=f"a of {name}", b=f"b of {name}")
-        (folder / "large.csv").write_bytes(LARGE + name.encode())
-        summary = json.loads((folder / "run_summary.json").read_text())
-        large = (folder / "large.csv").read_bytes()
-        summary["files"].append({"name": "large.csv", "bytes": len(large), "sha256": digest(large)})
-        (folder / "run_summary.json").write_text(json.dumps(summary))
-        made[name] = folder
-    return made
+    """Two runs of two small files and a large one."""
+    return make_runs(tmp_path, large=True)

@@ -92,6 +92,22 @@ def make_run(folder: Path, run_id: str = "0123456789abcdef", **files: str) -> Pa
     return folder
 
 
+def make_runs(folder: Path, *, large: bool) -> dict[str, Path]:
+    """Write two runs of two small files, and of a large one if asked."""
+    runs = {}
+    for name, run_id in RUNS.items():
+        runs[name] = make_run(folder / name, run_id, a=f"a of {name}", b=f"b of {name}")
+        if large:
+            content = LARGE + name.encode()
+            (runs[name] / "large.csv").write_bytes(content)
+            seal = runs[name] / "run_summary.json"
+            summary = json.loads(seal.read_text(encoding="utf-8"))
+            entry = {"name": "large.csv", "bytes": len(content), "sha256": digest(content)}
+            summary["files"].append(entry)
+            seal.write_text(json.dumps(summary), encoding="utf-8")
+    return runs
+
+
 def make_bundle(folder: Path, *, complete: bool = True, **files: str) -> Path:
     """Write a finished bundle."""
     manifest = {"complete": complete, "files": fill(folder, **files)}

@@ -19,6 +19,7 @@ from publish.helpers import (
     fault_of,
     latest_of,
     make_run,
+    make_runs,
     push_to,
     send,
     serving,
@@ -230,9 +231,10 @@ FAULTS = [
 @pytest.mark.parametrize("times", [1, 1000], ids=["once", "always"])
 @pytest.mark.parametrize(("fault", "place"), FAULTS)
 def test_whatever_the_store_does_a_reader_sees_a_whole_run(
-    store: Store, runs: dict[str, Path], fault: StoreFault, place: str, times: int
+    store: Store, tmp_path: Path, fault: StoreFault, place: str, times: int
 ) -> None:
     """Either the set is published intact, or it is exit 8 and the pointer stays."""
+    runs = make_runs(tmp_path, large="large" in place)
     send(store, runs["one"])
     left = [times]
 
