@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +13,9 @@ from pathlib import Path
 import typer
 
 from marketpulse.cli import console
+from marketpulse.cli.interrupts import interruption
 from marketpulse.errors import MarketPulseError, OutputError, UsageError, user_notes
 from marketpulse.version import __version__
-
-interrupted = threading.Event()  # set by Ctrl-C
 
 
 @contextmanager
@@ -68,12 +66,12 @@ def _plain_words(message: str) -> str:
 
 def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:
     """Show the message of an error. Returns the exit code."""
-    # DuckDB turns a KeyboardInterrupt into an error of its own: only the event is reliable.
-    if isinstance(error, KeyboardInterrupt) or interrupted.is_set():
-        console.say("interrupted")
+    # DuckDB turns a KeyboardInterrupt into an error of its own: what was received counts.
+    if isinstance(error, KeyboardInterrupt) or interruption.signal is not None:
+        console.say(interruption.text)
         for note in user_notes(error):
             console.say(note)
-        return 130
+        return interruption.exit_code
     shown = _translate(error)
     if shown is not error and verbose:
         console.say("".join(traceback.format_tb(error.__traceback__)).rstrip())

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from support import (
 )
 
 from marketpulse.atomic import LOCK_FILE
+from marketpulse.cli.interrupts import interrupt, interrupt_again, interruption
 
 
 @pytest.fixture(scope="session")
@@ -121,12 +123,25 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
 
 # If the interrupt hits an import, Python ends by the signal itself; a shell reports both as 130.
 INTERRUPTED = {130, -signal.SIGINT}
+ENDS = {
+    "SIGINT": (INTERRUPTED, "interrupted\n"),
+    "SIGTERM": ({143}, "ended by SIGTERM\n"),
+    "SIGHUP": ({129}, "ended by SIGHUP\n"),
+}
 
 
 @posix
-@pytest.mark.parametrize("moment", ["it reads", "it writes"])
-def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
-    """Ctrl-C ends a run with exit code 130, one word, and no files left behind."""
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("SIGINT", "it reads"),
+        ("SIGINT", "it writes"),
+        ("SIGTERM", "it reads"),
+        ("SIGHUP", "it writes"),
+    ],
+)
+def test_signals(tool: Tool, earlier: Path, big_day: Path, name: str, moment: str) -> None:
+    """Ctrl-C, `kill` and a closed terminal end a run with a word and no files left behind."""
     shutil.copytree(earlier, tool.out)
     # A slow machine would show its progress.
     process = tool.start("--quiet", "run-colors", big_day, "--output", "out")
@@ -135,11 +150,14 @@ def test_ctrl_c(tool: Tool, earlier: Path, big_day: Path, moment: str) -> None:
         time.sleep(0.02)  # the folder exists a moment before Python registers its removal
     else:
         wait_for(process, lambda: any(tool.out.glob("*.part")))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.Signals[name])
+    if name != "SIGINT":
+        process.send_signal(signal.SIGTERM)  # a second one does not interrupt the cleaning up
     out, err = process.communicate(timeout=60)
 
-    assert process.returncode in INTERRUPTED
-    assert (out, err.decode()) == (b"", "interrupted\n")
+    codes, words = ENDS[name]
+    assert process.returncode in codes
+    assert (out, err.decode()) == (b"", words)
     assert names_in(tool.out) == names_in(earlier)
     assert summary_of(tool.out) == summary_of(earlier)
     assert names_in(tool.temporary) == []
@@ -219,3 +237,24 @@ def test_files_that_may_not_grow(tool: Tool) -> None:
     assert (result.code, result.out) == (2, "")
     assert "File too large" in one_message(result.err)
     assert not tool.out.exists()
+
+
+@posix
+def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
+    """Python drops an exception in a `__del__`: the command is interrupted again."""
+    handler, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = interrupt_again
+
+    class Late:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at some moment of the wait
+            Late()
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        sys.unraisablehook = hook
+        interruption.signal = None

@@ -1,16 +1,11 @@
-"""What a command imports: --help stays fast. What happens to Ctrl-C."""
+"""What a command imports: --help stays fast."""
 
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from support import COLORS, ROOT, RULES, Tool, posix
-
-from marketpulse.cli import startup
-from marketpulse.cli.errors import interrupted
+from support import COLORS, ROOT, RULES, Tool
 
 ARROW = {"numpy", "pyarrow"}
 AWS = {"boto3", "botocore"}
@@ -62,24 +57,3 @@ def test_no_command_imports_what_it_does_not_need(tool: Tool, words: str, needed
 
     assert "marketpulse" in modules
     assert modules & HEAVY <= needed
-
-
-@posix
-def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
-    """Python drops an exception in a `__del__`: the command is interrupted again."""
-    handler, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
-    signal.signal(signal.SIGINT, startup.interrupt)
-    sys.unraisablehook = startup.interrupt_again
-
-    class Late:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)
-
-    try:
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at some moment of the wait
-            Late()
-            time.sleep(10)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        sys.unraisablehook = hook
-        interrupted.clear()
