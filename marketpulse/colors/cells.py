@@ -115,6 +115,7 @@ class Cell:
     column: InputColumn
     precision: Precision = Precision.EXACT
     spelled_once: bool = False  # whether no two PLAIN cells are equal and spelled differently
+    trimmed: str = ""  # the column that has the trimmed text, if the relation has one
 
     @property
     def raw(self) -> str:
@@ -129,9 +130,17 @@ class Cell:
         return self.raw if is_text(self.column.field.type) else f"CAST({self.raw} AS VARCHAR)"
 
     @property
+    def _trimmed(self) -> str:
+        return self.trimmed or f"trimmed({self.text})"
+
+    @property
+    def _is_blank(self) -> str:
+        return f"({self.trimmed} = '')" if self.trimmed else f"is_blank({self.text})"
+
+    @property
     def _read_text(self) -> str:
         """The trimmed text as it is read: with a spelling translated that an option permits."""
-        text, translation = f"trimmed({self.text})", self.column.translation
+        text, translation = self._trimmed, self.column.translation
         return f"coalesce({translation}({text}), {text})" if translation else text
 
     @property
@@ -139,7 +148,7 @@ class Cell:
         """Whether the cell is read only because an option permits it; None if it never is."""
         column, translated = self.column, None
         if column.translation:
-            translated = f"{column.translation}(trimmed({self.text})) IS NOT NULL"
+            translated = f"{column.translation}({self._trimmed}) IS NOT NULL"
         return _any(translated, self._inexact if column.rounded_ids else None)
 
     @property
@@ -153,14 +162,14 @@ class Cell:
             spelled = f"isnan({self.raw}) OR ({self.raw} = 0 AND signbit({self.raw}))"
             return f"CASE WHEN {spelled} THEN 1 ELSE 0 END"
         if self.column.role == "CUSIP":
-            return f"CASE WHEN {text} <> upper(trimmed({text})) THEN 1 ELSE 0 END"
+            return f"CASE WHEN {text} <> upper({self._trimmed}) THEN 1 ELSE 0 END"
         if kind is Kind.TEXT:
-            blank = _any(f"is_blank({text})", self._is_a(LogicalType.ERROR))
+            blank = _any(self._is_blank, self._is_a(LogicalType.ERROR))
             return f"CASE WHEN {blank} THEN 1 ELSE 0 END"
         plain = f"is_{'plain' if kind is Kind.DATE else 'short'}_{kind}({text})"
         if self.column.translation:
             plain = "false"
-        short = f"is_short_{kind}({read}) OR is_blank({text}) OR is_nan({read})"
+        short = f"is_short_{kind}({read}) OR {self._is_blank} OR is_nan({read})"
         # A checked cell that is no value rejects its row. Elsewhere it has to become null.
         valid = f"is_{kind}({read})" if self.column.is_checked else "true"
         return f"CASE WHEN {plain} THEN 0 WHEN {short} THEN 1 WHEN {valid} THEN 2 ELSE 0 END"
@@ -172,7 +181,7 @@ class Cell:
             return f"({self.raw} IS NULL OR isnan({self.raw}))"
         if not self.column.logical_type:
             return f"{self.raw} IS NULL"
-        return f"({self.raw} IS NULL OR is_blank({self.text}))"
+        return f"({self.raw} IS NULL OR {self._is_blank})"
 
     @property
     def fault(self) -> str | None:
@@ -227,7 +236,7 @@ class Cell:
         if pa.types.is_floating(self.column.field.type):
             return f"(abs({self.raw}) >= {self._first_rounded} AND isfinite({self.raw}))"
         if is_float := self._is_a(LogicalType.FLOAT, LogicalType.SCIENTIFIC):
-            number = f"TRY_CAST(trimmed({self.text}) AS DOUBLE)"
+            number = f"TRY_CAST({self._trimmed} AS DOUBLE)"
             return f"({is_float} AND abs({number}) >= {_FIRST_ROUNDED})"
         return None
 
@@ -264,7 +273,7 @@ class Cell:
         if not self.column.logical_type:
             return self._typed_value
         if kind is Kind.TEXT:
-            blank = _any(f"is_blank({text})", self._is_a(LogicalType.ERROR))
+            blank = _any(self._is_blank, self._is_a(LogicalType.ERROR))
             by_case = f"CASE WHEN {blank} THEN NULL ELSE {text} END"
             return text if self.precision is Precision.PLAIN else by_case
         if self.precision is Precision.PLAIN:
@@ -292,7 +301,9 @@ class Cell:
             return (f"coalesce({self.text}, '')", f"coalesce({self.raw}, '')")
         if logical_type:
             if not is_plain:
-                return (f"coalesce({self.text}, '')", f"{self.raw} IS NULL")
+                spelling, absence = f"coalesce({self.text}, '')", f"{self.raw} IS NULL"
+                is_required = self.column.role in NEVER_MISSING
+                return (spelling,) if is_required else (spelling, absence)
             is_text = logical_type is LogicalType.TEXT and self.column.kind is Kind.TEXT
             return () if is_text or self.spelled_once else (self.raw,)
         if pa.types.is_floating(self.column.field.type) and not is_plain:
@@ -313,7 +324,7 @@ class Cell:
         types, data_type, text = pa.types, self.column.field.type, self.text
         if types.is_floating(data_type) or types.is_decimal(data_type):
             return f"CAST(TRY_CAST({self.raw} AS HUGEINT) AS VARCHAR)"
-        plain = text if self.precision is Precision.PLAIN else f"upper(trimmed({text}))"
+        plain = text if self.precision is Precision.PLAIN else f"upper({self._trimmed})"
         if is_number := self._is_a(LogicalType.NUMBER, LogicalType.FLOAT):
             digits = f"regexp_replace({text}, '[.]0*$', '')"
             return f"CASE WHEN {is_number} THEN {digits} ELSE {plain} END"
@@ -357,7 +368,7 @@ class Cell:
         types, data_type, raw = pa.types, self.column.field.type, self.raw
         if self._never_fits:
             return f"CAST(NULL AS {'TIMESTAMP' if self.column.kind is Kind.DATE else 'BIGINT'})"
-        if types.is_floating(data_type):
+        if types.is_floating(data_type) and self.precision is not Precision.PLAIN:
             return f"CASE WHEN isnan({raw}) THEN NULL ELSE {raw} END"
         if types.is_timestamp(data_type) and data_type.tz and data_type.unit != "ns":
             return f"make_timestamp(epoch_us({raw}))"

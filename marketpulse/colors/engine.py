@@ -134,6 +134,8 @@ class Engine:
 
         digest_sql = f"SELECT count(*), sum(hash({row})) FROM arrived"  # noqa: S608 - names of columns are numbered
         ((rows, digest),) = self._arrivals.read(digest_sql, look)
+        for profile in profiles:
+            profile.finish(self._arrivals.ask)
         self.cells = [profile.cell for profile in profiles]
         suspected = {profile.column for profile in profiles if profile.suspected}
         self._note_rejections(suspected)
@@ -327,7 +329,7 @@ class Engine:
         """The rows that stay, sorted by CUSIP and the sort keys, with the columns added."""
         keys = [
             exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
-            *(key.ordered for key in sort_keys(self._columns, self._hierarchy)),
+            *(key.ordered for key in sort_keys(self.cells, self._hierarchy)),
             *(key.ordered for key in tie_breaks(self.cells)),
         ]
         return (

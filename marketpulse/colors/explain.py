@@ -113,7 +113,8 @@ explain_colors = _with_keywords(RunOptions)
 
 def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
     columns = prepared.columns
-    keys = sort_keys(columns, prepared.plan.hierarchy) + tie_breaks(prepared.engine.cells)
+    cells = prepared.engine.cells
+    keys = sort_keys(cells, prepared.plan.hierarchy) + tie_breaks(cells)
     table = prepared.engine.table(_statement(prepared, keys, cusip))
     if not len(table):
         raise NotFoundError(
@@ -221,7 +222,8 @@ def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> 
     `names` are the columns to return, as far as the input has them. Rules are not applied.
     """
     columns = prepared.columns
-    keys = sort_keys(columns, prepared.plan.hierarchy) + tie_breaks(prepared.engine.cells)
+    cells = prepared.engine.cells
+    keys = sort_keys(cells, prepared.plan.hierarchy) + tie_breaks(cells)
     found = {column.label: column for name in names if (column := columns.find(name))}
     cusip = exp.column(f"v{columns.role('CUSIP').place}")
     # A key that differs decides, and those before it are equal. The first row has no row above.

@@ -36,6 +36,7 @@ _PLAIN = {
 }
 _MINUS, _POINT, _ZERO = b"-.0"
 _DATE_LENGTHS = {10, 16, *range(19, 27)}  # a day, minutes, seconds with a fraction
+_BYTES_ASKED = 1 << 22  # of doubtful cells: from here on they are asked about
 _YEAR_1 = -62_135_596_800_000_000  # in microseconds
 
 
@@ -48,14 +49,9 @@ class CellProfile:
         self.suspected = False  # whether a cell may be missing or invalid
         self._spelled_once = True
         self._required = column.role in NEVER_MISSING
-        cell = Cell(column)
-        suspicions = [cell.fault, cell.missing if self._required else None]
-        suspicion = " OR ".join(filter(None, suspicions))
-        self._query = (
-            f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM doubtful"  # noqa: S608 - the text comes from Cell, which quotes names
-            if cell.needed or suspicion
-            else None
-        )
+        self._query = _query(column)
+        self._doubtful: list[pa.Array] = []
+        self._bytes = 0
 
     def add(self, cells: pa.Array, ask: Callable[[str, pa.Table], Row]) -> None:
         """Look at the cells of a batch; `ask` runs a query on the relation `doubtful`."""
@@ -67,15 +63,42 @@ class CellProfile:
         if not self._spelled_once or len(doubtful) or not _spelled_once(self.column.kind, cells):
             self._spelled_once = False
         if len(doubtful):
-            table = pa.table([doubtful], [f"c{self.column.place}"])
-            needed, suspected = ask(self._query, table)
-            self.precision = max(self.precision, Precision(needed))
-            self.suspected |= bool(suspected)
+            self._doubtful.append(doubtful)
+            self._bytes += doubtful.nbytes
+        if self._bytes > _BYTES_ASKED:
+            self.finish(ask)
+
+    def finish(self, ask: Callable[[str, pa.Table], Row]) -> None:
+        """Ask about the cells that are doubtful so far: a query for each batch takes too long."""
+        if not self._doubtful:
+            return
+        doubtful = pa.chunked_array(self._doubtful)
+        if self.column.logical_type:
+            doubtful = doubtful.unique()
+        needed, suspected = ask(str(self._query), pa.table([doubtful], [f"c{self.column.place}"]))
+        self.precision = max(self.precision, Precision(needed))
+        self.suspected |= bool(suspected)
+        self._doubtful.clear()
+        self._bytes = 0
 
     @property
     def cell(self) -> Cell:
         """The cells of the column, taken as precisely as they need."""
         return Cell(self.column, self.precision, spelled_once=self._spelled_once)
+
+
+def _query(column: InputColumn) -> str | None:
+    """What to ask about doubtful cells: their precision, and whether one is no value."""
+    cell = Cell(column, trimmed="t" if column.logical_type else "")
+    # A typed cell that is no float is missing if it is null, which the batch says.
+    can_miss = column.logical_type or pa.types.is_floating(column.field.type)
+    required = column.role in NEVER_MISSING and can_miss
+    suspicion = " OR ".join(filter(None, [cell.fault, cell.missing if required else None]))
+    if not (cell.needed or suspicion):
+        return None
+    text = f"SELECT {cell.raw}, trimmed({cell.text}) AS t FROM doubtful"  # noqa: S608 - the text comes from Cell, which quotes names
+    rows = f"({text})" if column.logical_type else "doubtful"
+    return f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM {rows}"  # noqa: S608 - as above
 
 
 def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:
@@ -88,7 +111,8 @@ def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:
             doubtful = _blank(cells) if is_blank_or_plain else _not_plain(column.kind, cells)
         return doubtful.unique()
     if pa.types.is_floating(cells.type) and column.kind is Kind.NUMBER:
-        numbers = cells.to_numpy(zero_copy_only=False)  # a null becomes NaN
+        cells = cells.drop_null()
+        numbers = cells.to_numpy(zero_copy_only=False)
         is_negative_zero = (numbers == 0) & np.signbit(numbers)
         return cells.filter(pa.array(~np.isfinite(numbers) | is_negative_zero))
     return cells

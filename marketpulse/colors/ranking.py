@@ -23,7 +23,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from marketpulse.colors.cells import Cell, Precision
-from marketpulse.colors.columns import KEYS, Columns, InputColumn, Kind
+from marketpulse.colors.columns import KEYS, InputColumn, Kind
 from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operator
 
 _DESCENDING = ("date", "price")
@@ -39,21 +39,16 @@ class SortKey:
     ordered: exp.Ordered
 
 
-def sort_keys(columns: Columns, hierarchy: Sequence[str]) -> list[SortKey]:
+def sort_keys(cells: Sequence[Cell], hierarchy: Sequence[str]) -> list[SortKey]:
     """The keys of the order within a group: the hierarchy, then MESSAGE_ID, the latest first.
 
     Nulls are last in each key.
     """
-    keys = []
-    for key in hierarchy:
-        column = columns.role(KEYS[key])
-        value = exp.column(f"v{column.place}")
-        ordered = _ordered(value, descending=key in _DESCENDING)
-        keys.append(SortKey(f"{column.label} ({key})", column, ordered))
-    column = columns.role("MESSAGE_ID")
+    by_role = {cell.column.role: cell for cell in cells}
+    keys = [_by_value(by_role[KEYS[key]], key, descending=key in _DESCENDING) for key in hierarchy]
     # Ids grow with time, so the later message wins, as the newest date does.
-    latest = _ordered(exp.column(f"v{column.place}"), descending=True)
-    return [*keys, SortKey(f"{column.label} (the later message wins)", column, latest)]
+    latest = _by_value(by_role["MESSAGE_ID"], "the later message wins", descending=True)
+    return [*keys, latest]
 
 
 def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:
@@ -61,21 +56,24 @@ def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:
 
     The spellings of all cells are last, MESSAGE_ID's first, then in the input's order.
     """
-    keys = [_by_value(cell.column) for cell in cells if cell.column.role not in SORTED]
+    keys = [_by_value(cell) for cell in cells if cell.column.role not in SORTED]
     for cell in sorted(cells, key=lambda cell: cell.column.role != "MESSAGE_ID"):
         for number, text in enumerate(cell.spellings):
-            # The sort keeps a column once if it is a key as it arrived.
-            spelling = exp.column(
-                cell.raw if text == cell.raw else f"s{cell.column.place}_{number}"
-            )
-            keys.append(
-                SortKey(f"{cell.column.label} (its spelling)", cell.column, _ordered(spelling))
-            )
+            spelling = _ordered(cell, text, f"s{cell.column.place}_{number}")
+            keys.append(SortKey(f"{cell.column.label} (its spelling)", cell.column, spelling))
     return keys
 
 
-def _by_value(column: InputColumn) -> SortKey:
-    return SortKey(column.label, column, _ordered(exp.column(f"v{column.place}")))
+def _by_value(cell: Cell, remark: str = "", *, descending: bool = False) -> SortKey:
+    column, value = cell.column, f"v{cell.column.place}"
+    ordered = _ordered(cell, cell.value, value, descending=descending)
+    return SortKey(f"{column.label} ({remark})" if remark else column.label, column, ordered)
+
+
+def _ordered(cell: Cell, key: str, name: str, *, descending: bool = False) -> exp.Ordered:
+    # The sort keeps a column once if it is a key as it arrived.
+    column = exp.column(cell.raw if key == cell.raw else name)
+    return exp.Ordered(this=column, desc=descending, nulls_first=False)
 
 
 def with_values(statement: exp.Expr, cells: Sequence[Cell], rows: str = "arrived") -> str:
@@ -249,7 +247,3 @@ def _compare(operator: Operator, value: exp.Expr, spans: Sequence[Span]) -> exp.
             return exp.not_(below_end(first))
         case _:
             return exp.and_(value >= first[0], below_end(last))
-
-
-def _ordered(key: exp.Expr, *, descending: bool = False) -> exp.Ordered:
-    return exp.Ordered(this=key, desc=descending, nulls_first=False)

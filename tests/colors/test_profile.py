@@ -114,6 +114,7 @@ def profile(database: Database, column: InputColumn, *batches: Sequence[str | No
     for cells in batches:
         # A part of a longer array, as a batch may be.
         profile.add(pa.array(["x", *cells, "x"], pa.string())[1:-1], database.ask)
+    profile.finish(database.ask)
     return profile
 
 
@@ -204,5 +205,6 @@ def test_a_float_is_plain_unless_two_of_its_spellings_are_equal(
         field = pa.field("PX", data_type)
         found = CellProfile(InputColumn(place=0, field=field, role="PX", kind=Kind.NUMBER))
         found.add(pa.array(numbers, data_type), database.ask)
+        found.finish(database.ask)
         assert found.precision is precision
         assert found.suspected is (numbers == [float("inf")])
