@@ -1,4 +1,4 @@
-"""Files that appear together or not at all, and the lock that lets one run write at a time."""
+"""Files that appear together or not at all, the lock of a folder, and temporary folders."""
 
 from marketpulse.atomic.files import (
     FileRecord,
@@ -12,6 +12,7 @@ from marketpulse.atomic.files import (
     write_file,
 )
 from marketpulse.atomic.lock import LOCK_FILE, folder_lock
+from marketpulse.atomic.temporary import TemporaryFolder
 
 __all__ = [
     "LOCK_FILE",
@@ -19,6 +20,7 @@ __all__ = [
     "FileSet",
     "PartFolder",
     "Seal",
+    "TemporaryFolder",
     "atomic_file",
     "atomic_folder",
     "check_file",

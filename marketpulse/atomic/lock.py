@@ -20,12 +20,14 @@ from marketpulse.errors import OutputError
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
+    def lock_descriptor(descriptor: int) -> None:
+        """Lock an open file for this process. Raises `OSError` if another one has the lock."""
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
+    def lock_descriptor(descriptor: int) -> None:
+        """Lock an open file for this process. Raises `OSError` if another one has the lock."""
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -89,7 +91,7 @@ def _try_to_acquire(folder: Path) -> int | None:
             return None  # Windows: the other run is removing the file
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)) from None
     try:
-        _lock(descriptor)
+        lock_descriptor(descriptor)
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return descriptor

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, Self
 
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY, is_unfinished
-from marketpulse.atomic import LOCK_FILE
+from marketpulse.atomic import LOCK_FILE, TemporaryFolder
 from marketpulse.bundle.manifest import Manifest, parse_manifest
 from marketpulse.errors import DataError, NotFoundError
 from marketpulse.shell import command_line
@@ -43,7 +42,7 @@ class Bundle:
         with ExitStack() as stack:
             stack.callback(self._container.close)
             self.manifest = self._read_manifest()
-            workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
+            workspace = TemporaryFolder()
             self.workspace = Path(stack.enter_context(workspace))
             self._resources = stack.pop_all()
 

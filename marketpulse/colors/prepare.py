@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.colors.arrivals import Arrivals
 from marketpulse.colors.cell_readings import cell_readings
 from marketpulse.colors.columns import (
@@ -132,7 +132,7 @@ def prepare(
     memory = None if memory_limit is None else parse_memory_limit(memory_limit)
     request = parse_request(options)
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketpulse-"))
+        folder = stack.enter_context(TemporaryFolder())
         color_input = open_input(data, stack, options, request.cell_readings())
         if options.again:
             color_input = select_columns(color_input, without_run_columns(color_input.schema))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.colors.cells import BLANKS
 from marketpulse.errors import NotFoundError
 from marketpulse.formats import open_writer
@@ -58,7 +58,7 @@ def query_colors(path: Path, mapping: Mapping[str, str], query: Filter) -> bytes
         f"SELECT * FROM read_parquet($path) WHERE {' AND '.join(conditions)} "  # noqa: S608 - names are quoted, values are binds
         f"LIMIT {query.limit:d} OFFSET {query.offset:d}"
     )
-    with duckdb.connect() as connection, tempfile.TemporaryDirectory() as folder:
+    with duckdb.connect() as connection, TemporaryFolder() as folder:
         connection.execute("SET TimeZone = 'UTC'")  # days are days in UTC, as in a run
         rows = connection.sql(sql, params=values).to_arrow_table()
         output = Path(folder) / "colors.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.formats.encode import LogicalType, is_date, is_number, to_text, value_type
 
 BUCKETS = 12  # of a histogram
@@ -45,7 +45,7 @@ def profile_columns(reader: pa.RecordBatchReader) -> list[ColumnProfile]:
     # DuckDB would turn an error of the reader into one of its own.
     errors: list[BaseException] = []
     with (
-        tempfile.TemporaryDirectory(prefix="marketpulse-") as folder,
+        TemporaryFolder() as folder,
         duckdb.connect(str(Path(folder) / "profile.duckdb")) as database,
     ):
         database.execute("SET TimeZone = 'UTC'")

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import (
     ConnectionLostError,
     MarketPulseError,
@@ -101,7 +101,7 @@ class JoinedSource(Source):
         self.schemas = schemas
         self._masks = masks
         self._source = source
-        self._folder = TemporaryDirectory(prefix="marketpulse-")
+        self._folder = TemporaryFolder()
         self._tables = {schema.table.name: schema for schema in schemas.tables}
         self._rows = {name: _Rows() for name in self._tables}
         self._notes: dict[str, list[str]] = {name: [] for name in self._tables}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from marketpulse.artifacts import (
     parse_pointer,
     parse_run_summary,
 )
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.aws.bucket import Bucket
 from marketpulse.aws.checksums import compute_checksums
 from marketpulse.colors.query import Filter, query_colors
@@ -98,7 +98,7 @@ class PublishedRuns:
         digests = {file.name: file.sha256 for file in summary.files}
         if _PARQUET not in digests:
             raise NotFoundError(f"run {summary.run_id} was published without {_PARQUET}")
-        with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+        with TemporaryFolder() as folder:
             path = Path(folder) / _PARQUET
             self._download(key.replace(RUN_SUMMARY, _PARQUET), digests[_PARQUET], path)
             return summary.run_id, query_colors(path, summary.mapping, selection)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from marketpulse.artifacts import RUN_SUMMARY
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.aws.bucket import Bucket, ObjectSettings
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
@@ -93,7 +93,7 @@ class Service:
 
         Logs each step with the id of the request. Raises the errors of `run_colors` and `push`.
         """
-        with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+        with TemporaryFolder() as folder:
             output = Path(folder) / "run"
             run = self._rank(options, self._read_rules(Path(folder)), output)
             fields = {"request_id": request_id, "run_id": run.run_id}

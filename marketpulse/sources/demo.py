@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import UsageError
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field
@@ -166,7 +166,7 @@ class DemoSource(Source):
 
     @cached_property
     def _workspace(self) -> Path:
-        return Path(self._stack.enter_context(TemporaryDirectory(prefix="marketpulse-")))
+        return Path(self._stack.enter_context(TemporaryFolder()))
 
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import DataError, MarketPulseError, NotFoundError
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
@@ -94,7 +95,7 @@ class FilesSource(Source):
         self._undecided = UndecidedRows()  # of the last scan
         # A run reads the rows twice, and SYSDATE selects the same ones.
         self._now = part.moment if part else now()
-        self._workspace = tempfile.TemporaryDirectory(prefix="marketpulse-")
+        self._workspace = TemporaryFolder()
         with ExitStack() as stack:  # removes the folder if the files cannot be read
             stack.callback(self._workspace.cleanup)
             folder = Path(self._workspace.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,7 @@ from marketpulse.artifacts import (
     parse_run_summary,
     plain_name,
 )
-from marketpulse.atomic import FileRecord
+from marketpulse.atomic import FileRecord, TemporaryFolder
 from marketpulse.errors import DataError, MarketPulseError, NotFoundError, OutputError
 from marketpulse.sources.base import FileOptions
 from marketpulse.sources.containers import S3, Gate, open_bucket, parse_address, within_deadline
@@ -53,7 +52,7 @@ class RemoteFolder:
         self._options = options
         with ExitStack() as stack:
             # On Windows, a file that a request is still writing after the deadline stays.
-            folder = tempfile.TemporaryDirectory(prefix="marketpulse-", ignore_cleanup_errors=True)
+            folder = TemporaryFolder(ignore_cleanup_errors=True)
             self._folder = Path(stack.enter_context(folder)) / self.title
             self._folder.mkdir()
             self._bucket = stack.enter_context(open_bucket(bucket, options, _JOBS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import SettingsError, UnreachableError, UsageError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -40,7 +40,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
         conf.setMaster(master)
         if master.startswith("local"):  # nobody has the time to look
             conf.set("spark.ui.enabled", "false")
-    with tempfile.TemporaryDirectory(prefix="marketpulse-") as folder:
+    with TemporaryFolder() as folder:
         log = Path(folder) / "spark.log"
         with log.open("wb") as stream, quiet():
             try:

@@ -5,7 +5,6 @@ They are frozen dataclasses, because Spark sends them to the executors with all 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from marketpulse.artifacts import EXCLUDED, PROCESSED, REJECTED
+from marketpulse.atomic import TemporaryFolder
 from marketpulse.colors.arrivals import Arrivals
 from marketpulse.colors.columns import InputColumn
 from marketpulse.colors.engine import Engine
@@ -69,7 +69,7 @@ class Units:
                     yield number, self.names[number]
                 continue
             for name, content in zip(*batch.columns, strict=True):
-                folder = Path(stack.enter_context(_temporary_folder()))
+                folder = Path(stack.enter_context(TemporaryFolder()))
                 copy = folder / name.as_py().rsplit("/", 1)[-1]
                 copy.write_bytes(content.as_buffer())
                 yield numbers[name.as_py()], (copied_file(name.as_py(), copy),)
@@ -118,7 +118,7 @@ class Workshop:
 
     def open_engine(self, color_input: ColorInput, stack: ExitStack, plan: RunPlan) -> Engine:
         """An engine over some rows; `stack` closes it and removes what it has on the disk."""
-        folder = Path(stack.enter_context(_temporary_folder()))
+        folder = Path(stack.enter_context(TemporaryFolder()))
         arrivals = Arrivals(color_input, folder, self.memory_limit, self.threads)
         return plan.make_engine(stack.enter_context(closing(arrivals)))
 
@@ -372,7 +372,3 @@ def _with_causes(batches: Batches, causes: Causes) -> Batches:
     for batch in batches:
         causes.add(batch.column(REASON.name).to_pylist())
         yield batch
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="marketpulse-")
