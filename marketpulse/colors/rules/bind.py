@@ -43,6 +43,10 @@ def bind_rules(book: RuleBook, columns: Columns | None) -> BoundRules:
     """
     rules: list[BoundRule] = []
     faults = list(book.faults)
+    for rule in book.broken:
+        results = [_bind_condition(condition, columns) for condition in rule.conditions]
+        more = [result for result in results if isinstance(result, RuleFault)]
+        faults += more if rule.active else [fault.demoted() for fault in more]
     for rule in book.rules:
         results = [_bind_condition(condition, columns) for condition in rule.conditions]
         rule_faults = [result for result in results if isinstance(result, RuleFault)]

@@ -116,11 +116,16 @@ class Example:
 
 @dataclass(frozen=True)
 class RuleBook:
-    """The rules of one or several files in their order, and the faults of their shape."""
+    """The rules of one or several files in their order, and the faults of their shape.
+
+    `broken` are the rules with faults, with those of their conditions that can be read. They
+    exclude nothing, but what can be read is checked, so that one check shows all faults.
+    """
 
     name: str
     rules: tuple[Rule, ...]
     faults: tuple[RuleFault, ...] = ()
+    broken: tuple[Rule, ...] = ()
     files: int = 1
     examples: tuple[Example, ...] = ()
     example_faults: tuple[RuleFault, ...] = ()  # a run does not read the examples

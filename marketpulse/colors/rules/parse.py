@@ -43,6 +43,7 @@ _SIGNS = {
     ">=": Operator.GREATER_OR_EQUAL,
 }
 _CONNECTORS = ("where", "and", "or")
+_ANY_COLUMN = Operator.IS_NULL  # every column has this operator, and it takes no value
 
 
 def read_rules(path: Path) -> RuleBook:
@@ -90,20 +91,22 @@ def rules_from(document: object, name: str = "rules") -> RuleBook:
         message = 'a rules file looks like {"rules": [...]}; this one has no list "rules"'
         return RuleBook(name, (), (RuleFault("", message),))
     rules: list[Rule] = []
+    broken: list[Rule] = []
     faults: list[RuleFault] = []
     for number, written in enumerate(written_rules, 1):
-        rule = _parse_rule(written, number)
-        if not isinstance(rule, Rule):
-            faults += rule
+        rule, rule_faults = _parse_rule(written, number)
+        faults += rule_faults
+        if rule is None:
             continue
-        if fault := repeated_id(rule, rules):
+        if fault := repeated_id(rule, (*rules, *broken)):
             faults.append(fault)
-        rules.append(rule)
+        (broken if rule_faults else rules).append(rule)
     examples, example_faults = parse_examples(document.get("examples"))
     return RuleBook(
         name,
         tuple(rules),
         tuple(faults),
+        broken=tuple(broken),
         examples=examples,
         example_faults=example_faults,
     )
@@ -117,6 +120,7 @@ def join_books(books: Sequence[RuleBook]) -> RuleBook:
     if len(books) == 1:
         return books[0]
     rules: list[Rule] = []
+    broken: list[Rule] = []
     faults: list[RuleFault] = []
     for book in books:
         faults += [replace(fault, place=place_in(book.name, fault.place)) for fault in book.faults]
@@ -124,10 +128,12 @@ def join_books(books: Sequence[RuleBook]) -> RuleBook:
         # Ids that a file itself repeats are among its own faults.
         faults += [fault for rule in own if (fault := repeated_id(rule, rules))]
         rules += own
+        broken += [_in_file(rule, book.name) for rule in book.broken]
     return RuleBook(
         ", ".join(book.name for book in books),
         tuple(rules),
         tuple(faults),
+        broken=tuple(broken),
         files=len(books),
         examples=tuple(
             replace(example, place=place_in(book.name, example.place))
@@ -181,10 +187,11 @@ def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
     return dict(pairs)
 
 
-def _parse_rule(written: object, number: int) -> Rule | list[RuleFault]:
+def _parse_rule(written: object, number: int) -> tuple[Rule | None, list[RuleFault]]:
+    """The rule and its faults. With faults it has the conditions that can be read all the same."""
     place = f"rule number {number}"
     if not isinstance(written, Mapping):
-        return [RuleFault(place, 'a rule is an object with "id", "name" and "conditions"')]
+        return None, [RuleFault(place, 'a rule is an object with "id", "name" and "conditions"')]
     identity = parse_id(written.get("id"))
     name = written.get("name")
     active = written.get("is_active")
@@ -198,59 +205,60 @@ def _parse_rule(written: object, number: int) -> Rule | list[RuleFault]:
         messages.append('"is_active" must be true or false')
     if not isinstance(conditions, list) or not conditions:
         messages.append('"conditions" must be a list of at least one condition')
-    if messages or identity is None or not isinstance(conditions, list):
-        place = f"rule {identity}" if identity else place
-        faults = [RuleFault(place, message) for message in messages]
-        return [fault.demoted() for fault in faults] if active is False else faults
-    rule = Rule(id=identity, name=str(name), active=bool(active), conditions=())
-    return _with_conditions(rule, conditions)
+    rule = None
+    faults = [RuleFault(f"rule {identity}" if identity else place, text) for text in messages]
+    if not messages and identity is not None and isinstance(conditions, list):
+        rule = Rule(id=identity, name=str(name), active=bool(active), conditions=())
+        rule, faults = _with_conditions(rule, conditions)
+    return rule, [fault.demoted() for fault in faults] if active is False else faults
 
 
-def _with_conditions(rule: Rule, written: list[object]) -> Rule | list[RuleFault]:
+def _with_conditions(rule: Rule, written: list[object]) -> tuple[Rule, list[RuleFault]]:
     conditions: list[Condition] = []
     faults: list[RuleFault] = []
     for position, document in enumerate(written, 1):
-        condition = _parse_condition(document, position, f"{rule.place}, condition {position}")
-        if isinstance(condition, Condition):
-            conditions.append(condition)
-        else:
-            faults += condition
-    if faults:
-        return faults if rule.active else [fault.demoted() for fault in faults]
-    return Rule(id=rule.id, name=rule.name, active=rule.active, conditions=tuple(conditions))
+        place = f"{rule.place}, condition {position}"
+        condition, condition_faults = _parse_condition(document, position, place)
+        conditions += [condition] if condition else []
+        faults += condition_faults
+    return replace(rule, conditions=tuple(conditions)), faults
 
 
-def _parse_condition(written: object, position: int, place: str) -> Condition | list[RuleFault]:
+def _parse_condition(
+    written: object, position: int, place: str
+) -> tuple[Condition | None, list[RuleFault]]:
+    """The condition and its faults. With faults it says no more than which column it is about."""
     if not isinstance(written, Mapping):
         message = 'a condition is an object with "type", "column", "operator" and "value"'
-        return [RuleFault(place, message)]
+        return None, [RuleFault(place, message)]
     messages = []
     connector, column = written.get("type"), written.get("column")
     expected = _CONNECTORS[:1] if position == 1 else _CONNECTORS[1:]
     if not isinstance(connector, str) or connector.strip().lower() not in expected:
         choice = " or ".join(map(repr, expected))
         messages.append(f'"type" is {show_value(connector)}, expected {choice}')
-    if not isinstance(column, str) or not column.strip():
+    has_column = isinstance(column, str) and column.strip() != ""
+    if not has_column:
         messages.append(f'"column" is {show_value(column)}, expected the name of a column')
     operator = _parse_operator(written.get("operator"))
+    keys = _value_keys(operator) if isinstance(operator, Operator) else ()
     if not isinstance(operator, Operator):
         messages.append(operator)
     elif not messages:
-        keys = _value_keys(operator)
         messages += [
             f'"{key}" is missing: the operator {operator.value!r} needs it'
             for key in keys
             if _is_missing(written.get(key))
         ]
-        if not messages:
-            return Condition(
-                place=place,
-                connector=str(connector).strip().lower(),
-                column=str(column),
-                operator=operator,
-                values=tuple(written[key] for key in keys),
-            )
-    return [RuleFault(place, message) for message in messages]
+    is_whole = not messages
+    condition = Condition(
+        place=place,
+        connector=str(connector).strip().lower(),
+        column=str(column),
+        operator=operator if isinstance(operator, Operator) and is_whole else _ANY_COLUMN,
+        values=tuple(written[key] for key in keys) if is_whole else (),
+    )
+    return condition if has_column else None, [RuleFault(place, text) for text in messages]
 
 
 def _value_keys(operator: Operator) -> tuple[str, ...]:

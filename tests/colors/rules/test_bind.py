@@ -100,9 +100,12 @@ def test_a_condition_that_does_not_fit_its_column_names_rule_and_condition(
 
 
 def test_all_faults_are_found_at_once() -> None:
-    """`bind_rules` gives all faults; `require_rules` raises the first and counts the others."""
+    """`bind_rules` gives all faults; `require_rules` raises the first and counts the others.
+
+    In a rule that cannot be read the other conditions are checked, and each column is looked up.
+    """
     wrong = book(
-        rule(condition("PX", "gt", "x"), {**condition("PX", "gt", 1), "type": "nand"}),
+        rule(condition("PX", "gt", "x"), {**condition("NOWHERE", "gt", 1), "type": "nand"}),
         rule(condition("NOWHERE", "gt", 1), id=8),
         "a rule",
     )
@@ -110,9 +113,11 @@ def test_all_faults_are_found_at_once() -> None:
     assert [fault[0] for fault in faults_of(wrong)] == [
         "rule 7 ('Seven'), condition 2",
         "rule number 3",
+        "rule 7 ('Seven'), condition 1",
+        "rule 7 ('Seven'), condition 2",
         "rule 8 ('Seven'), condition 1",
     ]
-    with pytest.raises(RulesError, match=r"condition 2: .* \(and 2 more\)"):
+    with pytest.raises(RulesError, match=r"condition 2: .* \(and 4 more\)"):
         require_rules(wrong, COLUMNS)
 
 
