@@ -230,7 +230,7 @@ class Session:
         settings = self.settings()
         seconds = settings.deadline
         ends = None if seconds is None else time.monotonic() + seconds
-        return replace(files, region=settings.aws_region, timeout=seconds, ends=ends)
+        return replace(files, region=settings.aws_region, ends=ends)
 
 
 def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:

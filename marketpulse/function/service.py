@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -27,13 +28,13 @@ from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
 from marketpulse.settings.file import split_list
 from marketpulse.settings.load import Settings, load_settings
 from marketpulse.sources import FileOptions, Source, open_source, refuse_file_options
+from marketpulse.sources.containers import within_deadline
 from marketpulse.sources.oracle.query_text import parse_query
 from marketpulse.sources.oracle.select_query import SelectQuery, decode_query, query_name
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_NO_OPTIONS = FileOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +94,11 @@ class Service:
 
         Logs each step with the id of the request. Raises the errors of `run_colors` and `push`.
         """
+        store = self._store_options()
         with TemporaryFolder() as folder:
             output = Path(folder) / "run"
-            run = self._rank(options, self._read_rules(Path(folder)), output)
+            rules = self._read_rules(Path(folder), store)
+            run = self._rank(replace(options, rules=rules, output=output, publish=True), store)
             fields = {"request_id": request_id, "run_id": run.run_id}
             # An empty table is no error, but hardly ever what the desk expects.
             level = logging.INFO if run.counts.read else logging.WARNING
@@ -104,63 +107,76 @@ class Service:
                 extra = {"fields": {**fields, "reason": run.unpublished}}
                 _log.warning("nothing is published", extra=extra)
                 return PublishedRun(run=run, summary=run.summary(), receipt=None)
-            receipt = push([output], self._target, self._push_options)
+            push_options = replace(self._push_options, deadline=store.seconds)
+            receipt = push([output], self._target, push_options)
         seal = next(pushed for pushed in receipt.objects if pushed.key.endswith(f"/{RUN_SUMMARY}"))
-        self._published.add_to_index(run.run_id, seal.key)
+        self._ask(lambda runs: runs.add_to_index(run.run_id, seal.key), store)
         sent = sum(pushed.action == "sent" for pushed in receipt.objects)
         _log.info("published", extra={"fields": {**fields, "sent": sent}})
         # The same rows were published before. Their summary counts, with its own PROCESSED_AT.
         kept = seal.action == "kept"
-        summary = self._published.read_summary(seal.key).content if kept else run.summary()
+        summary = (
+            self._ask(lambda runs: runs.read_summary(seal.key).content, store)
+            if kept
+            else run.summary()
+        )
         return PublishedRun(run=run, summary=summary, receipt=receipt)
 
     def summary(self, run_id: str | None, day: date | None = None) -> dict[str, object]:
         """The summary of a published run; see `PublishedRuns.find_summary_key`."""
-        key = self._published.find_summary_key(run_id, day)
-        return dict(self._published.read_summary(key).content)
+
+        def read(runs: PublishedRuns) -> Mapping[str, object]:
+            return runs.read_summary(runs.find_summary_key(run_id, day)).content
+
+        return dict(self._ask(read, self._store_options()))
 
     def colors(
         self, run_id: str | None, selection: Filter, day: date | None = None
     ) -> tuple[str, bytes]:
         """The selected colors of a published run; see `PublishedRuns.read_colors`."""
-        return self._published.read_colors(run_id, selection, day)
+        return self._ask(
+            lambda runs: runs.read_colors(run_id, selection, day), self._store_options()
+        )
 
-    def _rank(
-        self, options: RunOptions, rules: list[RuleBook | str] | None, output: Path
-    ) -> ColorsRun:
-        query = self._read_query() if options.table is None else None
+    def _store_options(self) -> FileOptions:
+        """How this call reads from S3: until MARKETPULSE_DEADLINE, which begins now."""
+        settings = self.settings
+        ends = None if settings.deadline is None else time.monotonic() + settings.deadline
+        return FileOptions(region=settings.aws_region, ends=ends)
+
+    def _ask(self, question: Callable[[PublishedRuns], T], store: FileOptions) -> T:
+        """Return the answer of the published runs. Raises `AwsError` at the deadline."""
+        runs = self._published
+        return within_deadline(lambda _: question(runs), self._target, store)
+
+    def _rank(self, options: RunOptions, store: FileOptions) -> ColorsRun:
+        query = self._read_query(store) if options.table is None else None
 
         def rank(source: Source) -> ColorsRun:
             table = options.table
             if table is None and query is None:
                 table = self._default_table()
-            complete = replace(
-                options,
-                table=table,
-                rules=rules,
-                output=output,
-                publish=True,
-            )
-            return run_colors(source, complete)
+            return run_colors(source, replace(options, table=table))
 
         # The source is opened with them, so that nothing is left for the run to know.
         delimiter = options.delimiter and parse_delimiter(options.delimiter)
-        files = FileOptions(delimiter=delimiter, sheet=options.sheet, header_row=options.header_row)
+        sheet, header_row = options.sheet, options.header_row
+        files = replace(store, delimiter=delimiter, sheet=sheet, header_row=header_row)
         options = replace(options, delimiter=None, sheet=None, header_row=None)
         return self._with_source(rank, files, query)
 
     def _with_source(
         self,
         job: Callable[[Source], T],
-        files: FileOptions = _NO_OPTIONS,
+        files: FileOptions | None = None,
         query: SelectQuery | None = None,
     ) -> T:
+        files = files or self._store_options()
         settings = self.settings
         if settings.source == "oracle":
             refuse_file_options(files, "oracle")
             with self._database.connect(query) as source:
                 return job(source)
-        files = replace(files, region=settings.aws_region, timeout=settings.deadline)
         with open_source(settings.source, files=files) as source:
             return job(source)
 
@@ -192,21 +208,21 @@ class Service:
         bucket = Bucket(location.bucket, region=options.region, settings=encryption)
         return PublishedRuns(bucket, location)
 
-    def _read_rules(self, folder: Path) -> list[RuleBook | str] | None:
+    def _read_rules(self, folder: Path, store: FileOptions) -> list[RuleBook | str] | None:
         """The rules of MARKETPULSE_RULES: one or several files, or objects, under their names."""
         names = self.settings.rules
         if not names:
             return None
-        return [self._read_rules_file(name, folder) for name in split_list(names)]
+        return [self._read_rules_file(name, folder, store) for name in split_list(names)]
 
-    def _read_rules_file(self, name: str, folder: Path) -> RuleBook | str:
+    def _read_rules_file(self, name: str, folder: Path, store: FileOptions) -> RuleBook | str:
         if not name.startswith("s3://"):
             return name
         path = folder / name.rpartition("/")[2]
-        path.write_bytes(self._read_object(name, "rules", "MARKETPULSE_RULES"))
+        path.write_bytes(_read_object(name, "rules", "MARKETPULSE_RULES", store))
         return replace(read_rules(path), name=name)
 
-    def _read_query(self) -> SelectQuery | None:
+    def _read_query(self, store: FileOptions) -> SelectQuery | None:
         """The query of the settings: a path, or an object. No caller has a say in it."""
         name = self.settings.query
         if name is None:
@@ -218,7 +234,7 @@ class Service:
                 hint="remove MARKETPULSE_QUERY or MARKETPULSE_SOURCE",
             )
         if name.startswith("s3://"):
-            content = self._read_object(name, "query", "MARKETPULSE_QUERY")
+            content = _read_object(name, "query", "MARKETPULSE_QUERY", store)
         elif Path(name).is_file():
             content = Path(name).read_bytes()
         else:
@@ -226,11 +242,12 @@ class Service:
         text = parse_query(decode_query(content, name), name)
         return SelectQuery(name=query_name(name), text=text)
 
-    def _read_object(self, uri: str, kind: str, variable: str) -> bytes:
-        location = parse_s3_uri(uri)
-        with Bucket(location.bucket, region=self.settings.aws_region) as bucket:
-            content = bucket.read(location.prefix)
-        if content is None:
-            article = "are no such" if kind == "rules" else "is no such"
-            raise NotFoundError(f"{uri}: there {article} {kind}", hint=f"check {variable}")
-        return content
+
+def _read_object(uri: str, kind: str, variable: str, store: FileOptions) -> bytes:
+    location = parse_s3_uri(uri)
+    with Bucket(location.bucket, region=store.region) as bucket:
+        content = within_deadline(lambda _: bucket.read(location.prefix), uri, store)
+    if content is None:
+        article = "are no such" if kind == "rules" else "is no such"
+        raise NotFoundError(f"{uri}: there {article} {kind}", hint=f"check {variable}")
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -34,7 +35,6 @@ class FileOptions:
     header_row     the row of XLSX that names the columns, from 1; None is the first with content
     region         the AWS region of objects in S3; None is what boto3 finds
     endpoint_url   the address of an S3-compatible store other than AWS
-    timeout        seconds for each answer of the store
     ends           the `time.monotonic()` at which reading from the store is given up
     """
 
@@ -43,8 +43,12 @@ class FileOptions:
     header_row: int | None = None
     region: str | None = None
     endpoint_url: str | None = None
-    timeout: float | None = None
     ends: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How many seconds are left until `ends`."""
+        return None if self.ends is None else max(0.1, self.ends - time.monotonic())
 
 
 def refuse_file_options(options: FileOptions, name: str, formats: Collection[str] = ()) -> None:

@@ -12,7 +12,6 @@ import lzma
 import re
 import shutil
 import sys
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -281,15 +280,14 @@ def within_deadline(job: Callable[[Gate], T], name: str, options: FileOptions) -
 
     def timeout_error() -> AwsError:
         return AwsError(
-            f"{name}: the deadline has passed before it was read",
-            hint="raise --deadline, or copy it to this machine first",
+            f"{name}: the deadline has passed before S3 has answered",
+            hint="raise --deadline or MARKETPULSE_DEADLINE",
             check="MP-AWS-003",
         )
 
-    seconds = None if options.ends is None else options.ends - time.monotonic()
     gate = Gate()
     try:
-        return run_stoppable(lambda _: job(gate), seconds, timeout_error)
+        return run_stoppable(lambda _: job(gate), options.seconds, timeout_error)
     except BaseException:
         gate.close()
         raise
@@ -305,7 +303,6 @@ def open_bucket(name: str, options: FileOptions, connections: int = 4) -> Bucket
         region=options.region,
         endpoint_url=options.endpoint_url,
         connections=connections,
-        timeout=options.timeout,
     )
 
 

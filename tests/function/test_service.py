@@ -2,14 +2,19 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from function.helpers import AT, Cloud, ask, call
-from support import ROOT, Tool
+from s3_server import Object, Store, StoreFault
+from support import COLORS, DAY, ROOT, Tool
 
-from marketpulse.errors import DataError, MarketPulseError, UsageError
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.query import Filter
+from marketpulse.errors import AwsError, DataError, MarketPulseError, UsageError
+from marketpulse.function.service import Service
 
 
 def test_the_same_rows_again_change_nothing(cloud: Cloud) -> None:
@@ -144,3 +149,50 @@ def test_events_say_how_files_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert answer["types"] == {"SPREAD": "number"}
     with pytest.raises(UsageError, match="--sheet: the input is not XLSX"):
         call({"time": AT, "sheet": "Colors"})
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("GET rules.json", "s3://colors/rules.json: the deadline has passed"),
+        ("GET day.csv", "s3://colors/day.csv: the deadline has passed"),
+        ("PUT p/date=.*", "s3://colors/p: the deadline (of .* )?has passed"),
+        ("PUT p/runs/.*", "s3://colors/p: the deadline (of .* )?has passed"),
+    ],
+)
+def test_a_silent_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch, place: str, message: str
+) -> None:
+    """MARKETPULSE_DEADLINE bounds a call, whatever it waits for in S3."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", store.url)
+    rules = (DAY / "rules.json").read_bytes()
+    for name, content in {"rules.json": rules, "day.csv": COLORS.read_bytes()}.items():
+        store.objects[name] = Object(content, "etag", {})
+    service = Service(
+        {
+            "MARKETPULSE_SOURCE": "s3://colors/day.csv",
+            "MARKETPULSE_RULES": "s3://colors/rules.json",
+            "MARKETPULSE_PUSH": "s3://colors/p",
+            "MARKETPULSE_DEADLINE": "2",
+        }
+    )
+    store.choose_fault = lambda request: StoreFault.STALL if re.match(place, request) else None
+    began = time.monotonic()
+    with pytest.raises(AwsError, match=message):
+        service.run(RunOptions())
+    assert time.monotonic() - began < 10
+    assert store.read("p/latest.json") is None or place.startswith("PUT p/runs")
+
+
+@pytest.mark.parametrize("place", ["GET .*latest.json list-type", "GET .*parquet"])
+def test_readers_of_a_silent_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Readers of published runs wait no longer than MARKETPULSE_DEADLINE either."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", store.url)
+    names = {"MARKETPULSE_SOURCE": "demo", "MARKETPULSE_PUSH": "s3://colors/p"}
+    Service(names).run(RunOptions(table="COLORS"))
+    service = Service({**names, "MARKETPULSE_DEADLINE": "0.5"})
+    store.choose_fault = lambda request: StoreFault.STALL if re.match(place, request) else None
+    with pytest.raises(AwsError, match="s3://colors/p: the deadline has passed"):
+        service.colors(None, Filter())
