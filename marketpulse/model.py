@@ -230,8 +230,8 @@ class FileNotes:
         }
         return {name: count for name, count in counts.items() if count}
 
-    def remarks(self) -> list[str]:
-        """Return the notes as sentences."""
+    def remarks(self, *, quote: bool = True) -> list[str]:
+        """Return the notes as sentences; `quote` allows them cells and names of folders."""
         remarks = []
         if count := self.hidden_rows:
             rows = "1 row is hidden" if count == 1 else f"{count} rows are hidden"
@@ -244,15 +244,16 @@ class FileNotes:
         if self.index_columns:
             remarks.append("the index of pandas (__index_level_0__) is left out")
         if self.unused_folders:
+            folder = f" {self.unused_folders[0]}" if quote else ""
             remarks.append(
-                f"the name of the folder {self.unused_folders[0]} is not used, because its files "
-                "have that column"
+                f"the name of the folder{folder} is not used, because its files have that column"
             )
         if count := self.undecided_rows:
             rows = "1 row" if count == 1 else f"{count} rows"
+            example = f", such as {self.undecided_cell}" if quote else ""
             remarks.append(
-                f"--where leaves out {rows} with a cell that is not a value, such as "
-                f"{self.undecided_cell}; run-colors without --where rejects them, and says why"
+                f"--where leaves out {rows} with a cell that is not a value{example}; run-colors "
+                "without --where rejects them, and says why"
             )
         return remarks
 

@@ -323,8 +323,7 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
 
 def _show_remarks(sample: Sample, say: Say) -> None:
     """Say what is unusual about a sample."""
-    if sample.began_again:
-        say("an interrupted sample had other masks or another key: this one began again")
+    _show_remarks_on_masks(sample, say)
     if sample.continued:
         say(f"an interrupted sample went on: {sample.continued} were there already")
     if sample.kept_tables:
@@ -341,6 +340,17 @@ def _show_remarks(sample: Sample, say: Say) -> None:
         console.say(f"error: {gap.table} is missing: {gap.why}")
     if sample.unfinished:
         say(f"{sample.unfinished} keeps what was read: the same command goes on from there")
+
+
+def _show_remarks_on_masks(sample: Sample, say: Say) -> None:
+    if sample.began_again:
+        say("an interrupted sample had other masks or another key: this one began again")
+    if sample.unmasked:
+        have = "has" if len(sample.unmasked) == 1 else "have"
+        say(
+            f"warning: {', '.join(sample.unmasked)} of an earlier sample {have} no such mask; "
+            "--replace removes the earlier tables"
+        )
 
 
 def show_verification(verification: Verification, *, as_json: bool) -> None:

@@ -88,7 +88,7 @@ class Session:
         from marketpulse.extraction.masks.key import MaskKey  # noqa: PLC0415 - only masks need it
         from marketpulse.settings.load import mask_key  # noqa: PLC0415 - pydantic: 0.2 s
 
-        self._mask_key = mask_key(os.environ, self.env_file)
+        self._mask_key = mask_key(self.options, os.environ, self.env_file)
         return MaskKey(self._mask_key.get_secret_value())
 
     def explain_settings(self) -> SettingsReport:

@@ -188,7 +188,7 @@ class JoinedSource(Source):
                 self._rows[name].error = error
                 return
         self._rows[name].files.append(path)
-        self._rows[name].remarks = self._source.remarks(name)
+        self._rows[name].remarks = self._source.remarks(name, quote=self._masks is None)
         self._note_keys(name, keys)
 
     def _write(
@@ -274,7 +274,7 @@ class JoinedSource(Source):
     def query_of(self, table: str) -> Query | None:
         return self._source.query_of(table)
 
-    def remarks(self, table: str) -> Sequence[str]:
+    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:  # noqa: ARG002 - see `_fetch`
         return [*self._rows[table].remarks, *self._notes[table]]
 
     def __enter__(self) -> Self:

@@ -55,6 +55,7 @@ class Sample:
     `kept_tables` are those of an earlier sample whose rows are still there, `replaced_tables`
     those whose earlier rows are gone. `continued` says what an interrupted run had read already.
     `unfinished` is the folder from which the same command goes on, if something is missing.
+    `unmasked` are columns of kept tables that the masks mean, TABLE.COLUMN, and that have none.
     `began_again` is whether an interrupted run was not continued, because its masks were others.
     """
 
@@ -66,6 +67,7 @@ class Sample:
     continued: str = ""
     unfinished: Path | None = None
     began_again: bool = False
+    unmasked: tuple[str, ...] = ()
 
     @property
     def outdated_zip(self) -> Path | None:
@@ -142,8 +144,9 @@ def write_sample(
         previous = bundle.previous_tables
         # Another run may replace the files as soon as the folder is left.
         zip_file = write_zip(output, manifest) if with_zip else None
-    kept = {table.name for table in manifest.tables if table.files}
-    kept -= {table.name for table in run.tables}
+    written = {table.name for table in run.tables}
+    kept_tables = [t for t in manifest.tables if t.files and t.name not in written]
+    kept = {table.name for table in kept_tables}
     return Sample(
         folder=output,
         manifest=manifest,
@@ -153,6 +156,7 @@ def write_sample(
         continued=run.continued,
         unfinished=work.folder if work is not None and run.may_go_on else None,
         began_again=work is not None and work.had_other_masks,
+        unmasked=tuple(masks.missed(kept_tables)) if masks else (),
     )
 
 

@@ -175,6 +175,7 @@ def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) ->
     """
     if options.masks and options.where:
         options = replace(options, where=LEFT_OUT)
+    names = {name.casefold() for name in options.columns or ()}
     return [
         PlannedTable(
             table=schema.table.name,
@@ -184,7 +185,7 @@ def plan_sample(schemas: Schemas, options: SampleOptions, taken_at: datetime) ->
                 sample_file(schemas.stems[schema.table.name], taken_at, suffix)
                 for suffix in options.output_formats()
             ),
-            masks=masks_of(schema.columns),
+            masks=masks_of([c for c in schema.columns if not names or c.name.casefold() in names]),
         )
         for schema in schemas.tables
     ]

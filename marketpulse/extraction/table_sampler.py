@@ -115,7 +115,8 @@ class TableSampler:
                     self._journal.clear()
         finally:
             progress.end()
-        self._remarks = self._source.remarks(self._planned.table)
+        quote = not self._options.masks
+        self._remarks = self._source.remarks(self._planned.table, quote=quote)
 
     def _write_once(self, files: Mapping[str, Path], progress: Progress) -> bool:
         """Write the rows from the first on; return whether that was possible."""

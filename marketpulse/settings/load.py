@@ -6,7 +6,7 @@ default. The caller passes in options and environment, so that nothing here read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -238,6 +238,8 @@ def explain_settings(
         elif settings.oracle_secret_id:
             layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
         layers = [*layers, parameter_layer(parameter_path(settings), settings.aws_region)]
+        if settings.masks and _merge(layers).mask_key is None:
+            layers = [*layers, mask_key_layer(_path_in_ssm(settings), settings.aws_region)]
     except (AwsError, SettingsError, MissingExtraError) as error:
         return SettingsReport(_origins(_merge(layers), layers), error.message)
     return SettingsReport(_origins(_merge(layers), layers))
@@ -276,36 +278,53 @@ def oracle_settings(
     return _connection(layers, environment)
 
 
-def mask_key(environment: Mapping[str, str], env_file: Path | None) -> SecretStr:
+def mask_key(
+    options: Mapping[str, str | None], environment: Mapping[str, str], env_file: Path | None
+) -> SecretStr:
     """The key of masks: from the environment, `.env`, the secret of ORACLE_SECRET_ID, or SSM.
 
-    Raises `SettingsError` if it is nowhere or too short, and `AwsError` if a store cannot be read:
-    another key would give other masks.
+    Raises `SettingsError` if it is nowhere, too short, or has blanks round it, and `AwsError` if a
+    store cannot be read: another key would give other masks.
     """
-    layers = _local_layers({}, environment, env_file)
+    layers = _local_layers(options, environment, env_file)
     settings = _merge(layers)
     searched = ["the environment", *(layer.name for layer in layers[2:])]
-    if settings.mask_key is None and settings.credentials != "env":
-        if settings.oracle_secret_id and settings.credentials != "ssm":
-            layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
-            searched.append(layers[-1].note)
-        if _merge(layers).mask_key is None:
-            layers = [*layers, mask_key_layer(_path_in_ssm(settings), settings.aws_region)]
-            searched.append(layers[-1].note)
+    if settings.credentials == "env":
+        searched.append("not AWS (--credentials env)")
+    elif settings.mask_key is None:
+        stores = _mask_key_stores(settings)
+        while _merge(layers).mask_key is None and (layer := next(stores, None)):
+            layers.append(layer)
+            searched.append(layer.note)
     key = _merge(layers).mask_key
-    if key is None or len(key.get_secret_value().strip()) < _SHORTEST_MASK_KEY:
-        problem = (
-            f"is not set; looked in {', '.join(searched)}"
-            if key is None
-            else (f"has less than {_SHORTEST_MASK_KEY} characters")
-        )
+    if key is None:
+        raise _mask_key_error(f"is not set; looked in {', '.join(searched)}")
+    text = key.get_secret_value()
+    if len(text.strip()) < _SHORTEST_MASK_KEY:
+        raise _mask_key_error(f"has less than {_SHORTEST_MASK_KEY} characters")
+    if text != text.strip():
+        origin = next(layer.name for layer in layers if layer.get(MASK_KEY) is not None)
         raise SettingsError(
-            f"{MASK_KEY}, which masks need, {problem}",
-            hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"` '
-            "and keep it: the same key gives the same masks",
-            check="MP-SET-005",
+            f"{MASK_KEY} ({origin}): there are blanks or a line end round the value",
+            hint="write it there again without them: with them the masks would be others",
+            check="MP-SET-004",
         )
     return key
+
+
+def _mask_key_stores(settings: Settings) -> Iterator[Layer]:
+    if settings.oracle_secret_id and settings.credentials != "ssm":
+        yield secret_layer(settings.oracle_secret_id, settings.aws_region)
+    yield mask_key_layer(_path_in_ssm(settings), settings.aws_region)
+
+
+def _mask_key_error(problem: str) -> SettingsError:
+    return SettingsError(
+        f"{MASK_KEY}, which masks need, {problem}",
+        hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"` '
+        "and keep it: the same key gives the same masks",
+        check="MP-SET-005",
+    )
 
 
 def answered_settings(answers: Mapping[str, str], environment: Mapping[str, str]) -> OracleSettings:

@@ -98,10 +98,12 @@ def parameter_layer(path: str, region: str) -> Layer:
 
 def mask_key_layer(path: str, region: str) -> Layer:
     """The key of masks in SSM, if it is there. Raises `AwsError`."""
+    name = f"SSM {path}mask_key"
+    if not has_extra("aws"):
+        return Layer(name, {}, note=f"{name} (the extra 'aws' is not installed)")
     from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
     stored = read_parameters(path, region)
-    name = f"SSM {path}mask_key"
     if stored is None:
         return Layer(name, {}, note=f"{name} (AWS finds no credentials)")
     values = {"MARKETPULSE_MASK_KEY": stored["mask_key"].value} if "mask_key" in stored else {}

@@ -206,8 +206,11 @@ class Source(Protocol):
         """Return how often the last scan of this table changed values, by kinds of its own."""
         return {}
 
-    def remarks(self, table: str) -> Sequence[str]:  # noqa: ARG002 - most sources change nothing
-        """Return, as sentences for the user, how the last scan of this table changed values."""
+    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:  # noqa: ARG002 - most sources change nothing
+        """Return, as sentences for the user, how the last scan of this table changed values.
+
+        `quote` allows them to show a value.
+        """
         return ()
 
     def file_notes(self) -> FileNotes:

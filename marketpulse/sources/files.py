@@ -163,9 +163,9 @@ class FilesSource(Source):
         counts = [estimate_rows(file.path) for file in self._files]
         return None if None in counts else sum(count or 0 for count in counts)
 
-    def remarks(self, table: str) -> Sequence[str]:
+    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:
         self.find_listed_table(table)
-        return self.file_notes().remarks()
+        return self.file_notes().remarks(quote=quote)
 
     def _batches(self, on_malformed_line: OnMalformedLine | None) -> Iterator[pa.RecordBatch]:
         rows = 0

@@ -116,14 +116,19 @@ def find_masks(
 
 
 def _fitting(name: str, schemas: Sequence[TableSchema]) -> Iterator[tuple[str, str]]:
-    """Yield the columns that a name means; their exact spelling comes before another case."""
     for schema in schemas:
-        table, columns = schema.table.name, [column.name for column in schema.columns]
-        names = {column: (column, f"{table}.{column}") for column in columns}
-        exact = [column for column in columns if name in names[column]]
-        for column in exact or columns:
-            if column in exact or any(_fits(name, spelling) for spelling in names[column]):
-                yield table, column
+        table = schema.table.name
+        for column in fitting_columns(name, table, [column.name for column in schema.columns]):
+            yield table, column
+
+
+def fitting_columns(name: str, table: str, columns: Sequence[str]) -> list[str]:
+    """Return the columns that a name means; their exact spelling comes before another case."""
+    names = {column: (column, f"{table}.{column}") for column in columns}
+    exact = [column for column in columns if name in names[column]]
+    return exact or [
+        column for column in columns if any(_fits(name, spelling) for spelling in names[column])
+    ]
 
 
 def _fits(name: str, spelling: str) -> bool:
@@ -149,4 +154,7 @@ def _unknown_error(rule: MaskRule, schemas: Sequence[TableSchema]) -> NotFoundEr
         for column in schema.columns
     ]
     error = unknown_name_error("column", rule.name, [*dict.fromkeys(known)])
-    return NotFoundError(f"{rule.origin}: {error.message}", hint=error.hint)
+    hint = error.hint
+    if rule.origin != OPTION and "." not in rule.name:
+        hint += f"; for a column of another table write TABLE.{rule.name}"
+    return NotFoundError(f"{rule.origin}: {error.message}", hint=hint)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
+from marketpulse.bundle import BundleTable
 from marketpulse.errors import UsageError
 from marketpulse.extraction.catalog import Schemas
 from marketpulse.extraction.masks.columns import mask_column, masked_field, refusal
 from marketpulse.extraction.masks.key import MaskKey
-from marketpulse.extraction.masks.rules import MaskKind, MaskRule, find_masks
-from marketpulse.model import Column, Index, TableSchema
+from marketpulse.extraction.masks.rules import MaskKind, MaskRule, find_masks, fitting_columns
+from marketpulse.model import Column, Index, TableSchema, masks_of
 from marketpulse.sources import Source
 
 
@@ -80,9 +81,10 @@ class SampleMasks:
     def __init__(
         self, source: Source, schemas: Schemas, rules: Sequence[MaskRule], key: MaskKey | None
     ) -> None:
-        self._kinds = find_masks(source, schemas.tables, rules)
+        self._rules = rules
         self._key = key
         self._schemas = {schema.table.name: schema for schema in schemas.tables}
+        self._kinds = self._without_present(find_masks(source, schemas.tables, rules))
         for table, column, kind in self._columns():
             if not column.unreadable and (reason := refusal(column, kind)):
                 raise UsageError(
@@ -90,6 +92,9 @@ class SampleMasks:
                     hint="mask it with redact, or leave it out with --columns",
                 )
         self._refuse_names_of_files(source)
+        self._masks = {
+            name: masks_of(self._describe(schema).columns) for name, schema in self._schemas.items()
+        }
 
     def of(self, table: str) -> TableMasks | None:
         """Return the masks of a table, if it has any."""
@@ -102,16 +107,58 @@ class SampleMasks:
 
     def remarks(self, table: str) -> Iterator[str]:
         """Yield what the masks of a table break, as sentences."""
-        for key in self._schemas[table].foreign_keys:
-            if key.table not in self._kinds:
+        schema, masks = self._schemas[table], self._masks[table]
+        nullable = {column.name for column in schema.columns if column.nullable}
+        for key in dict.fromkeys((schema.primary_key, *schema.unique)):
+            redacted = [name for name in key if masks.get(name) == MaskKind.REDACT]
+            if redacted and nullable.isdisjoint(redacted):
+                yield f"the key {', '.join(key)} is no longer unique: {redacted[0]} is redacted"
+        for foreign_key in schema.foreign_keys:
+            if foreign_key.table not in self._masks:
                 continue
-            for name, target in zip(key.columns, key.references, strict=True):
-                kind, other = self._kinds[table].get(name), self._kinds[key.table].get(target)
-                if kind is not other or kind is MaskKind.REDACT:
+            others = self._masks[foreign_key.table]
+            for name, target in zip(foreign_key.columns, foreign_key.references, strict=True):
+                mask, other = masks.get(name, "none"), others.get(target, "none")
+                if mask != other or mask == MaskKind.REDACT:
                     yield (
-                        f"{name} no longer joins {key.table}.{target}: the masks are "
-                        f"{kind or 'none'} and {other or 'none'}"
+                        f"{name} no longer joins {foreign_key.table}.{target}: the masks are "
+                        f"{mask} and {other}"
                     )
+
+    def missed(self, tables: Iterable[BundleTable]) -> Iterator[str]:
+        """Yield the columns of earlier tables of a bundle that should have a mask and do not."""
+        for table in tables:
+            names = [column.name for column in table.columns]
+            kinds = {
+                column: rule.kind
+                for rule in self._rules
+                for column in fitting_columns(rule.name, table.name, names)
+            }
+            for column in table.columns:
+                kind = kinds.get(column.name)
+                if kind and not self._has(column, kind):
+                    yield f"{table.name}.{column.name}"
+
+    def _without_present(
+        self, kinds: Mapping[str, Mapping[str, MaskKind]]
+    ) -> dict[str, dict[str, MaskKind]]:
+        """Leave out the masks that columns of a bundle have already."""
+        return {
+            name: {
+                column.name: kinds[name][column.name]
+                for column in schema.columns
+                if column.name in kinds[name] and not self._has(column, kinds[name][column.name])
+            }
+            for name, schema in self._schemas.items()
+        }
+
+    def _has(self, column: Column, kind: MaskKind) -> bool:
+        return column.mask == MaskKind.REDACT or column.mask.endswith(self._label(kind))
+
+    def _label(self, kind: MaskKind) -> str:
+        if self._key is None or kind is MaskKind.REDACT:
+            return str(kind)
+        return f"{kind}:{self._key.fingerprint}"
 
     def _columns(self) -> Iterator[tuple[str, Column, MaskKind]]:
         for table, schema in self._schemas.items():
@@ -137,11 +184,7 @@ class SampleMasks:
         )
 
     def _describe_column(self, column: Column, kind: MaskKind) -> Column:
-        label = (
-            str(kind)
-            if self._key is None or kind is MaskKind.REDACT
-            else f"{kind}:{self._key.fingerprint}"
-        )
+        label = self._label(kind)
         # An enumeration lists its values.
         is_list = "'" in column.type
         return replace(
@@ -152,7 +195,7 @@ class SampleMasks:
             else column.arrow_type,
             comment="",
             default="",
-            mask=label,
+            mask=f"{column.mask}, {label}" if column.mask and ":" in label else label,
         )
 
     def _refuse_names_of_files(self, source: Source) -> None:

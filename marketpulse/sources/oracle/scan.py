@@ -42,6 +42,7 @@ from marketpulse.sources.oracle.keys import (
     values_condition,
 )
 
+_CODES = re.compile(r"\b(?:ORA|DPY)-\d+")
 _STATEMENT_CHECK = "MP-USE-003"  # of errors of a statement
 _OBJECT_CHECK = "MP-ORA-004"
 _MEASURED_ROWS = 1000
@@ -240,10 +241,16 @@ class RowReader:
         """Return why the relation cannot be read at an SCN; empty if that is not known."""
         return self._refusals.get(relation, "")
 
-    def remarks(self, relation: str) -> list[str]:
-        """Return a sentence for each column that could not be read."""
+    def remarks(self, relation: str, *, quote: bool = True) -> list[str]:
+        """Return a sentence for each column that could not be read.
+
+        Oracle's own text, which may quote a value, is in it only if `quote` is true.
+        """
         given_up = self._workarounds.get(relation, _Workarounds()).given_up
-        return [f"{name} is left empty: {reason}" for name, reason in given_up.items()]
+        return [
+            f"{name} is left empty: {reason if quote else ', '.join(_CODES.findall(reason))}"
+            for name, reason in given_up.items()
+        ]
 
     def batches(self, scan: SelectStatement, decoder: RowDecoder) -> Iterator[pa.RecordBatch]:
         """Yield the rows; select again with a workaround if a value cannot be read.

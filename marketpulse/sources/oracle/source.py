@@ -167,12 +167,12 @@ class OracleSource(Source):
     def changes(self, table: str) -> Mapping[str, int]:
         return dict(self._decoders[self.find_listed_table(table)].changes)
 
-    def remarks(self, table: str) -> Sequence[str]:
+    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:
         name = self.find_listed_table(table)
         decoder = self._decoders.get(name)
         if decoder is None:
             return []
-        remarks = [*decoder.remarks(), *self._reader.remarks(name)]
+        remarks = [*decoder.remarks(), *self._reader.remarks(name, quote=quote)]
         if self._scn and (refusal := self._reader.refusal(name)):
             remarks.append(f"the rows are not of SCN {self._scn} but of this session: {refusal}")
         return remarks
