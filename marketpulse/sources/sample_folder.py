@@ -104,6 +104,7 @@ class SampleFolder(Source):
                 arrow_type=cell.arrow_type,
                 logical_type=cell.logical_type,
                 parts=cell.parts,
+                mask="",  # nothing proves that these rows have it
             )
             for column, cell in zip(schema.columns, columns, strict=True)
         )
@@ -132,8 +133,8 @@ class SampleFolder(Source):
             choice,
         )
 
-    def remarks(self, table: str) -> Sequence[str]:
-        return self._file(self.find_listed_table(table)).file_notes().remarks()
+    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:
+        return self._file(self.find_listed_table(table)).file_notes().remarks(quote=quote)
 
     def file_notes(self) -> FileNotes:
         return join_notes([file.file_notes() for file in self._opened.values()])

@@ -90,7 +90,7 @@ def test_settings_file_and_option(desk: Tool) -> None:
 
 
 def test_a_masked_bundle_is_sampled_again(desk: Tool) -> None:
-    """Masks that are there stay as they are, another key masks the masks, redact takes them."""
+    """A mask that is there stays if the manifest proves it; another key masks the masks."""
     run(desk, *COLORS, "--mask", "CUSIP=hmac", "--mask", "DATE=shift", "--output", "a")
     again = ("sample", "COLORS", "--source", "a")
     run(desk, *again, "--mask", "CUSIP=hmac", "--output", "b")
@@ -101,6 +101,10 @@ def test_a_masked_bundle_is_sampled_again(desk: Tool) -> None:
     run(desk, *again, "--mask", "CUSIP=redact", "--output", "c")
     assert {*column(desk.folder / "c", "CUSIP")} == {"X"}
     assert masks(desk.folder / "c")["CUSIP"] == "redact"
+    (desk.folder / "b" / "manifest.json").unlink()
+    run(desk, "sample", "COLORS", "--source", "b", "--mask", "CUSIP=hmac", "--output", "e")
+    assert column(desk.folder / "e", "CUSIP") == hmac_of(column(desk.folder / "a", "CUSIP"))
+
     desk.env["MARKETPULSE_MASK_KEY"] = "another-secret-of-the-tests"
     run(desk, *again, "--mask", "CUSIP=hmac", "--output", "d")
     assert column(desk.folder / "d", "CUSIP") != column(desk.folder / "a", "CUSIP")
