@@ -20,7 +20,8 @@ _CONVERTED = (
 )
 _PLAIN_NEGATIVE = r"^-(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$"
 _BEFORE_1900 = "^(?:0|1[0-8])"  # a spreadsheet's calendar begins in 1900
-_TOO_LONG = rf"[0-9](?:\.?[0-9]){{{MOST_DIGITS}}}"
+# Also what begins as a protected cell does, in whatever column: `unprotect` has to know it.
+_TOO_LONG = rf"^'|[0-9](?:\.?[0-9]){{{MOST_DIGITS}}}"
 
 
 def protect(text: pa.Array, field: pa.Field) -> pa.Array:
