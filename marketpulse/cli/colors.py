@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from marketpulse.publish import Receipt
 
 _MOST_ROWS = 20  # of a comparison in a table
+# Parameters about what a run writes.
+_WRITING = ("output", "formats", "workbook", "processing_type", "processed_at", "max_rejected")
 
 rules_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -152,6 +154,7 @@ def run_colors(
         )
         settings.say()
         if explain is not None:
+            session.warn_of_options(ctx, "beside --explain, which writes nothing", *_WRITING)
             _explain(data, explain, options, as_json=as_json)
             return
         direct = _with_files(options, files)

@@ -111,9 +111,13 @@ def test_a_header_alone_is_an_empty_day(tool: Tool) -> None:
 
 def test_explain_writes_nothing(tool: Tool) -> None:
     """--explain prints the rows of a security in their order and creates no folder."""
-    result = tool.run_colors("--rules", RULES, "--explain", " 1tekh3ir5 ")
+    result = tool.run_colors("--rules", RULES, "--explain", " 1tekh3ir5 ", "--formats", "csv")
 
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        f"warning: --{name} changes nothing beside --explain, which writes nothing"
+        for name in ("output", "formats", "processed-at")
+    ]
     assert result.out.startswith("1TEKH3IR5: ")
     assert "1. parent: " in result.out
     assert "runner-up: decided by " in result.out
@@ -130,7 +134,9 @@ def test_explain_agrees_with_the_output(tool: Tool) -> None:
             row for row in csv.DictReader(file) if row["CUSIP"].strip().upper() == "00GC0UY95"
         ]
     shutil.rmtree(tool.out)
-    result = tool.run_colors("--rules", RULES, "--explain", "00GC0UY95", "--format", "json")
+    result = tool.run(
+        "run-colors", COLORS, "--rules", RULES, "--explain", "00GC0UY95", "--format", "json"
+    )
 
     assert (result.code, result.err) == (0, "")
     explained = json.loads(result.out)
