@@ -29,7 +29,8 @@ _WHOLE = re.compile(
     r"|VARIANT|[^(]*\.",  # of a user-defined type: its owner
     re.IGNORECASE,
 )
-_DAY = r"^\d{4}-\d{2}-\d{2}"
+_MOMENT = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?$"
+_SHIFT_HINT = "mask it with redact, or leave out the row with --where"
 # The cells of a mixed column that are text or numbers, and those without a value.
 _MASKABLE = (
     LogicalType.TEXT, LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC,
@@ -37,27 +38,31 @@ _MASKABLE = (
 )  # fmt: skip
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY_SECONDS = 86_400
+_FIRST_DAY = -719_162  # the first one of the year 1, from 1970-01-01
 
 
 def refusal(column: Column, kind: MaskKind) -> str:
     """Return why a column cannot have a mask; empty if it can."""
     field = field_of(column)
     types, data_type, logical = pa.types, field.type, logical_type(field)
+    is_cell = column.type == "string"  # of a file, which has no names for types
+    type_name = (column.logical_type or "text") if is_cell else column.type
     if kind is MaskKind.REDACT:
         if column.nullable or _neutral_value(field) is not None:
             return ""
-        return f"it allows no null, and its type {column.type} has no other empty value"
+        return f"it allows no null, and its type {type_name} has no other empty value"
     if kind is MaskKind.SHIFT:
         is_day = types.is_date(data_type) or types.is_timestamp(data_type)
         is_text_of_days = column.type.upper().startswith("TIMESTAMP") or logical is LogicalType.DATE
+        is_text_of_days |= is_cell and logical is LogicalType.TEXT  # the cells show it
         is_shiftable = is_day or (is_text(data_type) and is_text_of_days)
-        return "" if is_shiftable else f"its type {column.type} is no date"
+        return "" if is_shiftable else f"its type {type_name} is no date"
     if logical is LogicalType.JSON or _WHOLE.match(column.type):
-        return f"its type {column.type} is neither a text of one line nor a number"
+        return f"its type {type_name} is neither a text of one line nor a number"
     is_maskable = is_number(field) or logical in {LogicalType.TEXT, LogicalType.MIXED}
     if is_maskable or types.is_binary(data_type) or types.is_null(data_type):
         return ""
-    return f"its type {column.type} is neither text nor a number"
+    return f"its type {type_name} is neither text nor a number"
 
 
 def masked_field(field: pa.Field) -> pa.Field:
@@ -112,30 +117,38 @@ def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
     types, data_type = pa.types, field.type
     try:
         if is_text(data_type):
-            return _shift_texts(column, days)
+            return _shift_texts(column, field.name, days)
         if types.is_date32(data_type):
-            return pc.add_checked(column.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(
-                data_type
-            )
+            return _move(column.cast(pa.int32()), days, 1).cast(data_type)
         unit = "ms" if types.is_date64(data_type) else data_type.unit
-        change = pa.scalar(days * _DAY_SECONDS * _UNITS[unit], pa.int64())
-        return pc.add_checked(column.cast(pa.int64()), change).cast(data_type)
+        return _move(column.cast(pa.int64()), days, _DAY_SECONDS * _UNITS[unit]).cast(data_type)
     except pa.ArrowInvalid:
         raise DataError(
-            f"the column {field.name!r} has a date that is too early to be moved into the past",
-            hint="mask it with redact, or leave out the row with --where",
+            f"the column {field.name!r} has a date that there is not, or that is too early to be "
+            "moved into the past",
+            hint=_SHIFT_HINT,
         ) from None  # Arrow's message quotes the cell
 
 
-def _shift_texts(column: pa.Array, days: int) -> pa.Array:
-    if pc.any(pc.invert(pc.match_substring_regex(column, _DAY))).as_py():
-        raise pa.ArrowInvalid("no date")
+def _shift_texts(column: pa.Array, name: str, days: int) -> pa.Array:
+    if pc.any(pc.invert(pc.match_substring_regex(column, _MOMENT))).as_py():
+        raise DataError(
+            f"the column {name!r} has a cell that is no date such as 2026-03-13, alone or with a "
+            "time",
+            hint=_SHIFT_HINT,
+        )
     parts = pc.utf8_slice_codeunits(column, 0, 10), pc.utf8_slice_codeunits(column, 10)
-    moved = pc.add_checked(parts[0].cast(pa.date32()).cast(pa.int32()), days)
-    text = moved.cast(pa.int32()).cast(pa.date32()).cast(pa.string())
-    if pc.any(pc.invert(pc.match_substring_regex(text, f"{_DAY}$"))).as_py():
-        raise pa.ArrowInvalid("a year before 1")
+    moved = _move(parts[0].cast(pa.date32()).cast(pa.int32()), days, 1)
+    text = moved.cast(pa.date32()).cast(pa.string())
     return pc.binary_join_element_wise(text, parts[1].cast(pa.string()), "").cast(column.type)
+
+
+def _move(numbers: pa.Array, days: int, day: int) -> pa.Array:
+    """Add days, of which each is the number `day`. Raises `ArrowInvalid` before the year 1."""
+    moved = pc.add_checked(numbers, pa.scalar(days * day, numbers.type))
+    if pc.any(pc.less(moved, pa.scalar(max(_FIRST_DAY * day, -(2**63)), pa.int64()))).as_py():
+        raise pa.ArrowInvalid("a year before 1")
+    return moved
 
 
 def _neutral_value(field: pa.Field) -> pa.Scalar | None:

@@ -1,0 +1,61 @@
+"""Masks of columns: dates of all types, and cells that can have no mask."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from marketpulse.errors import DataError
+from marketpulse.extraction.masks.columns import mask_column
+from marketpulse.extraction.masks.key import MaskKey
+from marketpulse.extraction.masks.rules import MaskKind
+
+KEY = MaskKey("a-secret-of-the-tests-alone")
+
+
+def shift(values: list[object], data_type: pa.DataType) -> list[object]:
+    """Shift the values of a column D."""
+    field = pa.field("D", data_type)
+    cells = mask_column(pa.array(values).cast(data_type), field, MaskKind.SHIFT, True, KEY)
+    assert cells.type == data_type
+    shifted: list[object] = cells.to_pylist()
+    return shifted
+
+
+def test_dates_move_by_the_same_days() -> None:
+    """Of whatever type, and as text with a time and an offset; null stays null."""
+    day = date(1987, 6, 1)
+    earlier = day + timedelta(KEY.days)
+    assert shift([day, None], pa.date32()) == [earlier, None]
+    assert shift([day], pa.date64()) == [earlier]
+    for unit in ("s", "ms", "us"):
+        moment = datetime(1987, 6, 1, 9, 30, tzinfo=UTC)
+        assert shift([moment], pa.timestamp(unit, "UTC")) == [moment + timedelta(KEY.days)]
+    texts = ["1987-06-01", "1987-06-01 09:30", "1987-06-01T09:30:01.000000002+02:00", None]
+    assert shift([*texts], pa.string()) == [
+        text and text.replace("1987-06-01", str(earlier)) for text in texts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "data_type", "message"),
+    [
+        (["1987-06-01", "Planted"], pa.string(), "a cell that is no date such as"),
+        (["1987-06-01 Planted"], pa.string(), "a cell that is no date such as"),
+        (["06/01/1987"], pa.string(), "a cell that is no date such as"),
+        ([""], pa.string(), "a cell that is no date such as"),
+        (["1987-06-31"], pa.string(), "a date that there is not"),
+        (["0001-06-01"], pa.string(), "too early"),
+        ([date(1, 6, 1)], pa.date32(), "too early"),
+        ([date(1, 6, 1)], pa.timestamp("us"), "too early"),
+        ([date(1678, 1, 1)], pa.timestamp("ns"), "too early"),
+    ],
+)
+def test_cells_that_cannot_move(values: list[object], data_type: pa.DataType, message: str) -> None:
+    """The message names the column and quotes no cell."""
+    with pytest.raises(DataError, match=message) as caught:
+        shift(values, data_type)
+    assert "'D'" in caught.value.message
+    assert "1987" not in caught.value.message
+    assert "Planted" not in caught.value.message
+    assert caught.value.hint
