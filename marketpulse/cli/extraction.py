@@ -51,6 +51,7 @@ from marketpulse.cli.options import (
     RightSource,
     RowLimit,
     SampleDryRun,
+    SampleJobs,
     SchemaName,
     SchemaOnly,
     SheetName,
@@ -64,10 +65,14 @@ from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import write_page
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
-from marketpulse.sources.base import FileOptions
+from marketpulse.sources.base import FileOptions, Source
 
 if TYPE_CHECKING:
-    from marketpulse.extraction import SampleOptions
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from marketpulse.extraction import Sample, SampleOptions
+    from marketpulse.extraction.masks.key import MaskKey
 
 
 def list_tables(
@@ -161,6 +166,7 @@ def sample(
     json_rows: JsonRows = "100",
     output: BundleFolder = Path("sample_data"),
     max_lob: MaxLob = None,
+    jobs: SampleJobs = 1,
     replace: ReplaceFlag = False,
     restart: RestartFlag = False,
     zipped: ZipFlag = False,
@@ -203,9 +209,7 @@ def sample(
         _warn_of_options(session, ctx, options)
         timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
-            schemas = extraction.describe_sample(data, names, options)
-            schemas, _ = extraction.with_masks(data, schemas, options, mask_key)
-            render.show_plan(extraction.plan_sample(schemas, options, timestamp), as_json=as_json)
+            _show_plan(data, names, options, mask_key, timestamp, as_json=as_json)
             return
         written = extraction.write_sample(
             data,
@@ -219,7 +223,9 @@ def sample(
             restart=restart,
             secrets=session.secrets(),
             mask_key=mask_key,
+            jobs=jobs,
         )
+    _warn_of_jobs(session, ctx, data, written, follow=follow)
     receipt = push_to_target(session, push, output)
     render.show_sample(written, receipt, as_json=as_json, say=session.say)
     if report:
@@ -228,11 +234,41 @@ def sample(
         raise typer.Exit(9)
 
 
+def _show_plan(
+    source: Source,
+    names: Sequence[str],
+    options: SampleOptions,
+    mask_key: MaskKey | None,
+    taken_at: datetime,
+    *,
+    as_json: bool,
+) -> None:
+    from marketpulse import extraction  # noqa: PLC0415 - not for --help
+
+    schemas = extraction.describe_sample(source, names, options)
+    schemas, _ = extraction.with_masks(source, schemas, options, mask_key)
+    render.show_plan(extraction.plan_sample(schemas, options, taken_at), as_json=as_json)
+
+
 def _warn_of_options(session: Session, ctx: typer.Context, options: SampleOptions) -> None:
     if options.seed is None:
         session.warn_of_options(ctx, "without --random", "seed")
     if "json" not in options.output_formats():
         session.warn_of_options(ctx, "without a JSON file: --formats has no json", "json_rows")
+
+
+def _warn_of_jobs(
+    session: Session, ctx: typer.Context, source: Source, written: Sample, *, follow: bool
+) -> None:
+    """Say why there was one session although more were allowed."""
+    if written.sessions > 1 or ctx.params["jobs"] == 1:
+        return
+    reason = "for a single table"
+    if not source.is_distant:
+        reason = "on a source that is no Oracle database"
+    elif follow:
+        reason = "with --follow: the rows of one table depend on those of others"
+    session.warn_of_options(ctx, reason, "jobs")
 
 
 def _row_limit(

@@ -578,6 +578,16 @@ EndpointUrl = Annotated[
         "--endpoint-url", metavar="URL", help="Address of an S3-compatible store other than AWS."
     ),
 ]
+SampleJobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=1,
+        max=8,  # more sessions are a burden on the database
+        metavar="N",
+        help="Tables to read from Oracle at the same time, each in its own session.",
+    ),
+]
 UploadJobs = Annotated[
     int,
     typer.Option("--jobs", min=1, max=64, metavar="N", help="Number of parallel uploads."),

@@ -332,9 +332,8 @@ def _show_remarks(sample: Sample, say: Say) -> None:
         say(f"the earlier rows of {', '.join(sample.replaced_tables)} are replaced")
     if sample.outdated_zip:
         say(f"warning: {sample.outdated_zip} holds an earlier sample; --zip replaces it")
-    for table in sample.manifest.tables:
-        for note in table.notes:
-            say(f"warning: {table.name}: {note}")
+    for note, names in _tables_by_note(sample.manifest.tables).items():
+        say(f"warning: {', '.join(names)}: {note}")
     # Even with --quiet: the exit code says that something is missing.
     for gap in sample.manifest.missing:
         console.say(f"error: {gap.table} is missing: {gap.why}")
@@ -351,6 +350,14 @@ def _show_remarks_on_masks(sample: Sample, say: Say) -> None:
             f"warning: {', '.join(sample.unmasked)} of an earlier sample {have} no such mask; "
             "--replace removes the earlier tables"
         )
+
+
+def _tables_by_note(tables: Iterable[BundleTable]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for table in tables:
+        for note in table.notes:
+            names.setdefault(note, []).append(table.name)
+    return names
 
 
 def show_verification(verification: Verification, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ a run over a network has read stays until the bundle is complete: see `Unfinishe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -34,6 +34,7 @@ from marketpulse.extraction.sample_options import (
     SampleOptions,
     plan_sample,
 )
+from marketpulse.extraction.sessions import SessionPool, SharedProgress, open_sessions
 from marketpulse.extraction.table_sampler import TableSampler
 from marketpulse.extraction.unfinished import UnfinishedSample
 from marketpulse.model import Progress, TableSchema, masks_of
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from marketpulse.extraction.masks.tables import SampleMasks
 
 _FEW_ROWS = 10_000  # of a table: they are read again sooner than a snapshot is found
+_NO_SNAPSHOT = (
+    "several sessions read the tables, each at its own instant: there is no SCN for all of them"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,7 @@ class Sample:
     `unfinished` is the folder from which the same command goes on, if something is missing.
     `unmasked` are columns of kept tables that the masks mean, TABLE.COLUMN, and that have none.
     `began_again` is whether an interrupted run was not continued, because its masks were others.
+    `sessions` is how many read tables at the same time.
     """
 
     folder: Path
@@ -68,6 +73,7 @@ class Sample:
     unfinished: Path | None = None
     began_again: bool = False
     unmasked: tuple[str, ...] = ()
+    sessions: int = 1
 
     @property
     def outdated_zip(self) -> Path | None:
@@ -94,6 +100,7 @@ def write_sample(
     restart: bool = False,
     secrets: Sequence[str] = (),
     mask_key: MaskKey | None = None,
+    jobs: int = 1,
 ) -> Sample:
     """Write rows of the named tables, or of the only one, into the bundle in the folder `output`.
 
@@ -104,6 +111,9 @@ def write_sample(
     From a distant source, the same call goes on where an earlier one was interrupted, unless
     `restart` is true. `taken_at` is the time in file names and manifest; None is the current time,
     or that of the interrupted call. `mask_key` is for masks other than `redact`.
+
+    A database reads up to `jobs` tables at the same time, each in a session of its own, all at one
+    SCN where that is allowed. The files are those of one session.
 
     Raises `DataError` if one of the `secrets` would be written, and `OutputError` if the folder
     cannot be written or, without `replace`, holds the bundle of another source. Raises what
@@ -116,6 +126,7 @@ def write_sample(
     ):
         moment = taken_at or parse_timestamp(None, "")
         work = None
+        sessions = [source]
         if source.is_distant:
             request = _request(source, schemas, options, taken_at, replace=replace)
             work = UnfinishedSample(
@@ -126,9 +137,11 @@ def write_sample(
                 taken_at=moment,
                 restart=restart,
             )
-            _choose_snapshot(source, options, work)
+            count = min(jobs, len(schemas.tables) - len(work.whole_tables))
+            _choose_snapshot(source, options, work, is_shared=count > 1)
+            sessions = open_sessions(source, count)
             moment = work.taken_at
-        run = _SampleRun(source, schemas, options, masks, bundle, work, moment, progress, secrets)
+        run = _SampleRun(sessions, schemas, options, masks, bundle, work, moment, progress, secrets)
         with nullcontext() if work is None else _kept_for_later(work):
             run.read_tables()
             manifest = bundle.publish(
@@ -157,6 +170,7 @@ def write_sample(
         unfinished=work.folder if work is not None and run.may_go_on else None,
         began_again=work is not None and work.had_other_masks,
         unmasked=tuple(masks.missed(kept_tables)) if masks else (),
+        sessions=len(sessions),
     )
 
 
@@ -195,12 +209,24 @@ def with_masks(
     return masks.describe(schemas), masks
 
 
+@dataclass(kw_only=True)
+class _TableRead:
+    """A table to read, then what came of it: `kept` is what an earlier run had read of it."""
+
+    planned: PlannedTable
+    schema: TableSchema
+    parts: Mapping[str, Path]
+    table: BundleTable | None = None
+    error: MarketPulseError | None = None
+    kept: str = ""
+
+
 class _SampleRun:
     """Reads tables into a bundle. `tables` and `missing` are the results."""
 
     def __init__(
         self,
-        source: Source,
+        sessions: Sequence[Source],
         schemas: Schemas,
         options: SampleOptions,
         masks: SampleMasks | None,
@@ -210,7 +236,7 @@ class _SampleRun:
         progress: Progress,
         secrets: Sequence[str],
     ) -> None:
-        self._source = source
+        self._sessions = sessions
         self._schemas = schemas
         self._options = options
         self._masks = masks
@@ -232,18 +258,59 @@ class _SampleRun:
     def read_tables(self) -> None:
         """Read all tables. Raises the error of the last one if none can be read."""
         planned_tables = plan_sample(self._schemas, self._options, self._taken_at)
-        for planned, schema in zip(planned_tables, self._schemas.tables, strict=True):
-            parts = {name: self._bundle.part(name) for name in planned.files}
-            try:
-                self.tables.append(self._read(planned, schema, parts))
-            except (OutputError, SecretFoundError):
-                raise
-            except MarketPulseError as error:
-                self.missing.append(MissingTable(planned.table, self._reason(error)))
-                self._bundle.remove(planned.files)
-                self.may_go_on |= self._may_go_on(planned, error)
-                if len(self.missing) == len(self._schemas.tables):
-                    raise
+        reads = [
+            _TableRead(
+                planned=planned,
+                schema=schema,
+                parts={name: self._bundle.part(name) for name in planned.files},
+            )
+            for planned, schema in zip(planned_tables, self._schemas.tables, strict=True)
+        ]
+        if len(self._sessions) == 1:
+            for read in reads:
+                self._try_to_read(self._sessions[0], self._progress, read)
+        else:
+            self._read_at_the_same_time(reads)
+        for read in reads:
+            self._note(read)
+        errors = [read.error for read in reads if read.error is not None]
+        if errors and not self.tables:
+            raise errors[-1]
+
+    def _read_at_the_same_time(self, reads: Sequence[_TableRead]) -> None:
+        """Read the tables in all sessions, the longest first: none then reads alone at the end."""
+        whole = self._work.whole_tables if self._work else {}
+        rows = [read.planned.rows for read in reads if read.planned.table not in whole]
+        total = None if None in rows else sum(count or 0 for count in rows)
+        shared = SharedProgress(self._progress)
+        self._progress.begin(f"{len(rows)} tables", total)
+        try:
+            SessionPool(
+                self._sessions,
+                sorted(reads, key=lambda read: -(read.planned.rows or 0)),
+                lambda source, read: self._try_to_read(source, shared, read),
+            ).run()
+        finally:
+            self._progress.end()
+
+    def _try_to_read(self, source: Source, progress: Progress, read: _TableRead) -> None:
+        try:
+            read.table = self._read(source, progress, read)
+        except (OutputError, SecretFoundError):
+            raise
+        except MarketPulseError as error:
+            read.error = error
+
+    def _note(self, read: _TableRead) -> None:
+        """Add what came of a table to the results."""
+        if read.kept:
+            self._kept.append(read.kept)
+        if read.table is not None:
+            self.tables.append(read.table)
+        elif read.error is not None:
+            self.missing.append(MissingTable(read.planned.table, self._reason(read.error)))
+            self._bundle.remove(read.planned.files)
+            self.may_go_on |= self._may_go_on(read.planned, read.error)
 
     def _reason(self, error: MarketPulseError) -> str:
         """Why a table is missing; the message of a database may quote a cell."""
@@ -259,67 +326,69 @@ class _SampleRun:
         has_rows = self._work.has_rows_of(self._schemas.stems[planned.table])
         return has_rows or is_network_error(error)
 
-    def _read(
-        self, planned: PlannedTable, schema: TableSchema, parts: dict[str, Path]
-    ) -> BundleTable:
-        work = self._work
+    def _read(self, source: Source, progress: Progress, read: _TableRead) -> BundleTable:
+        work, planned = self._work, read.planned
         if work is None:
-            return self._write(planned, schema, parts, None)
+            return self._write(source, progress, read, read.parts, None)
         if planned.table in work.whole_tables:
             table = work.whole_tables[planned.table]
-            self._kept.append(f"{table.name} ({table.rows:,} rows)")
+            read.kept = f"{table.name} ({table.rows:,} rows)"
             if not work.snapshot:
                 note = "read before the run was interrupted, and not again with the others"
                 table = replace(table, notes=(*table.notes, note))
         else:
-            table = self._write_for_later(planned, schema, work)
-        for name, part in parts.items():
+            table = self._write_for_later(source, progress, read, work)
+        for name, part in read.parts.items():
             work.link_file(name, part)
         return table
 
     def _write_for_later(
-        self, planned: PlannedTable, schema: TableSchema, work: UnfinishedSample
+        self, source: Source, progress: Progress, read: _TableRead, work: UnfinishedSample
     ) -> BundleTable:
         """Read a table into files that stay if the run is interrupted later."""
-        files = {name: work.file(name) for name in planned.files}
-        path = work.journal(self._schemas.stems[planned.table])
+        files = {name: work.file(name) for name in read.planned.files}
+        path = work.journal(self._schemas.stems[read.planned.table])
+        may_continue = work.snapshot and _is_long(self._options)
         try:
             with closing(RowJournal(path)) as journal:
                 if journal.rows:
-                    self._kept.append(f"the first {journal.rows:,} rows of {planned.table}")
-                table = self._write(planned, schema, files, journal if work.snapshot else None)
+                    read.kept = f"the first {journal.rows:,} rows of {read.planned.table}"
+                used = journal if may_continue else None
+                table = self._write(source, progress, read, files, used)
         except BaseException:
             for file in files.values():
                 file.unlink(missing_ok=True)
             raise
+        if len(self._sessions) > 1 and not work.snapshot:
+            table = replace(table, notes=(*table.notes, _NO_SNAPSHOT))
         work.add(table)
         path.unlink()
         return table
 
     def _write(
         self,
-        planned: PlannedTable,
-        schema: TableSchema,
-        files: dict[str, Path],
+        source: Source,
+        progress: Progress,
+        read: _TableRead,
+        files: Mapping[str, Path],
         journal: RowJournal | None,
     ) -> BundleTable:
-        options = self._options
-        if planned.table in self._schemas.reached:
+        options, name, masks = self._options, read.planned.table, self._masks
+        if name in self._schemas.reached:
             options = options.without_choice()
-        masks = self._masks
         sampler = TableSampler(
-            self._source,
-            schema,
+            source,
+            read.schema,
             options,
-            planned=planned,
+            planned=read.planned,
             secrets=self._secrets,
             journal=journal,
             # Rows that were collected have their masks.
-            masks=masks.of(planned.table) if masks and not options.follow else None,
+            masks=masks.of(name) if masks and not options.follow else None,
         )
-        sampler.write(files, self._progress)
-        table = sampler.describe(self._schemas.schema_file(planned.table), self._taken_at)
-        remarks = masks.remarks(planned.table) if masks else ()
+        sampler.write(files, progress)
+        table = sampler.describe(self._schemas.schema_file(name), self._taken_at)
+        remarks = masks.remarks(name) if masks else ()
         return replace(table, notes=(*table.notes, *remarks))
 
 
@@ -352,10 +421,20 @@ def _facts(schemas: Schemas) -> object:
     return {"marketpulse": __version__, "tables": tables}
 
 
-def _choose_snapshot(source: Source, options: SampleOptions, work: UnfinishedSample) -> None:
-    """Read what the interrupted run has read, or what the source has now."""
-    is_long = options.limit is None or options.limit > _FEW_ROWS
-    if work.snapshot or (is_long and not work.is_continued):
+def _is_long(options: SampleOptions) -> bool:
+    """Whether so many rows are read that those of an interrupted run are worth keeping."""
+    return options.limit is None or options.limit > _FEW_ROWS
+
+
+def _choose_snapshot(
+    source: Source, options: SampleOptions, work: UnfinishedSample, *, is_shared: bool
+) -> None:
+    """Read what the interrupted run has read, or what the source has now.
+
+    Several sessions share a snapshot: without one, each reads an instant of its own.
+    """
+    is_needed = _is_long(options) or is_shared
+    if work.snapshot or (is_needed and not work.is_continued):
         work.snapshot = source.read_snapshot(work.snapshot)
     work.save()
 

@@ -202,6 +202,17 @@ class Source(Protocol):
         """
         return None
 
+    def sibling(self) -> Source | None:
+        """Return the same source with a session of its own, which another thread may read.
+
+        It reads the snapshot of this one, if there is one. None if the source has no sessions.
+        """
+        return None
+
+    def cancel(self) -> None:
+        """End what another thread reads here: it raises there. The source is of no use then."""
+        return
+
     def changes(self, table: str) -> Mapping[str, int]:  # noqa: ARG002 - most sources change nothing
         """Return how often the last scan of this table changed values, by kinds of its own."""
         return {}

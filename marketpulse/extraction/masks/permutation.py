@@ -32,7 +32,7 @@ class KeyedPermutation:
 
     def __init__(self, key: bytes) -> None:
         # A MAC is made of single blocks: nothing is encrypted in this mode.
-        self._aes = Cipher(AES(key), ECB()).encryptor()  # noqa: S305 - see above
+        self._aes = Cipher(AES(key), ECB())  # noqa: S305 - see above
 
     def apply(self, digits: Digits, radices: Digits) -> Digits:
         """Permute each row of digits, which are below their radices of 1 to 65,535.
@@ -113,7 +113,8 @@ class KeyedPermutation:
         return blocks.reshape(len(mac), -1).view(">u4")[:, :count].astype(np.uint32)
 
     def _encrypt(self, blocks: _Bytes) -> _Bytes:
-        encrypted = self._aes.update(np.ascontiguousarray(blocks).data)
+        # An encryptor of its own for each call: two threads cannot use the same one.
+        encrypted = self._aes.encryptor().update(np.ascontiguousarray(blocks).data)
         return np.frombuffer(encrypted, np.uint8).reshape(blocks.shape)
 
 

@@ -53,6 +53,13 @@ class Catalog:
         self._relations: dict[str, Relation] = {}
         self._columns: dict[Key, list[ColumnDef]] = {}
 
+    def for_session(self, session: CatalogSession) -> Catalog:
+        """Return a catalog that knows what this one has read, and reads more in another session."""
+        other = Catalog(session, system=self._system)
+        other._relations = dict(self._relations)
+        other._columns = dict(self._columns)
+        return other
+
     def tables(self) -> list[Table]:
         """Return all tables, in the order of the dictionary."""
         return [self._table(name, relation) for name, relation in self._listed.items()]

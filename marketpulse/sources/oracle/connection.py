@@ -38,7 +38,7 @@ from marketpulse.sources.oracle.errors import (
 )
 from marketpulse.sources.oracle.identifiers import fold_identifier
 from marketpulse.sources.oracle.native_encryption import Protection
-from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard
+from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
 from marketpulse.sources.oracle.relay import Relay, relay_is_possible
 from marketpulse.sources.oracle.retries import retry
 from marketpulse.sources.oracle.timeouts import call_within
@@ -113,7 +113,7 @@ class OracleDatabase:
         self.settings = settings
         self.address: Address = address_of(settings)
         folder = settings.state_folder
-        self._guard = guard or (NoGuard() if folder is None else FileGuard(folder))
+        self._guard: LoginGuard = guard or (NoGuard() if folder is None else FileGuard(folder))
         self.driver = "thin"
         self.driver_reason = "it needs no installation"
         self.round_trips = 0  # since the login
@@ -123,11 +123,13 @@ class OracleDatabase:
         self._relay: Relay | None = None
         self._dictionary: Dictionary | None = None
         self._is_prepared = False
+        self._is_cancelled = False
 
     @property
     def connection(self) -> oracledb.Connection:
         """The driver's connection; opened on first use, and after it was lost."""
         if self._connection is None:
+            self._refuse_if_cancelled()
             self._connection = self._connect_by_driver()
             self._dictionary = None
             self._is_prepared = False
@@ -143,6 +145,28 @@ class OracleDatabase:
     def schema(self) -> str:
         """The schema whose tables need no owner in their names."""
         return fold_identifier(self.settings.schema or self.settings.username.get_secret_value())
+
+    def sibling(self) -> OracleDatabase:
+        """Return the same database for one more session, which another thread may use.
+
+        It has the same deadline. All siblings together send a password that is refused once.
+        """
+        if not isinstance(self._guard, SharedGuard):
+            self._guard = SharedGuard(self._guard)
+        other = OracleDatabase(self.settings, guard=self._guard)
+        other.driver, other.driver_reason = self.driver, self.driver_reason
+        other._deadline = self._deadline
+        return other
+
+    def cancel(self) -> None:
+        """End what another thread does in this session: it raises there, and none follows."""
+        self._is_cancelled = True
+        connection = self._connection
+        if connection is not None:
+            try:
+                call_within(_INTERRUPT_SECONDS, connection.cancel, TimeoutError)
+            except (oracledb.Error, OSError):
+                _LOG.debug("the session does nothing that can be cancelled")
 
     def query(self, statement: str, binds: Binds = ()) -> pa.Table:
         """Return the result of your SELECT without loss; `.to_pandas()` makes a data frame of it.
@@ -390,6 +414,7 @@ class OracleDatabase:
         relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
         arguments = self._login_arguments(seconds, relay)
         with self._guard.attempt(self.settings, str(self.address)):
+            self._refuse_if_cancelled()
             try:
                 if is_new:
                     self._fix_driver_mode(seconds)
@@ -502,12 +527,17 @@ class OracleDatabase:
         """
         self.round_trips += 1
         if self._connection is not None:
+            self._refuse_if_cancelled()
             self._set_timeout(self._connection)
         limit = self._seconds_left(self.settings.call_timeout)
         waiting = Timer(_PATIENCE_SECONDS, self._say_waiting, [limit])
         waiting.daemon = True
         waiting.start()
         return lambda _error: waiting.cancel()
+
+    def _refuse_if_cancelled(self) -> None:
+        if self._is_cancelled:
+            raise UnreachableError(f"{self.address}: cancelled", check="MP-NET-007")
 
     def _say_waiting(self, limit: float) -> None:
         _LOG.warning(

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from marketpulse.atomic import folder_lock, write_file
@@ -40,6 +41,28 @@ class NoGuard:
     def attempt(self, settings: OracleSettings, address: str) -> Iterator[None]:  # noqa: ARG002 - the protocol's
         """Let every login pass."""
         yield
+
+
+class SharedGuard:
+    """Lets several sessions log in one after the other, and none after a refusal."""
+
+    def __init__(self, guard: LoginGuard) -> None:
+        self._guard = guard
+        self._lock = Lock()
+        self._refusal: LoginError | None = None
+
+    @contextmanager
+    def attempt(self, settings: OracleSettings, address: str) -> Iterator[None]:
+        """Log in inside. Raises the refusal of an earlier login instead, if there was one."""
+        with self._lock:
+            if (refusal := self._refusal) is not None:
+                raise LoginError(refusal.message, hint=refusal.hint, check=refusal.check)
+            try:
+                with self._guard.attempt(settings, address):
+                    yield
+            except LoginError as error:
+                self._refusal = error
+                raise
 
 
 @dataclass(frozen=True, kw_only=True)

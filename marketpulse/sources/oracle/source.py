@@ -88,6 +88,15 @@ class OracleSource(Source):
     def is_at_snapshot(self, table: str) -> bool:
         return bool(self._scn) and not self._reader.refusal(self.find_listed_table(table))
 
+    def sibling(self) -> OracleSource | None:
+        other = OracleSource(self.database.sibling(), max_lob=self._max_lob)
+        other._catalog = self._catalog.for_session(other.database)
+        other._scn = self._scn
+        return other
+
+    def cancel(self) -> None:
+        self.database.cancel()
+
     def tables(self) -> Sequence[Table]:
         return self._catalog.tables()
 
