@@ -16,16 +16,12 @@ from marketpulse.artifacts import (
     EXCLUDED,
     PROCESSED,
     REJECTED,
-    RUN_SUMMARY,
     RUN_TABLES,
     RunSummary,
-    parse_run_summary,
 )
-from marketpulse.atomic import FileRecord
 from marketpulse.colors.explain import RankedColors, main_columns, rank_securities
-from marketpulse.colors.options import RunOptions
+from marketpulse.colors.finished_run import find_file, find_record, options_again, read_summary
 from marketpulse.colors.prepare import PreparedRun, prepare
-from marketpulse.errors import DataError, NotFoundError
 from marketpulse.formats.encode import to_text
 from marketpulse.report.page import fill
 from marketpulse.sources import open_source
@@ -34,7 +30,6 @@ from marketpulse.version import __version__
 _MOST_COLORS = 200_000  # on a page, in whole securities
 _MOST_OTHERS = 20_000  # excluded rows, and rejected rows
 _MOST_BARS = 40  # of a table with bars
-_FORMATS = ("parquet", "csv", "ndjson", "json", "xlsx")  # the fastest to read first
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -66,18 +61,10 @@ def run_page(folder: Path) -> str:
 
     Needs the extra `report`. Raises `DataError` if the folder is not what its summary says.
     """
-    summary = _read_summary(folder)
-    options = RunOptions(
-        again=True,
-        hierarchy=_texts(summary, "hierarchy"),
-        mapping=summary.mapping,
-        types=_pairs(summary, "types"),
-        date_formats=_pairs(summary, "date_formats"),
-        accept_rounded_ids=True,  # the run has accepted them
-    )
+    summary = read_summary(folder)
     with (
-        open_source(str(_file_of(folder, summary, PROCESSED))) as processed,
-        prepare(processed, options) as prepared,
+        open_source(str(find_file(folder, summary, PROCESSED))) as processed,
+        prepare(processed, options_again(summary)) as prepared,
     ):
         prepared.engine.profile()
         names = ["TICKER", "SECTOR", *main_columns(prepared.columns)]
@@ -110,47 +97,14 @@ def _chart_library() -> str:
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
-def _read_summary(folder: Path) -> RunSummary:
-    try:
-        return parse_run_summary((folder / RUN_SUMMARY).read_bytes())
-    except ValueError as error:
-        raise DataError(
-            f"{folder / RUN_SUMMARY}: it is not the summary of a run: {error}",
-            hint="rank the colors again",
-            check="MP-DAT-019",
-        ) from error
-
-
 def page_files(folder: Path) -> list[str]:
     """Return the names of the files that `run_page` reads, apart from the summary.
 
     Raises `DataError` if the summary is not one of a run.
     """
-    summary = _read_summary(folder)
-    records = (_record_of(summary, table) for table in RUN_TABLES)
+    summary = read_summary(folder)
+    records = (find_record(summary, table) for table in RUN_TABLES)
     return [record.name for record in records if record]
-
-
-def _record_of(summary: RunSummary, table: str) -> FileRecord | None:
-    """The file with a table of the run, in the format that is read fastest."""
-    names = {record.name: record for record in summary.files}
-    found = (names.get(f"{table}.{suffix}") for suffix in _FORMATS)
-    return next(filter(None, found), None)
-
-
-def _file_of(folder: Path, summary: RunSummary, table: str) -> Path:
-    """The path of the file with a table of the run."""
-    record = _record_of(summary, table)
-    if record is None:
-        raise NotFoundError(f"{folder}: the run has no {table}", hint="rank the colors again")
-    path = folder / record.name
-    if not path.is_file() or path.stat().st_size != record.bytes:
-        raise DataError(
-            f"{path}: it is missing, or not as the run wrote it",
-            hint="rank the colors again",
-            check="MP-DAT-019",
-        )
-    return path
 
 
 def _label(prepared: PreparedRun, role: str) -> str | None:
@@ -158,19 +112,9 @@ def _label(prepared: PreparedRun, role: str) -> str | None:
     return column.label if column else None
 
 
-def _texts(summary: RunSummary, key: str) -> list[str]:
-    value = summary.content.get(key)
-    return [str(text) for text in value] if isinstance(value, list) else []
-
-
-def _pairs(summary: RunSummary, key: str) -> dict[str, str]:
-    value = summary.content.get(key)
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
-
-
 def _scan(folder: Path, summary: RunSummary, table: str) -> Iterator[pa.RecordBatch]:
     """The rows of a table of the run, all cells as text."""
-    with open_source(str(_file_of(folder, summary, table))) as source:
+    with open_source(str(find_file(folder, summary, table))) as source:
         for batch in source.scan(source.find_table()):
             columns = [
                 to_text(column, field).cast(pa.string())

@@ -1,0 +1,71 @@
+"""The folder of a run, read again: its summary, its tables, and how they were ranked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marketpulse.artifacts import RUN_SUMMARY, RunSummary, parse_run_summary
+from marketpulse.atomic import FileRecord
+from marketpulse.colors.options import RunOptions
+from marketpulse.errors import DataError, NotFoundError
+
+_FORMATS = ("parquet", "csv", "ndjson", "json", "xlsx")  # the fastest to read first
+
+
+def read_summary(folder: Path) -> RunSummary:
+    """Read the summary of a run. Raises `DataError` if it is not one."""
+    try:
+        return parse_run_summary((folder / RUN_SUMMARY).read_bytes())
+    except ValueError as error:
+        raise DataError(
+            f"{folder / RUN_SUMMARY}: it is not the summary of a run: {error}",
+            hint="rank the colors again",
+            check="MP-DAT-019",
+        ) from error
+
+
+def find_record(summary: RunSummary, table: str) -> FileRecord | None:
+    """Return the file with a table of the run, in the format that is read fastest."""
+    names = {record.name: record for record in summary.files}
+    found = (names.get(f"{table}.{suffix}") for suffix in _FORMATS)
+    return next(filter(None, found), None)
+
+
+def find_file(folder: Path, summary: RunSummary, table: str) -> Path:
+    """Return the path of the file with a table of the run.
+
+    Raises `NotFoundError` if the run has no such table, `DataError` if its file has changed.
+    """
+    record = find_record(summary, table)
+    if record is None:
+        raise NotFoundError(f"{folder}: the run has no {table}", hint="rank the colors again")
+    path = folder / record.name
+    if not path.is_file() or path.stat().st_size != record.bytes:
+        raise DataError(
+            f"{path}: it is missing, or not as the run wrote it",
+            hint="rank the colors again",
+            check="MP-DAT-019",
+        )
+    return path
+
+
+def options_again(summary: RunSummary) -> RunOptions:
+    """Return the options that rank the processed colors of a run as the run did."""
+    return RunOptions(
+        again=True,
+        hierarchy=_texts(summary, "hierarchy"),
+        mapping=summary.mapping,
+        types=_pairs(summary, "types"),
+        date_formats=_pairs(summary, "date_formats"),
+        accept_rounded_ids=True,  # the run has accepted them
+    )
+
+
+def _texts(summary: RunSummary, key: str) -> list[str]:
+    value = summary.content.get(key)
+    return [str(text) for text in value] if isinstance(value, list) else []
+
+
+def _pairs(summary: RunSummary, key: str) -> dict[str, str]:
+    value = summary.content.get(key)
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
