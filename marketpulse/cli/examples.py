@@ -24,7 +24,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "run-colors colors_day.csv --rules rules.json --output results",
         "run-colors sample_data.zip --table COLORS --output results",
     ),
-    "push-s3": ("push-s3 friday s3://desk-colors/daily/ --dry-run",),
+    "push-s3": (
+        "push-s3 friday s3://desk-colors/daily/ --dry-run",
+        "push-s3 friday s3://desk-colors/daily/ --layout by-sector",
+    ),
     "terraform": ("terraform infra",),
     "rules check": ("rules check rules.json",),
     "rules test": ("rules test colors_day.csv --rules rules.json",),

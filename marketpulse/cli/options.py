@@ -63,6 +63,12 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class LayoutChoice(StrEnum):
+    """The values of `push-s3 --layout`."""
+
+    BY_SECTOR = "by-sector"
+
+
 class VerificationChoice(StrEnum):
     """The values of `push-s3 --verify`, without loading the job."""
 
@@ -610,6 +616,13 @@ PrefixTemplate = Annotated[
         "--prefix-template",
         metavar="TEXT",
         help="Folder of a run below the prefix (default: date={date}/run={run_id}).",
+    ),
+]
+PushLayout = Annotated[
+    LayoutChoice | None,
+    typer.Option(
+        "--layout",
+        help="Also upload the colors of each run as a workbook for each sector, below by-sector/.",
     ),
 ]
 Recursive = Annotated[

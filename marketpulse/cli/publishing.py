@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ from marketpulse.cli.options import (
     ParameterNames,
     PrefixTemplate,
     PushDryRun,
+    PushLayout,
     PushPaths,
     ReceiptFile,
     Recursive,
@@ -35,7 +39,7 @@ from marketpulse.errors import UsageError
 from marketpulse.extras import require_extra
 
 if TYPE_CHECKING:
-    from marketpulse.publish import Receipt
+    from marketpulse.publish import PushOptions, Receipt
 
 ssm_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -52,6 +56,7 @@ def push_s3(
     tags: ObjectTags = None,
     prefix_template: PrefixTemplate = None,
     recursive: Recursive = False,
+    layout: PushLayout = None,
     verify: VerifyUpload = VerificationChoice.READ,
     receipt: ReceiptFile = None,
     result_format: ResultFormat = OutputFormat.TABLE,
@@ -82,10 +87,51 @@ def push_s3(
         verify=PushVerification(verify.value),
         deadline=settings.deadline,
     )
-    pushed = push(paths[:-1], paths[-1], options, progress=session.progress("bytes"))
+    if layout is None:
+        pushed = push(paths[:-1], paths[-1], options, progress=session.progress("bytes"))
+    else:
+        pushed = _push_by_sector(session, paths[:-1], paths[-1], options)
     if receipt is not None:
         pushed.write(receipt)
     render.show_receipt(pushed, as_json=result_format is OutputFormat.JSON, say=session.say)
+
+
+def _push_by_sector(
+    session: Session, paths: Sequence[str], target: str, options: PushOptions
+) -> Receipt:
+    """Push, then push a workbook for each sector of the runs among the paths.
+
+    The workbooks are made first, so that nothing is sent if that fails.
+    """
+    from marketpulse.artifacts import RUN_SUMMARY  # noqa: PLC0415 - not for --help
+    from marketpulse.atomic import TemporaryFolder  # noqa: PLC0415 - not for --help
+    from marketpulse.colors.sector_workbooks import write_sector_workbooks  # noqa: PLC0415 - heavy
+    from marketpulse.publish import parse_s3_uri, push  # noqa: PLC0415 - not for --help
+
+    location = parse_s3_uri(target)
+    runs = [path for path in map(Path, paths) if (path / RUN_SUMMARY).is_file()]
+    if not runs:
+        raise UsageError(
+            "--layout by-sector needs a run among the PATHs",
+            hint="name the folder that `marketpulse run-colors` wrote, or leave out --layout",
+        )
+    with TemporaryFolder() as folder:
+        for run in runs:
+            write_sector_workbooks(run, Path(folder))
+        began = time.monotonic()
+        receipt = push(paths, target, options, progress=session.progress("bytes"))
+        if not any(Path(folder).rglob("*.xlsx")):  # a run without colors, by --force
+            return receipt
+        spent = time.monotonic() - began
+        left = options.deadline and max(0.1, round(options.deadline - spent, 1))
+        # Each run has its own workbooks, and nothing points to them: the last push of it counts.
+        workbooks = replace(
+            options, prefix_template=None, recursive=True, force=True, deadline=left
+        )
+        below = f"s3://{location.bucket}/{location.key('by-sector')}"
+        sent = push([folder], below, workbooks, progress=session.progress("bytes"))
+    objects = (replace(item, file=None) for item in sent.objects)
+    return replace(receipt, objects=(*receipt.objects, *objects))
 
 
 def check_push_target(target: str | None, *, writes: bool) -> None:

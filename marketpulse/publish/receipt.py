@@ -15,7 +15,7 @@ from marketpulse.formats.nesting import parse_json
 class PushedObject:
     """An object, its file, and what happened to it.
 
-    `file` is None for `latest.json`. `action` is one of:
+    `file` is None for `latest.json` and temporary files. `action` is one of:
 
         sent        uploaded and read back
         skipped     the same content was there
