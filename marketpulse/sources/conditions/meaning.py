@@ -186,9 +186,10 @@ class Compiler:
             self._refuse(node, _NOT_UNDERSTOOD)
         return build(node)
 
-    @staticmethod
-    def _literal(node: syntax.Number | syntax.Text | syntax.Null) -> Operand:
+    def _literal(self, node: syntax.Number | syntax.Text | syntax.Null) -> Operand:
         if isinstance(node, syntax.Number):
+            if node.is_binary:
+                self._refuse(node, _BINARY)
             return constant(node, Type.NUMBER, node.value)
         if isinstance(node, syntax.Text):
             return constant(node, Type.CHAR, node.value)  # so it compares padded with a CHAR
@@ -382,6 +383,7 @@ class Compiler:
 
 
 _NOT_UNDERSTOOD = "it is not understood in files, bundles and the demo"
+_BINARY = "BINARY_DOUBLE and BINARY_FLOAT are not understood in files, bundles and the demo"
 
 
 def _predicate(test: Test, *operands: Operand) -> Predicate:

@@ -265,7 +265,13 @@ class _Parser:
         token = self._next
         if token.kind is TokenKind.NUMBER:
             self._advance()
-            return syntax.Number(start=token.start, end=token.end, value=Decimal(token.value))
+            digits = token.value.rstrip("dDfF")
+            return syntax.Number(
+                start=token.start,
+                end=token.end,
+                value=Decimal(digits),
+                is_binary=digits != token.value,
+            )
         if token.kind is TokenKind.TEXT:
             self._advance()
             return syntax.Text(start=token.start, end=token.end, value=token.value)

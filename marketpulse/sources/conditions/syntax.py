@@ -21,9 +21,10 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Node):
-    """A number, as it is written."""
+    """A number, as it is written; `is_binary` is whether a D or F follows it."""
 
     value: Decimal
+    is_binary: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,8 +53,8 @@ _QUOTE = re.compile(r"[nN]?[qQ]'(.)", re.DOTALL)
 _PATTERNS = {
     TokenKind.TEXT: re.compile(r"[nN]?'((?:[^']|'')*)'", re.DOTALL),
     TokenKind.QUOTED_NAME: re.compile(r'"([^"\0]+)"'),
-    # 12AB is no number, and Oracle reads 1.5.2 as none.
-    TokenKind.NUMBER: re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w$#.])"),
+    # 12AB is no number, and Oracle reads 1.5.2 as none. 1.5D and 1.5F are binary ones.
+    TokenKind.NUMBER: re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[dDfF]?)(?![\w$#.])"),
     TokenKind.NAME: re.compile(r"([^\W\d_][\w$#]*)"),
     TokenKind.SYMBOL: re.compile(r"(\(\+\)|<=|>=|<>|!=|\^=|~=|\|\||[-+*/=<>(),.@:;])"),
 }

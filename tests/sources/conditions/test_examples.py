@@ -135,6 +135,7 @@ def test_oracle_gets_the_text(listening_server: OracleServer) -> None:
     listening_server.reset()
     oracle_only = [
         "CAST(PX AS BINARY_DOUBLE) > 1",
+        "PX > 1.5D OR PX < 2e3f OR PX = .5d",
         "EXTRACT(YEAR FROM DATE_1) = 2026",
         "DATE_1 > SYSTIMESTAMP - INTERVAL '1' DAY",
         "DATE_1 > SYSDATE - INTERVAL '1 2:3:4.5' DAY(3) TO SECOND(2)",

@@ -69,6 +69,8 @@ def test_supported(where: str, expected: list[int | None], tmp_path: Path) -> No
         ("n > 0 AND (n = 1 OR substring(name, 1, 1) = 'a')", "substring: "),
         ("TRUNC(day, 'DAY') = DATE '2026-03-01'", "TRUNC: "),
         ("n = 'few'", "'few': "),
+        ("n > 2.5e-1D", "2.5e-1D: BINARY_DOUBLE"),
+        ("n IN (1, 2f)", "2f: BINARY_DOUBLE and BINARY_FLOAT are not understood in files"),
         ("instant = 'today'", "'today': "),
         ("nested = 1", "NULL alone"),
         ("nested || 'x' = 'x'", "nested"),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from oracle_server.client import PASSWORD, open_source, settings_for
+from oracle_server.catalog import Catalog, Column, Table
+from oracle_server.client import PASSWORD, open_source, oracle_environment, settings_for
+from oracle_server.engine import DuckEngine
 from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
 from support import ROOT, Tool
@@ -46,6 +48,18 @@ def test_a_described_table_costs_few_more(server: OracleServer) -> None:
             before = server.record.round_trips
             assert source.scan(table, limit=1000).read_all().num_rows > 0
             assert server.record.round_trips - before <= most
+
+
+def test_fifty_tables_cost_few_more(tmp_path: Path) -> None:
+    """Each takes two round trips at most, all questions to the dictionary included."""
+    columns = (Column("ID", "NUMBER(3,0)", nullable=False), Column("NOTE", "VARCHAR2(20)"))
+    tables = [Table(f"T{number}", columns, [(1, "a")], primary_key=("ID",)) for number in range(50)]
+    with OracleServer(DuckEngine(Catalog(tables)), users={"ANALYST": PASSWORD}) as fifty:
+        done = Tool(tmp_path / "desk", oracle_environment(fifty)).run(
+            "sample", "T*", "--formats", "csv"
+        )
+        assert done.code == 0, done.err
+        assert fifty.record.round_trips <= 60
 
 
 def test_the_session_names_its_program(server: OracleServer, tool: Tool) -> None:
