@@ -5,6 +5,7 @@ checksums. The test chooses a fault for each request.
 """
 
 import hashlib
+import re
 import ssl
 import threading
 import time
@@ -82,6 +83,19 @@ class Store:
         with self.lock:
             found = self.objects.get(key)
             return found.content if found else None
+
+    def silence(self, place: str) -> threading.Event:
+        """Never answer requests like this; the event is set at the first."""
+        reached = threading.Event()
+
+        def choose(request: str) -> StoreFault | None:
+            if not re.fullmatch(place, request):
+                return None
+            reached.set()
+            return StoreFault.STALL
+
+        self.choose_fault = choose
+        return reached
 
 
 _CODES = {

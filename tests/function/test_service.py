@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from function.helpers import AT, Cloud, ask, call
-from s3_server import Object, Store, StoreFault
+from s3_server import Object, Store
 from support import COLORS, DAY, ROOT, Tool
 
 from marketpulse.colors.options import RunOptions
@@ -176,7 +176,7 @@ def test_a_silent_store(
             "MARKETPULSE_DEADLINE": "2",
         }
     )
-    store.choose_fault = lambda request: StoreFault.STALL if re.match(place, request) else None
+    store.silence(place)
     began = time.monotonic()
     with pytest.raises(AwsError, match=message):
         service.run(RunOptions())
@@ -193,6 +193,6 @@ def test_readers_of_a_silent_store(
     names = {"MARKETPULSE_SOURCE": "demo", "MARKETPULSE_PUSH": "s3://colors/p"}
     Service(names).run(RunOptions(table="COLORS"))
     service = Service({**names, "MARKETPULSE_DEADLINE": "0.5"})
-    store.choose_fault = lambda request: StoreFault.STALL if re.match(place, request) else None
+    store.silence(place)
     with pytest.raises(AwsError, match="s3://colors/p: the deadline has passed"):
         service.colors(None, Filter())

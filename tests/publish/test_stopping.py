@@ -1,6 +1,5 @@
 """Giving a push up: Ctrl-C and the deadline, whatever the store does."""
 
-import re
 import signal
 import threading
 import time
@@ -8,26 +7,12 @@ from pathlib import Path
 
 import pytest
 from publish.helpers import fault_of, latest_of, make_run, send
-from s3_server import Store, StoreFault
+from s3_server import Store
 from support import Tool, posix
 
 from marketpulse.errors import AwsError
 
 SILENT = ["GET .* list-type", "PUT .*a.csv", "GET .*a.csv", "PUT .*large.csv partNumber"]
-
-
-def silence(store: Store, place: str) -> threading.Event:
-    """Let the store stay silent at the requests of a place; the event is set at the first."""
-    reached = threading.Event()
-
-    def choose(request: str) -> StoreFault | None:
-        if re.fullmatch(place, request):
-            reached.set()
-            return StoreFault.STALL
-        return None
-
-    store.choose_fault = choose
-    return reached
 
 
 @posix
@@ -36,7 +21,7 @@ def test_control_c_ends_a_push_at_a_silent_store(
     tool: Tool, store: Store, runs: dict[str, Path], place: str
 ) -> None:
     """Within two seconds, exit code 130, and the pointer stays."""
-    reached = silence(store, place)
+    reached = store.silence(place)
     words = ("push-s3", runs["one"], "s3://bucket/p", "--endpoint-url", store.url)
     process = tool.start(*words)
     assert reached.wait(60)
@@ -52,7 +37,7 @@ def test_control_c_ends_a_push_at_a_silent_store(
 def test_the_deadline_bounds_a_push(tool: Tool, store: Store) -> None:
     """`--deadline` ends a push at a silent store, exit code 8."""
     make_run(tool.folder / "run", a="1")
-    reached = silence(store, "PUT .*a.csv")
+    reached = store.silence("PUT .*a.csv")
     words = ("--deadline", 3, "push-s3", "run", "s3://bucket/p", "--format", "json")
     began = time.monotonic()
     result = tool.run(*words, "--endpoint-url", store.url)

@@ -147,7 +147,7 @@ def test_a_pointer_that_moved_meanwhile(store: Store, runs: dict[str, Path]) -> 
             pointer.content, pointer.etag = text, "moved"
 
     store.choose_fault = move
-    send(store, runs["two"])
+    send(store, runs["two"], timeout=10)  # a slow machine looks again, too
     puts = [request for request in store.requests if request == "PUT p/latest.json"]
     assert len(puts) == 3  # the first push, a refused one, and its repetition
     assert latest_of(store) == RUNS["two"]

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,20 +174,6 @@ def test_no_rights(desk: Desk, denied: str) -> None:
     assert "access denied" in one_message(result.err)
 
 
-def silence(store: Store, place: str) -> threading.Event:
-    """Let the store stay silent at these requests; the event is set at the first."""
-    reached = threading.Event()
-
-    def choose(request: str) -> StoreFault | None:
-        if not re.fullmatch(place, request):
-            return None
-        reached.set()
-        return StoreFault.STALL
-
-    store.choose_fault = choose
-    return reached
-
-
 @pytest.mark.parametrize(
     ("place", "words"),
     [
@@ -200,7 +185,7 @@ def silence(store: Store, place: str) -> threading.Event:
 )
 def test_the_deadline(desk: Desk, place: str, words: list[str]) -> None:
     """`--deadline` ends a read from a silent store, exit code 8."""
-    reached = silence(desk.store, place)
+    reached = desk.store.silence(place)
     began = time.monotonic()
     result = desk.run("--deadline", 1.5, *words)
     assert time.monotonic() - began < 8
@@ -212,7 +197,7 @@ def test_the_deadline(desk: Desk, place: str, words: list[str]) -> None:
 @posix
 def test_a_kill(desk: Desk) -> None:
     """A signal ends a read from a silent store at once, and leaves no copy."""
-    reached = silence(desk.store, "GET .*sample.*parquet")
+    reached = desk.store.silence("GET .*sample.*parquet")
     process = desk.tool.start("verify", "s3://desk/friday/")
     assert reached.wait(60)
     process.send_signal(signal.SIGTERM)
