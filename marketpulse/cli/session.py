@@ -251,9 +251,12 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
         raise NotFoundError(
             f"--query: {label}: {error.strerror or error}", hint="check the name of the file"
         ) from error
-    text = query_text.parse_query(select_query.decode_query(content, label), label)
+    text = select_query.decode_query(content, label)
     return select_query.SelectQuery(
-        name=select_query.query_name(path), text=text, binds=select_query.parse_binds(binds)
+        name=select_query.query_name(path),
+        text=query_text.parse_query(text, label),
+        first_line=query_text.first_line(text),
+        binds=select_query.parse_binds(binds),
     )
 
 

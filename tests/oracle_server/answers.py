@@ -5,6 +5,7 @@ The protocol's layers do not know SQL, the engine does not know bytes. Both use 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -124,6 +125,13 @@ class OracleError(Exception):
         self.code = code
         self.text = text
         self.position = position
+
+    def place_in(self, sql: str) -> int:
+        """Return the offset of the error in bytes: that of a wrong name, if it is one."""
+        name = re.match(r'ORA-00904: "(.*?)"', self.text)
+        if name is None:
+            return self.position
+        return len(sql[: max(sql.upper().find(name[1].upper()), 0)].encode())
 
 
 class EngineSession(Protocol):

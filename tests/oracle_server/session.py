@@ -384,7 +384,7 @@ class Session:
             answer = self._run_statement(cursor.sql, values)
         except OracleError as failure:
             self._cursors.pop(cursor.number, None)
-            return error(failure.code, failure.text, at=failure.position)
+            return error(failure.code, failure.text, at=failure.place_in(cursor.sql))
         changed = parsing or answer.columns != cursor.columns
         cursor.columns = answer.columns
         if not answer.columns:

@@ -31,6 +31,7 @@ from marketpulse.sources.oracle.catalog import Catalog
 from marketpulse.sources.oracle.columns import ColumnDef, RowDecoder, batch_rows, project
 from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.errors import (
+    add_place,
     encryption_error,
     is_network_error,
     translate_error,
@@ -191,13 +192,18 @@ class OracleDatabase:
                 continue
         raise unreadable_value_error("the result")
 
-    def describe_query(self, statement: str) -> list[ColumnDef]:
+    def describe_query(self, statement: str, first_line: int = 1) -> list[ColumnDef]:
         """Return the columns of a SELECT, without running it.
 
-        Raises `UsageError` if a column has no name by which it can be selected.
+        An error of the statement has its place, counted from the line at which it begins. Raises
+        `UsageError` if a column has no name by which it can be selected.
         """
         self.prepare()
-        with self.translate_errors(), closing(self.connection.cursor()) as cursor:
+        with (
+            add_place(statement, first_line),
+            self.translate_errors(),
+            closing(self.connection.cursor()) as cursor,
+        ):
             cursor.parse(statement)
             columns = [_column_def(info) for info in cursor.description or ()]
         counts = Counter(column.name for column in columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import oracledb
 
@@ -155,6 +156,22 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     return DataError(
         f"{address}: the database or the driver fails: {lines}", hint=_ASK_HINT, check="MP-ORA-001"
     )
+
+
+@contextmanager
+def add_place(statement: str, first_line: int) -> Iterator[None]:
+    """Add the line and the column to an error of ours, if the database says where it is."""
+    try:
+        yield
+    except MarketPulseError as error:
+        cause = error.__cause__
+        detail = cause.args[0] if isinstance(cause, oracledb.Error) and cause.args else None
+        if offset := getattr(detail, "offset", 0):  # bytes before the place
+            before = statement.encode()[:offset].decode(errors="ignore")
+            line, column = before.count("\n"), len(before) - before.rfind("\n")
+            error.message += f" (line {first_line + line}, column {column} of the query)"
+            error.args = (error.message,)
+        raise
 
 
 def encryption_error(address: object) -> UnreachableError:

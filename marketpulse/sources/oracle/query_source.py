@@ -73,7 +73,7 @@ class QuerySource(OracleSource):
         return RowSet(
             name=query.name,
             sql=f"({query.text})",
-            columns=database.describe_query(query.text),
+            columns=database.describe_query(query.text, query.first_line),
             query=query.text,
             binds=binds,
         )

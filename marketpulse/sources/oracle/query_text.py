@@ -67,6 +67,11 @@ def parse_query(text: str, name: str = "query") -> str:
     return _Statement(name, text, tokens).checked()
 
 
+def first_line(text: str) -> int:
+    """Return the line of a file at which the statement begins that `parse_query` returns."""
+    return text[: len(text) - len(text.lstrip())].count("\n") + 1
+
+
 @dataclass(frozen=True)
 class _Statement:
     name: str

@@ -85,6 +85,21 @@ def test_faults(
         query(database, text).scan("feed")
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('\n\n  SELECT ticker AS "é",\r\n  nope FROM market.securities;', "line 4, column 3"),
+        ("SELECT nope FROM market.securities", "line 1, column 8"),
+    ],
+)
+def test_the_place_of_a_fault(tool: Tool, text: str, place: str) -> None:
+    """An error of the database has its line and its column in the file."""
+    (tool.folder / "feed.sql").write_bytes(text.encode())
+    done = tool.run("sample", "--query", "feed.sql")
+    assert done.code == 6
+    assert f'ORA-00904: "NOPE": invalid identifier ({place} of the query)' in done.err
+
+
 def test_names(database: OracleDatabase) -> None:
     """Only the query can be read, and it may not have the name of a table."""
     source = query(database, "SELECT 1 AS n FROM dual")
