@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from threading import Lock, Thread
 from typing import Generic, TypeVar
@@ -52,20 +52,24 @@ class SessionPool(Generic[T]):
     """Threads that read tables, one for each session. The first session is open already."""
 
     def __init__(
-        self, sessions: Sequence[Source], tables: Iterable[T], read: Callable[[Source, T], None]
+        self, sessions: Sequence[Source], tables: Sequence[T], read: Callable[[Source, T], None]
     ) -> None:
         self._sessions = sessions
         self._tables = iter(tables)
+        self._left = len(tables)  # that are not read to their end
         self._read = read
         self._lock = Lock()
+        self._is_over = False
+        self._unopened = [*sessions[1:]]
         self._errors: list[BaseException] = []
         self._refusals: list[MarketPulseError] = []
 
     def run(self) -> None:
         """Read all tables; they begin in their order.
 
-        A session that cannot log in is left out, with a warning. Raises the first error of `read`,
-        or `KeyboardInterrupt`, when it has ended the other threads.
+        A session that cannot log in is left out, with a warning. Once all is read, no login is
+        awaited. Raises the first error of `read`, or `KeyboardInterrupt`, when it has ended the
+        other threads.
         """
         threads = [
             Thread(target=self._work, args=[session], daemon=True) for session in self._sessions
@@ -73,15 +77,18 @@ class SessionPool(Generic[T]):
         for thread in threads:
             thread.start()
         try:
-            while not self._errors and (living := [*filter(Thread.is_alive, threads)]):
-                living[0].join(_POLL)
-        finally:
-            self._end(threads)
-        if self._errors:
-            raise self._errors[0]
-        if self._refusals:
-            opened = len(self._sessions) - len(self._refusals)
-            reason = self._refusals[0].message
+            while self._left and not self._errors:
+                next(filter(Thread.is_alive, threads), threads[0]).join(_POLL)
+        except BaseException:
+            self._end(threads, self._sessions)
+            raise
+        errors, refusals = [*self._errors], [*self._refusals]
+        self._end(threads, self._sessions if errors else self._unopened)
+        if errors:
+            raise errors[0]
+        if refusals:
+            opened = len(self._sessions) - len(refusals)
+            reason = refusals[0].message
             _LOG.warning("%s of %s sessions read: %s", opened, len(self._sessions), reason)
 
     def _work(self, session: Source) -> None:
@@ -93,21 +100,22 @@ class SessionPool(Generic[T]):
                     except MarketPulseError as error:
                         self._refusals.append(error)
                         return
+                    self._unopened.remove(session)
                 while (table := self._next_table()) is not None:
                     self._read(session, table)
+                    with self._lock:
+                        self._left -= 1
         except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             self._errors.append(error)
 
     def _next_table(self) -> T | None:
         with self._lock:
-            return None if self._errors else next(self._tables, None)
+            return None if self._errors or self._is_over else next(self._tables, None)
 
-    def _end(self, threads: Sequence[Thread]) -> None:
-        """Let no thread begin a table, and cancel what they read; wait a moment for their end."""
-        if not any(map(Thread.is_alive, threads)):
-            return
-        self._errors.append(InterruptedError("the other tables are not read"))
-        for session in self._sessions:
+    def _end(self, threads: Sequence[Thread], cancelled: Sequence[Source]) -> None:
+        """Let no thread begin a table, and cancel some sessions; wait a moment for the threads."""
+        self._is_over = True
+        for session in [*cancelled]:
             session.cancel()
         limit = time.monotonic() + _PATIENCE
         for thread in threads:

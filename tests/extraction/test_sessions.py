@@ -217,6 +217,19 @@ def test_a_session_that_is_refused(
     assert "1 of 4 sessions read: " in caplog.text
 
 
+def test_sessions_that_never_open(
+    server: OracleServer, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    """Nobody waits for the logins of others when all tables are read."""
+    with open_source(server):  # an address whose last login failed is probed first
+        server.reset()
+    started = time.monotonic()
+    silent = Faults(connections=1, then=Faults(silent=True))
+    sample(server, tmp_path / "out", *NAMES, faults=silent)
+    assert time.monotonic() - started < 10
+    assert contents_of(tmp_path / "out") == undisturbed
+
+
 def test_a_refused_login(server: OracleServer, tmp_path: Path) -> None:
     """The first session logs in alone."""
     with pytest.raises(LoginError):
