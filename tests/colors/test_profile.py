@@ -125,6 +125,24 @@ def test_the_precision_of_a_column(database: Database, name: str) -> None:
     assert profile(database, text_column(kind), cells).precision is precision
 
 
+def test_doubtful_cells_of_many_batches_are_asked_about_together(database: Database) -> None:
+    """A query costs more than the cells of a batch, but no more of them wait than memory allows."""
+    asked: list[int] = []
+
+    def ask(sql: str, doubtful: pa.Table) -> Row:
+        asked.append(len(doubtful))
+        return database.ask(sql, doubtful)
+
+    found = CellProfile(text_column(Kind.NUMBER))
+    for _ in range(3):
+        found.add(pa.array(["98.5", "9.85e1", "n/a"]), ask)
+    assert not asked
+    found.add(pa.array([" " * (1 << 23)]), ask)
+    assert asked == [3]
+    found.finish(ask)
+    assert (asked, found.precision, found.suspected) == ([3], SHORT, True)
+
+
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_bytes_of_cells_hide_no_odd_cell(database: Database, kind: Kind) -> None:
     """What the bytes of a batch say is what SQL says, for each cell alone and among others."""

@@ -91,6 +91,14 @@ def test_unknown_typed_columns_break_ties_as_values_of_their_type() -> None:
     assert column(text.processed, "SIZE") == ["10", "9", None]
 
 
+def test_the_spelling_of_a_cusip_decides_before_those_of_later_columns() -> None:
+    """The result has the normalised CUSIP, and yet the cell that arrived breaks the tie."""
+    spellings = ["1tekh3ir5", " 1TEKH3IR5", "1TEKH3IR5"]
+    dates = ["2026-03-13", "2026-03-13 00:00", "2026-03-13T00:00"]
+    run = run_colors(three_colors(MESSAGE_ID=[1, 1, 1], CUSIP=spellings, DATE=dates))
+    assert column(run.processed, "DATE") == [dates[1], dates[2], dates[0]]
+
+
 def test_unknown_numbers_of_json_are_numbers(tmp_path: Path) -> None:
     """Numbers in an unknown column of JSON break ties and match rules as exact numbers."""
     sizes = ["10", "9", "9.50", "null", "1E1", "NaN"]
