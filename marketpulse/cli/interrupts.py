@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import atexit
+import os
 import signal
 import sys
 import threading
@@ -60,6 +62,7 @@ def handle_signals() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
     sys.unraisablehook = interrupt_again
+    atexit.register(_exit_as_interrupted)  # the first to register is the last to be called
 
 
 def release_signals() -> None:
@@ -68,6 +71,12 @@ def release_signals() -> None:
     for number in _ENDING:
         if signal.getsignal(number) is interrupt:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _exit_as_interrupted() -> None:
+    """Exit with the code of the signal. After an interrupted import, Python says SIGINT of any."""
+    if interruption.signal is not None:
+        os._exit(interruption.exit_code)
 
 
 def interrupt_again(unraisable: UnraisableHookArgs) -> None:
