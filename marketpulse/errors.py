@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -39,6 +42,18 @@ class UserNote(str):
 def user_notes(error: BaseException) -> list[str]:
     """Return the notes for the user. Python and libraries add others, in their own words."""
     return [note for note in getattr(error, "__notes__", ()) if isinstance(note, UserNote)]
+
+
+def command_line(words: Iterable[str]) -> str:
+    """Return a command that a hint prints, as it can be typed on this system.
+
+    Windows' Command Prompt knows no single quotes.
+    """
+    if sys.platform != "win32":
+        return shlex.join(words)
+    from subprocess import list2cmdline  # noqa: PLC0415 - only Windows needs it
+
+    return list2cmdline([*words])
 
 
 class UsageError(MarketPulseError):

@@ -10,8 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from marketpulse.errors import UsageError
-from marketpulse.shell import command_line
+from marketpulse.errors import UsageError, command_line
 
 Extra = Literal["aws", "keyring", "lambda", "pandas", "report", "spark", "xlsx"]
 

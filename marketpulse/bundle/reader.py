@@ -14,8 +14,7 @@ from typing import IO, Protocol, Self
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY, is_unfinished
 from marketpulse.atomic import LOCK_FILE, TemporaryFolder
 from marketpulse.bundle.manifest import Manifest, parse_manifest
-from marketpulse.errors import DataError, NotFoundError
-from marketpulse.shell import command_line
+from marketpulse.errors import DataError, NotFoundError, command_line
 
 # Files that operating systems add to folders and zips, and the lock of a run that died.
 _SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", LOCK_FILE}

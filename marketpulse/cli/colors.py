@@ -53,9 +53,8 @@ from marketpulse.cli.options import (
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
-from marketpulse.cli.session import Session
+from marketpulse.cli.session import Session, check_query
 from marketpulse.cli.spark import rank_on_spark, spark_names
-from marketpulse.errors import UsageError
 from marketpulse.model import Progress, progress_stage
 from marketpulse.sources.base import FileOptions
 
@@ -117,8 +116,7 @@ def run_colors(
     names = spark_names(session, engine, master, inputs, source, ctx.params)
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
-    if query is not None and table is not None:
-        raise UsageError("--table and --query both name what to read", hint="leave out one of them")
+    check_query(query, "--table", table)
     check_days(
         since,
         until,

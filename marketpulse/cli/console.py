@@ -19,9 +19,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from marketpulse.errors import MarketPulseError, OutputError
+from marketpulse.errors import MarketPulseError, OutputError, command_line
 from marketpulse.model import NO_PROGRESS, Progress
-from marketpulse.shell import command_line
 
 if TYPE_CHECKING:
     import rich.progress

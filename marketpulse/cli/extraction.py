@@ -63,7 +63,7 @@ from marketpulse.cli.options import (
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import write_page
-from marketpulse.cli.session import Session
+from marketpulse.cli.session import Session, check_query
 from marketpulse.errors import UsageError
 from marketpulse.sources.base import FileOptions, Source
 
@@ -181,15 +181,15 @@ def sample(
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
     check_push_target(push, writes=not dry_run)
-    if query is not None and tables:
-        raise UsageError("TABLE and --query both name what to read", hint="leave out one of them")
+    check_query(query, "TABLE", tables)
     source, names = session.split_source(tables, source)
     masks, mask_key = read_masks(session, mask, mask_file)
     with session.open_source(
         source=source, files=files, max_lob=max_lob, query=query, binds=binds
     ) as data:
-        from marketpulse import extraction, timestamps  # noqa: PLC0415 - not for --help
+        from marketpulse import extraction  # noqa: PLC0415 - not for --help
         from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow
+        from marketpulse.formats import timestamps  # noqa: PLC0415 - see above
 
         options = extraction.SampleOptions(
             limit=_row_limit(session, ctx, limit, all_rows=all_rows, has_keys=per is not None),

@@ -233,6 +233,12 @@ class Session:
         return replace(files, region=settings.aws_region, ends=ends)
 
 
+def check_query(query: str | None, name: str, tables: object) -> None:
+    """Raise `UsageError` if `--query` and the parameter with this name both say what to read."""
+    if query is not None and tables:
+        raise UsageError(f"{name} and --query both name what to read", hint="leave out one of them")
+
+
 def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
     """Read and check the file of `--query`, or standard input; None if there is none.
 

@@ -35,7 +35,7 @@ from marketpulse.colors.ranking import (
 )
 from marketpulse.colors.rules import BoundRule
 from marketpulse.colors.spellings import DateForm
-from marketpulse.cusip import are_valid_cusips
+from marketpulse.formats.cusip import are_valid_cusips
 from marketpulse.formats.encode import to_text
 
 # Columns that the statements add. They are cut off before a batch leaves the engine.

@@ -10,8 +10,7 @@ from fractions import Fraction
 
 from marketpulse.colors.cells import LOST_DIGITS
 from marketpulse.colors.spellings import DateForm
-from marketpulse.errors import DataError, UsageError
-from marketpulse.shell import command_line
+from marketpulse.errors import DataError, UsageError, command_line
 
 PUBLISHED_LIMIT = "10%"  # the default if a run is published
 _MOST_SHOWN = 5  # reasons in a message

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol
 
 import pyarrow as pa
 
-from marketpulse import timestamps
 from marketpulse.artifacts import EXCLUDED, PROCESSED, REJECTED, RUN_TABLES, format_json
 from marketpulse.atomic import FileRecord, FileSet, atomic_folder
 from marketpulse.colors.engine import InputProfile
@@ -30,7 +29,7 @@ from marketpulse.colors.results import (
 )
 from marketpulse.colors.tables import is_a
 from marketpulse.colors.tally import Tally
-from marketpulse.formats import open_writer, write_behind
+from marketpulse.formats import open_writer, timestamps, write_behind
 from marketpulse.formats.encode import untag, with_pandas_types
 from marketpulse.model import NO_PROGRESS, Progress, progress_stage
 

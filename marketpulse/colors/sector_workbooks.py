@@ -18,8 +18,8 @@ from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.extras import require_extra
 from marketpulse.formats import Writer, open_writer
 from marketpulse.formats.encode import to_text
+from marketpulse.formats.timestamps import to_utc
 from marketpulse.sources import open_source
-from marketpulse.timestamps import to_utc
 
 _MOST_SECTORS = 200
 _NO_SECTOR = "no sector"

@@ -14,9 +14,9 @@ from pathlib import Path
 from marketpulse.artifacts import DATABASE_INFO, TABLE_LIST, schema_file
 from marketpulse.bundle import BundleTable, bundle_folder
 from marketpulse.errors import DataError, LoginError, NotFoundError
+from marketpulse.formats.timestamps import format_timestamp
 from marketpulse.model import SourceInfo, Table, TableSchema
 from marketpulse.sources import Source, unknown_name_error
-from marketpulse.timestamps import format_timestamp
 from marketpulse.version import __version__
 
 _LOG = logging.getLogger("marketpulse.extraction")

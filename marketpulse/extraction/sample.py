@@ -37,9 +37,9 @@ from marketpulse.extraction.sample_options import (
 from marketpulse.extraction.sessions import SessionPool, SharedProgress, open_sessions
 from marketpulse.extraction.table_sampler import TableSampler
 from marketpulse.extraction.unfinished import UnfinishedSample
+from marketpulse.formats.timestamps import format_timestamp, parse_timestamp
 from marketpulse.model import Progress, TableSchema, masks_of
 from marketpulse.sources import Source
-from marketpulse.timestamps import format_timestamp, parse_timestamp
 from marketpulse.version import __version__
 
 if TYPE_CHECKING:

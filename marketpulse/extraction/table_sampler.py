@@ -35,9 +35,9 @@ from marketpulse.formats.encode import (
     text_buffer,
     to_text,
 )
+from marketpulse.formats.timestamps import format_timestamp
 from marketpulse.model import MalformedLine, Progress, TableSchema
 from marketpulse.sources import KeyPosition, SnapshotError, Source
-from marketpulse.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from marketpulse.extraction.masks.tables import TableMasks

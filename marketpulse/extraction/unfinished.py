@@ -26,7 +26,7 @@ from pydantic import TypeAdapter
 from marketpulse.artifacts import UNFINISHED_PREFIX, format_json
 from marketpulse.atomic import write_file
 from marketpulse.bundle import BundleTable
-from marketpulse.timestamps import format_timestamp
+from marketpulse.formats.timestamps import format_timestamp
 
 _STATE = "state.json"
 _TABLE = TypeAdapter(BundleTable)

@@ -19,9 +19,9 @@ from marketpulse.artifacts import (
 from marketpulse.atomic import FileRecord
 from marketpulse.aws.checksums import Checksums, compute_checksums
 from marketpulse.errors import NotFoundError, UsageError
+from marketpulse.formats.timestamps import to_utc
 from marketpulse.publish.plan import PlannedObject, PlannedSet, open_file, set_error
 from marketpulse.publish.uri import S3Location, is_key_part
-from marketpulse.timestamps import to_utc
 
 _RUN_TEMPLATE = "date={date}/run={run_id}"
 _FIELD = re.compile(r"{([^{}]*)}")

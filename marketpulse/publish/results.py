@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from marketpulse.errors import AwsError, SettingsError
+from marketpulse.errors import AwsError, SettingsError, command_line
 from marketpulse.model import Progress
 from marketpulse.publish.options import PushOptions
 from marketpulse.publish.push import push
 from marketpulse.publish.receipt import Receipt
-from marketpulse.shell import command_line
 
 
 def push_results(

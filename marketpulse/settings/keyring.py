@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from marketpulse.errors import SettingsError
-from marketpulse.shell import command_line
+from marketpulse.errors import SettingsError, command_line
 
 _SERVICE = "marketpulse"
 

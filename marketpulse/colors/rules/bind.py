@@ -24,8 +24,7 @@ from marketpulse.colors.rules.model import (
 )
 from marketpulse.colors.rules.operands import Operand, parse_operand
 from marketpulse.colors.rules.values import show_value
-from marketpulse.errors import RulesError
-from marketpulse.shell import command_line
+from marketpulse.errors import RulesError, command_line
 
 _ARTICLES = {
     Kind.INTEGER: "an integer",

@@ -16,7 +16,6 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
-from marketpulse import timestamps
 from marketpulse.artifacts import (
     EXCLUDED,
     PROCESSED,
@@ -71,6 +70,7 @@ from marketpulse.colors.spark.tasks import (
 )
 from marketpulse.colors.tally import Tally
 from marketpulse.errors import DataError, UsageError
+from marketpulse.formats import timestamps
 from marketpulse.model import NO_PROGRESS, Progress, progress_stage
 from marketpulse.sources.files import join_notes
 

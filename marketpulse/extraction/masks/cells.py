@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketpulse.cusip import check_digits
 from marketpulse.extraction.masks.permutation import Digits, KeyedPermutation
+from marketpulse.formats.cusip import check_digits
 from marketpulse.formats.encode import expand_exponents
 
 _CELLS = 1 << 18  # characters that are masked at the same time

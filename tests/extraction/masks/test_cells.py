@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketpulse.cusip import are_valid_cusips
 from marketpulse.extraction.masks.cells import mask_bytes, mask_numbers, mask_texts
 from marketpulse.extraction.masks.key import MaskKey
+from marketpulse.formats.cusip import are_valid_cusips
 
 KEY = MaskKey("a-secret-of-the-tests-alone")
 ISSUE = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#", min_size=8, max_size=8)

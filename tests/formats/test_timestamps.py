@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from marketpulse.errors import UsageError
-from marketpulse.timestamps import format_timestamp, parse_timestamp, to_utc
+from marketpulse.formats.timestamps import format_timestamp, parse_timestamp, to_utc
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketpulse.cusip import are_valid_cusips
+from marketpulse.formats.cusip import are_valid_cusips
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#"
 
