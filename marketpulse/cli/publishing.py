@@ -123,7 +123,7 @@ def _push_by_sector(
         if not any(Path(folder).rglob("*.xlsx")):  # a run without colors, by --force
             return receipt
         spent = time.monotonic() - began
-        left = options.deadline and max(0.1, round(options.deadline - spent, 1))
+        left = options.deadline and max(0.1, options.deadline - spent)
         # Each run has its own workbooks, and nothing points to them: the last push of it counts.
         workbooks = replace(
             options, prefix_template=None, recursive=True, force=True, deadline=left

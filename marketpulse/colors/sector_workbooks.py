@@ -23,6 +23,8 @@ from marketpulse.sources import open_source
 
 _MOST_SECTORS = 200
 _NO_SECTOR = "no sector"
+# Windows takes these names for devices, whatever stands after a dot.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d) *(?:\.|$)", re.IGNORECASE)
 
 
 def write_sector_workbooks(run: Path, folder: Path) -> None:
@@ -30,12 +32,17 @@ def write_sector_workbooks(run: Path, folder: Path) -> None:
 
     Case and outer blanks of a sector make no difference, as in rules. Needs the extra `xlsx`.
     Raises `NotFoundError` if the run has no column with sectors, `UsageError` if it has more than
-    200, and `DataError` if it is damaged or a sheet has no room.
+    200 or is in the folder already, and `DataError` if it is damaged or a sheet has no room.
     """
     require_extra("xlsx", "a workbook for each sector")
     summary = read_summary(run)
     day = to_utc(datetime.fromisoformat(summary.processed_at)).date()
     target = folder / f"date={day}" / f"run={summary.run_id}"
+    if target.exists():
+        raise UsageError(
+            f"{run}: the run {summary.run_id} is among the PATHs twice",
+            hint="leave out one of its folders",
+        )
     target.mkdir(parents=True)
     name = str(find_file(run, summary, PROCESSED))
     with open_source(name) as source, prepare(source, options_again(summary)) as prepared:
@@ -84,7 +91,7 @@ def _titles(sectors: pa.RecordBatch) -> list[str]:
 def _file_stem(sector: str) -> str:
     """Return the sector if it suits every file system, else a similar name that is unique."""
     stem = re.sub(r"[^A-Za-z0-9 ._&+()-]", "_", sector)[:80].strip(" .")
-    if stem == sector:
+    if stem == sector and not _DEVICE.match(stem):
         return stem
     digest = hashlib.sha256(sector.casefold().encode()).hexdigest()
     return f"{stem}~{digest[:8]}"

@@ -37,7 +37,10 @@ def read_set(
     if a run or bundle is damaged.
     """
     if not path.exists() and not path.is_symlink():
-        raise NotFoundError(f"{path}: no such file or folder")
+        raise NotFoundError(
+            f"{path}: no such file or folder",
+            hint="check the name; PATHs come first, and the address in S3 last",
+        )
     _refuse_links(path)
     names = set(os.listdir(path)) if path.is_dir() else set()  # noqa: PTH208 - only names needed
     for seal, default_template in ((RUN_SUMMARY, _RUN_TEMPLATE), (MANIFEST, "")):

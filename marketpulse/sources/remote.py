@@ -26,13 +26,14 @@ _log = logging.getLogger(__name__)
 _JOBS = 16  # downloads at the same time
 _SMALL_SIZE = 1 << 20  # bytes; files up to this size come together
 _MAX_SEAL_SIZE = 1 << 26  # bytes
+_MAX_TITLE = 200  # bytes; it names folders and files, which may have 255
 
 
 class RemoteFolder:
     """The files of a bundle or a run below a prefix, with private copies of those that were read.
 
     name    the address
-    title   the last part of the prefix, or the bucket
+    title   the last part of the prefix, or the bucket if that is no name for files
     seal    which of `seals`, the files that list the others, is there; None if there is none
     sizes   the sizes of the files that the seal lists, and of itself
 
@@ -190,8 +191,9 @@ def missing_set(folder: RemoteFolder, *seals: str) -> NotFoundError:
 
 
 def _title(bucket: str, prefix: str) -> str:
+    name = prefix.rstrip("/").rpartition("/")[2]
     try:
-        return plain_name(prefix.rstrip("/").rpartition("/")[2])
+        return plain_name(name) if len(name.encode()) <= _MAX_TITLE else bucket
     except ValueError:
         return bucket
 

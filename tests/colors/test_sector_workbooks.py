@@ -55,12 +55,14 @@ def test_the_day(tmp_path: Path) -> None:
 
 
 def test_names(tmp_path: Path) -> None:
-    """Case and blanks make no difference; what no file name may have is replaced."""
-    run = rank(tmp_path / "run", "CLO", " clo ", "2.0_AAA", "A/B", "A:B", None, "  ")
+    """Case and blanks make no difference; what no file may be named is changed."""
+    run = rank(
+        tmp_path / "run", "CLO", " clo ", "2.0_AAA", "A/B", "A:B", None, "  ", "Con", "aux.1", "Com"
+    )
     write_sector_workbooks(run, tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").rglob("*.xlsx"))
     assert [name.partition("~")[0] for name in names] == [
-        "2.0_AAA.xlsx", "A_B", "A_B", "CLO.xlsx", "no sector.xlsx"
+        "2.0_AAA.xlsx", "A_B", "A_B", "CLO.xlsx", "Com.xlsx", "Con", "aux.1", "no sector.xlsx"
     ]  # fmt: skip
     books = {path.name: path for path in (tmp_path / "out").rglob("*.xlsx")}
     assert len(rows_of(books["CLO.xlsx"])) == len(rows_of(books["no sector.xlsx"])) == 3

@@ -53,6 +53,15 @@ def test_a_later_run_of_the_same_rows(tool: Tool, store: Store, words: tuple[obj
     assert later != workbooks
 
 
+def test_the_same_run_twice(tool: Tool, store: Store, words: tuple[object, ...]) -> None:
+    """It is refused by its name before anything is sent."""
+    result = tool.run("push-s3", "run", *words[1:-2])
+    assert result.code == 2
+    assert "is among the PATHs twice" in one_message(result.err)
+    assert str(tool.temporary) not in result.err
+    assert store.objects == {}
+
+
 def test_a_dry_run_and_no_run(tool: Tool, store: Store, words: tuple[object, ...]) -> None:
     """A dry run lists the workbooks. A bundle has none."""
     receipt = receipt_of(tool.run(*words, "--dry-run"))

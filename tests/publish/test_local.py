@@ -113,7 +113,7 @@ def test_links_are_refused(tool: Tool, place: str) -> None:
         (["a.csv", "s3://bucket/x/../y"], 2, "for example s3://bucket/prefix/"),
         (["a.csv", "s3://bucket/x//y"], 2, "for example s3://bucket/prefix/"),
         (["a.csv", "https://bucket/x"], 2, "for example s3://bucket/prefix/"),
-        (["none.csv", "s3://bucket"], 6, "none.csv: no such file or folder"),
+        (["none.csv", "s3://bucket"], 6, "none.csv: no such file or folder\n  hint: check"),
         (["empty", "s3://bucket"], 6, "empty: the folder has no files"),
         (["a.csv", "copy/a.csv", "s3://bucket/p"], 2, "become the object s3://bucket/p/a.csv"),
         (["latest.json", "s3://bucket"], 2, "become the object s3://bucket/latest.json"),

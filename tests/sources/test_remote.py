@@ -134,6 +134,7 @@ def test_a_damaged_run(desk: Desk, damage: str) -> None:
     ("words", "code", "message"),
     [
         (["verify", "s3://desk/none"], 6, "s3://desk/none/: there is no manifest.json"),
+        (["verify", f"s3://desk/{300 * 'x'}/"], 6, "xx/: there is no manifest.json"),
         (["report", "s3://desk/none/"], 6, "there is no manifest.json or run_summary.json"),
         (["schema", "--source", "s3://desk/friday"], 6, "s3://desk/friday: the name ends in none"),
         (["verify", "s3://me:geheim@desk/friday/"], 2, "not an S3 address"),
