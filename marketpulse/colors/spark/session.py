@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -84,10 +85,23 @@ def translated_errors() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """PySpark warns of every major version of pandas that it has not seen; no step uses pandas."""
+    """Leave out what says nothing to users.
+
+    PySpark warns of every major version of pandas that it has not seen; no step uses pandas. When
+    Java dies or a signal meets a call of it, Py4J logs a traceback beside the error.
+    """
+    root = logging.getLogger()  # Py4J's choice
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, message="PySpark does not yet")
-        yield
+        root.addFilter(_is_not_of_gateway)
+        try:
+            yield
+        finally:
+            root.removeFilter(_is_not_of_gateway)
+
+
+def _is_not_of_gateway(record: logging.LogRecord) -> bool:
+    return record.module != "java_gateway"
 
 
 def _first_line(error: Exception) -> str:
