@@ -90,18 +90,21 @@ def quiet() -> Iterator[None]:
     PySpark warns of every major version of pandas that it has not seen; no step uses pandas. When
     Java dies or a signal meets a call of it, Py4J logs a traceback beside the error.
     """
-    root = logging.getLogger()  # Py4J's choice
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return record.module != "java_gateway"
+
+    root, gateway = logging.getLogger(), logging.getLogger("py4j")  # it logs to both
+    level = gateway.level
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, message="PySpark does not yet")
-        root.addFilter(_is_not_of_gateway)
+        root.addFilter(is_other)
+        gateway.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            root.removeFilter(_is_not_of_gateway)
-
-
-def _is_not_of_gateway(record: logging.LogRecord) -> bool:
-    return record.module != "java_gateway"
+            root.removeFilter(is_other)
+            gateway.setLevel(level)
 
 
 def _first_line(error: Exception) -> str:
