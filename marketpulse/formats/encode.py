@@ -317,6 +317,8 @@ def text_buffer(column: pa.Array) -> memoryview:
 
 def _floats_to_text(column: pa.Array) -> pa.Array:
     text = expand_exponents(column.cast(pa.string()))
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())  # Arrow has no `floor` for them
     is_nan = pc.is_nan(column)
     if pc.any(is_nan).as_py():
         text = pc.if_else(is_nan, "NaN", text)

@@ -74,6 +74,11 @@ CANONICAL: dict[str, tuple[pa.DataType, list[Any], list[str | None]]] = {
         [0.1, 101.7, 16777216, 1e-7, 3e38, math.nan],
         ["0.1", "101.7", "16777216.0", "0.0000001", "3" + "0" * 38 + ".0", "NaN"],
     ),
+    "floats of 16 bits": (
+        pa.float16(),
+        [1.5, 65504.0, -0.0, math.nan, math.inf, None],
+        ["1.5", "65504.0", "-0.0", "NaN", "inf", None],
+    ),
     "days": (
         pa.date32(),
         [date(2026, 3, 13), date(1, 1, 1), None],

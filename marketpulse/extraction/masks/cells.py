@@ -129,9 +129,12 @@ def _mask_codes(codes: _Codes, texts: pa.Array, permutation: KeyedPermutation) -
     cusips = np.flatnonzero(_matches(texts, _CUSIP))
     # Where each CUSIP begins. Its check digit follows from the other characters.
     starts = (~np.isin(codes[cusips], _BLANKS)).argmax(axis=1)
-    checks = (cusips, starts + 8)
+    places = starts[:, np.newaxis] + np.arange(8)
+    # If none of these changes, as in 000000007, the last digit has to.
+    follows = (radices[cusips[:, np.newaxis], places] > 1).any(axis=1)
+    cusips, places = cusips[follows], places[follows]
+    bases, checks = (cusips[:, np.newaxis], places), (cusips, places[:, 7] + 1)
     radices[checks] = 1
-    bases = (cusips[:, np.newaxis], starts[:, np.newaxis] + np.arange(8))
     before = _check_digits(codes[bases])
     digits = np.where(radices > 1, codes - firsts, 0)
     others = [
