@@ -261,7 +261,7 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
     return select_query.SelectQuery(
         name=select_query.query_name(path),
         text=query_text.parse_query(text, label),
-        first_line=query_text.first_line(text),
+        start=query_text.start_of_query(text),
         binds=select_query.parse_binds(binds),
     )
 

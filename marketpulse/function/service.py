@@ -29,7 +29,7 @@ from marketpulse.settings.file import split_list
 from marketpulse.settings.load import Settings, load_settings
 from marketpulse.sources import FileOptions, Source, open_source, refuse_file_options
 from marketpulse.sources.containers import within_deadline
-from marketpulse.sources.oracle.query_text import first_line, parse_query
+from marketpulse.sources.oracle.query_text import parse_query, start_of_query
 from marketpulse.sources.oracle.select_query import SelectQuery, decode_query, query_name
 
 _log = logging.getLogger(__name__)
@@ -241,7 +241,7 @@ class Service:
             raise NotFoundError(f"{name}: there is no such query", hint="check MARKETPULSE_QUERY")
         text = decode_query(content, name)
         return SelectQuery(
-            name=query_name(name), text=parse_query(text, name), first_line=first_line(text)
+            name=query_name(name), text=parse_query(text, name), start=start_of_query(text)
         )
 
 

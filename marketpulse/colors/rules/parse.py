@@ -125,10 +125,12 @@ def join_books(books: Sequence[RuleBook]) -> RuleBook:
     for book in books:
         faults += [replace(fault, place=place_in(book.name, fault.place)) for fault in book.faults]
         own = [_in_file(rule, book.name) for rule in book.rules]
+        own_broken = [_in_file(rule, book.name) for rule in book.broken]
         # Ids that a file itself repeats are among its own faults.
-        faults += [fault for rule in own if (fault := repeated_id(rule, rules))]
+        earlier = (*rules, *broken)
+        faults += [fault for rule in own + own_broken if (fault := repeated_id(rule, earlier))]
         rules += own
-        broken += [_in_file(rule, book.name) for rule in book.broken]
+        broken += own_broken
     return RuleBook(
         ", ".join(book.name for book in books),
         tuple(rules),

@@ -192,15 +192,15 @@ class OracleDatabase:
                 continue
         raise unreadable_value_error("the result")
 
-    def describe_query(self, statement: str, first_line: int = 1) -> list[ColumnDef]:
+    def describe_query(self, statement: str, start: tuple[int, int] = (1, 1)) -> list[ColumnDef]:
         """Return the columns of a SELECT, without running it.
 
-        An error of the statement has its place, counted from the line at which it begins. Raises
+        An error of the statement has its place, counted from that at which it begins. Raises
         `UsageError` if a column has no name by which it can be selected.
         """
         self.prepare()
         with (
-            add_place(statement, first_line),
+            add_place(statement, start),
             self.translate_errors(),
             closing(self.connection.cursor()) as cursor,
         ):

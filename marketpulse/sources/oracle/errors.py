@@ -159,7 +159,7 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
 
 
 @contextmanager
-def add_place(statement: str, first_line: int) -> Iterator[None]:
+def add_place(statement: str, start: tuple[int, int]) -> Iterator[None]:
     """Add the line and the column to an error of ours, if the database says where it is."""
     try:
         yield
@@ -168,8 +168,10 @@ def add_place(statement: str, first_line: int) -> Iterator[None]:
         detail = cause.args[0] if isinstance(cause, oracledb.Error) and cause.args else None
         if offset := getattr(detail, "offset", 0):  # bytes before the place
             before = statement.encode()[:offset].decode(errors="ignore")
-            line, column = before.count("\n"), len(before) - before.rfind("\n")
-            error.message += f" (line {first_line + line}, column {column} of the query)"
+            line, column = start[0] + before.count("\n"), len(before) - before.rfind("\n")
+            if line == start[0]:
+                column += start[1] - 1
+            error.message += f" (line {line}, column {column} of the query)"
             error.args = (error.message,)
         raise
 

@@ -73,7 +73,7 @@ class QuerySource(OracleSource):
         return RowSet(
             name=query.name,
             sql=f"({query.text})",
-            columns=database.describe_query(query.text, query.first_line),
+            columns=database.describe_query(query.text, query.start),
             query=query.text,
             binds=binds,
         )

@@ -67,9 +67,10 @@ def parse_query(text: str, name: str = "query") -> str:
     return _Statement(name, text, tokens).checked()
 
 
-def first_line(text: str) -> int:
-    """Return the line of a file at which the statement begins that `parse_query` returns."""
-    return text[: len(text) - len(text.lstrip())].count("\n") + 1
+def start_of_query(text: str) -> tuple[int, int]:
+    """Return the line and the column of a file at which the statement of `parse_query` begins."""
+    before = text[: len(text) - len(text.lstrip())]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ CHECK = "MP-USE-004"
 class SelectQuery:
     """A SELECT that may be sent, as its author wrote it; `name` is that of the table it becomes.
 
-    `text` has no semicolon at its end, and begins at `first_line` of its file. `binds` are the
-    values of its bind variables, by name.
+    `text` has no semicolon at its end, and begins at `start`, a line and a column of its
+    file. `binds` are the values of its bind variables, by name.
     """
 
     name: str
     text: str
-    first_line: int = 1
+    start: tuple[int, int] = (1, 1)
     binds: Mapping[str, str] = field(default_factory=dict, repr=False)  # may be confidential
 
 

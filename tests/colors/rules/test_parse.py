@@ -1,6 +1,7 @@
 """Rules files are read: JSON and TOML of one shape, each fault with its place."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +300,9 @@ def test_an_id_in_two_files_names_both() -> None:
     assert faults_of(join_books([books[0], switched_off])) == [
         ("b.json: rule 1 ('Low')", message, False)
     ]
+    broken = rules_from([rule(condition("PX", "nearly", 5), id=1, name="Low")], "a.json")
+    for pair in ([broken, books[1]], [books[0], replace(broken, name="b.json")]):
+        assert ("b.json: rule 1 ('Low')", message, True) in faults_of(join_books(pair))
 
 
 def test_a_rule_that_a_rule_of_another_file_shadows() -> None:

@@ -90,6 +90,7 @@ def test_faults(
     [
         ('\n\n  SELECT ticker AS "é",\r\n  nope FROM market.securities;', "line 4, column 3"),
         ("SELECT nope FROM market.securities", "line 1, column 8"),
+        ("\ufeff\n  SELECT nope FROM market.securities", "line 2, column 10"),
     ],
 )
 def test_the_place_of_a_fault(tool: Tool, text: str, place: str) -> None:
