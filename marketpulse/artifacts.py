@@ -33,7 +33,7 @@ TABLE_LIST = "accessible_tables.json"
 DATABASE_INFO = "database_info.json"
 UNFINISHED_PREFIX = "unfinished-"
 _SCHEMA_SUFFIX = "_schema.json"
-_SAMPLE = re.compile(r"(.+)_sample_(\d{8}_\d{6})\.([a-z]+)")
+_SAMPLE = re.compile(r"(.+)_sample_(\d{8}_\d{6})\.(csv|json|ndjson|parquet|xlsx)")
 
 _NUMBER = re.compile(r"-[0-9]{5,}$")  # of one of several files of a table
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
+from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_sample_file, is_schema_file
 from marketpulse.sources.base import (
     FileOptions,
     KeyPosition,
@@ -146,15 +146,20 @@ def open_folder(path: Path) -> Source:
 
 
 def _is_bundle(path: Path) -> bool:
-    """Return whether a folder is a bundle, also one that has lost its manifest."""
+    """Return whether a folder is a bundle, also one that has lost its manifest.
+
+    Samples alone are one, too: as files they would be one table, older samples included.
+    """
     if not path.is_dir():
         return False
     from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
 
-    return find_bundle(path) is not None or any(
-        entry.name in {MANIFEST, TABLE_LIST} or is_schema_file(entry.name)
-        for entry in path.iterdir()
-    )
+    if find_bundle(path) is not None:
+        return True
+    names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+    if any(name in {MANIFEST, TABLE_LIST} or is_schema_file(name) for name in names):
+        return True
+    return bool(names) and all(map(is_sample_file, names))
 
 
 def open_files(names: Sequence[str | Path], options: FileOptions | None = None) -> Source:

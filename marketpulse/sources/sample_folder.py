@@ -185,7 +185,7 @@ def _newest_samples(path: Path) -> Iterator[tuple[str, Path]]:
     found = []
     for entry in path.iterdir():
         parts = split_sample_name(entry.name)
-        if parts and parts[2] in _FORMATS:
+        if parts:
             stem, time, suffix = parts
             found.append((time, -_FORMATS.index(suffix), stem, entry))
     for _, _, stem, entry in sorted(found):

@@ -39,6 +39,19 @@ def test_the_newest_rows_are_read(folder: Path) -> None:
         assert source.describe("colors").columns == day.describe(name).columns
 
 
+def test_samples_alone(folder: Path) -> None:
+    """Without any description of tables they are still samples, beside other files they are not."""
+    for name in ("COLORS_schema.json", "accessible_tables.json", "database_info.json"):
+        (folder / name).unlink()
+    (folder / ".DS_Store").touch()
+    with open_source(str(folder)) as source:
+        assert [table.name for table in source.tables()] == ["COLORS"]
+    (folder / "COLORS_sample_20250103_120000.json").unlink()
+    shutil.copyfile(COLORS, folder / "day.csv")
+    with open_source(str(folder)) as source:
+        assert [table.kind for table in source.tables()] == ["files"]
+
+
 def test_every_command_warns(tool: Tool, folder: Path) -> None:
     """A run has the RUN_ID of a run of the file; what is not known about the folder is said."""
     expected = tool.run("run-colors", COLORS, "--format", "json", "--output", "file").out
