@@ -46,5 +46,6 @@ def _masks_of_settings(session: Session, setting: RunSetting) -> tuple[MaskRule,
         rules = parse_masks(pairs, f"masks of {setting.origin}")
     except UsageError as error:
         raise SettingsError(error.message, hint=error.hint) from error
-    session.say(f"using masks of {setting.origin}")
+    if rules:
+        session.say(f"using masks of {setting.origin}")
     return rules

@@ -29,7 +29,7 @@ from marketpulse.colors.rules.model import (
 )
 from marketpulse.colors.rules.values import parse_id, show_value
 from marketpulse.errors import NotFoundError, RulesError
-from marketpulse.formats.nesting import check_nesting
+from marketpulse.formats.nesting import check_nesting, refuse_repeated_keys
 
 # The signs of other languages. A rules file has words, so a sign only brings a suggestion.
 _SIGNS = {
@@ -169,7 +169,7 @@ def _load_json(text: str) -> object:
         parse_float=Decimal,
         parse_int=Decimal,
         parse_constant=_refuse_constant,
-        object_pairs_hook=_without_repeated_keys,
+        object_pairs_hook=refuse_repeated_keys,
     )
     # JSON can spell half of a surrogate pair (\ud83c), which cannot be written as UTF-8.
     json.dumps(document, ensure_ascii=False, default=str).encode()
@@ -178,15 +178,6 @@ def _load_json(text: str) -> object:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # Python keeps the last of two equal keys: a condition would vanish without a word.
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"the key {name!r} appears twice in one object")
-    return dict(pairs)
 
 
 def _parse_rule(written: object, number: int) -> tuple[Rule | None, list[RuleFault]]:

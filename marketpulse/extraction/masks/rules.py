@@ -61,7 +61,8 @@ def read_mask_file(path: Path) -> tuple[MaskRule, ...]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else parse_json(text)
+        is_toml = path.suffix.lower() == ".toml"
+        content = tomllib.loads(text) if is_toml else parse_json(text, is_handwritten=True)
     except OSError as error:
         raise NotFoundError(
             f"{path}: the masks cannot be read: {error.strerror}",

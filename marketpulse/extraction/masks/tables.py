@@ -87,10 +87,12 @@ class SampleMasks:
         self._kinds = self._without_present(find_masks(source, schemas.tables, rules))
         for table, column, kind in self._columns():
             if not column.unreadable and (reason := refusal(column, kind)):
-                other = "redact" if refusal(column, MaskKind.SHIFT) else "shift or redact"
+                others = (MaskKind.SHIFT, MaskKind.REDACT)
+                possible = " or ".join(other for other in others if not refusal(column, other))
                 raise UsageError(
                     f"{table}.{column.name} cannot have the mask {kind}: {reason}",
-                    hint=f"mask it with {other}, or leave it out with --columns",
+                    hint=(f"mask it with {possible}, or " if possible else "")
+                    + "leave it out with --columns",
                 )
         self._refuse_names_of_files(source)
         self._masks = {

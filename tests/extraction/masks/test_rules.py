@@ -1,5 +1,6 @@
 """Which columns have masks: names, patterns, files, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_mask_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", '{"masks": []}', '{"masks": {"A": 1}}', '{"masks": {}, "mask": {}}',
-     '{"masks": {"A": "hash"}}', "\udcff"],
+     '{"masks": {"A": "hash"}}', '{"masks": {"A": "redact", "A": "hmac"}}', "\udcff"],
 )  # fmt: skip
 def test_invalid_mask_files(tmp_path: Path, content: str) -> None:
     """The message names the file, and the hint shows one."""
@@ -154,6 +155,25 @@ def test_masks_that_a_column_cannot_have(word: str, reason: str) -> None:
             SampleMasks(source, schemas, parse_mask_options([word]), MaskKey("x" * 20))
     assert reason in caught.value.message
     assert "redact" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("A_STRUCT=redact", "leave it out with --columns"),
+        ("A_DATE=hmac", "mask it with shift or redact, or leave it out with --columns"),
+    ],
+)
+def test_the_remedy_is_possible(word: str, hint: str) -> None:
+    """Where no null is allowed, a nested value cannot even be redacted."""
+    with open_source("demo") as source:
+        schemas = describe(source, ["ALL_TYPES"])
+        (schema,) = schemas.tables
+        columns = tuple(replace(column, nullable=False) for column in schema.columns)
+        schemas = replace(schemas, tables=(replace(schema, columns=columns),))
+        with pytest.raises(UsageError) as caught:
+            SampleMasks(source, schemas, parse_mask_options([word]), MaskKey("x" * 20))
+    assert caught.value.hint == hint
 
 
 def test_every_type_can_be_redacted(tmp_path: Path) -> None:
