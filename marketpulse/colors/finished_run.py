@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marketpulse.artifacts import RUN_SUMMARY, RunSummary, parse_run_summary
+from marketpulse.artifacts import EXCLUDED, PROCESSED, RUN_SUMMARY, RunSummary, parse_run_summary
 from marketpulse.atomic import FileRecord
 from marketpulse.colors.options import RunOptions
 from marketpulse.errors import DataError, NotFoundError
@@ -25,20 +25,30 @@ def read_summary(folder: Path) -> RunSummary:
 
 
 def find_record(summary: RunSummary, table: str) -> FileRecord | None:
-    """Return the file with a table of the run, in the format that is read fastest."""
+    """Return the file with a table of the run alone, in the format that is read fastest.
+
+    There may be none: a workbook has all tables, Spark writes several files, and JSON without rows
+    has no columns.
+    """
     names = {record.name: record for record in summary.files}
-    found = (names.get(f"{table}.{suffix}") for suffix in _FORMATS)
+    unfit = set() if f"{EXCLUDED}.xlsx" in names else {"xlsx"}
+    if summary.empty and table == PROCESSED:
+        unfit |= {"ndjson", "json"}
+    found = (names.get(f"{table}.{suffix}") for suffix in _FORMATS if suffix not in unfit)
     return next(filter(None, found), None)
 
 
 def find_file(folder: Path, summary: RunSummary, table: str) -> Path:
     """Return the path of the file with a table of the run.
 
-    Raises `NotFoundError` if the run has no such table, `DataError` if its file has changed.
+    Raises `NotFoundError` if there is none, see `find_record`, `DataError` if it has changed.
     """
     record = find_record(summary, table)
     if record is None:
-        raise NotFoundError(f"{folder}: the run has no {table}", hint="rank the colors again")
+        raise NotFoundError(
+            f"{folder}: the run has no file with the columns of {table} alone",
+            hint="rank the colors again with csv among the --formats, without --engine spark",
+        )
     path = folder / record.name
     if not path.is_file() or path.stat().st_size != record.bytes:
         raise DataError(

@@ -30,12 +30,15 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d) *(?:\.|$)", re.IGNORECASE
 def write_sector_workbooks(run: Path, folder: Path) -> None:
     """Write `date=2026-03-13/run=RUN_ID/SECTOR.xlsx` into a folder, each with its colors in order.
 
-    Case and outer blanks of a sector make no difference, as in rules. Needs the extra `xlsx`.
-    Raises `NotFoundError` if the run has no column with sectors, `UsageError` if it has more than
-    200 or is in the folder already, and `DataError` if it is damaged or a sheet has no room.
+    A run without colors has none. Case and outer blanks of a sector make no difference, as in
+    rules. Needs the extra `xlsx`. Raises `NotFoundError` if the run has no column with sectors or
+    no file that can be read, `UsageError` if it has more than 200 sectors or is in the folder
+    already, and `DataError` if it is damaged or a sheet has no room.
     """
     require_extra("xlsx", "a workbook for each sector")
     summary = read_summary(run)
+    if summary.empty:
+        return
     day = to_utc(datetime.fromisoformat(summary.processed_at)).date()
     target = folder / f"date={day}" / f"run={summary.run_id}"
     if target.exists():

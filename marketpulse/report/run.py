@@ -114,7 +114,10 @@ def _label(prepared: PreparedRun, role: str) -> str | None:
 
 def _scan(folder: Path, summary: RunSummary, table: str) -> Iterator[pa.RecordBatch]:
     """The rows of a table of the run, all cells as text."""
-    with open_source(str(find_file(folder, summary, table))) as source:
+    path = find_file(folder, summary, table)
+    if path.stat().st_size == 0:  # NDJSON without rows
+        return
+    with open_source(str(path)) as source:
         for batch in source.scan(source.find_table()):
             columns = [
                 to_text(column, field).cast(pa.string())

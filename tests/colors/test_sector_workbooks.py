@@ -69,7 +69,7 @@ def test_names(tmp_path: Path) -> None:
 
 
 def test_runs_without_such_workbooks(tmp_path: Path) -> None:
-    """Too many sectors, and none at all, are refused."""
+    """Too many sectors, and no column of them, are refused. A run without colors has none."""
     many = rank(tmp_path / "many", *(f"S{number}" for number in range(201)))
     with pytest.raises(UsageError, match="201 sectors, too many"):
         write_sector_workbooks(many, tmp_path / "out")
@@ -77,3 +77,6 @@ def test_runs_without_such_workbooks(tmp_path: Path) -> None:
     run_colors(pa.Table.from_pylist(rows), output=tmp_path / "none")
     with pytest.raises(NotFoundError, match="no column SECTOR"):
         write_sector_workbooks(tmp_path / "none", tmp_path / "other")
+    run_colors(pa.Table.from_pylist(rows).slice(1), output=tmp_path / "empty")
+    write_sector_workbooks(tmp_path / "empty", tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from support import COLORS, NUMBERS, RULES
 from web import Open, check_accessibility
@@ -125,3 +126,13 @@ def test_parquet_gives_the_same_page(page_file: Path, tmp_path: Path) -> None:
 def _data(page: Path) -> str:
     """The data that a page holds for its script."""
     return page.read_text("utf-8").split('id="data">')[1].split("</script>")[0]
+
+
+def test_tables_without_rows(tmp_path: Path) -> None:
+    """An excluded table without rows is an empty file in NDJSON: the page has none."""
+    pytest.importorskip("vl_convert")
+    row = {"MESSAGE_ID": 1, "CUSIP": "037833100", "RANK": 1, "DATE": "2026-03-13", "PX": 1}
+    run = tmp_path / "run"
+    marketpulse.run_colors(pa.Table.from_pylist([row]), output=run, formats=["ndjson"])
+    assert (run / "excluded_colors.ndjson").read_bytes() == b""
+    assert write_report(run).path.is_file()
