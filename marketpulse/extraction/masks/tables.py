@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -204,7 +205,7 @@ class SampleMasks:
     def _refuse_names_of_files(self, source: Source) -> None:
         """Raise `UsageError` if folders such as `CUSIP=037833100` show values that have a mask."""
         info = source.info()
-        places = [info.name, *info.details.values()]
+        places = [unquote(place) for place in (info.name, *info.details.values())]
         for _, column, _ in self._columns():
             mark = re.compile(rf"(^|[/\\]){re.escape(column.name)}=", re.IGNORECASE)
             if any(mark.search(place) for place in places):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from bundles import extract
@@ -188,13 +189,14 @@ def test_every_type_can_be_redacted(tmp_path: Path) -> None:
     assert all(column.null_count == len(rows) for column in rows.columns)
 
 
-def test_folders_whose_names_have_values(tool: Tool) -> None:
+@pytest.mark.parametrize("column", ["DESK", "MY DESK"])
+def test_folders_whose_names_have_values(tool: Tool, column: str) -> None:
     """The bundle names its files, so the column of such folders cannot be masked."""
-    folder = tool.folder / "days" / "DESK=Planted"
+    folder = tool.folder / "days" / f"{quote(column)}=Planted"
     folder.mkdir(parents=True)
     (folder / "rows.csv").write_text("A,B\n1,2\n", encoding="utf-8")
-    with pytest.raises(MarketPulseError, match="DESK cannot be masked: the names of folders"):
-        _sample_files(tool.folder / "days", tool.folder / "out", "DESK=redact")
+    with pytest.raises(MarketPulseError, match=f"{column} cannot be masked: the names of folders"):
+        _sample_files(tool.folder / "days", tool.folder / "out", f"{column}=redact")
     _sample_files(tool.folder / "days", tool.folder / "out", "A=redact")
 
 
