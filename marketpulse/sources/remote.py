@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,7 +99,7 @@ class RemoteFolder:
         try:
             yield
         except MarketPulseError as error:
-            error.message = error.message.replace(f"{self._folder}/", self.name)
+            error.message = error.message.replace(f"{self._folder}{os.sep}", self.name)
             error.message = error.message.replace(str(self._folder), self.name)
             error.args = (error.message,)
             raise
@@ -185,7 +186,9 @@ def missing_set(folder: RemoteFolder, *seals: str) -> NotFoundError:
     """Return the error that nothing below a prefix lists other files."""
     return NotFoundError(
         f"{folder.name}: there is no {' or '.join(seals)}",
-        hint="check the bucket and the prefix: `push-s3` and its receipt print where the files are",
+        hint="a zip in S3 is not read: download it, and name the copy"
+        if folder.name.lower().endswith(".zip/")
+        else "check the bucket and the prefix: `push-s3` and its receipt print where the files are",
         check="MP-BND-001",
     )
 

@@ -135,6 +135,7 @@ def test_a_damaged_run(desk: Desk, damage: str) -> None:
     [
         (["verify", "s3://desk/none"], 6, "s3://desk/none/: there is no manifest.json"),
         (["verify", f"s3://desk/{300 * 'x'}/"], 6, "xx/: there is no manifest.json"),
+        (["verify", "s3://desk/friday.zip"], 6, "a zip in S3 is not read: download it"),
         (["report", "s3://desk/none/"], 6, "there is no manifest.json or run_summary.json"),
         (["schema", "--source", "s3://desk/friday"], 6, "s3://desk/friday: the name ends in none"),
         (["verify", "s3://me:geheim@desk/friday/"], 2, "not an S3 address"),
