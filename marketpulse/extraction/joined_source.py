@@ -59,7 +59,8 @@ def _follow_keys(source: Source, schemas: Schemas) -> Schemas:
     if not any(schema.foreign_keys for schema in schemas.tables):
         names = ", ".join(schema.table.name for schema in schemas.tables)
         raise UsageError(
-            f"--follow changes nothing: {names} has no foreign key", hint="leave out --follow"
+            f"--follow changes nothing: there is no foreign key in {names}",
+            hint="leave out --follow",
         )
     listed = {table.name for table in source.tables()}
     found = {schema.table.name: schema for schema in schemas.tables}

@@ -231,5 +231,5 @@ def test_what_cannot_be_combined(tool: Tool) -> None:
     }.items():
         code = 6 if "CUSIPS" in words else 2
         assert message in run(tool, "sample", "COLORS", "--source", "demo", *words, code=code)
-    with pytest.raises(UsageError, match="DEALERS has no foreign key"):
+    with pytest.raises(UsageError, match="there is no foreign key in DEALERS"):
         extract(tool.folder / "out", "DEALERS", options=SampleOptions(follow=True))
