@@ -70,6 +70,8 @@ class KeyedPermutation:
             digits[:, place] += carry
             carry &= digits[:, place] == radices[:, place]
             digits[carry, place] = 0
+            if not carry.any():
+                break
         self._mix(digits, radices, state, backward=False)
         return digits
 
