@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
 _ROUNDS = 10
 _BLOCK = 16  # bytes
@@ -99,10 +99,19 @@ class KeyedPermutation:
     def _mac(self, state: _Bytes, numbers: Digits) -> _Bytes:
         """Continue the CBC-MAC of each row with its numbers below 65,536."""
         message = numbers.astype(">u2").view(np.uint8)
-        message = _widen(message, -(-message.shape[1] // _BLOCK) * _BLOCK)
+        blocks = -(-message.shape[1] // _BLOCK)
+        message = _widen(message, blocks * _BLOCK)
+        if blocks > len(message):  # long rows: one call for each instead of each block
+            macs = map(self._mac_of_row, state, message)
+            return np.frombuffer(b"".join(macs), np.uint8).reshape(state.shape)
         for start in range(0, message.shape[1], _BLOCK):
             state = self._encrypt(state ^ message[:, start : start + _BLOCK])
         return state
+
+    def _mac_of_row(self, state: _Bytes, message: _Bytes) -> bytes:
+        # The MAC is the last block of this mode.
+        cipher = Cipher(self._aes.algorithm, CBC(state.tobytes()))
+        return cipher.encryptor().update(message.tobytes())[-_BLOCK:]
 
     def _expand(self, mac: _Bytes, count: int) -> Digits:
         """Return numbers of 32 bits for each row: those of its MAC, then of counted blocks."""

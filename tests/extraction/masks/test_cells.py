@@ -166,3 +166,9 @@ def test_a_key() -> None:
     assert again.decrypt(KEY.encrypt(b"x")) == b"x"
     with pytest.raises(ValueError, match="another key"):
         other.decrypt(KEY.encrypt(b"x"))
+
+
+def test_long_texts() -> None:
+    """Alone, a long text takes another way through the cipher, to the same mask."""
+    texts = [f"{number:0150}x" for number in range(40)]
+    assert mask(*texts) == [mask(text)[0] for text in texts]
