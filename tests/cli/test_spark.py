@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,6 +82,34 @@ def test_without_java_the_message_says_so(tool: Tool) -> None:
     assert "Spark does not start" in message
     assert "install Java 17" in message
     assert not (tool.folder / "processed_colors").exists()
+
+
+def has_java(tool: Tool) -> bool:
+    """Whether a Java runs that a command of this test has started."""
+    mark = f"TMPDIR={tool.temporary}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_java = b"java" in (entry / "cmdline").read_bytes()
+            if is_java and mark in (entry / "environ").read_bytes():
+                return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for Java in /proc")
+@pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java 17")
+def test_a_signal_while_spark_starts(tool: Tool) -> None:
+    """Java ends with the command, although it has not answered yet."""
+    process = tool.start("run-colors", COLORS, "--engine", "spark", "--output", "out")
+    while not has_java(tool):
+        time.sleep(0.02)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.decode().splitlines()[-1]) == (143, "ended by SIGTERM")
+    ends = time.monotonic() + 20
+    while has_java(tool) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not has_java(tool)
+    assert names_in(tool.temporary) == []
 
 
 def spark_home(folder: Path) -> Path:

@@ -6,9 +6,12 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
@@ -45,7 +48,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
         log = Path(folder) / "spark.log"
         with log.open("wb") as stream, quiet():
             try:
-                gateway = launch_gateway(conf, {"stderr": stream, "stdout": stream})  # type: ignore[no-untyped-call]  # PySpark's own
+                gateway = _launch_java(conf, stream)
             except (PySparkException, OSError) as error:
                 raise SettingsError(
                     f"Spark does not start: {_last_line(log) or error}",
@@ -66,6 +69,18 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
                 yield SparkSession(context)
             finally:
                 context.stop()
+
+
+def _launch_java(conf: SparkConf, log: BinaryIO) -> JavaGateway:
+    """Start Java. A signal waits for its answer: without one, Java would never end."""
+    with ThreadPoolExecutor(1) as pool:
+        launch = pool.submit(launch_gateway, conf, {"stderr": log, "stdout": log})
+        try:
+            return launch.result()
+        except KeyboardInterrupt:
+            with suppress(PySparkException, OSError):
+                launch.result().shutdown()
+            raise
 
 
 @contextmanager
