@@ -48,6 +48,20 @@ from rule_documents import book, condition, faults_of, rule
             "never matches: its conditions on PX contradict each other",
         ),
         (
+            [condition("PX", "gt", 5), condition("PX", "lte", 5, type="and")],
+            "rule 7 ('Seven')",
+            "never matches: its conditions on PX contradict each other",
+        ),
+        (
+            [
+                condition("SOURCE", "equals", "MS"),
+                condition("PX", "gt", 5, type="and"),
+                condition("PX", "lt", 4, type="and"),
+            ],
+            "rule 7 ('Seven')",
+            "never matches: its conditions on PX contradict each other",
+        ),
+        (
             [condition("RANK", "equals", "2.5")],
             "rule 7 ('Seven'), condition 1",
             "never matches: RANK holds whole numbers",

@@ -7,7 +7,7 @@ import pytest
 from rule_documents import COLUMNS, book, condition, faults_of, operands, rule
 
 from marketpulse.colors.rules import Instant, bind_rules, describe_operand, read_rules
-from marketpulse.colors.rules.operands import Operand
+from marketpulse.colors.rules.operands import Operand, parse_instant
 
 
 def test_dates_of_toml_mean_their_text(tmp_path: Path) -> None:
@@ -28,6 +28,21 @@ def test_dates_of_toml_mean_their_text(tmp_path: Path) -> None:
         ((bound,), faults) = bind_rules(read_rules(path), COLUMNS)
         assert faults == ()
         assert bound.conditions[0].operands == operands("DATE", "equals", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-03-13", Instant(1_773_360_000, whole_day=True)),
+        ("2026-03-13T10:20:05.2500Z", Instant(1_773_397_205, "25")),
+        ("0001-01-01T00:00:00", Instant(-62_135_596_800)),
+        ("9999-12-31T23:59:59", Instant(253_402_300_799)),
+        ("9999-12-31T23:59:59-00:01", None),
+    ],
+)
+def test_instants_are_exact(text: str, instant: Instant | None) -> None:
+    """A second is a second, from the first of year 1 to the last of year 9999."""
+    assert parse_instant(text) == instant
 
 
 def test_dates_with_offsets_are_instants() -> None:

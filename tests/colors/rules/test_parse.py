@@ -1,7 +1,9 @@
 """Rules files are read: JSON and TOML of one shape, each fault with its place."""
 
 import json
+import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,43 @@ def test_two_rules_of_one_id_are_refused(second: object, tmp_path: Path) -> None
         assert fault.fatal is fatal
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", b'{"rules": \xff}', "byte 10 is not UTF-8"),
+        ("a.json", b'{"rules":\n [}', "line 2, column 3: invalid JSON: Expecting value"),
+        ("a.json", b'{"rules": [{"id": 1, "id": 2}]}', "the key 'id' appears twice in one object"),
+        ("a.json", b'{"rules": [NaN]}', "NaN is not JSON"),
+        ("a.json", b'{"rules": [1e9999999999999999999]}', "a number is too large"),
+        ("a.toml", b"rules = [", "invalid TOML: "),
+    ],
+)
+def test_what_is_wrong_with_a_file_that_cannot_be_parsed(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    """The message names the file and the place."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(RulesError, match=f"^{re.escape(f'{path}: {message}')}"):
+        read_rules(path)
+
+
+def test_a_number_keeps_its_digits(tmp_path: Path) -> None:
+    """Numbers of JSON and TOML are exact, above all integers, which may be identifiers."""
+    number = "12345678901234567890.123456789"
+    in_json, in_toml = tmp_path / "a.json", tmp_path / "a.toml"
+    in_json.write_text(
+        json.dumps({"rules": [rule(condition("PX", "gt", "N"))]}).replace('"N"', number)
+    )
+    in_toml.write_text(
+        '[[rules]]\nid = 7\nname = "Seven"\nis_active = true\nconditions = '
+        f'[{{type = "where", column = "PX", operator = "gt", value = {number}}}]\n'
+    )
+    for path in (in_json, in_toml):
+        ((bound,), _) = bind_rules(read_rules(path), COLUMNS)
+        assert bound.conditions[0].operands == (Decimal(number),)
+
+
 def test_half_a_character_is_refused(tmp_path: Path) -> None:
     """JSON can spell half of a surrogate pair, which cannot be written as UTF-8."""
     path = tmp_path / "rules.json"
@@ -286,6 +325,28 @@ def test_several_files_are_one_book_in_their_order() -> None:
     assert places == ["mine.json: rule number 3", "mine.json: rule 3 ('Wrong'), condition 1"]
     with pytest.raises(RulesError, match=r"^mine.json: rule number 3: a rule is an object"):
         require_rules(joined, COLUMNS)
+
+
+def test_faults_of_all_files_begin_with_their_file() -> None:
+    """Faults of shape, of conditions in broken rules, and of examples."""
+    broken = rule(condition("PX", "gt", "x"), condition("PX", "xyzzy", 1, type="and"), id=5)
+    books = [
+        rules_from({"rules": [broken, 5], "examples": [3]}, "desk.json"),
+        rules_from({"rules": [{**broken, "id": 6}, 6], "examples": [4]}, "mine.json"),
+    ]
+    joined = join_books(books)
+
+    faults = [*bind_rules(joined, COLUMNS).faults, *joined.example_faults]
+    assert [fault.place for fault in faults] == [
+        f"{file}: {place}"
+        for places in (
+            ["rule {id} ('Seven'), condition 2", "rule number 2"],
+            ["rule {id} ('Seven'), condition 1"],
+            ["example 1"],
+        )
+        for file, number in (("desk.json", 5), ("mine.json", 6))
+        for place in (text.format(id=number) for text in places)
+    ]
 
 
 def test_an_id_in_two_files_names_both() -> None:
