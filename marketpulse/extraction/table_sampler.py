@@ -328,7 +328,9 @@ class TableSampler:
             yield f"{column.name} was skipped: {column.unreadable}"
         yield from self._remarks
         if self._malformed_lines:
-            yield f"{self._malformed_lines} lines with too few or too many fields were skipped"
+            lines = "1 line" if self._malformed_lines == 1 else f"{self._malformed_lines} lines"
+            verb = "was" if self._malformed_lines == 1 else "were"
+            yield f"{lines} with too few or too many fields {verb} skipped"
         # The plus drops the columns with a count of 0.
         for name, count in (+self._formulas).items():
             yield f"{name}: {count} formulas without a result are written as their text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import shorten
 
 from marketpulse.colors.rules.operands import parse_number
@@ -22,4 +23,9 @@ def parse_id(value: object) -> str | None:
 
 def show_value(value: object) -> str:
     """A value of a rules file in a message, shortened."""
-    return "missing" if value is None else shorten(repr(str(value)), 80, placeholder="...")
+    if value is None:
+        return "missing"
+    if isinstance(value, list | Mapping):
+        return "a list" if isinstance(value, list) else "an object"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return shorten(repr(text), 80, placeholder="...")

@@ -21,7 +21,7 @@ BINDING_FAULTS = {
     ),
     "true for a number": (
         condition("PX", "gt", True),
-        "'True' is not a number, and PX is a number column",
+        "'true' is not a number, and PX is a number column",
     ),
     "NaN for a number": (
         condition("PX", "gt", "NaN"),

@@ -63,7 +63,7 @@ SHAPE_FAULTS = {
     ),
     "column no text": (
         condition(["PX"], "gt", 1),  # type: ignore[arg-type] # wrong on purpose
-        '"column" is "[\'PX\']", expected the name of a column',
+        '"column" is a list, expected the name of a column',
     ),
     "type": (
         {**condition("PX", "gt", 1), "type": "and"},

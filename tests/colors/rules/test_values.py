@@ -21,7 +21,9 @@ def test_an_id_is_text_or_a_whole_number(value: object, expected: str | None) ->
 
 
 def test_a_value_in_a_message_is_short() -> None:
-    """A value is quoted and cut; null counts as missing."""
+    """A value is quoted and cut; null counts as missing, and a list or an object says so."""
     assert show_value(None) == "missing"
+    assert (show_value([Decimal(2)]), show_value({"a": 1})) == ("a list", "an object")
+    assert show_value(True) == "'true'"
     assert show_value(5) == "'5'"
     assert len(show_value("word " * 100)) <= 80
