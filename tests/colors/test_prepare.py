@@ -83,7 +83,7 @@ WRONG_RULES = {
     "no second value": ("PX", "between", "1", '"value2" is missing'),
     "an empty list": ("PX", "in", [], '"value" is missing'),
     "an empty element": ("PX", "in", "1,,2", "element 2 of the list: '' is not a number"),
-    "a boolean": ("RANK", "equals", True, "'True' is not an integer"),
+    "a boolean": ("RANK", "equals", True, "'true' is not an integer"),
 }
 
 
