@@ -125,21 +125,11 @@ def write_sample(
         bundle_folder(output, source.info(), keep_rows=not replace) as bundle,
     ):
         moment = taken_at or parse_timestamp(None, "")
-        work = None
-        sessions = [source]
+        work, sessions = None, [source]
         if source.is_distant:
             request = _request(source, schemas, options, taken_at, replace=replace)
-            work = UnfinishedSample(
-                output,
-                request,
-                _facts(schemas),
-                [masks_of(schema.columns) for schema in schemas.tables],
-                taken_at=moment,
-                restart=restart,
-            )
-            count = min(jobs, len(schemas.tables) - len(work.whole_tables))
-            _choose_snapshot(source, options, work, is_shared=count > 1)
-            sessions = open_sessions(source, count)
+            work = _find_work(output, request, schemas, moment, restart=restart)
+            sessions = _open_sessions(source, schemas, options, work, jobs)
             moment = work.taken_at
         run = _SampleRun(sessions, schemas, options, masks, bundle, work, moment, progress, secrets)
         with nullcontext() if work is None else _kept_for_later(work):
@@ -158,7 +148,7 @@ def write_sample(
         # Another run may replace the files as soon as the folder is left.
         zip_file = write_zip(output, manifest) if with_zip else None
     written = {table.name for table in run.tables}
-    kept_tables = [t for t in manifest.tables if t.files and t.name not in written]
+    kept_tables = [table for table in manifest.tables if table.files and table.name not in written]
     kept = {table.name for table in kept_tables}
     return Sample(
         folder=output,
@@ -426,17 +416,34 @@ def _is_long(options: SampleOptions) -> bool:
     return options.limit is None or options.limit > _FEW_ROWS
 
 
-def _choose_snapshot(
-    source: Source, options: SampleOptions, work: UnfinishedSample, *, is_shared: bool
-) -> None:
-    """Read what the interrupted run has read, or what the source has now.
+def _find_work(
+    output: Path,
+    request: object,
+    schemas: Schemas,
+    taken_at: datetime,
+    *,
+    restart: bool,
+) -> UnfinishedSample:
+    """Find what an interrupted run with the same request has left, or begin anew."""
+    masks = [masks_of(schema.columns) for schema in schemas.tables]
+    return UnfinishedSample(
+        output, request, _facts(schemas), masks, taken_at=taken_at, restart=restart
+    )
 
-    Several sessions share a snapshot: without one, each reads an instant of its own.
+
+def _open_sessions(
+    source: Source, schemas: Schemas, options: SampleOptions, work: UnfinishedSample, jobs: int
+) -> list[Source]:
+    """Open a session for each table that is to be read, up to `jobs`; all read one snapshot.
+
+    That is the one of the interrupted run, or of now. One session reads few rows without it.
     """
-    is_needed = _is_long(options) or is_shared
+    count = min(jobs, len(schemas.tables) - len(work.whole_tables))
+    is_needed = _is_long(options) or count > 1
     if work.snapshot or (is_needed and not work.is_continued):
         work.snapshot = source.read_snapshot(work.snapshot)
     work.save()
+    return open_sessions(source, count)
 
 
 @contextmanager
