@@ -18,6 +18,7 @@ from marketpulse.sources import Source
 from marketpulse.sources.oracle import OracleDatabase, OracleSource, QuerySource, SelectQuery
 from marketpulse.sources.oracle.refusals import WRONG_PASSWORD
 
+_ANSWER_SECONDS = 10.0  # for each small request about logins
 _log = logging.getLogger(__name__)
 
 
@@ -95,5 +96,10 @@ class Database:
             return None
         location, key = parse_s3_uri(settings.push), settings.push_kms_key_id
         encryption = ObjectSettings(sse="aws:kms" if key else None, kms_key_id=key)
-        bucket = Bucket(location.bucket, region=settings.aws_region, settings=encryption)
+        bucket = Bucket(
+            location.bucket,
+            region=settings.aws_region,
+            timeout=_ANSWER_SECONDS,
+            settings=encryption,
+        )
         return SharedLogins(bucket, location.key(LOGIN_FILE))

@@ -4,9 +4,10 @@ import json
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from multiprocessing.synchronize import Barrier
 
 import pytest
@@ -75,19 +76,25 @@ def test_processes_that_log_in_together_make_one_failed_login(
     assert not any(secret in kept for secret in (FIRST, SECOND))
 
 
-def new_process(store: Store, seconds: float = 60) -> SharedLogins:
+def new_process(store: Store, stale_after: float = 60, end_seconds: float = 10) -> SharedLogins:
     """What a process of the function knows of logins when it starts."""
     bucket = Bucket("b", region="us-east-1", endpoint_url=store.url)
-    return SharedLogins(bucket, LOGIN_FILE, seconds=seconds)
+    return SharedLogins(bucket, LOGIN_FILE, stale_after=stale_after, end_seconds=end_seconds)
 
 
-def log_in(process: SharedLogins, version: int, error: LoginError | None = None) -> bool:
-    """Log in with a version of the password; whether it was sent. `error` is the answer."""
-    settings = OracleSettings(
+def settings_of(version: int) -> OracleSettings:
+    """Credentials with a version."""
+    return OracleSettings(
         username=SecretStr("u"), password=SecretStr("p"), version=f"SSM {version}"
     )
+
+
+def log_in(
+    process: SharedLogins, version: int, error: LoginError | None = None, seconds: float = 60
+) -> bool:
+    """Log in with a version of the password; whether it was sent. `error` is the answer."""
     sent = False
-    with suppress(LoginError), process.attempt(settings, "db:1521"):
+    with suppress(LoginError), process.attempt(settings_of(version), "db:1521", seconds):
         sent = True
         if error is not None:
             raise error
@@ -124,7 +131,7 @@ def test_a_process_that_died_at_its_login_blocks_nobody(store: Store) -> None:
         body = json.dumps({**state, "state": "trying", "at": at}).encode()
         store.objects[LOGIN_FILE].content = body
 
-        assert log_in(new_process(store, seconds=1), 1)
+        assert log_in(new_process(store, stale_after=1), 1)
 
 
 def test_a_claim_whose_answer_was_lost_is_its_own(store: Store) -> None:
@@ -153,6 +160,31 @@ def test_without_the_bucket_nothing_is_sent(store: Store) -> None:
     puts = len(store.requests) + 1
     store.choose_fault = lambda _: StoreFault.DENIED if len(store.requests) > puts else None
     assert log_in(process, 1)
+
+
+def test_a_silent_bucket_takes_no_more_than_the_time_that_is_left(store: Store) -> None:
+    """Nothing is sent before it answers."""
+    store.silence(f"PUT {LOGIN_FILE}")
+    with pytest.raises(AwsError, match="record of logins does not answer in time") as silent:
+        log_in(new_process(store), 1, seconds=0.3)
+    assert "MARKETPULSE_DEADLINE" in silent.value.hint
+
+
+@pytest.mark.parametrize("error", [None, REFUSED, LoginError("locked", check="MP-LOG-002")])
+@pytest.mark.parametrize("fault", [StoreFault.STALL, StoreFault.DENIED])
+def test_the_result_of_a_login_counts_whatever_the_bucket_does(
+    store: Store, error: LoginError | None, fault: StoreFault, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rows are read, or the database's own error is raised, soon."""
+    process = new_process(store, end_seconds=0.3)
+    attempt = process.attempt(settings_of(1), "db:1521", 60)
+    started = time.monotonic()
+    with pytest.raises(LoginError, match=error.message) if error else nullcontext(), attempt:
+        store.choose_fault = lambda _: fault
+        if error:
+            raise error
+    assert time.monotonic() - started < 5
+    assert "the result of a login is not kept" in caplog.text
 
 
 def test_a_state_of_an_earlier_version_is_read(store: Store) -> None:

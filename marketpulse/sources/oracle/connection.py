@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import ssl
 import time
@@ -419,13 +420,17 @@ class OracleDatabase:
         _HEALTHY.discard(name)
         relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
         arguments = self._login_arguments(seconds, relay)
-        with self._guard.attempt(self.settings, str(self.address)):
+        guard_seconds = self._seconds_left(math.inf)
+        with self._guard.attempt(self.settings, str(self.address), guard_seconds):
             self._refuse_if_cancelled()
             try:
+                seconds = self._seconds_left(_CONNECT_SECONDS)
                 if is_new:
                     self._fix_driver_mode(seconds)
                 connection = call_within(
-                    seconds, lambda: oracledb.connect(**arguments), self._login_timeout_error
+                    seconds,
+                    lambda: oracledb.connect(**arguments),
+                    lambda: self._login_timeout_error(seconds),
                 )
             except (oracledb.Error, OSError, UnreachableError) as error:
                 if relay is not None:
@@ -487,10 +492,10 @@ class OracleDatabase:
                 call_within(
                     seconds,
                     lambda: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
-                    self._login_timeout_error,
+                    lambda: self._login_timeout_error(seconds),
                 )
             except TimeoutError as error:  # of the loop, which may come first
-                raise self._login_timeout_error() from error
+                raise self._login_timeout_error(seconds) from error
         oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]  # the driver gives it no types
 
     def _diagnose(self, error: Exception) -> MarketPulseError:
@@ -505,9 +510,9 @@ class OracleDatabase:
             error if isinstance(error, MarketPulseError) else translate_error(error, self.address)
         )
 
-    def _login_timeout_error(self) -> UnreachableError:
+    def _login_timeout_error(self, seconds: float) -> UnreachableError:
         return UnreachableError(
-            f"{self.address}: the login did not complete within {_CONNECT_SECONDS:g} s",
+            f"{self.address}: the login did not complete within {seconds:.3g} s",
             hint="is the VPN on? If so, show this line to the database team",
             check="MP-NET-007",
         )

@@ -30,15 +30,25 @@ _PATIENCE = 30.0  # seconds, for another process that logs in
 class LoginGuard(Protocol):
     """Decides whether credentials may be sent, and remembers which were refused."""
 
-    def attempt(self, settings: OracleSettings, address: str) -> AbstractContextManager[None]:
-        """Log in inside. Raises `LoginError` instead if the database has refused this before."""
+    def attempt(
+        self, settings: OracleSettings, address: str, seconds: float
+    ) -> AbstractContextManager[None]:
+        """Log in inside. Raises `LoginError` instead if the database has refused this before.
+
+        `seconds` limits the wait before the login: for other processes, and for what remembers.
+        """
 
 
 class NoGuard:
     """Remembers nothing."""
 
     @contextmanager
-    def attempt(self, settings: OracleSettings, address: str) -> Iterator[None]:  # noqa: ARG002 - the protocol's
+    def attempt(
+        self,
+        settings: OracleSettings,  # noqa: ARG002 - the protocol's
+        address: str,  # noqa: ARG002 - the protocol's
+        seconds: float,  # noqa: ARG002 - the protocol's
+    ) -> Iterator[None]:
         """Let every login pass."""
         yield
 
@@ -52,13 +62,13 @@ class SharedGuard:
         self._refusal: LoginError | None = None
 
     @contextmanager
-    def attempt(self, settings: OracleSettings, address: str) -> Iterator[None]:
+    def attempt(self, settings: OracleSettings, address: str, seconds: float) -> Iterator[None]:
         """Log in inside. Raises the refusal of an earlier login instead, if there was one."""
         with self._lock:
             if (refusal := self._refusal) is not None:
                 raise LoginError(refusal.message, hint=refusal.hint, check=refusal.check)
             try:
-                with self._guard.attempt(settings, address):
+                with self._guard.attempt(settings, address, seconds):
                     yield
             except LoginError as error:
                 self._refusal = error
@@ -86,12 +96,12 @@ class FileGuard:
         self._path = folder / _FILE
 
     @contextmanager
-    def attempt(self, settings: OracleSettings, address: str) -> Iterator[None]:
+    def attempt(self, settings: OracleSettings, address: str, seconds: float) -> Iterator[None]:
         """Log in inside. Raises `LoginError` instead if the database has refused this before."""
         with ExitStack() as stack:
             try:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                stack.enter_context(folder_lock(self._folder, _PATIENCE))
+                stack.enter_context(folder_lock(self._folder, min(_PATIENCE, seconds)))
             except (OSError, OutputError) as error:
                 _LOG.debug("refused logins are not remembered: %s", error)
             salt, refusals = self._read()
