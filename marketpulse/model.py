@@ -235,12 +235,12 @@ class FileNotes:
         remarks = []
         if count := self.hidden_rows:
             rows = "1 row is hidden" if count == 1 else f"{count} rows are hidden"
-            remarks.append(f"{rows} in the workbook, by a filter or by hand, and read all the same")
+            remarks.append(f"{rows} in the workbook, by a filter or by hand, and are read, too")
         if count := self.nameless_columns:
             columns = (
                 "1 column without a name is" if count == 1 else f"{count} columns without names are"
             )
-            remarks.append(f"{columns} left out, because no cell there holds anything")
+            remarks.append(f"{columns} left out: their cells are empty")
         if self.index_columns:
             remarks.append("the index of pandas (__index_level_0__) is left out")
         if self.unused_folders:

@@ -41,7 +41,7 @@ def server_settings(server: OracleServer, password: str = PASSWORD) -> OracleSet
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> OracleServer:
-    """A database with the demo's tables. AWS finds no credentials."""
+    """A database with the demo's tables. no AWS credentials found."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

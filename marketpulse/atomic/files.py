@@ -92,7 +92,7 @@ class FileSet:
         if name not in self._listed and os.path.lexists(path):
             raise OutputError(
                 f"{path}: it would be overwritten, and no {self._seal.name} lists it",
-                hint="name another folder with --output, or move that file away",
+                hint="choose another folder with --output, or move that file away",
             )
         _refuse_folder(path)
         self._names.append(name)
@@ -195,7 +195,7 @@ class FileSet:
             except ValueError as error:
                 raise OutputError(
                     f"{seal}: it would be overwritten, and another program wrote it",
-                    hint="name another folder with --output",
+                    hint="choose another folder with --output",
                 ) from error
         return names
 
@@ -325,7 +325,7 @@ def _refuse_folder(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         raise OutputError(
             f"{path}: cannot be replaced: this is a folder",
-            hint="name another folder with --output, or move that one away",
+            hint="choose another folder with --output, or move that one away",
         )
 
 

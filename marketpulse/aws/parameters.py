@@ -155,8 +155,8 @@ def check(path: str, region: str) -> ParametersReport:
     stored = read_parameters(path, region)
     if stored is None:
         raise SettingsError(
-            f"SSM {path} in {region}: AWS finds no credentials",
-            hint="set AWS_PROFILE, or sign in; `aws configure list` shows what AWS finds",
+            f"SSM {path} in {region}: no AWS credentials found",
+            hint="set AWS_PROFILE, or sign in; `aws configure list` shows which ones are used",
             check="MP-SSM-003",
         )
     states = (ParameterState(name, _state(name, stored.get(name))) for name in PARAMETERS)

@@ -39,21 +39,19 @@ _REGION_ERRORS = {
 }
 # Only these answers say that a right is missing. A HEAD has no code but its status.
 _DENIALS = {"", "401", "403", "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized"}
-_QUOTA_HINT = "free some space there, or ask who runs the store for more"
-_DAMAGE_HINT = (
-    "something between here and the store changes them; push again, or from another network"
-)
+_QUOTA_HINT = "free some space there, or ask the store's administrator for more"
+_DAMAGE_HINT = "something on the way changes the data; push again, or from another network"
 _CODES = {
     "NoSuchBucket": (
         "there is no bucket {bucket}", "check its name, and AWS_REGION", "MP-AWS-002"
     ),
     **dict.fromkeys(
         ("QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"),
-        ("the store has no space left for you ({code})", _QUOTA_HINT, "MP-AWS-010"),
+        ("the storage quota is used up ({code})", _QUOTA_HINT, "MP-AWS-010"),
     ),
     **dict.fromkeys(
         ("BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
-        ("the store received other bytes than were sent ({code})", _DAMAGE_HINT, "MP-AWS-008"),
+        ("the store received other data than was sent ({code})", _DAMAGE_HINT, "MP-AWS-008"),
     ),
 }  # fmt: skip
 
@@ -211,11 +209,11 @@ def translate_errors(
         raise _client_error(message, bucket, error, features) from error
     except session.CREDENTIALS_ERRORS as error:
         raise SettingsError(
-            f"{message}: AWS finds no usable credentials ({type(error).__name__})",
+            f"{message}: no usable AWS credentials ({type(error).__name__})",
             hint=session.credentials_hint(
                 error,
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
-                "`aws configure list` shows what AWS finds",
+                "`aws configure list` shows which ones are used",
             ),
         ) from error
     except botocore_errors.SSLError as error:
@@ -264,7 +262,7 @@ def _client_error(
         )
     if _is_web_page(error):
         return AwsError(
-            f"{message}: a web page came instead of the store's answer (HTTP {status})",
+            f"{message}: a web page arrived instead of the store's answer (HTTP {status})",
             hint="a proxy or another web server has answered: check the proxy, the VPN and "
             "--endpoint-url",
             check="MP-AWS-003",
@@ -290,7 +288,7 @@ def _client_error(
         )
     if status == 407:
         return AwsError(
-            f"{message}: the proxy wants a login (HTTP 407)",
+            f"{message}: the proxy requires a login (HTTP 407)",
             hint="check HTTPS_PROXY: http://user:password@proxy:port",
             check="MP-AWS-003",
         )
@@ -324,7 +322,7 @@ def _region_error(message: str, bucket: str, error: botocore_errors.ClientError)
             check="MP-AWS-002",
         )
     return AwsError(
-        f"{message}: the store says that the bucket is elsewhere, and not where "
+        f"{message}: the bucket is in another region, and the store does not say which "
         f"({error_code(error) or http_status(error)})",
         hint="check AWS_REGION and --endpoint-url",
         check="MP-AWS-002",
@@ -344,7 +342,7 @@ def _unsupported_error(
     if not lacking:
         return AwsError(
             f"{message}: the store does not support this (NotImplemented)",
-            hint="is it a store of S3's kind? Check --endpoint-url",
+            hint="is this an S3-compatible store? Check --endpoint-url",
             check="MP-AWS-009",
         )
     which = lacking[0] if len(lacking) == 1 else f"one of these: {', '.join(lacking)}"

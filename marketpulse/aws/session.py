@@ -53,7 +53,7 @@ def credentials_hint(error: Exception, otherwise: str) -> str:
     """The hint for one of `CREDENTIALS_ERRORS`."""
     expired = (botocore_errors.SSOError, botocore_errors.TokenRetrievalError)
     if isinstance(error, expired):
-        return "the session of AWS_PROFILE is missing or over: run `aws sso login`"
+        return "the session of AWS_PROFILE is missing or has expired: run `aws sso login`"
     return otherwise
 
 

@@ -39,7 +39,7 @@ class StoredParameter:
 def read_parameters(path: str, region: str) -> dict[str, StoredParameter] | None:
     """Read the parameters directly below a path, by the last part of their names.
 
-    Returns None if AWS finds no credentials. Raises `AwsError` if SSM refuses or does not answer,
+    Returns None if no AWS credentials found. Raises `AwsError` if SSM refuses or does not answer,
     and `SettingsError` if AWS's own settings are unusable.
     """
     with translate_errors(f"SSM {path} in {region}: cannot read parameters", _READ_PERMISSIONS):

@@ -158,7 +158,7 @@ def _with_current_keys(value: object) -> dict[str, object]:
 def _check_version(version: object, where: str) -> None:
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise DataError(
-            f"{where}: a later version of MarketPulse wrote it (format {version})",
+            f"{where}: written by a newer version of MarketPulse (format {version})",
             hint="install that version of MarketPulse, or a newer one",
             check="MP-BND-002",
         )

@@ -173,7 +173,7 @@ def bundle_folder(folder: Path, source: SourceInfo, *, keep_rows: bool) -> Itera
         if previous and keep_rows and not _is_same_source(previous.source, source):
             raise OutputError(
                 f"{folder}: it holds a bundle of another source, {previous.source.name}",
-                hint="name another folder with --output, or replace it with `sample --replace`",
+                hint="choose another folder with --output, or replace it with `sample --replace`",
             )
         yield BundleWriter(files, source, previous, keep_rows=keep_rows)
 
@@ -200,7 +200,7 @@ def _read_previous(folder: Path) -> Manifest | None:
     except DataError:
         raise OutputError(
             f"{path}: it would be overwritten, and it is not the manifest of a bundle",
-            hint="name another folder with --output",
+            hint="choose another folder with --output",
         ) from None
 
 

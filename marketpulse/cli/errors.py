@@ -45,13 +45,13 @@ def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> 
 
 # Typer lets pydantic read the values of options, and passes its words on.
 _WORDS = (
-    (r"Value error, ('.*') is not one of (.*)\.$", r"\1 is none of \2"),
-    (r"Input should be a valid integer.*", "it has to be a whole number"),
-    (r"Input should be a valid number.*", "it has to be a number"),
-    (r"Input should be greater than or equal to (.*)", r"it has to be \1 or more"),
-    (r"Input should be less than or equal to (.*)", r"it has to be \1 or less"),
+    (r"Value error, ('.*') is not one of (.*)\.$", r"\1 is not one of \2"),
+    (r"Input should be a valid integer.*", "must be a whole number"),
+    (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be greater than or equal to (.*)", r"must be \1 or more"),
+    (r"Input should be less than or equal to (.*)", r"must be \1 or less"),
     (
-        r"('(?:csv|ndjson|parquet|xlsx)' is none of 'table', .*)",
+        r"('(?:csv|ndjson|parquet|xlsx)' is not one of 'table', .*)",
         r"\1; --formats is for files",
     ),
 )

@@ -265,7 +265,7 @@ def _warn_of_jobs(
         return
     reason = "for a single table"
     if not source.is_distant:
-        reason = "on a source that is no Oracle database"
+        reason = "on a source that is not an Oracle database"
     elif follow:
         reason = "with --follow: the rows of one table depend on those of others"
     session.warn_of_options(ctx, reason, "jobs")

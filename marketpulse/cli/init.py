@@ -48,7 +48,7 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
         code = _test(session, answers)
         if code == 0 or not console.confirm("Correct the answers and test again?"):
             break
-    if code and not console.confirm(f"Write {path} all the same?"):
+    if code and not console.confirm(f"Write {path} anyway?"):
         raise typer.Exit(code)
     if keyring:
         account = f"{answers['ORACLE_USERNAME']}@{answers['ORACLE_HOST'] or answers['ORACLE_DSN']}"
@@ -70,7 +70,7 @@ def _ask(earlier: Mapping[str, str]) -> Answers:
     owner = earlier.get("ORACLE_SCHEMA", answers["ORACLE_USERNAME"].upper())
     answers["ORACLE_SCHEMA"] = console.ask("Schema: the owner of the tables", owner)
     table = earlier.get("ORACLE_TABLE_NAME", "")
-    answers["ORACLE_TABLE_NAME"] = console.ask("Table to read if none is named", table)
+    answers["ORACLE_TABLE_NAME"] = console.ask("Default table", table)
     return answers
 
 

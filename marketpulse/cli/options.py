@@ -263,20 +263,23 @@ DateFormat = Annotated[
     typer.Option(
         "--date-format",
         metavar="FORMAT",
-        help="Also read such dates: M/D/YYYY, D/M/YYYY, DD-MON-YY, DD-MON-YYYY, YYYYMMDD or excel; "
-        "of one column: DATE=M/D/YYYY. Can be repeated.",
+        help="Also read dates in this format: M/D/YYYY, D/M/YYYY, DD-MON-YY, DD-MON-YYYY, YYYYMMDD "
+        "or excel; of one column: DATE=M/D/YYYY. Can be repeated.",
     ),
 ]
 RoundedIds = Annotated[
     bool,
     typer.Option(
         "--accept-rounded-ids",
-        help="Use a MESSAGE_ID that a spreadsheet has rounded: the digits that are left.",
+        help="Accept a MESSAGE_ID that a spreadsheet rounded: use the digits that are left.",
     ),
 ]
 Again = Annotated[
     bool,
-    typer.Option("--again", help="Rank the processed colors of a run: leave out its columns."),
+    typer.Option(
+        "--again",
+        help="Rank the processed colors of a run again, without the columns that it added.",
+    ),
 ]
 PushTarget = Annotated[
     str | None,
@@ -328,7 +331,7 @@ ByDay = Annotated[
     bool,
     typer.Option(
         "--by-day",
-        help="Rank each folder date=YYYY-MM-DD of INPUT by itself, and skip unchanged days.",
+        help="Rank each folder date=YYYY-MM-DD of INPUT separately; skip unchanged days.",
     ),
 ]
 FirstDay = Annotated[
@@ -374,12 +377,14 @@ MaxRejected = Annotated[
 MemoryLimit = Annotated[
     str | None,
     typer.Option(
-        "--memory-limit", metavar="SIZE", help="Memory to use, such as 2GB; then use the disk."
+        "--memory-limit",
+        metavar="SIZE",
+        help="Memory limit, such as 2GB; what does not fit goes to disk.",
     ),
 ]
 EngineChoice = Annotated[
     EngineName,
-    typer.Option("--engine", help="What ranks: this process, or a Spark cluster."),
+    typer.Option("--engine", help="Where to rank: in this process, or on a Spark cluster."),
 ]
 SparkMaster = Annotated[
     str | None,
@@ -434,7 +439,7 @@ RowLimit = Annotated[
 AllRows = Annotated[bool, typer.Option("--all", help="Take all rows.")]
 RandomChoice = Annotated[
     bool,
-    typer.Option("--random", help="Take rows at random; the same --seed takes the same rows."),
+    typer.Option("--random", help="Take random rows, the same ones for the same --seed."),
 ]
 RandomSeed = Annotated[
     int,
@@ -443,7 +448,7 @@ RandomSeed = Annotated[
         min=0,
         max=4_294_967_295,
         metavar="N",
-        help="The number that --random begins with.",
+        help="Seed of --random: the same seed takes the same rows.",
     ),
 ]
 NewestPerKey = Annotated[
@@ -451,7 +456,7 @@ NewestPerKey = Annotated[
     typer.Option(
         "--per",
         metavar="COLUMNS N",
-        help="Take the newest N rows of each value: --per CUSIP 3. --order-by says what is newest.",
+        help="Take the newest N rows of each value: --per CUSIP 3. --order-by defines newest.",
     ),
 ]
 FollowFlag = Annotated[
@@ -476,7 +481,9 @@ MaskColumns = Annotated[
 ]
 MaskFile = Annotated[
     Path | None,
-    typer.Option("--mask-file", metavar="FILE", help="Mask the columns in this JSON or TOML."),
+    typer.Option(
+        "--mask-file", metavar="FILE", help="Mask the columns listed in this JSON or TOML file."
+    ),
 ]
 BundleFormats = Annotated[
     str | None,
@@ -511,11 +518,13 @@ SampleDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be written. Reads no rows.")
 ]
 ReplaceFlag = Annotated[
-    bool, typer.Option("--replace", help="Remove the rows that the folder holds already.")
+    bool, typer.Option("--replace", help="Remove the tables that the folder already holds.")
 ]
 RestartFlag = Annotated[
     bool,
-    typer.Option("--restart", help="Read all rows again; do not go on with an interrupted sample."),
+    typer.Option(
+        "--restart", help="Read all rows again instead of resuming an interrupted sample."
+    ),
 ]
 BundlePath = Annotated[
     str,
@@ -528,7 +537,9 @@ LeftSource = Annotated[
     str,
     typer.Argument(metavar="A", help="A bundle, a file, 'demo', or 'oracle' for the database."),
 ]
-RightSource = Annotated[str, typer.Argument(metavar="B", help="The same of the other side.")]
+RightSource = Annotated[
+    str, typer.Argument(metavar="B", help="What to compare it with, one of the same.")
+]
 ComparedTables = Annotated[
     list[str] | None,
     typer.Argument(metavar="TABLE", help="The tables to compare (default: those of both sides)."),
@@ -557,10 +568,10 @@ ReportSource = Annotated[
 ]
 ReportFile = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The page to write. Default: NAME_report.html beside it."),
+    typer.Option("--output", "-o", help="Page to write (default: NAME_report.html beside it)."),
 ]
 ReportFlag = Annotated[
-    bool, typer.Option("--report", help="Also write a page to look at: DIR_report.html.")
+    bool, typer.Option("--report", help="Also write an HTML report: DIR_report.html.")
 ]
 
 # -- push-s3, ssm and terraform --------------------------------------------------------------------

@@ -215,7 +215,7 @@ def show_funnel(funnel: Funnel, *, as_json: bool, say: Say) -> None:
 
 def _show_comparison(comparison: RulesComparison) -> None:
     here, there = comparison.rules, comparison.other_rules
-    console.show_text(f"\n{comparison.differing} rows have another fate with {there}")
+    console.show_text(f"\n{comparison.differing} rows are treated differently by {there}")
     if not comparison.differing:
         return
     changes = [(change.rows, change.fate, change.other_fate) for change in comparison.changes]
@@ -325,7 +325,7 @@ def _show_remarks(sample: Sample, say: Say) -> None:
     """Say what is unusual about a sample."""
     _show_remarks_on_masks(sample, say)
     if sample.continued:
-        say(f"an interrupted sample went on: {sample.continued} were there already")
+        say(f"resumed an interrupted sample: {sample.continued} were already there")
     if sample.kept_tables:
         say(f"{sample.folder} still holds {', '.join(sample.kept_tables)} of an earlier sample")
     if sample.replaced_tables:
@@ -338,12 +338,12 @@ def _show_remarks(sample: Sample, say: Say) -> None:
     for gap in sample.manifest.missing:
         console.say(f"error: {gap.table} is missing: {gap.why}")
     if sample.unfinished:
-        say(f"{sample.unfinished} keeps what was read: the same command goes on from there")
+        say(f"{sample.unfinished} keeps what was read: run the same command again to resume")
 
 
 def _show_remarks_on_masks(sample: Sample, say: Say) -> None:
     if sample.began_again:
-        say("an interrupted sample had other masks or another key: this one began again")
+        say("the interrupted sample used other masks or another key, so this one started over")
     if sample.unmasked:
         have = "has" if len(sample.unmasked) == 1 else "have"
         say(

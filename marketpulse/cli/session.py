@@ -181,7 +181,7 @@ class Session:
         select = read_query(query, binds or ())
         for option, given in (("--max-lob", max_lob is not None), ("--include-system", system)):
             if given and (inputs or names[0] != "oracle"):
-                self.say(f"warning: {option} changes nothing: the input is no Oracle database")
+                self.say(f"warning: {option} changes nothing: the input is not an Oracle database")
         if inputs or names != ["oracle"]:
             opened = open_inputs(names, files)
             for warning in opened.warnings:

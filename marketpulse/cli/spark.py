@@ -44,7 +44,9 @@ def spark_names(
     """
     if engine is not EngineName.SPARK:
         if master is not None:
-            raise UsageError("--master needs --engine spark", hint="add it, or leave out --master")
+            raise UsageError(
+                "--master needs --engine spark", hint="add --engine spark, or leave out --master"
+            )
         return []
     for name, hint in _REFUSED.items():
         if parameters[name] not in {None, False}:

@@ -281,7 +281,7 @@ def resolve_columns(
         if folded in names:
             raise DataError(
                 f"the columns {names[folded]!r} and {field.name!r} have the same name",
-                hint="names are compared without case and outer blanks",
+                hint="names are compared ignoring case and surrounding blanks",
                 check="MP-DAT-008",
             )
         names[folded] = field.name

@@ -455,7 +455,7 @@ def _kept_for_later(work: UnfinishedSample) -> Iterator[None]:
         if isinstance(error, SecretFoundError) or not work.has_rows():
             work.remove()
             raise
-        note = f"{work.folder} keeps what was read: the same command goes on from there"
+        note = f"{work.folder} keeps what was read: run the same command again to resume"
         if isinstance(error, MarketPulseError):
             error.hint += f"; {note}" if error.hint else note
         else:
@@ -470,5 +470,5 @@ def _refuse_to_replace_source(source: Source, output: Path) -> None:
     if source.info().kind == "bundle" and Path(name).resolve() in targets:
         raise OutputError(
             f"{output}: the sample would replace the bundle that it is taken from",
-            hint="name another folder with --output",
+            hint="choose another folder with --output",
         )

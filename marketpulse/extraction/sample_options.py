@@ -80,7 +80,9 @@ class SampleOptions:
                 f"--random and {other} both say which rows to take", hint="leave out one of them"
             )
         if self.seed is not None and self.limit is None:
-            raise UsageError("--random and --all: all rows are no choice", hint="give --limit N")
+            raise UsageError(
+                "--random and --all: --all already takes every row", hint="give --limit N"
+            )
         if self.per and self.per_rows < 1:
             raise UsageError("--per: the number of rows is 1 or more", hint="--per CUSIP 3")
         if self.follow and self.columns is not None:

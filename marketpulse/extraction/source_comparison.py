@@ -115,7 +115,7 @@ def _pairs(
     if "files" in {left.info().kind, right.info().kind}:
         if len(names) > 1:
             raise UsageError(
-                "files are one table, and several are named",
+                "files count as one table, but several are named",
                 hint="name the table of the other side",
             )
         on_left, on_right = (_only_table(source, names) for source in (left, right))

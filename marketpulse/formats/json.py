@@ -77,12 +77,12 @@ def prepare_scan(path: Path, workspace: Path) -> Scan:
             check_nesting(text)
             value: _Value = decoder.decode(text)
         except _DuplicateNameError as error:
-            message = f"two columns of the name {error.name!r}"
+            message = f"two columns named {error.name!r}"
             raise _bad_value(path, position, message, check="MP-DAT-008") from None
         except json.JSONDecodeError as error:
             raise _bad_value(path, position, str(error)) from None
         except (RecursionError, ValueError):
-            message = f"it is nested too deep, more than {MAX_NESTING} levels"
+            message = f"it is nested too deeply, more than {MAX_NESTING} levels"
             raise _bad_value(path, position, message) from None
         if not isinstance(value, _Object):
             raise _bad_value(path, position, "it is not an object")

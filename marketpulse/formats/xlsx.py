@@ -129,7 +129,7 @@ class _Decoder:
         names = tuple(self._names.values())
         if duplicate := next((name for name in names if names.count(name) > 1), None):
             raise DataError(
-                f"{place}: two columns of the name {duplicate!r}",
+                f"{place}: two columns named {duplicate!r}",
                 hint="rename one of them",
                 check="MP-DAT-008",
             )

@@ -169,7 +169,7 @@ class RunBody(BaseModel):
 _ERROR_RESPONSES: dict[int | str, JsonObject] = {
     status: {"model": ErrorAnswer, "description": description}
     for status, description in {
-        400: "Parameters do not fit together.",
+        400: "The parameters contradict each other.",
         404: "There is no such table, run or path.",
         422: "Parameters or data are invalid.",
         502: "AWS refused or did not answer.",

@@ -162,7 +162,7 @@ def _fill_template(template: str, fields: Mapping[str, str]) -> tuple[str, ...]:
 
 def _plan_file(path: Path, key: str, *, standalone: bool = False) -> PlannedObject:
     if not is_printable(key):
-        raise UsageError(f"{str(path)!r}: S3 does not take this name", hint="rename the file")
+        raise UsageError(f"{str(path)!r}: S3 does not accept this name", hint="rename the file")
     if len(key.encode()) > _MAX_KEY_LENGTH:
         raise UsageError(
             f"{path}: its key would have more than {_MAX_KEY_LENGTH} bytes",

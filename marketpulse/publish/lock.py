@@ -57,7 +57,9 @@ class PushLock:
         except AwsError as error:
             if error.check != _NOT_IMPLEMENTED:
                 raise
-            _log.info("the store has no conditional writes: nothing keeps another push away")
+            _log.info(
+                "the store has no conditional writes: pushes at the same time are not prevented"
+            )
             yield lambda: None
             return
         threading.Thread(target=self._renew_until_released, daemon=True).start()
@@ -74,7 +76,7 @@ class PushLock:
         """Raise `ConcurrentPushError` if another push has taken the lock over."""
         if self._lost:
             raise ConcurrentPushError(
-                f"{self._bucket.address(self._key)}: another push has taken this one for dead",
+                f"{self._bucket.address(self._key)}: another push took over this one as dead",
                 hint="push again when the other one has ended",
             )
 

@@ -78,7 +78,7 @@ def push(
 
     def timeout_error() -> AwsError:
         return AwsError(
-            f"{uri}: the deadline has passed before the push has ended",
+            f"{uri}: the deadline passed before the push was complete",
             hint="raise --deadline or MARKETPULSE_DEADLINE; the next push sends what is missing",
             check="MP-AWS-003",
         )

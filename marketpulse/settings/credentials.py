@@ -43,10 +43,10 @@ def run_password_command(command: str) -> str:
         # One line end only: a password may end with a blank.
         password = output.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise _error("its output is not UTF-8", "let it print the password alone") from None
+        raise _error("its output is not UTF-8", "make it print only the password") from None
     if not password or "\n" in password:
         lines = password.count("\n") + 1 if password else 0
-        raise _error(f"it printed {lines} lines", "let it print the password alone, in one line")
+        raise _error(f"it printed {lines} lines", "make it print only the password, on one line")
     return password
 
 

@@ -138,7 +138,7 @@ def _slips(binding: Binding, settings: Collection[str]) -> Iterator[str]:
     """What is suspicious about a line. No remark repeats a value."""
     name = binding.key or ""
     if meant := similar_setting(name, settings):
-        yield f"{name} is no setting: write {meant}"
+        yield f"{name} is not a setting: write {meant}"
     # A wrong password costs an attempt, and after some the account.
     if name not in _SECRETS:
         return

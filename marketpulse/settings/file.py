@@ -123,7 +123,7 @@ def parse_variable(name: str, text: str, origin: str) -> SettingValue:
         if not (left and equals and right):
             raise SettingsError(
                 f"{key.variable} ({origin}): {part!r} is not NAME=VALUE",
-                hint="separate pairs by commas; a name with a comma fits into marketpulse.toml",
+                hint="separate pairs by commas; put a name with a comma into marketpulse.toml",
             )
         pairs.append((left, right))
     return tuple(pairs)

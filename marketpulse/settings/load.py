@@ -306,7 +306,7 @@ def mask_key(
         origin = next(layer.name for layer in layers if layer.get(MASK_KEY) is not None)
         raise SettingsError(
             f"{MASK_KEY} ({origin}): there are blanks or a line end round the value",
-            hint="write it there again without them: with them the masks would be others",
+            hint="write it there again without them: they would change the masks",
             check="MP-SET-004",
         )
     return key
@@ -471,19 +471,19 @@ def _problem(error: ErrorDetails) -> str:
     limits = error.get("ctx", {})
     match error["type"]:
         case "literal_error":
-            return f"it has to be {limits['expected']}"
+            return f"must be {limits['expected']}"
         case "bool_parsing" | "bool_type":
-            return "it has to be true or false"
+            return "must be true or false"
         case "int_parsing" | "int_from_float":
-            return "it has to be a whole number"
+            return "must be a whole number"
         case "float_parsing":
-            return "it has to be a number"
+            return "must be a number"
         case "greater_than":
-            return f"it has to be greater than {limits['gt']:g}"
+            return f"must be greater than {limits['gt']:g}"
         case "greater_than_equal":
-            return f"it has to be {limits['ge']} or more"
+            return f"must be {limits['ge']} or more"
         case "less_than_equal":
-            return f"it has to be {limits['le']} or less"
+            return f"must be {limits['le']} or less"
         case kind:
             return f"it is invalid ({kind})"
 

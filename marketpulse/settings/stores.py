@@ -77,7 +77,7 @@ def secret_layer(name: str, region: str) -> Layer:
 
 
 def parameter_layer(path: str, region: str) -> Layer:
-    """What SSM has: nothing if AWS finds no credentials. Raises `AwsError`."""
+    """What SSM has: nothing if no AWS credentials found. Raises `AwsError`."""
     name = f"SSM {path}"
     if not has_extra("aws"):
         return Layer(name, {}, note=f"{name} (the extra 'aws' is not installed)")
@@ -85,7 +85,7 @@ def parameter_layer(path: str, region: str) -> Layer:
 
     stored = read_parameters(path, region)
     if stored is None:
-        return Layer(name, {}, note=f"{name} (AWS finds no credentials)")
+        return Layer(name, {}, note=f"{name} (no AWS credentials found)")
     known = {PARAMETERS[key]: item for key, item in stored.items() if key in PARAMETERS}
     problems = _problems({key: item.value for key, item in stored.items()})
     return Layer(
@@ -105,7 +105,7 @@ def mask_key_layer(path: str, region: str) -> Layer:
 
     stored = read_parameters(path, region)
     if stored is None:
-        return Layer(name, {}, note=f"{name} (AWS finds no credentials)")
+        return Layer(name, {}, note=f"{name} (no AWS credentials found)")
     values = {"MARKETPULSE_MASK_KEY": stored["mask_key"].value} if "mask_key" in stored else {}
     return Layer(name, values, note=f"{name} in {region}")
 

@@ -92,7 +92,7 @@ def require_known(name: str, label: str) -> None:
         )
     if not is_known(name) and _suffix(name) != ZIP:
         raise NotFoundError(
-            f"{label}: the name ends in none of {', '.join(BY_SUFFIX)}",
+            f"{label}: the name does not end in one of {', '.join(BY_SUFFIX)}",
             hint="for a bundle or all objects below a prefix, end the address with a slash"
             if label.startswith(S3)
             else "rename the file so that its name ends in its format; a compressed one then "
@@ -109,7 +109,7 @@ def refuse_twins(names: Iterable[str]) -> None:
         if twin != name:
             raise UsageError(
                 f"{twin} and {name} look like the same rows twice",
-                hint="name the one that you need, or move the other away",
+                hint="give only the one that you need, or move the other away",
             )
 
 
@@ -264,7 +264,7 @@ class Gate:
         self._lock.acquire()
         if self._closed:
             self._lock.release()
-            raise AwsError("nobody waits for this file any more")
+            raise AwsError("nothing reads this file any more")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -280,7 +280,7 @@ def within_deadline(job: Callable[[Gate], T], name: str, options: FileOptions) -
 
     def timeout_error() -> AwsError:
         return AwsError(
-            f"{name}: the deadline has passed before S3 has answered",
+            f"{name}: the deadline passed before S3 answered",
             hint="raise --deadline or MARKETPULSE_DEADLINE",
             check="MP-AWS-003",
         )

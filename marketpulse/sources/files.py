@@ -395,8 +395,8 @@ def common_schema(files: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
         for name in schema.names:
             if _fold(name) in names:
                 raise DataError(
-                    f"{label}: two columns of one name: {names[_fold(name)]!r} and {name!r}",
-                    hint="names are compared without case and outer blanks; rename one",
+                    f"{label}: two columns with the same name: {names[_fold(name)]!r} and {name!r}",
+                    hint="names are compared ignoring case and surrounding blanks; rename one",
                     check="MP-DAT-008",
                 )
             names[_fold(name)] = name

@@ -56,7 +56,7 @@ def key_values(batch: pa.RecordBatch, key: Sequence[str]) -> list[tuple[object, 
             values = batch.column(name).to_pylist()
         except (ValueError, OverflowError) as error:
             raise DataError(
-                f"{name}: rows cannot be found by a date such as there is",
+                f"{name}: rows cannot be found by a date outside the years 1 to 9999",
                 hint="leave out --follow, and name the tables that foreign keys refer to",
             ) from error
         if is_number(field):  # some numbers travel as text, others with places of their own

@@ -68,7 +68,7 @@ class SampleFolder(Source):
     def warnings(self) -> Sequence[str]:
         warnings = [
             (
-                f"{self._path} has no {MANIFEST}, so nothing proves that its files are whole; "
+                f"{self._path} has no {MANIFEST}, so its files cannot be checked; "
                 "the newest sample of each table is read"
             )
         ]

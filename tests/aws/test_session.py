@@ -18,7 +18,7 @@ def test_no_credentials(tool: Tool) -> None:
 
     assert result.code == 3
     assert "ORACLE_HOST, ORACLE_SERVICE_NAME, ORACLE_USERNAME, ORACLE_PASSWORD" in result.err
-    assert "AWS finds no credentials" in result.err
+    assert "no AWS credentials found" in result.err
 
 
 def test_an_unknown_profile(tool: Tool) -> None:

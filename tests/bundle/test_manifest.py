@@ -109,7 +109,7 @@ def test_a_manifest_that_contradicts_itself(bundle: Path) -> None:
         (b"", "not the manifest"),
         (b"[]", "it is not a JSON object"),
         (b"{}", "not the manifest of a bundle: taken_at: Field required"),
-        (b'{"bundle": 2}', "a later version of MarketPulse wrote it"),
+        (b'{"bundle": 2}', "written by a newer version of MarketPulse"),
         (b"\xff", "not the manifest"),
         (b"[" * 100_000, "nested more than 500 levels"),
         (b'{"tables": ' * 100_000, "nested more than 500 levels"),

@@ -234,10 +234,10 @@ def test_rules_that_would_change_something(tool: Tool) -> None:
     comparison = json.loads(as_json.out)["comparison"]
     assert len(comparison["rows"]) == comparison["differing"] == 42
     assert {row["fate"] for row in comparison["rows"]} == {"excluded by rule 1 ('No Stonex')"}
-    assert "42 rows have another fate with other.json" in text.out
+    assert "42 rows are treated differently by other.json" in text.out
     assert text.out.endswith("and 22 more rows; --format json has all\n")
     assert text.out.count("excluded by rule 1") < 30
-    assert same.out.splitlines()[-1] == f"0 rows have another fate with {RULES}"
+    assert same.out.splitlines()[-1] == f"0 rows are treated differently by {RULES}"
 
 
 def test_a_second_run_replaces_the_first(tool: Tool) -> None:

@@ -132,8 +132,10 @@ WRONG = {
     "Latin-1": Case(7, "latin1.csv", ["latin1.csv: line 2: byte 0xE9", "UTF-8"]),
     "a quote never closed": Case(7, "open_quote.csv", ["open_quote.csv: line 3: a quote"]),
     "text after a closing quote": Case(7, "after_quote.csv", ["after_quote.csv: line 2: a quote"]),
-    "two columns of one name": Case(7, "two_of_one_name.csv", ["two_of_one_name.csv", "'PX'"]),
-    "two columns of one name but for case": Case(
+    "two columns with the same name": Case(
+        7, "two_of_one_name.csv", ["two_of_one_name.csv", "'PX'"]
+    ),
+    "two columns with the same name but for case": Case(
         7, "two_by_case.csv", ["two_by_case.csv", "' px '", "'PX'"]
     ),
     "a name that the output adds": Case(7, "reserved.csv", ["'is_parent'"]),
@@ -144,7 +146,7 @@ WRONG = {
     "a missing folder": Case(6, "far/colors.csv", ["no such file", "no folder far"]),
     "a glob without files": Case(6, "x*.csv", ["x*.csv: no such file"]),
     "a folder with a file's name": Case(6, "folder.csv", ["folder.csv: the folder holds no .csv"]),
-    "a file of no format": Case(6, "odd.txt", ["odd.txt: the name ends in none of .csv"]),
+    "a file of no format": Case(6, "odd.txt", ["odd.txt: the name does not end in one of .csv"]),
     "a workbook that is text": Case(7, "text.xlsx", ["text.xlsx: this is not an XLSX workbook"]),
     "Parquet that is none": Case(7, "garbage.parquet", ["garbage.parquet: this is not Parquet"]),
     "broken JSON": Case(7, "broken.json", ["broken.json: broken JSON"]),
@@ -317,14 +319,14 @@ def test_a_read_only_output_folder(tool: Tool) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("sample --limit x", "'--limit': it has to be a whole number"),
-        ("sample --limit -5", "'--limit': it has to be 0 or more"),
-        ("doctor --deadline soon", "'--deadline': it has to be a number"),
-        ("--deadline 0 doctor", "'--deadline': it has to be 0.1 or more"),
-        ("verify x --format jsn", "'--format': 'jsn' is none of 'table', 'json'"),
+        ("sample --limit x", "'--limit': must be a whole number"),
+        ("sample --limit -5", "'--limit': must be 0 or more"),
+        ("doctor --deadline soon", "'--deadline': must be a number"),
+        ("--deadline 0 doctor", "'--deadline': must be 0.1 or more"),
+        ("verify x --format jsn", "'--format': 'jsn' is not one of 'table', 'json'"),
         (
             "sample --format csv",
-            "'--format': 'csv' is none of 'table', 'json'; --formats is for files",
+            "'--format': 'csv' is not one of 'table', 'json'; --formats is for files",
         ),
     ],
 )

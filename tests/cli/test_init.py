@@ -16,7 +16,7 @@ pytestmark = posix
 PASSWORD = "0pen #Sesame' \\11$x"
 ADDRESS, USER = "Host of the database, or a whole connect string", "User name"
 SECRET = "Password of analyst: "
-OWNER, TABLE = "Schema: the owner of the tables [ANALYST]: ", "Table to read if none is named: "
+OWNER, TABLE = "Schema: the owner of the tables [ANALYST]: ", "Default table: "
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_it_asks_tests_and_writes(database: OracleServer, tool: Tool) -> None:
         (f"{USER} [analyst]: ", ""),
         (SECRET, PASSWORD),
         ("Schema: the owner of the tables [MARKET]: ", ""),
-        ("Table to read if none is named [COLORS_TABLE]: ", ""),
+        ("Default table [COLORS_TABLE]: ", ""),
     ]
 
     code, shown = converse(tool, [(f"{ADDRESS} [old:1/X]: ", jdbc), *login, *again], "init")
@@ -95,10 +95,10 @@ def test_a_host_alone_is_asked_for_port_and_service(database: OracleServer, tool
         ("again? [Y/n]: ", "n"),
     ]
 
-    code, _ = converse(tool, [*turns, ("all the same? [Y/n]: ", "n")], "init")
+    code, _ = converse(tool, [*turns, ("anyway? [Y/n]: ", "n")], "init")
     assert code == 6
     assert not (tool.folder / ".env").exists()
-    code, _ = converse(tool, [*turns, ("all the same? [Y/n]: ", "y")], "init")
+    code, _ = converse(tool, [*turns, ("anyway? [Y/n]: ", "y")], "init")
     assert code == 6
     assert f"ORACLE_PORT={database.port}\n" in (tool.folder / ".env").read_text()
 

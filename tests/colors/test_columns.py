@@ -300,7 +300,7 @@ NAMES = ("MESSAGE_ID", "CUSIP", "RANK", "DATE", "PX")
          ("if the column has another name: --map message_id=NAME; "
          "the columns are RANK, DATE")),
         ((*NAMES, " px "), {}, "the columns 'PX' and ' px ' have the same name",
-         "names are compared without case and outer blanks"),
+         "names are compared ignoring case and surrounding blanks"),
     ],
 )  # fmt: skip
 def test_what_a_missing_column_says(

@@ -80,7 +80,7 @@ MEANINGS = {
 
 @pytest.mark.parametrize("form", MEANINGS)
 def test_a_date_of_a_permitted_form_is_that_date(form: str, tmp_path: Path) -> None:
-    """Rules see the value, a rejected cell is no date, and every cell is written as it came."""
+    """Rules see the value, a rejected cell is not a date, and every cell is written as it came."""
     cells = MEANINGS[form]
     rows = [f"{number},A,1,{cell},98" for number, cell in enumerate(cells)]
     path = write_colors(tmp_path / "in.csv", *rows, header=HEADER)

@@ -222,7 +222,7 @@ def test_the_plan_of_a_sample_that_joins(server: OracleServer) -> None:
 def test_what_cannot_be_combined(tool: Tool) -> None:
     """An option that would change nothing is refused, with what to do instead."""
     for words, message in {
-        ("--random", "--all"): "all rows are no choice",
+        ("--random", "--all"): "--all already takes every row",
         ("--random", "--order-by", "PX"): "--random and --order-by both say which rows",
         ("--random", "--per", "CUSIP", "2"): "--random and --per both say which rows",
         ("--per", "CUSIP", "0"): "1 or more",

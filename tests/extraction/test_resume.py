@@ -164,7 +164,7 @@ def test_a_run_that_goes_on(
     for row in cuts:
         folder = tmp_path / str(row)
         error = interrupt(server, folder, name, row=row)
-        assert "the same command goes on" in error.hint
+        assert "run the same command again" in error.hint
         assert not (folder / "manifest.json").exists()
         interrupt(server, folder, name, row=101)
         server.reset()
@@ -292,12 +292,12 @@ def test_a_run_that_is_ended(
     assert not (folder / "manifest.json").exists()
     if end is signal.SIGINT:
         assert process.returncode == 130
-        assert "the same command goes on" in err.decode()
+        assert "run the same command again" in err.decode()
     server.faults = Faults()
     server.reset()
     result = tool.run(*words)
     assert result.code == 0, result.err
-    assert "an interrupted sample went on" in result.err
+    assert "resumed an interrupted sample" in result.err
     assert contents_of(folder) == undisturbed["BY_ID"]
 
 
@@ -316,8 +316,8 @@ def test_a_full_disk(
     full = tool.run_process(*words, preexec_fn=limit)
     assert full.code == 2, full.err
     assert "File too large" in one_message(full.err)
-    assert "the same command goes on" in full.err
+    assert "run the same command again" in full.err
     server.reset()
     result = tool.run(*words)
-    assert "an interrupted sample went on" in result.err
+    assert "resumed an interrupted sample" in result.err
     assert contents_of(tool.folder / "sample_data") == undisturbed["BY_ID"]

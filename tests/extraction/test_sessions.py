@@ -264,7 +264,7 @@ def test_a_run_that_goes_on(
     folder = tmp_path / "out"
     with pytest.raises(MarketPulseError) as caught:
         sample(server, folder, *NAMES, faults=Faults(cut_at_row=52, connections=3, then=gone))
-    assert "the same command goes on from there" in caught.value.hint
+    assert "run the same command again to resume" in caught.value.hint
     server.reset()
     written = sample(server, folder, *NAMES, jobs=2)
     assert "rows of LONGEST" in written.continued
@@ -305,7 +305,7 @@ def test_an_interrupt(server: OracleServer, tmp_path: Path, undisturbed: dict[st
     server.reset()
     result = tool.run("sample", *NAMES, *WORDS, "--jobs", "3")
     assert result.code == 0, result.err
-    assert "an interrupted sample went on: the first 50 rows of LONGEST" in result.err
+    assert "resumed an interrupted sample: the first 50 rows of LONGEST" in result.err
     assert len(server.record.logins) == 3
     assert contents_of(folder) == undisturbed
 
@@ -319,7 +319,7 @@ def test_options_without_effect(server: OracleServer, tmp_path: Path) -> None:
             ["LAST", "NO_PAST", "--follow"],
             "with --follow: the rows of one table depend on those of",
         ),
-        (["--source", "demo", "COLORS", "DEALERS"], "on a source that is no Oracle database"),
+        (["--source", "demo", "COLORS", "DEALERS"], "on a source that is not an Oracle database"),
     ):
         result = tool.run("sample", *words, "--jobs", "2", "--replace")
         assert result.code == 0, result.err

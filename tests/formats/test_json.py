@@ -136,10 +136,10 @@ BROKEN_JSON = {
     "half a character": (b'[{"A": "\\ud800"}]', "broken JSON .* surrogate"),
     "a number alone": (b"[1, 2]", "value 1: it is not an object"),
     "an array in the array": (b'[{"A": 1}, [2]]', "value 2: it is not an object"),
-    "a name twice": (b'[{"A": 1, "A": 2}]', "value 1: two columns of the name 'A'"),
+    "a name twice": (b'[{"A": 1, "A": 2}]', "value 1: two columns named 'A'"),
     "a well": (
         b'[{"A": ' + b"[" * 5000 + b"]" * 5000 + b"}]",
-        "value 1: it is nested too deep, more than 500",
+        "value 1: it is nested too deeply, more than 500",
     ),
 }
 

@@ -423,13 +423,13 @@ def test_rows_that_are_hidden_are_read_and_counted(tmp_path: Path) -> None:
     assert run.counts.read == 4
     assert run.warnings["hidden_rows"] == 2
     assert run.remarks == (
-        "2 rows are hidden in the workbook, by a filter or by hand, and read all the same",
+        "2 rows are hidden in the workbook, by a filter or by hand, and are read, too",
     )
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [([], "is empty"), ([["A", "A"]], "two columns of the name 'A'"), ([[None, " "]], "is empty")],
+    [([], "is empty"), ([["A", "A"]], "two columns named 'A'"), ([[None, " "]], "is empty")],
 )
 def test_a_sheet_needs_a_header_of_different_names(
     rows: list[list[str | None]], words: str, tmp_path: Path

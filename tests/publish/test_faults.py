@@ -327,7 +327,7 @@ def test_bytes_changed_on_the_way(store: Store, runs: dict[str, Path], name: str
     store.choose_fault = lambda request: (
         StoreFault.GARBLE if request.startswith("PUT") and name in request else None
     )
-    with pytest.raises(AwsError, match=f"{name}: .* received other bytes than were sent") as caught:
+    with pytest.raises(AwsError, match=f"{name}: .* received other data than was sent") as caught:
         send(store, runs["one"])
 
     assert caught.value.check == "MP-AWS-008"

@@ -45,7 +45,7 @@ def test_the_deadline_bounds_a_push(tool: Tool, store: Store) -> None:
     assert time.monotonic() - began < 10
     assert reached.is_set()
     assert fault_of(result) == (8, "MP-AWS-003")
-    assert "the deadline has passed before the push has ended" in result.err
+    assert "the deadline passed before the push was complete" in result.err
 
 
 def test_after_the_deadline_nothing_is_sent(store: Store, runs: dict[str, Path]) -> None:

@@ -32,10 +32,10 @@ def read(path: Path) -> EnvFile:
 @pytest.mark.parametrize(
     ("line", "remark"),
     [
-        ("oracle_host=db", "oracle_host is no setting: write ORACLE_HOST"),
-        ("ORACLE_USER=me", "ORACLE_USER is no setting: write ORACLE_USERNAME"),
-        ("ORACLE_PASS=x", "ORACLE_PASS is no setting: write ORACLE_PASSWORD"),
-        ("ORACLE_SID=ORCL", "ORACLE_SID is no setting: write ORACLE_DSN=host:port:SID"),
+        ("oracle_host=db", "oracle_host is not a setting: write ORACLE_HOST"),
+        ("ORACLE_USER=me", "ORACLE_USER is not a setting: write ORACLE_USERNAME"),
+        ("ORACLE_PASS=x", "ORACLE_PASS is not a setting: write ORACLE_PASSWORD"),
+        ("ORACLE_SID=ORCL", "ORACLE_SID is not a setting: write ORACLE_DSN=host:port:SID"),
         ("ORACLE_PASSWORD=abc #def", "ORACLE_PASSWORD ends before the #, which begins a comment"),
         ('ORACLE_PASSWORD="a\\nb"', "in double quotes a backslash changes what follows it"),
         ("ORACLE_PASSWORD='abc #def'", ""),
@@ -133,13 +133,13 @@ def test_a_name_that_is_nearly_right_is_the_hint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("ORACLE_PORT", "abc", "it has to be a whole number"),
-        ("ORACLE_PORT", "0", "it has to be 1 or more"),
-        ("ORACLE_PORT", "99999", "it has to be 65535 or less"),
-        ("MARKETPULSE_DEADLINE", "soon", "it has to be a number"),
-        ("MARKETPULSE_DEADLINE", "0", "it has to be greater than 0"),
-        ("MARKETPULSE_CREDENTIALS", "both", "it has to be 'auto', 'env' or 'ssm'"),
-        ("MARKETPULSE_ACCEPT_ROUNDED_IDS", "maybe", "it has to be true or false"),
+        ("ORACLE_PORT", "abc", "must be a whole number"),
+        ("ORACLE_PORT", "0", "must be 1 or more"),
+        ("ORACLE_PORT", "99999", "must be 65535 or less"),
+        ("MARKETPULSE_DEADLINE", "soon", "must be a number"),
+        ("MARKETPULSE_DEADLINE", "0", "must be greater than 0"),
+        ("MARKETPULSE_CREDENTIALS", "both", "must be 'auto', 'env' or 'ssm'"),
+        ("MARKETPULSE_ACCEPT_ROUNDED_IDS", "maybe", "must be true or false"),
     ],
 )
 def test_an_invalid_value_is_told_in_plain_words(name: str, value: str, problem: str) -> None:

@@ -237,7 +237,7 @@ def test_other_commands_read_s3(tool_with_s3: Tool) -> None:
     [
         ("s3://desk/raw/nothing.csv", 6, "s3://desk/raw/nothing.csv: there is no such object"),
         ("s3://desk/nothing/", 6, "s3://desk/nothing/: no object there ends in"),
-        ("s3://desk/in/notes.txt", 6, "s3://desk/in/notes.txt: the name ends in none of"),
+        ("s3://desk/in/notes.txt", 6, "s3://desk/in/notes.txt: the name does not end in one of"),
         ("s3://other/day.csv", AwsError.exit_code, "there is no bucket other"),
         ("s3://desk/bad.csv", AwsError.exit_code, "not what was uploaded"),
         ("s3://desk/semicolons.csv", 7, "s3://desk/semicolons.csv: the columns are separated"),
@@ -368,7 +368,7 @@ def test_unknown_names(tmp_path: Path) -> None:
     """A compressed file needs the suffix of its format, too."""
     path = tmp_path / "day.gz"
     path.write_bytes(gzip.compress(DAY))
-    with pytest.raises(NotFoundError, match="the name ends in none of"):
+    with pytest.raises(NotFoundError, match="the name does not end in one of"):
         open_source(str(path))
 
 

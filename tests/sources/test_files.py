@@ -160,7 +160,7 @@ def test_duplicate_columns(
 ) -> None:
     """Two columns with the same name are an error, also if their spelling differs."""
     path = write_lines(tmp_path / "day.csv", header, "1,2" + ",3" * (header.count(",") - 1))
-    with pytest.raises(DataError, match="two columns of one name") as caught:
+    with pytest.raises(DataError, match="two columns with the same name") as caught:
         open_files([path])
     assert caught.value.check == "MP-DAT-008"
     assert leftovers() == []
@@ -191,7 +191,7 @@ def test_remarks_about_files(tmp_path: Path) -> None:
     paths = [write_lines(tmp_path / f"{name}.csv", "A,", "1,") for name in "ab"]
     with open_files(paths) as source:
         assert source.remarks(source.find_table()) == [
-            "2 columns without names are left out, because no cell there holds anything"
+            "2 columns without names are left out: their cells are empty"
         ]
 
 

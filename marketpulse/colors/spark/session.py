@@ -92,7 +92,7 @@ def translated_errors() -> Iterator[None]:
         lost = isinstance(error, Py4JNetworkError | ConnectionError)
         raise SparkError(
             f"Spark has failed: {_first_line(error)}",
-            hint="the driver of Spark has ended: is there enough memory?"
+            hint="the Spark driver has ended: is there enough memory?"
             if lost
             else "look for the reason in the logs of Spark's executors, and run it again",
         ) from error

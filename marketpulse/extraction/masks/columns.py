@@ -56,7 +56,7 @@ def refusal(column: Column, kind: MaskKind) -> str:
         is_text_of_days = column.type.upper().startswith("TIMESTAMP") or logical is LogicalType.DATE
         is_text_of_days |= is_cell and logical is LogicalType.TEXT  # the cells show it
         is_shiftable = is_day or (is_text(data_type) and is_text_of_days)
-        return "" if is_shiftable else f"its type {type_name} is no date"
+        return "" if is_shiftable else f"its type {type_name} is not a date"
     if logical is LogicalType.JSON or _WHOLE.match(column.type):
         return f"its type {type_name} is neither a text of one line nor a number"
     is_maskable = is_number(field) or logical in {LogicalType.TEXT, LogicalType.MIXED}
@@ -124,7 +124,7 @@ def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
         return _move(column.cast(pa.int64()), days, _DAY_SECONDS * _UNITS[unit]).cast(data_type)
     except pa.ArrowInvalid:
         raise DataError(
-            f"the column {field.name!r} has a date that there is not, or that is too early to be "
+            f"the column {field.name!r} has a date that does not exist, or that is too early to be "
             "moved into the past",
             hint=_SHIFT_HINT,
         ) from None  # Arrow's message quotes the cell
@@ -133,8 +133,8 @@ def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
 def _shift_texts(column: pa.Array, name: str, days: int) -> pa.Array:
     if pc.any(pc.invert(pc.match_substring_regex(column, _MOMENT))).as_py():
         raise DataError(
-            f"the column {name!r} has a cell that is no date such as 2026-03-13, alone or with a "
-            "time",
+            f"the column {name!r} has a cell that is not a date such as 2026-03-13, alone or with "
+            "a time",
             hint=_SHIFT_HINT,
         )
     parts = pc.utf8_slice_codeunits(column, 0, 10), pc.utf8_slice_codeunits(column, 10)

@@ -93,7 +93,7 @@ def _parse_mask(name: str, kind: str, origin: str) -> MaskRule:
         nearest = get_close_matches(kind.lower(), kinds, n=1)
         guess = f", did you mean {nearest[0]}?" if nearest else ""
         raise UsageError(
-            f"{origin}: {kind!r} is no kind of mask{guess}",
+            f"{origin}: {kind!r} is not a kind of mask{guess}",
             hint=f"the kinds are {', '.join(kinds)}",
         ) from None
 

@@ -198,7 +198,7 @@ def _parse_number(text: str) -> Value:
 
 def _checked(number: Decimal) -> Decimal:
     if number and abs(number.adjusted()) > _LARGEST_EXPONENT:
-        raise ConditionError(str(number), "no number of Oracle is so large or so small")
+        raise ConditionError(str(number), "Oracle has no number so large or so small")
     return number
 
 

@@ -127,7 +127,7 @@ def _elements(model: str) -> list[_Element]:
     while place < len(model):
         match = _ELEMENT.match(model, place)
         if match is None:
-            raise ConditionError(repr(model[place:]), f"no element of {model!r} begins so")
+            raise ConditionError(repr(model[place:]), f"no element of {model!r} starts like this")
         spelled, place = match[0], match.end()
         name = spelled.upper()
         if name == "FM":  # a switch: the second one turns filling on again

@@ -106,7 +106,9 @@ class _Parser:
             raise ConditionError(self._text[token.start : token.end], reason)
         if token.value in _AGGREGATES and following.value == "(":
             word = self._text[token.start : token.end]
-            raise ConditionError(word, "it is about many rows, and a condition is about one")
+            raise ConditionError(
+                word, "it is an aggregate of many rows, and a condition is about one"
+            )
 
     # -- tokens ----------------------------------------------------------------------------------
 
@@ -160,7 +162,7 @@ class _Parser:
         """Parse conditions with AND and OR between them, or a single value."""
         self._depth += 1
         if self._depth > _MOST_NESTED:
-            self._refuse("the parentheses are nested too deep")
+            self._refuse("the parentheses are nested too deeply")
         node = self._joined("OR", lambda: self._joined("AND", self._negation))
         self._depth -= 1
         return node

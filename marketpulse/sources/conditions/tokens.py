@@ -92,7 +92,7 @@ def _tokens(text: str, *, any_symbol: bool = False) -> Iterator[Token]:
         if token is None:
             word = text[place:].split(maxsplit=1)[0]
             is_quote = text[place] in "'\""
-            reason = "its end is missing" if is_quote else "no word of a condition begins so"
+            reason = "its end is missing" if is_quote else "no word of a condition starts like this"
             raise ConditionError(word, reason)
         yield token
         place = token.end

@@ -379,7 +379,7 @@ class OracleDatabase:
                     raise error from None  # its hint names all ways out, not only Instant Client
                 self._switch_to_relay(f"{reason}, and there is no Instant Client")
                 _LOG.warning(
-                    "%s demands native network encryption: marketpulse encrypts by itself; "
+                    "%s requires native network encryption: marketpulse encrypts by itself; "
                     "`--driver nne` does so from the start",
                     self.address,
                 )

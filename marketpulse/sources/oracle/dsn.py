@@ -129,7 +129,7 @@ def _invalid_dsn_error(text: str, settings: OracleSettings, error: Exception) ->
     if code in _ALIAS_ERRORS and re.fullmatch(r"[\w.$#-]+", text):
         folder = settings.config_dir or "no folder: TNS_ADMIN is not set"
         return SettingsError(
-            f"ORACLE_DSN: {text!r} is in no tnsnames.ora (looked in {folder})",
+            f"ORACLE_DSN: {text!r} is not in any tnsnames.ora (looked in {folder})",
             hint="set TNS_ADMIN to the folder of tnsnames.ora, or use host:port/service",
             check="MP-TNS-007",
         )

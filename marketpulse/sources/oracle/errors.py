@@ -52,7 +52,7 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
     ),
     ("DPY-3015", "DPY-3010"): (
         LoginError, "MP-DRV-002",
-        "the server, or its form of the password, is too old for the driver",
+        "the server or its password format is too old for the driver",
         "use Instant Client (ORACLE_CLIENT_LIB_DIR), or ask the DBA to set the password again",
     ),
     ("DPI-1047", "DPY-2017", "DPY-2019"): (
@@ -60,7 +60,7 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         "set ORACLE_CLIENT_LIB_DIR to Instant Client's folder, of the same architecture as Python",
     ),
     ("DPY-3001", "ORA-12660", "ORA-12650", "DPY-5016"): (
-        UnreachableError, "MP-ENC-001", "the server demands native network encryption",
+        UnreachableError, "MP-ENC-001", "the server requires native network encryption",
         _ENCRYPTION_HINT,
     ),
     ("DPY-6006", "DPY-6002"): (
@@ -154,7 +154,7 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     if not codes or codes[0].startswith("DPY-6"):
         return UnreachableError(f"{address}: {lines}", hint=_ASK_HINT, check="MP-ORA-001")
     return DataError(
-        f"{address}: the database or the driver fails: {lines}", hint=_ASK_HINT, check="MP-ORA-001"
+        f"{address}: the database or the driver failed: {lines}", hint=_ASK_HINT, check="MP-ORA-001"
     )
 
 
@@ -177,7 +177,7 @@ def add_place(statement: str, start: tuple[int, int]) -> Iterator[None]:
 
 
 def encryption_error(address: object) -> UnreachableError:
-    """Return the error for a server whose listener demands native network encryption."""
+    """Return the error for a server whose listener requires native network encryption."""
     _, check, message, hint = _BY_CODE["DPY-3001"]
     return UnreachableError(f"{address}: {message}", hint=hint, check=check)
 

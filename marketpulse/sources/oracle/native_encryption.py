@@ -103,11 +103,11 @@ class Agreement:
         except (struct.error, IndexError, KeyError) as error:
             raise NegotiationError("its answer cannot be read") from error
         if status != _NO_AUTHENTICATION:
-            raise NegotiationError("it demands a login by the network, such as Kerberos")
+            raise NegotiationError("it requires network authentication, such as Kerberos")
         if cipher not in _CIPHERS:
             raise NegotiationError("it does not encrypt with AES")
         if checksum not in {*_HASHES, _NONE}:
-            raise NegotiationError("it demands a checksum other than SHA-2")
+            raise NegotiationError("it requires a checksum other than SHA-2")
         name, key_bytes = _CIPHERS[cipher]
         self.protection = Protection(cipher=name, checksum=_HASHES.get(checksum))
         public, shared, iv = _exchange_keys(services[_CHECKSUM].fields)

@@ -37,7 +37,7 @@ class QuerySource(OracleSource):
         name = self._select.name
         if any(table.name == name for table in tables):
             raise UsageError(
-                f"--query: the query would be called {name}, and there is such a table",
+                f"--query: the result would be called {name}, and there is a table of that name",
                 hint="rename the file: the result is named after it",
             )
         return [*tables, Table(name, kind="query")]

@@ -22,7 +22,7 @@ _HINT = "a query is one SELECT, or WITH ... SELECT: comments, hints and a ; at i
 _DML, _DDL = "it changes rows", "it changes the database"
 _PLSQL = "it is PL/SQL"
 _SESSION = "it changes the session or its transaction"
-_SQLPLUS = "it is a command of SQL*Plus"
+_SQLPLUS = "it is a SQL*Plus command"
 # What other statements begin with, and why they are refused.
 _OTHER_STATEMENTS = {
     **dict.fromkeys(("INSERT", "UPDATE", "DELETE", "MERGE", "UPSERT"), _DML),
@@ -34,8 +34,8 @@ _OTHER_STATEMENTS = {
     **dict.fromkeys(("BEGIN", "DECLARE"), _PLSQL),
     **dict.fromkeys(("CALL", "EXEC", "EXECUTE"), "it calls a procedure"),
     **dict.fromkeys(("COMMIT", "ROLLBACK", "SAVEPOINT", "LOCK"), _SESSION),
-    "SET": f"{_SESSION}, or it is a command of SQL*Plus",
-    "EXPLAIN": "it writes into a table of plans",
+    "SET": f"{_SESSION}, or it is a SQL*Plus command",
+    "EXPLAIN": "it writes to a plan table",
     "{": "it calls a procedure",
     "@": _SQLPLUS,
     **dict.fromkeys(
@@ -47,10 +47,10 @@ _OTHER_STATEMENTS = {
 }  # fmt: skip
 _DML_WORDS = ("INSERT", "UPDATE", "DELETE")  # those that are no names without quotes
 _REFUSED_WORDS = {
-    ";": "another statement follows, and a query is only one",
+    ";": "another statement follows, and only one is allowed",
     "INTO": f"{_PLSQL}, and a query has none",
     "NEXTVAL": "it changes a sequence, and a query only reads",
-    "&": "a variable of SQL*Plus has no value here: write :NAME, and --bind NAME=VALUE",
+    "&": "SQL*Plus variables have no value here: write :NAME, and --bind NAME=VALUE",
 }
 _WORDS = {TokenKind.NAME, TokenKind.SYMBOL}
 

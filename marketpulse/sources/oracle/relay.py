@@ -304,7 +304,7 @@ def _negotiate(server: _Peer, accept: bytearray) -> Agreement:
     while not answer or len(answer) < message_length(answer):
         packet = server.read()
         if packet[4] != _DATA:
-            raise NegotiationError("the server breaks off the negotiation")
+            raise NegotiationError("the server ended the negotiation")
         answer += packet[10:]
     agreement = Agreement(bytes(answer))
     server.send(_data(agreement.public_key))

@@ -40,11 +40,11 @@ def test_dates_move_by_the_same_days() -> None:
 @pytest.mark.parametrize(
     ("values", "data_type", "message"),
     [
-        (["1987-06-01", "Planted"], pa.string(), "a cell that is no date such as"),
-        (["1987-06-01 Planted"], pa.string(), "a cell that is no date such as"),
-        (["06/01/1987"], pa.string(), "a cell that is no date such as"),
-        ([""], pa.string(), "a cell that is no date such as"),
-        (["1987-06-31"], pa.string(), "a date that there is not"),
+        (["1987-06-01", "Planted"], pa.string(), "a cell that is not a date such as"),
+        (["1987-06-01 Planted"], pa.string(), "a cell that is not a date such as"),
+        (["06/01/1987"], pa.string(), "a cell that is not a date such as"),
+        ([""], pa.string(), "a cell that is not a date such as"),
+        (["1987-06-31"], pa.string(), "a date that does not exist"),
         (["0001-06-01"], pa.string(), "too early"),
         ([date(1, 6, 1)], pa.date32(), "too early"),
         ([date(1, 6, 1)], pa.timestamp("us"), "too early"),

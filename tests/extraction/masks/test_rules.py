@@ -143,9 +143,9 @@ def test_invalid_mask_files(tmp_path: Path, content: str) -> None:
         ("A_BOOLEAN=hmac", "its type BOOLEAN is neither text nor a number"),
         ("A_UUID=hmac", "its type UUID"),
         ("AN_INTERVAL=hmac", "its type INTERVAL"),
-        ("A_BIGINT=shift", "its type BIGINT is no date"),
-        ("A_VARCHAR=shift", "its type VARCHAR is no date"),
-        ("A_TIME=shift", "its type TIME is no date"),
+        ("A_BIGINT=shift", "its type BIGINT is not a date"),
+        ("A_VARCHAR=shift", "its type VARCHAR is not a date"),
+        ("A_TIME=shift", "its type TIME is not a date"),
     ],
 )
 def test_masks_that_a_column_cannot_have(word: str, reason: str) -> None:

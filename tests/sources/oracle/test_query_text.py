@@ -86,7 +86,7 @@ REFUSED = {
     "EXPLAIN": ("EXPLAIN PLAN FOR SELECT 1 FROM dual", "EXPLAIN: it writes"),
     "sequence": ("SELECT s.NEXTVAL FROM dual", "NEXTVAL: it changes a sequence"),
     "substitution": ("SELECT * FROM t WHERE d = &day", "&: a variable of SQL[*]Plus"),
-    "SQL*Plus settings": ("SPOOL out.csv", "SPOOL: it is a command of SQL[*]Plus"),
+    "SQL*Plus settings": ("SPOOL out.csv", "SPOOL: it is a SQL[*]Plus command"),
     "nothing": ("-- nothing\n", "it is empty"),
     "only a semicolon": (";", "it is empty"),
     "no query": ("colors", "colors: a query begins with SELECT or WITH"),
