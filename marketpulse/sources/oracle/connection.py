@@ -213,7 +213,7 @@ class OracleDatabase:
             if counts[name] > 1 or '"' in name or len(name.encode()) > _LONGEST_NAME:
                 called = f"{counts[name]} are" if counts[name] > 1 else "it is"
                 raise UsageError(
-                    f"column {place} of the query needs a name of its own: {called} {name[:200]}",
+                    f"column {place} of the query needs its own name: {called} {name[:200]}",
                     hint="give it an alias: ... AS NAME",
                     check="MP-USE-004",
                 )
@@ -379,7 +379,7 @@ class OracleDatabase:
                     raise error from None  # its hint names all ways out, not only Instant Client
                 self._switch_to_relay(f"{reason}, and there is no Instant Client")
                 _LOG.warning(
-                    "%s requires native network encryption: marketpulse encrypts by itself; "
+                    "%s requires native network encryption: marketpulse encrypts the connection itself; "
                     "`--driver nne` does so from the start",
                     self.address,
                 )

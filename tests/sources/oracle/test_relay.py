@@ -210,10 +210,10 @@ def test_the_relay_is_chosen_where_thin_fails(
     assert "nne driver: thin mode failed" in done.out
     assert "there is no Instant Client" in done.out
     assert "native network encryption by marketpulse: AES256, SHA256" in done.out
-    assert "marketpulse encrypts by itself" in caplog.text
+    assert "marketpulse encrypts the connection itself" in caplog.text
     caplog.clear()
     assert tool.run("--driver", "nne", "list-tables").code == 0
-    assert "by itself" not in caplog.text
+    assert "connection itself" not in caplog.text
     assert PASSWORD not in done.out + done.err + caplog.text
 
 
