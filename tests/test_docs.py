@@ -116,6 +116,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["COLORS", "DEALERS", "--zip"],
         ["COLORS", "--output", "to_send"],
         ["DEALERS", "--output", "friday_bundle", "--formats", "csv"],
+        ["COLORS", "--mask", "NOTE=redact", "--output", "masked"],
     ):
         assert run(["sample", *words, *moment], folder).code == 0
     return folder

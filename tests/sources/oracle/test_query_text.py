@@ -85,7 +85,7 @@ REFUSED = {
     "LOCK": ("LOCK TABLE t IN EXCLUSIVE MODE", "LOCK: it changes the session"),
     "EXPLAIN": ("EXPLAIN PLAN FOR SELECT 1 FROM dual", "EXPLAIN: it writes"),
     "sequence": ("SELECT s.NEXTVAL FROM dual", "NEXTVAL: it changes a sequence"),
-    "substitution": ("SELECT * FROM t WHERE d = &day", "&: a variable of SQL[*]Plus"),
+    "substitution": ("SELECT * FROM t WHERE d = &day", "&: SQL[*]Plus variables"),
     "SQL*Plus settings": ("SPOOL out.csv", "SPOOL: it is a SQL[*]Plus command"),
     "nothing": ("-- nothing\n", "it is empty"),
     "only a semicolon": (";", "it is empty"),
