@@ -379,8 +379,8 @@ class OracleDatabase:
                     raise error from None  # its hint names all ways out, not only Instant Client
                 self._switch_to_relay(f"{reason}, and there is no Instant Client")
                 _LOG.warning(
-                    "%s requires native network encryption: marketpulse encrypts the connection itself; "
-                    "`--driver nne` does so from the start",
+                    "%s requires native network encryption: marketpulse encrypts the connection "
+                    "itself; `--driver nne` does so from the start",
                     self.address,
                 )
         return self._connect_with_retries()

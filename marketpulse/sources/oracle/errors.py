@@ -27,9 +27,9 @@ _STATEMENT_HINT = (
 _OBJECT_HINT = "show this line to the owner of the table or view; it fails in every program"
 _STARTING_HINT = "try again in a few minutes, or ask the DBA when it is open"
 _ENCRYPTION_HINT = (
-    "do one of these: leave out --driver and ORACLE_DRIVER, then marketpulse encrypts the connection itself; "
-    "install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; or ask for a port with "
-    "TLS (tcps://)"
+    "do one of these: leave out --driver and ORACLE_DRIVER, then marketpulse encrypts the "
+    "connection itself; install Instant Client and set ORACLE_CLIENT_LIB_DIR to its folder; or ask "
+    "for a port with TLS (tcps://)"
 )
 
 # For each group of codes: the class of our error, the check id, what happened, what to do.
