@@ -32,6 +32,8 @@ def main() -> None:
         release_signals()
         console.finish()
         _leave_waiting_threads()
+        # Python would look through all modules for garbage before it ends.
+        gc.freeze()
 
 
 def _leave_waiting_threads() -> None:
