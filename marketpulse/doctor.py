@@ -165,11 +165,11 @@ class _Diagnosis:
         return arn
 
     def _name(self) -> str:
-        return "; ".join(self._each(lambda endpoint: ", ".join(look_up(endpoint, _TIMEOUT))))
+        return "; ".join(self._each(lambda endpoint: ", ".join(look_up(endpoint, self._seconds()))))
 
     def _tcp(self) -> str:
         def connect(endpoint: Endpoint) -> str:
-            with open_connection(endpoint, _TIMEOUT):
+            with open_connection(endpoint, self._seconds()):
                 return f"{endpoint} answers"
 
         return "; ".join(self._each(connect))
@@ -181,14 +181,14 @@ class _Diagnosis:
         def handshake(endpoint: Endpoint) -> str:
             if not endpoint.tls:
                 return f"{endpoint} without TLS"
-            with open_connection(endpoint, _TIMEOUT) as socket:
+            with open_connection(endpoint, self._seconds()) as socket:
                 secure = start_tls(socket, endpoint, self._database.tls_context())
                 return f"{endpoint} {secure.version()}"
 
         return "; ".join(self._each(handshake))
 
     def _listener(self) -> str:
-        service = self._database.probe(_TIMEOUT)
+        service = self._database.probe(self._seconds())
         encryption = ", requires native encryption" if service.encryption_required else ""
         return f"knows {self._database.address.service}{encryption}"
 
@@ -257,6 +257,10 @@ class _Diagnosis:
         with Bucket(location.bucket, region=self._options.region) as bucket:
             bucket.find([location.key(POINTER)])
         return f"s3://{location.bucket}/{location.prefix} answers"
+
+    def _seconds(self) -> float:
+        """The limit of a wait. Raises `UnreachableError` if the deadline has passed."""
+        return self._database.seconds_left(_TIMEOUT)
 
     def _each(self, test: Callable[[Endpoint], str]) -> list[str]:
         """The result of each endpoint. Later steps use only those that passed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -52,7 +53,8 @@ class Wire:
     """A connection that sends and receives packets.
 
     Lengths have two bytes before ACCEPT, four after it. The connection is cut after `cut_after`
-    bytes, and sends nothing more after `stall_after` bytes; None means never.
+    bytes, and sends nothing more after `stall_after` bytes; None means never. Before each packet it
+    makes a `pause` of some seconds.
     """
 
     def __init__(self, connection: socket.socket, timeout: float) -> None:
@@ -61,6 +63,7 @@ class Wire:
         self.secrecy: Secrecy | None = None
         self.cut_after: int | None = None
         self.stall_after: int | None = None
+        self.pause = 0.0
         self.sent = 0
         self._socket = connection
 
@@ -81,7 +84,10 @@ class Wire:
 
     def send_all(self, packets: list[bytes]) -> None:
         """Send encoded packets. Raises `CutError` if a fault cuts the connection."""
-        data = b"".join(map(self._encrypt, packets))
+        for packet in packets if self.pause else ():
+            time.sleep(self.pause)
+            self._push(self._encrypt(packet))
+        data = b"" if self.pause else b"".join(map(self._encrypt, packets))
         if self.stall_after is not None and self.sent + len(data) > self.stall_after:
             self._push(data[: max(self.stall_after - self.sent, 0)])
             self.wait_until_closed()

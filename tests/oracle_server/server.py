@@ -54,11 +54,12 @@ class OracleServer:
         service: str = "FREEPDB1",
         sids: Collection[str] = (),
         tls: ssl.SSLContext | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.engine = engine
         self.users = dict(users or {"SCOTT": "tiger"})
         self.service, self.sids = service, set(sids)
-        self.faults = Faults()
+        self.faults = faults or Faults()
         self.record = Record()
         self.sdu = 8192
         self._tls = tls
@@ -125,7 +126,8 @@ class OracleServer:
                 self, Wire(connection, _CLIENT_TIMEOUT), session, self.faults.for_next_connection()
             ).run()
         except (ClosedError, OSError) as closed:
-            if closed.__cause__ is not None:
+            # A client that is gone is no oddity.
+            if not isinstance(closed.__cause__, OSError | None):
                 self.record.oddities.append("".join(format_exception(closed)))
         finally:
             connection.close()

@@ -211,6 +211,8 @@ class Session:
         if kind != Message.FUNCTION:
             raise ClosedError(f"message {kind}")
         function, _ = reader.u8(), reader.u8()
+        if function == self._faults.stall_at_function:
+            self._wire.wait_until_closed()
         if function == 118:
             return True, self._challenge(reader)
         if function == 115:
@@ -295,6 +297,7 @@ class Session:
             self._faults.cut_after,
             self._faults.stall_after,
         )
+        self._wire.pause = self._faults.pause
         return True, login_warning(self._faults.warning) + answer
 
     def _credentials(self, reader: Reader) -> tuple[str, dict[str, bytes]]:

@@ -43,7 +43,7 @@ from marketpulse.sources.oracle.native_encryption import Protection
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
 from marketpulse.sources.oracle.relay import Relay, relay_is_possible
 from marketpulse.sources.oracle.retries import retry
-from marketpulse.sources.oracle.timeouts import call_within
+from marketpulse.sources.oracle.timeouts import call_within, end_later
 from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ _LOG = logging.getLogger("marketpulse.oracle")
 _CONNECT_SECONDS = 20.0  # for connecting and logging in together
 _TCP_SECONDS = 10.0
 _INTERRUPT_SECONDS = 1.0  # for the log-off after Ctrl-C
+_GRACE_SECONDS = 0.3  # after a deadline, for an answer to the driver's break and for the log-off
+_PROBE_SECONDS = 0.5  # after a deadline: an answer or its absence shows so soon
 _PATIENCE_SECONDS = 10.0  # of waiting for an answer, before a message says so
 _KEEP_ALIVE_MINUTES = 2
 _WAITS = (0.3, 1.0)  # seconds before connecting again
@@ -123,6 +125,7 @@ class OracleDatabase:
         self._deadline = None if deadline is None else time.monotonic() + deadline
         self._connection: oracledb.Connection | None = None
         self._relay: Relay | None = None
+        self._end: Timer | None = None  # of the connection, at the deadline
         self._dictionary: Dictionary | None = None
         self._is_prepared = False
         self._is_cancelled = False
@@ -164,7 +167,8 @@ class OracleDatabase:
         """End what another thread does in this session: it raises there, and none follows."""
         self._is_cancelled = True
         connection = self._connection
-        if connection is not None:
+        if connection is not None and connection.is_healthy():
+            end_later(connection, _GRACE_SECONDS)
             try:
                 call_within(_INTERRUPT_SECONDS, connection.cancel, TimeoutError)
             except (oracledb.Error, OSError):
@@ -297,11 +301,27 @@ class OracleDatabase:
             translated = translate_error(error, self.address)
             if isinstance(translated, ConnectionLostError):
                 self.close()
+            if isinstance(translated, UnreachableError) and self._until_deadline(1) <= 0:
+                translated = self._deadline_error()
             raise translated from error
 
     def probe(self, seconds: float) -> ServiceAnswer:
         """Probe the listener for the service, without logging in. Raises what it finds wrong."""
-        return probe(self.address, seconds, self.tls_context())
+        context = self.tls_context()
+        if self._deadline is None:
+            return probe(self.address, seconds, context)
+        # Each wait has this limit, but there may be several.
+        limit = max(self._until_deadline(math.inf), seconds) + _GRACE_SECONDS
+        return call_within(
+            limit, lambda: probe(self.address, seconds, context), self._deadline_error
+        )
+
+    def seconds_left(self, most: float) -> float:
+        """Return the seconds until the deadline, at most `most`. Raises if it has passed."""
+        seconds = self._until_deadline(most)
+        if seconds <= 0:
+            raise self._deadline_error()
+        return seconds
 
     def ping(self) -> None:
         """Make one round trip."""
@@ -313,9 +333,12 @@ class OracleDatabase:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
+                seconds = min(seconds, max(self._until_deadline(seconds), _GRACE_SECONDS))
                 call_within(seconds, connection.close, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session had ended already")
+        if self._end is not None:
+            self._end.cancel()
         if self._relay is not None:
             self._relay.close()
             self._relay = None
@@ -408,23 +431,25 @@ class OracleDatabase:
     def _connect_with_retries(self) -> oracledb.Connection:
         return retry(
             self._connect,
-            is_transient=lambda error: error.check in _TRANSIENT_CHECKS,
+            is_transient=lambda error: (
+                error.check in _TRANSIENT_CHECKS and self._until_deadline(math.inf) > max(_WAITS)
+            ),
             waits=_WAITS,
         )
 
     def _connect(self) -> oracledb.Connection:
-        name, seconds = self.address.descriptor, self._seconds_left(_CONNECT_SECONDS)
+        name, seconds = self.address.descriptor, self.seconds_left(_CONNECT_SECONDS)
         is_new = name not in _HEALTHY
         if is_new:
             self._probe_before_login()
         _HEALTHY.discard(name)
         relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
         arguments = self._login_arguments(seconds, relay)
-        guard_seconds = self._seconds_left(math.inf)
+        guard_seconds = self.seconds_left(math.inf)
         with self._guard.attempt(self.settings, str(self.address), guard_seconds):
             self._refuse_if_cancelled()
             try:
-                seconds = self._seconds_left(_CONNECT_SECONDS)
+                seconds = self.seconds_left(_CONNECT_SECONDS)
                 if is_new:
                     self._fix_driver_mode(seconds)
                 connection = call_within(
@@ -438,6 +463,8 @@ class OracleDatabase:
                 raise (relay and relay.error) or self._diagnose(error) from error
         _HEALTHY.add(name)
         self._relay = relay
+        if self._deadline is not None:
+            self._end = end_later(connection, self._until_deadline(math.inf) + _GRACE_SECONDS)
         connection.module, connection.action = "marketpulse", "extract"
         if connection.thin:  # thick mode has no callbacks
             connection.round_trip_callback = self._before_round_trip
@@ -469,7 +496,7 @@ class OracleDatabase:
         A login at a silent listener cannot be cancelled: it would stay behind in its thread.
         """
         try:
-            answer = self.probe(self._seconds_left(_TCP_SECONDS))
+            answer = self.probe(self.seconds_left(_TCP_SECONDS))
         except MarketPulseError as error:
             if error.check in _FINAL_CHECKS:
                 raise
@@ -502,8 +529,7 @@ class OracleDatabase:
         """Return the translated error; probe the network if that may tell more."""
         if is_network_error(error):
             try:
-                # Even after the deadline: an answer or its absence shows within a second.
-                self.probe(max(self._seconds_until_deadline(_TCP_SECONDS), 1.0))
+                self.probe(max(self._until_deadline(_TCP_SECONDS), _PROBE_SECONDS))
             except MarketPulseError as diagnosis:
                 return diagnosis
         return (
@@ -511,24 +537,22 @@ class OracleDatabase:
         )
 
     def _login_timeout_error(self, seconds: float) -> UnreachableError:
+        if self._until_deadline(1) <= 0:
+            return self._deadline_error("; the login did not complete")
         return UnreachableError(
             f"{self.address}: the login did not complete within {seconds:.3g} s",
             hint="is the VPN on? If so, show this line to the database team",
             check="MP-NET-007",
         )
 
-    def _seconds_left(self, most: float) -> float:
-        """Return the seconds until the deadline, at most `most`. Raises if it has passed."""
-        seconds = self._seconds_until_deadline(most)
-        if seconds <= 0:
-            raise UnreachableError(
-                f"{self.address}: the deadline of {self.settings.deadline:g} s has passed",
-                hint="raise --deadline",
-                check="MP-NET-007",
-            )
-        return seconds
+    def _deadline_error(self, detail: str = "") -> UnreachableError:
+        return UnreachableError(
+            f"{self.address}: the deadline of {self.settings.deadline:g} s has passed{detail}",
+            hint="raise --deadline",
+            check="MP-NET-007",
+        )
 
-    def _seconds_until_deadline(self, most: float) -> float:
+    def _until_deadline(self, most: float) -> float:
         return most if self._deadline is None else min(most, self._deadline - time.monotonic())
 
     def _before_round_trip(self, _operation: str) -> Callable[[object], None]:
@@ -537,10 +561,11 @@ class OracleDatabase:
         Returns the function that the driver calls after it.
         """
         self.round_trips += 1
-        if self._connection is not None:
-            self._refuse_if_cancelled()
-            self._set_timeout(self._connection)
-        limit = self._seconds_left(self.settings.call_timeout)
+        if self._connection is None:  # it logs off: `close` has its own limit
+            return lambda _error: None
+        self._refuse_if_cancelled()
+        self._set_timeout(self._connection)
+        limit = self.seconds_left(self.settings.call_timeout)
         waiting = Timer(_PATIENCE_SECONDS, self._say_waiting, [limit])
         waiting.daemon = True
         waiting.start()
@@ -559,7 +584,7 @@ class OracleDatabase:
 
     def _set_timeout(self, connection: oracledb.Connection) -> None:
         """Limit the next round trip to the time that is left."""
-        seconds = self._seconds_left(self.settings.call_timeout)
+        seconds = self.seconds_left(self.settings.call_timeout)
         connection.call_timeout = max(1, int(seconds * 1000))
 
 

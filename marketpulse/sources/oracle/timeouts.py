@@ -1,12 +1,16 @@
-"""A time limit for calls that cannot be cancelled."""
+"""Time limits for calls that cannot be cancelled."""
 
 from __future__ import annotations
 
+import gc
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+_DEPTH = 6  # of the driver's objects that refer to each other, from the connection to its socket
 
 
 def call_within(
@@ -35,3 +39,39 @@ def call_within(
     if not results:
         raise timeout_error()
     return results[0]
+
+
+def end_later(connection: object, seconds: float) -> threading.Timer:
+    """Close the socket of a thin connection after this time, unless the timer is cancelled.
+
+    Its limit of the driver's own counts for each packet, and again for the answer to a break. And
+    the driver's functions must not be called from another thread when the connection is lost: that
+    ends the process. A socket can be closed at any time, which wakes its reader.
+    """
+    timer = threading.Timer(seconds, _end_socket, [_find_socket(connection)])
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _find_socket(connection: object) -> socket.socket | None:
+    """Return the socket that the driver's objects hold, but do not show; None in thick mode."""
+    objects = [connection]
+    for _ in range(_DEPTH):
+        objects = gc.get_referents(*objects)
+        for found in objects:
+            if isinstance(found, socket.socket):
+                return found
+        objects = [
+            found
+            for found in objects
+            if isinstance(found, dict) or type(found).__module__.startswith("oracledb")
+        ]
+    return None
+
+
+def _end_socket(connection: socket.socket | None) -> None:
+    if connection is not None:
+        with suppress(OSError):  # it is closed already
+            # Not the method of a TLS socket, which a reader in another thread does not survive.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)

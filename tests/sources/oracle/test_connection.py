@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,7 +81,8 @@ def test_the_password_does_not_leak(server: OracleServer, tool: Tool) -> None:
         (["schema"], {"ORACLE_DSN": f"analyst/{PASSWORD}@{server.dsn}"}),
         (["config"], {"ORACLE_DSN": f"analyst/{PASSWORD}@{server.dsn}"}),
     ):
-        done = tool.run_process(*words, env=tool.env | more)
+        run = tool.run_process if "-v" in words else tool.run  # only a process has a log of its own
+        done = run(*words, env=tool.env | more)
         assert PASSWORD not in done.out + done.err, words
     for path in tool.folder.rglob("*"):
         assert path.is_dir() or PASSWORD.encode() not in path.read_bytes(), path
@@ -94,18 +97,52 @@ def test_a_slow_network(server: OracleServer, tool: Tool) -> None:
     assert done.code == 0, done.err
 
 
-@pytest.mark.parametrize("fault", [{"stall_at_statement": 2}, {"stall_after": 1500}], ids=str)
-def test_the_deadline_ends_a_stalled_command(
-    server: OracleServer, tool: Tool, fault: dict[str, int]
-) -> None:
-    """A missing or partial answer ends at the deadline, with a message that says so."""
-    server.faults = Faults(**fault)  # type: ignore[arg-type]  # both are numbers
-    started = time.monotonic()
-    done = tool.run_process("--deadline", "2", "list-tables")
+# Where a server may stop, and the driver of the session that waits.
+PLACES = {
+    "the login": (Faults(stall_at_function=118), "auto"),
+    "the dictionary": (Faults(stall_at_statement=2), "auto"),
+    "the rows": (Faults(stall_at_row=50), "auto"),
+    "the middle of an answer": (Faults(stall_after=1500), "auto"),
+    "a slow line, never silent for long": (Faults(pause=0.5), "auto"),
+    "the end": (Faults(stall_at_function=9), "auto"),
+    "rows with native encryption": (Faults(stall_at_row=50, demand_encryption=True), "nne"),
+}
 
-    assert done.code == 4, done.err
-    assert time.monotonic() - started < 30
-    assert "deadline" in done.err
+
+def sample_until_the_deadline(server: OracleServer, driver: str, folder: Path) -> tuple[float, str]:
+    """Return the seconds, and the error."""
+    database = OracleDatabase(settings_for(server, deadline=2, driver=driver))
+    options = SampleOptions(formats=("csv",))
+    started, message = time.monotonic(), ""
+    try:
+        with OracleSource(database) as source:
+            write_sample(source, ["COLORS_TABLE"], options, output=folder, progress=NoProgress())
+    except UnreachableError as error:
+        message = error.message
+    return time.monotonic() - started, message
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_deadline_is_kept_everywhere(server: OracleServer, tmp_path: Path) -> None:
+    """The driver waits as long again for a frozen server's answer to its break: we do not."""
+    with ExitStack() as stack:
+        frozen = {
+            place: stack.enter_context(
+                OracleServer(server.engine, users=server.users, faults=faults)
+            )
+            for place, (faults, _) in PLACES.items()
+        }
+        pool = stack.enter_context(ThreadPoolExecutor(len(PLACES)))
+        runs = {
+            place: pool.submit(
+                sample_until_the_deadline, frozen[place], driver, tmp_path / str(number)
+            )
+            for number, (place, (_, driver)) in enumerate(PLACES.items())
+        }
+        for place, run in runs.items():
+            seconds, message = run.result()
+            assert seconds < 3.6, place
+            assert "the deadline of 2 s has passed" in message or place == "the end"
 
 
 def extract(source: OracleSource, folder: Path) -> str:
