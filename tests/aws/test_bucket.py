@@ -117,6 +117,6 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch, store: Store, tmp_path:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with (
         Bucket("bucket", region="us-east-1", endpoint_url=store.url) as bucket,
-        pytest.raises(SettingsError, match="no usable credentials"),
+        pytest.raises(SettingsError, match="no usable AWS credentials"),
     ):
         bucket.read("p/a")

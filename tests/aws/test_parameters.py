@@ -155,7 +155,7 @@ def test_put_that_fails(tool: Tool) -> None:
 
     assert (unreachable.code, unknown.code, checked.code) == (8, 3, 3), unknown.err + checked.err
     assert SECRET not in unreachable.err + unknown.err
-    assert "finds no credentials" in checked.err
+    assert "no AWS credentials found" in checked.err
 
 
 def test_lines_of_parameters() -> None:

@@ -110,7 +110,7 @@ def test_names(database: OracleDatabase) -> None:
         source.find_table("COLORS_TABLE")
 
     clash = QuerySource(database, SelectQuery(name="COLORS_TABLE", text="SELECT 1 AS n FROM dual"))
-    with pytest.raises(UsageError, match="there is such a table"):
+    with pytest.raises(UsageError, match="there is a table of that name"):
         clash.tables()
 
 
