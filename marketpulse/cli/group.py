@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from marketpulse.cli.errors import error_boundary
 from marketpulse.cli.examples import EXAMPLES
@@ -29,6 +29,10 @@ class CommandGroup(TyperGroup):
         shared = [option for option in self.params if isinstance(option, TyperOption)]
         for path, command in _leaves(self.commands, ()):
             _share(command, shared)
+            for argument in command.params:
+                if isinstance(argument, TyperArgument):
+                    # INPUT alone, not INPUT <list[str]>: its help says what it is.
+                    argument.display_type_rich = _no_type  # type: ignore[method-assign]  # click would need a class for each
             if examples := EXAMPLES.get(" ".join(path)):
                 command.epilog = _epilog(examples)
         for listed in self.commands.values():
@@ -73,6 +77,10 @@ def _share(command: TyperCommand, options: Sequence[TyperOption]) -> None:
         shared = copy.copy(option)
         shared.hidden, shared.expose_value, shared.callback = True, False, _override
         command.params.append(shared)
+
+
+def _no_type(ctx: Context) -> None:
+    """The type of an argument in help."""
 
 
 def _override(ctx: Context, param: Parameter, value: object) -> object:
