@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TypeAlias
@@ -96,6 +97,12 @@ def read_back(path: Path, schema: pa.Schema, workspace: Path) -> Iterator[pa.Rec
     return decode_batches(path, prepare_scan(path, workspace)(lambda _: None), schema)
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for the process: to start it takes longer than to read a small file."""
+    return duckdb.connect()
+
+
 def _read_values(path: Path) -> Iterator[str]:
     """Yield the text of each value, exactly as the file has it.
 
@@ -106,7 +113,7 @@ def _read_values(path: Path) -> Iterator[str]:
     )
     parameters = {"path": _escape_glob(path), "format": _format(path), "longest": _LONGEST_OBJECT}
     try:
-        with duckdb.connect() as connection:
+        with _database().cursor() as connection:
             result = connection.execute(query, parameters)
             while rows := result.fetchmany(1000):
                 for (text,) in rows:
