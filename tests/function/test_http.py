@@ -185,7 +185,7 @@ def test_no_request_breaks_it(url: str) -> None:
         assert isinstance(found, Ok)
         operation = found.ok()
 
-        @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def probe(case: Any) -> None:
             answer = case.call()

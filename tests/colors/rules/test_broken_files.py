@@ -121,13 +121,10 @@ def wrong_files(draw: st.DrawFn) -> tuple[str, bytes]:
     return ("rules.toml" if toml else "rules.json"), text
 
 
-MANY = settings(
-    max_examples=max(300, settings().max_examples),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@MANY
+@settings(max_examples=max(300, settings().max_examples), suppress_health_check=SUPPRESSED)
 @given(file=wrong_files())
 def test_a_broken_file_is_refused_in_words(tmp_path: Path, file: tuple[str, bytes]) -> None:
     """A rules file is refused with a message, or accepted and can be asked."""
@@ -148,7 +145,7 @@ def test_a_broken_file_is_refused_in_words(tmp_path: Path, file: tuple[str, byte
         assert refusal.exit_code == 7
 
 
-@MANY
+@settings(suppress_health_check=SUPPRESSED)
 @given(file=wrong_files(), shape=st.sampled_from(["table", "json"]))
 def test_rules_check_of_a_broken_file(tmp_path: Path, file: tuple[str, bytes], shape: str) -> None:
     """`rules check` exits with 0 or 7 on any file, in the requested format."""
