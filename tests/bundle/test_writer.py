@@ -56,7 +56,7 @@ def test_killed_at_any_moment(tool: Tool) -> None:
     delays = random.Random(7)
     words = ("sample", "COLORS", "--source", "demo", "--all")
     folder = tool.folder / "sample_data"
-    for _ in range(20):
+    for _ in range(12):
         process = tool.start(*words)
         time.sleep(delays.uniform(0.05, 1.2))
         process.kill()

@@ -99,7 +99,7 @@ def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     """A killed run leaves complete results with their summary, or no summary."""
     moments = random.Random(1)
     seal = tool.out / "run_summary.json"
-    for number in range(18):
+    for number in range(12):
         shutil.rmtree(tool.out, ignore_errors=True)
         shutil.copytree(runs.earlier, tool.out)
         if number % 3 == 0:  # at any moment

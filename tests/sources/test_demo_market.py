@@ -70,7 +70,7 @@ def check_digit(code: str) -> str:
 def test_threads() -> None:
     """The same rows and seed make the same market with any number of threads."""
     (one, single), (two, double) = (
-        digest(250_000, SLURM_CPUS_ON_NODE=threads) for threads in ("1", "2")
+        digest(150_000, SLURM_CPUS_ON_NODE=threads) for threads in ("1", "2")
     )
     assert (one, two) == (1, 2)
     assert single == double
