@@ -194,7 +194,8 @@ class MalformedLine:
     @property
     def reason(self) -> str:
         """The text of the column REASON."""
-        return f"{self.fields} fields instead of {self.expected}"
+        plural = "" if self.fields == 1 else "s"
+        return f"{self.fields} field{plural} instead of {self.expected}"
 
 
 @dataclass(frozen=True, kw_only=True)

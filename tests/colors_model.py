@@ -374,7 +374,8 @@ def raw_line(cells: Sequence[str]) -> str:
 
 def reject_misfit(malformed_line: MalformedLine, width: int) -> list[Cell]:
     """Rejected: the number of fields comes first, the cells stay empty, RAW_LINE is filled."""
-    reason = f"{malformed_line.fields} fields instead of {width}"
+    fields = malformed_line.fields
+    reason = f"{fields} field{'s' if fields != 1 else ''} instead of {width}"
     return [*[""] * width, reason, malformed_line.raw]
 
 

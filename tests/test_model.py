@@ -5,8 +5,9 @@ from marketpulse.model import FileNotes, MalformedLine
 
 def test_the_reason_of_a_malformed_line() -> None:
     """The reason has the number of fields and the expected number."""
-    line = MalformedLine(after=3, fields=5, expected=4, text="a,b,c,d,e")
-    assert line.reason == "5 fields instead of 4"
+    for fields, reason in ((5, "5 fields instead of 4"), (1, "1 field instead of 4")):
+        line = MalformedLine(after=3, fields=fields, expected=4, text="a,b,c,d,e")
+        assert line.reason == reason
 
 
 def test_the_notes_about_files() -> None:

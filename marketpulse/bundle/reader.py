@@ -225,7 +225,7 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, ValueError) as error:
         raise DataError(
             f"{path}: this is not a zip, or it is damaged: {error}",
-            hint="ask for it again",
+            hint="ask for it again" if path.suffix.lower() == ".zip" else "name a bundle's folder",
             check="MP-DAT-006",
         ) from error
 

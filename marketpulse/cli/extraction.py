@@ -134,7 +134,8 @@ def schema(
         session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
     if models is not None:
         extraction.write_models(models, source_info, schemas.tables, session.secrets())
-        session.say(f"{models}: models of {len(schemas.tables)} tables")
+        count = len(schemas.tables)
+        session.say(f"{models}: models of {count} table{'' if count == 1 else 's'}")
     if ddl:
         console.show_code(extraction.format_ddl(schemas.tables))
     else:

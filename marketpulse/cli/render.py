@@ -118,13 +118,17 @@ def _warn_of_rows(run: ColorsRun, say: Say) -> None:
         for hint in run.hints:
             say(f"  hint: {hint}")
     if count := run.warnings["cusip"]:
-        say(f"warning: {count} rows have an invalid CUSIP, rows kept")
+        say(f"warning: {_kept(count)} an invalid CUSIP")
     if count := run.warnings["rank"]:
-        say(f"warning: {count} rows have a rank outside 1 to 6, rows kept")
+        say(f"warning: {_kept(count)} a rank outside 1 to 6")
     for remark in run.remarks:
         say(f"warning: {remark}")
     for warning in run.rule_warnings:
         say(f"warning: {warning}")
+
+
+def _kept(count: int) -> str:
+    return f"{_number(count, 'row')} {'is' if count == 1 else 'are'} kept with"
 
 
 def show_explanation(explanation: Explanation, *, as_json: bool) -> None:

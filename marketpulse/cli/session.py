@@ -211,7 +211,7 @@ class Session:
         """The source, and the tables among these names: the first may be a path of the source.
 
         A name is a path if it exists and cannot be meant as a table: it has the suffix of a file,
-        a slash, or a manifest in it.
+        a slash, or the files of a bundle in it.
         """
         first, *others = names or [""]
         if first and source is None and self.source is None and _is_path(first):
@@ -267,9 +267,9 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
 
 
 def _is_path(name: str) -> bool:
-    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
+    from marketpulse.sources import is_bundle  # noqa: PLC0415 - not for --help
 
     path = Path(name)
-    if name.startswith("s3://") or (path.is_dir() and find_bundle(path)):
+    if name.startswith("s3://") or is_bundle(path):
         return True
     return (path.is_file() and bool(path.suffix)) or (path.exists() and path.name != name)

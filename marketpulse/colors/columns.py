@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -414,16 +415,29 @@ def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
     roles = {column.role for column in columns}
     missing = [role for role in (*NEVER_MISSING, *KEYS.values()) if role not in roles]
     if missing:
-        first = missing[0]
-        key = next((key for key, role in KEYS.items() if role == first), first.lower())
         raise DataError(
-            f"the input has no {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}"
-            f"{Columns(columns).suggest(first)}",
+            f"the input has no {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}",
             hint=header
-            or f"if the column has another name: --map {key}=NAME; "
+            or f"if the column has another name: {_suggest_mapping(missing, columns)}; "
             f"the columns are {', '.join(column.label for column in columns)}",
             check="MP-DAT-014",
         )
+
+
+def _suggest_mapping(missing: Sequence[str], columns: Sequence[InputColumn]) -> str:
+    """The options that would name the missing columns: the nearest, or else NAME."""
+    others = {_fold(c.name): c.label for c in columns if c.contract_name is None}
+    keys = {role: key for key, role in KEYS.items()}
+    options = []
+    for role in missing:
+        key = keys.get(role, role.lower())
+        near = [
+            *get_close_matches(key, others, n=1, cutoff=0.6),
+            *get_close_matches(role.lower(), others, n=1, cutoff=0.6),
+        ]
+        name = others.pop(near[0]) if near else "NAME"
+        options.append(f"--map {key}={shlex.quote(name)}")
+    return " ".join(options)
 
 
 def _is_plain_number(data_type: pa.DataType) -> bool:

@@ -101,7 +101,9 @@ def list_tables(
         if not tables:
             raise NotFoundError(
                 f"{source.info().name} has no table in the schema {schema!r}",
-                hint=f"the schemas are {', '.join(owners[:10])}",
+                hint=f"the schemas are {', '.join(owners[:10])}"
+                if any(owners)
+                else "its tables have no schema: leave out --schema",
                 check="MP-SRC-007",
             )
     if like is not None:
@@ -182,7 +184,7 @@ def _filter_by_name(source: Source, tables: tuple[Table, ...], like: str) -> tup
     if not matches:
         raise NotFoundError(
             f"no table of {source.info().name} is like {like!r}",
-            hint=f"list all {len(tables)} tables without --like",
+            hint="leave out --like to list all tables",
             check="MP-SRC-007",
         )
     return matches

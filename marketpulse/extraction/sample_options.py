@@ -145,9 +145,15 @@ class SampleOptions:
 
 
 def parse_column_names(text: str) -> tuple[str, ...]:
-    """Split names at commas, without duplicates; a name in double quotes may hold a comma."""
-    names = next(csv.reader([text], skipinitialspace=True), [])
-    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    """Split names at commas, without duplicates; a name in double quotes may hold a comma.
+
+    Raises `UsageError` if there is none.
+    """
+    texts = next(csv.reader([text], skipinitialspace=True), [])
+    names = tuple(dict.fromkeys(name.strip() for name in texts if name.strip()))
+    if not names:
+        raise UsageError(f"{text!r} names no column", hint="separate names by commas: CUSIP,PX")
+    return names
 
 
 def parse_row_count(text: str) -> int | None:

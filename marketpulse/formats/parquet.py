@@ -141,7 +141,9 @@ def _damage_is_bad_data(path: Path, message: str) -> Iterator[None]:
         # With an errno the system failed. Without one, Arrow describes the file's content.
         if isinstance(error, OSError) and error.errno:
             raise
-        raise DataError(f"{path}: {message}: {error}", check="MP-DAT-006") from error
+        raise DataError(
+            f"{path}: {message}: {error}", hint="fetch or write it again", check="MP-DAT-006"
+        ) from error
 
 
 class ParquetWriter:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY
 from marketpulse.atomic import write_file
 from marketpulse.bundle import Container, find_bundle
-from marketpulse.errors import NotFoundError
+from marketpulse.errors import NotFoundError, OutputError
 from marketpulse.extras import require_extra
 from marketpulse.sources import FileOptions
 
 if TYPE_CHECKING:
     from marketpulse.sources.remote import RemoteFolder
+
+
+_PAGE_START = b"<!DOCTYPE html>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +41,38 @@ def write_report(
     Without `output` the page is beside `source`, as `NAME_report.html`, or in the working folder if
     `source` is the address of a prefix in S3. An earlier page of that name is replaced. Raises
     `NotFoundError` if `source` is neither, `DataError` if it is damaged, `AwsError` if S3 fails,
-    `MissingExtraError` if the page is one of a run and the extra `report` is not installed.
+    `MissingExtraError` if the page is one of a run and the extra `report` is not installed, and
+    `OutputError` if it would replace another file, or stand in the folder of a bundle.
     """
     if str(source).startswith("s3://"):
         from marketpulse.sources.remote import RemoteFolder  # noqa: PLC0415 - only for S3
 
         seals = [RUN_SUMMARY, MANIFEST]
         with RemoteFolder(str(source), files or FileOptions(), seals) as remote, remote.own_names():
-            kind, page = _remote_page(remote)
             target = output or Path(f"{remote.title}_report.html")
+            _refuse_target(target, source)
+            kind, page = _remote_page(remote)
     else:
-        kind, page = _page(Path(source))
         target = output or default_path(Path(source))
+        _refuse_target(target, source)
+        kind, page = _page(Path(source))
     write_file(target, page)
     return Report(kind=kind, path=target, bytes=target.stat().st_size)
+
+
+def _refuse_target(target: Path, source: str | Path) -> None:
+    """Raise `OutputError` if the page would replace no page, or break the seal of a bundle."""
+    if target.is_file() and not target.read_bytes().startswith(_PAGE_START):
+        raise OutputError(
+            f"{target}: it would be overwritten, and it is no page of a report",
+            hint="name another file with --output",
+        )
+    inside = Path(source).resolve()
+    if (inside / MANIFEST).is_file() and target.resolve().is_relative_to(inside):
+        raise OutputError(
+            f"{target}: a bundle is no longer whole with another file in it",
+            hint="name a file beside its folder with --output",
+        )
 
 
 def _page(source: Path) -> tuple[str, str]:

@@ -100,7 +100,7 @@ def absence_hint() -> str:
 
 def _read_text(path: Path) -> str:
     if not path.is_file():
-        raise NotFoundError(f"--env-file: {path}: no such file")
+        raise NotFoundError(f"--env-file: {path}: no such file", hint="check its path")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -142,7 +142,7 @@ def find_settings_file(named: Path | None) -> Path | None:
     Raises `NotFoundError` if the named file does not exist.
     """
     if named is not None and not named.exists():
-        raise NotFoundError(f"--config: {named}: no such file")
+        raise NotFoundError(f"--config: {named}: no such file", hint="check its path")
     if named is not None and named.is_dir():
         raise NotFoundError(f"--config: {named}: this is a folder", hint="name the file in it")
     return named or (path if (path := Path(CONFIG_FILE)).is_file() else None)

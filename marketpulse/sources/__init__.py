@@ -30,6 +30,7 @@ __all__ = [
     "KeyPosition",
     "SnapshotError",
     "Source",
+    "is_bundle",
     "is_files",
     "open_bundle",
     "open_files",
@@ -96,7 +97,7 @@ def is_files(name: str) -> bool:
         from marketpulse.sources.containers import is_packed_file  # noqa: PLC0415 - loads pyarrow
 
         return is_packed_file(path)
-    return path.suffix.lower() != ".zip" and not _is_bundle(path)
+    return path.suffix.lower() != ".zip" and not is_bundle(path)
 
 
 def open_bundle(place: str | Path, files: FileOptions | None = None) -> BundleSource:
@@ -145,7 +146,7 @@ def open_folder(path: Path) -> Source:
     return open_bundle(path)
 
 
-def _is_bundle(path: Path) -> bool:
+def is_bundle(path: Path) -> bool:
     """Return whether a folder is a bundle, also one that has lost its manifest.
 
     Samples alone are one, too: as files they would be one table, older samples included.

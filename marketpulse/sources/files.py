@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from marketpulse.atomic import TemporaryFolder
-from marketpulse.errors import DataError, MarketPulseError, NotFoundError
+from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
@@ -103,6 +103,7 @@ class FilesSource(Source):
             found = names if part is None else part.files
             self._files = [file for name in found for file in _find(name, folder, options)]
             if part is None:
+                _refuse_repeats(self._files)
                 check_options((file.path.name for file in self._files), options)
             self._scans = [_open(file, folder, options) for file in self._files]
             schema = part.schema if part else None
@@ -270,7 +271,9 @@ def find_paths(name: str) -> list[Path]:
         containers.refuse_twins(map(str, paths))
         if not paths:
             raise NotFoundError(
-                f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file", check="MP-SRC-002"
+                f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file",
+                hint="name the folder that holds the files, or the files themselves",
+                check="MP-SRC-002",
             )
     else:
         matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
@@ -285,6 +288,20 @@ def find_paths(name: str) -> list[Path]:
     for file in paths:
         containers.require_known(file.name, str(file))
     return paths
+
+
+def _refuse_repeats(files: Sequence[InputFile]) -> None:
+    """Refuse a file that several names stand for: its rows would count twice."""
+    seen: set[Path] = set()
+    for file in files:
+        # What was unpacked or copied from S3 has another path each time, but the same label.
+        path = Path(file.label).resolve()
+        if path in seen:
+            raise UsageError(
+                f"{file.label} is named twice, so its rows would count twice",
+                hint="name each file once; a folder or a glob stands for all its files",
+            )
+        seen.add(path)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

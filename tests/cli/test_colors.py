@@ -49,8 +49,8 @@ def test_a_day_gives_the_expected_files(tool: Tool) -> None:
     ]
     assert "warning: 19 rows were rejected:" in result.err
     assert "4: PX: 'n/a' is not a number" in result.err
-    assert "2 rows have an invalid CUSIP, rows kept" in result.err
-    assert "2 rows have a rank outside 1 to 6" in result.err
+    assert "2 rows are kept with an invalid CUSIP" in result.err
+    assert "2 rows are kept with a rank outside 1 to 6" in result.err
     expected = DAY / "expected"
     processed = without_run_columns(tool.out / "processed_colors.csv")
     ranked = expected / "rank_date_price_rules.csv"

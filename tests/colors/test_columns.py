@@ -293,12 +293,17 @@ NAMES = ("MESSAGE_ID", "CUSIP", "RANK", "DATE", "PX")
          "its columns are MESSAGE_ID, CUSIP, RANK, DATE, PX"),
         ((*NAMES, " A "), {"SOURCE": "A", "BIAS": "a"},
          "--map: 'a' is mapped to both SOURCE and BIAS", "map each column once"),
-        ((*NAMES[:-1], " PXX "), {}, "the input has no column PX, did you mean PXX?",
-         ("if the column has another name: --map price=NAME; "
+        ((*NAMES[:-1], " PXX "), {}, "the input has no column PX",
+         ("if the column has another name: --map price=PXX; "
          "the columns are MESSAGE_ID, CUSIP, RANK, DATE, PXX")),
         (("RANK", "DATE"), {}, "the input has no columns MESSAGE_ID, CUSIP, PX",
-         ("if the column has another name: --map message_id=NAME; "
+         ("if the column has another name: --map message_id=NAME --map cusip=NAME --map price=NAME; "
          "the columns are RANK, DATE")),
+        (("MSG_ID", "CUSIP ID", "RANK", "MID_PRICE", "DATE_1"), {},
+         "the input has no columns MESSAGE_ID, CUSIP, DATE, PX",
+         ("if the column has another name: --map message_id=MSG_ID --map cusip='CUSIP ID' "
+         "--map date=NAME --map price=MID_PRICE; "
+         "the columns are MSG_ID, CUSIP ID, RANK, MID_PRICE, DATE_1")),
         ((*NAMES, " px "), {}, "the columns 'PX' and ' px ' have the same name",
          "names are compared ignoring case and surrounding blanks"),
     ],

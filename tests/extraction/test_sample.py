@@ -188,7 +188,9 @@ def test_options_are_checked() -> None:
 def test_values_of_options_are_parsed() -> None:
     """Names are split at commas outside of quotes; a number of rows may be `all`."""
     assert parse_column_names('A, "b,c" , A,, d') == ("A", "b,c", "d")
-    assert parse_column_names("") == ()
+    for nothing in ("", " , "):
+        with pytest.raises(UsageError, match="names no column"):
+            parse_column_names(nothing)
     assert (parse_row_count("100"), parse_row_count("ALL")) == (100, None)
     with pytest.raises(UsageError, match="--json-rows: '-1' is not a number of rows"):
         parse_row_count("-1")

@@ -8,6 +8,7 @@ import pytest
 from bundles import extract
 from web import Open, check_accessibility
 
+from marketpulse.errors import OutputError
 from marketpulse.extraction import SampleOptions
 from marketpulse.report import write_report
 
@@ -82,3 +83,19 @@ def test_the_page_of_a_zip_is_beside_it(market: Path, tmp_path: Path) -> None:
     assert report.path == tmp_path / "sent_report.html"
     assert report.kind == "bundle"
     assert report.bytes == report.path.stat().st_size
+
+
+def test_a_page_replaces_only_pages(market: Path, tmp_path: Path) -> None:
+    """No other file is overwritten, and no bundle loses its seal; an earlier page is replaced."""
+    manifest = (market / "manifest.json").read_bytes()
+    notes = tmp_path / "notes.txt"
+    notes.write_text("of the desk")
+    for target in (market / "manifest.json", market.with_suffix(".zip"), notes):
+        with pytest.raises(OutputError, match="it would be overwritten, and it is no page"):
+            write_report(market, target)
+    with pytest.raises(OutputError, match="a bundle is no longer whole with another file in it"):
+        write_report(market, market / "page.html")
+    assert (market / "manifest.json").read_bytes() == manifest
+    assert notes.read_text() == "of the desk"
+    page = tmp_path / "page.html"
+    assert [write_report(market, page).bytes for _ in range(2)] == [page.stat().st_size] * 2

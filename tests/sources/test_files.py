@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from samples import CELLS, COLORS, write_lines, write_table
 
-from marketpulse.errors import DataError, NotFoundError
+from marketpulse.errors import DataError, NotFoundError, UsageError
 from marketpulse.formats import FORMATS
 from marketpulse.formats.encode import to_text
 from marketpulse.model import MalformedLine
@@ -247,6 +247,17 @@ def test_folder_without_files(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"holds no \.csv, \.ndjson") as caught:
         open_files([tmp_path])
     assert caught.value.check == "MP-SRC-002"
+
+
+def test_a_file_that_is_named_twice(tmp_path: Path) -> None:
+    """The rows of a file never count twice, however its name is spelled; a twin has its own."""
+    day = write_lines(tmp_path / "day.csv", "CUSIP,PX", "A,1")
+    twin = write_lines(tmp_path / "twin.csv", "CUSIP,PX", "A,1")
+    with open_files([day, twin]) as source:
+        assert read(source) == {"CUSIP": ["A", "A"], "PX": ["1", "1"]}
+    for again in (day, tmp_path, tmp_path / "*.csv", tmp_path / "." / "day.csv"):
+        with pytest.raises(UsageError, match=r"day\.csv is named twice"):
+            open_files([day, again])
 
 
 def test_unknown_suffix(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_every_command_warns(tool: Tool, folder: Path) -> None:
     expected = tool.run("run-colors", COLORS, "--format", "json", "--output", "file").out
     for line in (
         ("list-tables", "--source", folder),
-        ("schema", folder, "COLORS"),
+        ("schema", "sample_data", "COLORS"),
         ("sample", "COLORS", "--source", folder, "--output", "copy"),
         ("run-colors", folder, "--format", "json", "--output", "folder"),
     ):

@@ -42,6 +42,7 @@ _SIGNS = {
     "<=": Operator.LESS_OR_EQUAL,
     ">=": Operator.GREATER_OR_EQUAL,
 }
+_SHAPE = 'a rules file is JSON such as {"rules": [...]}, or TOML if its name ends in .toml'
 _CONNECTORS = ("where", "and", "or")
 _ANY_COLUMN = Operator.IS_NULL  # every column has this operator, and it takes no value
 
@@ -67,9 +68,11 @@ def read_rules(path: Path) -> RuleBook:
         document = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise RulesError(f"{path}: {place}: invalid JSON: {error.msg}") from None
+        raise RulesError(
+            f"{path}: {place}: invalid JSON: {error.msg}", hint=_SHAPE
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"{path}: invalid TOML: {error}") from None
+        raise RulesError(f"{path}: invalid TOML: {error}", hint=_SHAPE) from None
     except UnicodeEncodeError as error:
         surrogate = ascii(error.object[error.start])
         raise RulesError(f"{path}: {surrogate} is half a character") from None
