@@ -303,7 +303,17 @@ def _tagged_date(value: date | time | timedelta | None) -> str | None:
         return LogicalType.DATE.tag + (text if "." not in text else text.rstrip("0"))
     if isinstance(value, date):
         return LogicalType.DATE.tag + value.isoformat()
+    if isinstance(value, timedelta):
+        return LogicalType.CLOCK.tag + _spell_hours(value)
     return None if value is None else f"{LogicalType.CLOCK.tag}{value}"
+
+
+def _spell_hours(duration: timedelta) -> str:
+    """Return a duration as a spreadsheet shows it: days become hours, 36:00:00."""
+    sign, duration = ("-", -duration) if duration < timedelta() else ("", duration)
+    minutes, seconds = divmod(duration.days * 86_400 + duration.seconds, 60)
+    fraction = f".{duration.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{fraction}"
 
 
 def _spell_number(text: str) -> str:

@@ -297,8 +297,8 @@ NAMES = ("MESSAGE_ID", "CUSIP", "RANK", "DATE", "PX")
          ("if the column has another name: --map price=PXX; "
          "the columns are MESSAGE_ID, CUSIP, RANK, DATE, PXX")),
         (("RANK", "DATE"), {}, "the input has no columns MESSAGE_ID, CUSIP, PX",
-         ("if the column has another name: --map message_id=NAME --map cusip=NAME --map price=NAME; "
-         "the columns are RANK, DATE")),
+         ("if the column has another name: --map message_id=NAME --map cusip=NAME "
+         "--map price=NAME; the columns are RANK, DATE")),
         (("MSG_ID", "CUSIP ID", "RANK", "MID_PRICE", "DATE_1"), {},
          "the input has no columns MESSAGE_ID, CUSIP, DATE, PX",
          ("if the column has another name: --map message_id=MSG_ID --map cusip='CUSIP ID' "

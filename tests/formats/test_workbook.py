@@ -53,7 +53,7 @@ def with_formats(path: Path, *cells: tuple[float, str]) -> Path:
         (46094, "yyyy-mm-dd", "d2026-03-13"),
         (46094.5, "yyyy-mm-dd", "d2026-03-13 12:00:00"),
         (0.5, "hh:mm", "c12:00:00"),
-        (1.5, "[h]:mm", "c1 day, 12:00:00"),
+        (1.5, "[h]:mm", "c36:00:00"),
         (1e9, "yyyy-mm-dd", "e1000000000"),
     ],
 )

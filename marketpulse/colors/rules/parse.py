@@ -68,9 +68,7 @@ def read_rules(path: Path) -> RuleBook:
         document = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise RulesError(
-            f"{path}: {place}: invalid JSON: {error.msg}", hint=_SHAPE
-        ) from None
+        raise RulesError(f"{path}: {place}: invalid JSON: {error.msg}", hint=_SHAPE) from None
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"{path}: invalid TOML: {error}", hint=_SHAPE) from None
     except UnicodeEncodeError as error:
