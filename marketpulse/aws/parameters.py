@@ -1,4 +1,8 @@
-"""The seven parameters of an environment in AWS SSM: write them, and check them.
+"""The parameters of an environment in AWS SSM: write them, and check them.
+
+Seven are the connection. The eighth, the key of masks, is optional, and stands one level above:
+
+    /APP_PREFIX/ENV/APP_NAME/oracle/host ... /APP_PREFIX/ENV/APP_NAME/mask_key
 
 Importing this module does not load boto3.
 """
@@ -9,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from marketpulse.errors import SettingsError, UsageError
+from marketpulse.errors import AwsError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from marketpulse.aws.ssm import StoredParameter
@@ -24,7 +28,11 @@ PARAMETERS: Mapping[str, str] = {
     "schema": "ORACLE_SCHEMA",
     "table_name": "ORACLE_TABLE_NAME",
 }
-SECRET_NAMES = frozenset({"username", "password"})  # stored as SecureString
+MASK_KEY = "mask_key"
+MASK_KEY_VARIABLE = "MARKETPULSE_MASK_KEY"
+SHORTEST_MASK_KEY = 20  # characters
+SECRET_NAMES = frozenset({"username", "password", MASK_KEY})  # stored as SecureString
+_VARIABLES: Mapping[str, str] = {**PARAMETERS, MASK_KEY: MASK_KEY_VARIABLE}
 _PLACEHOLDER = "PLACEHOLDER"  # Terraform creates each parameter with this value
 
 
@@ -33,12 +41,12 @@ class ParameterState:
     """The state of a parameter, without its value."""
 
     name: str
-    state: str  # set, missing, placeholder, blanks around it, not a port, or not encrypted
+    state: str  # set, or what is wrong; for the mask key also absent and unreadable
 
 
 @dataclass(frozen=True)
 class ParametersReport:
-    """The states of all seven parameters of an environment."""
+    """The states of all parameters of an environment; `path` is that of the seven."""
 
     path: str
     region: str
@@ -46,8 +54,15 @@ class ParametersReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every parameter has a usable value and every secret is encrypted."""
-        return all(parameter.state == "set" for parameter in self.parameters)
+        """Whether every parameter has a usable value and every secret is encrypted.
+
+        The key of masks may be absent, or not for these credentials to read.
+        """
+        accepted = {MASK_KEY: {"set", "absent", "unreadable"}}
+        return all(
+            parameter.state in accepted.get(parameter.name, {"set"})
+            for parameter in self.parameters
+        )
 
     def as_json(self) -> dict[str, object]:
         """The report as `--format json` prints it."""
@@ -65,13 +80,13 @@ def is_padded(value: str) -> bool:
 
 
 def check_names(names: Sequence[str]) -> list[str]:
-    """These parameter names, or all seven if there are none. Raises `UsageError`."""
-    unknown = [name for name in names if name not in PARAMETERS]
+    """These parameter names, or those of the connection if there are none. Raises `UsageError`."""
+    unknown = [name for name in names if name not in _VARIABLES]
     if unknown:
         # The text after = may be a secret that the user typed by mistake.
         raise UsageError(
             f"there is no parameter {unknown[0].partition('=')[0]!r}",
-            hint=f"the names are {', '.join(PARAMETERS)}; never put a value on the command line",
+            hint=f"the names are {', '.join(_VARIABLES)}; never put a value on the command line",
         )
     return list(names or PARAMETERS)
 
@@ -101,12 +116,12 @@ def parse_parameters(content: bytes) -> dict[str, str]:
 def _parse_line(number: int, line: str) -> tuple[str, str]:
     """Split NAME=VALUE. Raises `UsageError` for an unknown name or an ambiguous value."""
     word, equals, value = line.partition("=")
-    by_variable = {variable: name for name, variable in PARAMETERS.items()}
+    by_variable = {variable: name for name, variable in _VARIABLES.items()}
     name = by_variable.get(word.strip().upper(), word.strip().lower())
-    if not equals or name not in PARAMETERS:
+    if not equals or name not in _VARIABLES:
         raise UsageError(
             f"line {number}: expected NAME=VALUE with the name of a parameter",
-            hint=f"the names are {', '.join(PARAMETERS)}",
+            hint=f"the names are {', '.join(_VARIABLES)}",
         )
     # A shell would drop quotes; a password may contain them. Only the user can tell.
     if is_padded(value) or value[:1] in {'"', "'"}:
@@ -121,7 +136,7 @@ def _parse_line(number: int, line: str) -> tuple[str, str]:
 def put(
     path: str, region: str, values: Mapping[str, str], kms_key_id: str | None
 ) -> ParametersReport:
-    """Write these parameters and report the state of all seven. Overwrites existing values.
+    """Write these parameters and report the state of all. Overwrites existing values.
 
     Raises `UsageError` for a value that counts as not set, `AwsError` if SSM refuses or does not
     answer, `SettingsError` without credentials.
@@ -129,7 +144,7 @@ def put(
     blank = [name for name, value in values.items() if is_blank(value)]
     if blank or not values:
         raise UsageError(
-            f"{', '.join(blank) or 'all seven'}: no value, or only a placeholder",
+            f"{', '.join(blank) or 'the parameters'}: no value, or only a placeholder",
             hint="give one NAME=VALUE per line on standard input, or type values at the prompt",
         )
     padded = [name for name, value in values.items() if is_padded(value)]
@@ -139,14 +154,25 @@ def put(
         )
     if not _is_valid("port", values.get("port", "1521")):
         raise UsageError("port: not a port number", hint="Oracle's default is 1521")
+    if not _is_valid(MASK_KEY, values.get(MASK_KEY, "-" * SHORTEST_MASK_KEY)):
+        raise UsageError(
+            f"{MASK_KEY}: less than {SHORTEST_MASK_KEY} characters",
+            hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"`',
+        )
     from marketpulse.aws.ssm import write_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
-    write_parameters(path, region, values, secret_names=SECRET_NAMES, kms_key_id=kms_key_id)
+    mask_key = {name: value for name, value in values.items() if name == MASK_KEY}
+    connection = {name: value for name, value in values.items() if name != MASK_KEY}
+    for folder, group in ((path, connection), (_folder_above(path), mask_key)):
+        if group:
+            write_parameters(
+                folder, region, group, secret_names=SECRET_NAMES, kms_key_id=kms_key_id
+            )
     return check(path, region)
 
 
 def check(path: str, region: str) -> ParametersReport:
-    """Report the state of all seven parameters.
+    """Report the state of all parameters.
 
     Raises `AwsError` if SSM refuses or does not answer, `SettingsError` without credentials.
     """
@@ -159,8 +185,26 @@ def check(path: str, region: str) -> ParametersReport:
             hint="set AWS_PROFILE, or sign in; `aws configure list` shows which ones are used",
             check="MP-SSM-003",
         )
-    states = (ParameterState(name, _state(name, stored.get(name))) for name in PARAMETERS)
+    states = [ParameterState(name, _state(name, stored.get(name))) for name in PARAMETERS]
+    states.append(ParameterState(MASK_KEY, _mask_key_state(_folder_above(path), region)))
     return ParametersReport(path, region, tuple(states))
+
+
+def _mask_key_state(path: str, region: str) -> str:
+    """The state of the key of masks, which few need: reading it takes a right of its own."""
+    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
+
+    try:
+        stored = read_parameters(path, region) or {}
+    except AwsError as error:
+        if error.check != "MP-SSM-001":
+            raise
+        return "unreadable"
+    return _state(MASK_KEY, stored[MASK_KEY]) if MASK_KEY in stored else "absent"
+
+
+def _folder_above(path: str) -> str:
+    return f"{path.rstrip('/').rpartition('/')[0]}/"
 
 
 def _state(name: str, parameter: StoredParameter | None) -> str:
@@ -171,12 +215,14 @@ def _state(name: str, parameter: StoredParameter | None) -> str:
     if is_padded(parameter.value):
         return "blanks around it"
     if not _is_valid(name, parameter.value):
-        return "not a port"
+        return "too short" if name == MASK_KEY else "not a port"
     if name in SECRET_NAMES and parameter.type != "SecureString":
         return "not encrypted"
     return "set"
 
 
 def _is_valid(name: str, value: str) -> bool:
-    """Whether the value has the parameter's format; only the port has one."""
+    """Whether the value has the parameter's format; only the port and the key of masks have one."""
+    if name == MASK_KEY:
+        return len(value) >= SHORTEST_MASK_KEY
     return name != "port" or (value.isascii() and value.isdecimal() and 1 <= int(value) <= 65535)

@@ -654,12 +654,13 @@ ReceiptFile = Annotated[
 ParameterNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME", help="Parameters to write, such as password (default: all seven)."
+        metavar="NAME",
+        help="Parameters to write, such as password (default: the connection's seven).",
     ),
 ]
 ParameterKey = Annotated[
     str | None,
-    typer.Option("--kms-key-id", metavar="KEY", help="KMS key for the user name and password."),
+    typer.Option("--kms-key-id", metavar="KEY", help="KMS key for what is secret."),
 ]
 TerraformFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Write the files to DIR.")]
 ForceWrite = Annotated[bool, typer.Option("--force", help="Overwrite files that were changed.")]

@@ -179,7 +179,7 @@ def ssm_put(
     kms_key: ParameterKey = None,
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
-    """Write the connection parameters to AWS SSM.
+    """Write the connection parameters, or the key of masks, to AWS SSM.
 
     Reads NAME=VALUE lines from standard input, or asks you at the terminal.
     """
@@ -198,7 +198,7 @@ def ssm_put(
         values = {name: value for name, value in values.items() if value}
     else:
         lines = parameters.parse_parameters(sys.stdin.buffer.read())
-        values = {name: value for name, value in lines.items() if name in chosen}
+        values = {name: value for name, value in lines.items() if not names or name in chosen}
     settings = session.settings()
     written = parameters.put(parameter_path(settings), settings.aws_region, values, kms_key)
     render.show_parameters(written, as_json=result_format is OutputFormat.JSON)
@@ -207,7 +207,7 @@ def ssm_put(
 
 @ssm_app.command("check")
 def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
-    """Check that all seven parameters are set in AWS SSM."""
+    """Check the parameters in AWS SSM: the connection, and the key of masks if there is one."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
     from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 

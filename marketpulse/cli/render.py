@@ -472,7 +472,7 @@ def show_parameters(report: ParametersReport, *, as_json: bool) -> None:
         return
     rows = [(parameter.name, parameter.state) for parameter in report.parameters]
     console.show_table(("parameter", ""), rows)
-    console.show_text(f"in {report.path} of {report.region}")
+    console.show_text(f"in {report.path} of {report.region}; mask_key is one level above")
 
 
 # -- diagnosis -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from marketpulse.aws.parameters import MASK_KEY_VARIABLE, SHORTEST_MASK_KEY
 from marketpulse.errors import AwsError, SettingsError
 from marketpulse.extras import MissingExtraError, require_extra
 from marketpulse.settings.credentials import (
@@ -41,8 +42,6 @@ from marketpulse.settings.stores import (
 )
 
 MASK = "********"
-MASK_KEY = "MARKETPULSE_MASK_KEY"
-_SHORTEST_MASK_KEY = 20  # characters
 
 
 class Settings(BaseSettings):
@@ -104,7 +103,7 @@ class Settings(BaseSettings):
     formats: str | None = Field(default=None, validation_alias=RUN_VARIABLES["formats"])
     memory_limit: str | None = Field(default=None, validation_alias=RUN_VARIABLES["memory_limit"])
     masks: str | None = Field(default=None, validation_alias=RUN_VARIABLES["masks"])
-    mask_key: SecretStr | None = Field(default=None, validation_alias=MASK_KEY)
+    mask_key: SecretStr | None = Field(default=None, validation_alias=MASK_KEY_VARIABLE)
 
     @classmethod
     def settings_customise_sources(
@@ -300,12 +299,12 @@ def mask_key(
     if key is None:
         raise _mask_key_error(f"is not set; looked in {', '.join(searched)}")
     text = key.get_secret_value()
-    if len(text.strip()) < _SHORTEST_MASK_KEY:
-        raise _mask_key_error(f"has less than {_SHORTEST_MASK_KEY} characters")
+    if len(text.strip()) < SHORTEST_MASK_KEY:
+        raise _mask_key_error(f"has less than {SHORTEST_MASK_KEY} characters")
     if text != text.strip():
-        origin = next(layer.name for layer in layers if layer.get(MASK_KEY) is not None)
+        origin = next(layer.name for layer in layers if layer.get(MASK_KEY_VARIABLE) is not None)
         raise SettingsError(
-            f"{MASK_KEY} ({origin}): there are blanks or a line end round the value",
+            f"{MASK_KEY_VARIABLE} ({origin}): there are blanks or a line end round the value",
             hint="write it there again without them: they would change the masks",
             check="MP-SET-004",
         )
@@ -320,7 +319,7 @@ def _mask_key_stores(settings: Settings) -> Iterator[Layer]:
 
 def _mask_key_error(problem: str) -> SettingsError:
     return SettingsError(
-        f"{MASK_KEY}, which masks need, {problem}",
+        f"{MASK_KEY_VARIABLE}, which masks need, {problem}",
         hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"` '
         "and keep it: the same key gives the same masks",
         check="MP-SET-005",

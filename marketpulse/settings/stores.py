@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from marketpulse.aws.parameters import PARAMETERS, is_blank, is_padded
+from marketpulse.aws.parameters import (
+    MASK_KEY,
+    MASK_KEY_VARIABLE,
+    PARAMETERS,
+    is_blank,
+    is_padded,
+)
 from marketpulse.errors import SettingsError
 from marketpulse.extras import has_extra, require_extra
 
@@ -98,7 +104,7 @@ def parameter_layer(path: str, region: str) -> Layer:
 
 def mask_key_layer(path: str, region: str) -> Layer:
     """The key of masks in SSM, if it is there. Raises `AwsError`."""
-    name = f"SSM {path}mask_key"
+    name = f"SSM {path}{MASK_KEY}"
     if not has_extra("aws"):
         return Layer(name, {}, note=f"{name} (the extra 'aws' is not installed)")
     from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
@@ -106,7 +112,7 @@ def mask_key_layer(path: str, region: str) -> Layer:
     stored = read_parameters(path, region)
     if stored is None:
         return Layer(name, {}, note=f"{name} (no AWS credentials found)")
-    values = {"MARKETPULSE_MASK_KEY": stored["mask_key"].value} if "mask_key" in stored else {}
+    values = {MASK_KEY_VARIABLE: stored[MASK_KEY].value} if MASK_KEY in stored else {}
     return Layer(name, values, note=f"{name} in {region}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -64,22 +65,43 @@ def test_check_reports_each_parameter(
     assert result.code == 3
     assert states == dict.fromkeys(parameters(database), "set") | {
         "host": "placeholder", "schema": "missing", "username": "not encrypted",
-        "port": "not a port",
+        "port": "not a port", "mask_key": "absent",
     }  # fmt: skip
     assert repaired.code == 0, repaired.err
     assert repaired.err.endswith("written: host, schema\n")
 
 
+def test_the_key_of_masks_has_its_own_place(parameter_store: ParameterStore, tool: Tool) -> None:
+    """It is encrypted, one level above the connection, where masks look for it."""
+    key = f"{SECRET}-of-the-masks"
+    done = run_with_input(tool, f"MARKETPULSE_MASK_KEY={key}\n", "ssm", "put")
+    path = f"{PATH.rpartition('/')[0]}/mask_key"
+    stored = parameter_store.client.get_parameter(Name=path, WithDecryption=True)["Parameter"]
+
+    assert done.code == 0, done.err
+    assert done.err.endswith("written: mask_key\n")
+    assert (stored["Type"], stored["Value"]) == ("SecureString", key)
+    assert parameter_store.read() == {}
+    assert re.search(r"mask_key +set\n", done.out)
+    masked = tool.run("--source", "demo", "sample", "COLORS", "--limit=5", "--mask", "CUSIP=hmac")
+    assert masked.code == 0, masked.err
+    for state, change in (("too short", "short"), ("not encrypted", key)):
+        parameter_store.client.put_parameter(Name=path, Value=change, Type="String", Overwrite=True)
+        checked = tool.run("ssm", "check")
+        assert (checked.code, f"mask_key      {state}" in checked.out) == (3, True), checked.out
+
+
 @pytest.mark.parametrize(
     ("words", "text", "message"),
     [
-        (["put"], "", "all seven: no value"),
+        (["put"], "", "the parameters: no value"),
         (["put"], "password=\n", "password: no value"),
         (["put"], "host=PLACEHOLDER\n", "host: no value"),
         (["put"], "port=15x21\n", "port: not a port number"),
+        (["put"], "mask_key=too-short\n", "mask_key: less than 20 characters"),
         (["put"], f"{SECRET}\n", "line 1: expected NAME=VALUE"),
         (["put", f"password={SECRET}"], "", "never put a value on the command line"),
-        (["put", "host"], f"password={SECRET}\n", "all seven: no value"),
+        (["put", "host"], f"password={SECRET}\n", "the parameters: no value"),
     ],
 )
 def test_put_refuses(
