@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -54,6 +55,19 @@ def command_line(words: Iterable[str]) -> str:
     from subprocess import list2cmdline  # noqa: PLC0415 - only Windows needs it
 
     return list2cmdline([*words])
+
+
+def address_hint(place: object) -> str:
+    """The remedy for an address that was taken for a path, Path("s3://...") too; "" for a path."""
+    # Two letters or more before the colon: C:\ is a drive of Windows.
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]", str(place))
+    if match is None:
+        return ""
+    if match[1].lower() == "s3":
+        return (
+            "write an address as text, s3://bucket/prefix/ in small letters: a Path loses a slash"
+        )
+    return "files and addresses such as s3://bucket/prefix/ are read: download this first"
 
 
 class UsageError(MarketPulseError):

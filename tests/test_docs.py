@@ -96,6 +96,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     renamed = header.replace(",PX,", ",MID_PRICE,").replace(",DATE,", ",CREATED_DATE,")
     (folder / "mids.csv").write_text(f"{renamed}\n{rest}", encoding="utf-8", newline="")
     (folder / "rules.json").write_bytes((DAY / "rules.json").read_bytes())
+    (folder / "key.txt").write_text("mask_key=0123456789-0123456789\n")
     (folder / "parameters.txt").write_text(
         "".join(f"{name}=1521\n" for name in PARAMETERS), encoding="utf-8"
     )

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketpulse.atomic.lock import PATIENCE, folder_lock
-from marketpulse.errors import OutputError, UsageError, user_notes
+from marketpulse.errors import OutputError, UsageError, address_hint, user_notes
 
 _PART = ".part"
 
@@ -332,8 +331,7 @@ def _refuse_folder(path: Path) -> None:
 @contextmanager
 def _writable_folder(folder: Path) -> Iterator[None]:
     """Make a folder and its parents; remove those that are still empty at the end."""
-    # Two letters or more before the colon: C:\ is a drive of Windows.
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]", str(folder)):
+    if address_hint(folder):
         raise UsageError(
             f"{folder}: this is an address, not a folder",
             hint="write into a folder; --push s3://bucket/prefix/ sends what was written",

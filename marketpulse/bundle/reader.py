@@ -14,7 +14,7 @@ from typing import IO, Protocol, Self
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY, is_unfinished
 from marketpulse.atomic import LOCK_FILE, TemporaryFolder
 from marketpulse.bundle.manifest import Manifest, parse_manifest
-from marketpulse.errors import DataError, NotFoundError, command_line
+from marketpulse.errors import DataError, NotFoundError, address_hint, command_line
 
 # Files that operating systems add to folders and zips, and the lock of a run that died.
 _SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", LOCK_FILE}
@@ -155,7 +155,8 @@ def _open_container(path: Path) -> Container:
     path = find_bundle(path) or path
     if not path.exists():
         raise NotFoundError(
-            f"{path}: no such file or folder", hint="name the bundle's folder or zip"
+            f"{path}: no such file or folder",
+            hint=address_hint(path) or "name the bundle's folder or zip",
         )
     if path.is_dir() and not (path / MANIFEST).exists():
         raise _incomplete(str(path), is_run=(path / RUN_SUMMARY).is_file())

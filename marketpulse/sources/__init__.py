@@ -101,18 +101,10 @@ def is_files(name: str) -> bool:
 
 
 def open_bundle(place: str | Path, files: FileOptions | None = None) -> BundleSource:
-    """Open a bundle: a folder, a zip, or the address of a prefix in S3.
+    """Open a bundle; see `marketpulse.sources.bundle.open_bundle`."""
+    from marketpulse.sources import bundle  # noqa: PLC0415 - DuckDB takes 0.1 s
 
-    Raises `NotFoundError` if there is none, `DataError` if it is incomplete or damaged, and
-    `AwsError` if S3 fails.
-    """
-    from marketpulse.sources.bundle import BundleSource  # noqa: PLC0415 - DuckDB takes 0.1 s
-
-    if not str(place).startswith("s3://"):
-        return BundleSource(Path(place))
-    from marketpulse.sources.remote import open_remote_bundle  # noqa: PLC0415 - only for S3
-
-    return BundleSource(open_remote_bundle(str(place), files or FileOptions()))
+    return bundle.open_bundle(place, files)
 
 
 def _open_address(address: str, options: FileOptions) -> Source:

@@ -26,7 +26,7 @@ from marketpulse.model import (
     Table,
     TableSchema,
 )
-from marketpulse.sources.base import Source
+from marketpulse.sources.base import FileOptions, Source
 from marketpulse.sources.selection import Selection, identifiers, now, with_columns
 
 if TYPE_CHECKING:
@@ -176,9 +176,9 @@ def _check_rows(
 class Loaded(Mapping[str, "pd.DataFrame"]):
     """The tables of a bundle by name, as data frames; each is read when you access it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with BundleSource(path) as source:
+    def __init__(self, place: str | Path) -> None:
+        self._place = place
+        with open_bundle(place) as source:
             self._names = [table.name for table in source.tables() if table.rows is not None]
 
     def __getitem__(self, name: str) -> pd.DataFrame:
@@ -193,7 +193,7 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
         """Return a table as an Arrow table. Raises `KeyError` for an unknown name."""
         if name not in self._names:
             raise KeyError(name)
-        with BundleSource(self._path) as source:
+        with open_bundle(self._place) as source:
             table = source.scan(name).read_all()
         for index, field in enumerate(table.schema):
             if logical_type(field) is LogicalType.NUMBER:
@@ -208,14 +208,27 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
 
 
 def load(path: str | Path) -> Loaded:
-    """Open a bundle, a folder or a zip, to read its tables.
+    """Open a bundle, to read its tables: a folder, a zip, or `s3://bucket/prefix/` in S3.
 
     `load(path)["COLORS"]` is a pandas data frame, `load(path).arrow("COLORS")` an Arrow table.
     Numbers without a fixed precision become decimals with as many places as the longest needs;
     they stay text if one has more than 76 digits. Raises `NotFoundError` if there is no bundle,
-    `DataError` if it is incomplete or a file differs from the manifest.
+    `DataError` if it is incomplete or a file differs from the manifest, and `AwsError` if S3 fails.
     """
-    return Loaded(Path(path))
+    return Loaded(path)
+
+
+def open_bundle(place: str | Path, files: FileOptions | None = None) -> BundleSource:
+    """Open a bundle: a folder, a zip, or the address of a prefix in S3.
+
+    Raises `NotFoundError` if there is none, `DataError` if it is incomplete or damaged, and
+    `AwsError` if S3 fails.
+    """
+    if not str(place).startswith("s3://"):
+        return BundleSource(Path(place))
+    from marketpulse.sources.remote import open_remote_bundle  # noqa: PLC0415 - only for S3
+
+    return BundleSource(open_remote_bundle(str(place), files or FileOptions()))
 
 
 def _to_decimals(text: pa.ChunkedArray) -> pa.ChunkedArray:

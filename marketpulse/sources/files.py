@@ -20,7 +20,13 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from marketpulse.atomic import TemporaryFolder
-from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
+from marketpulse.errors import (
+    DataError,
+    MarketPulseError,
+    NotFoundError,
+    UsageError,
+    address_hint,
+)
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
@@ -329,6 +335,8 @@ def _is_data(path: Path) -> bool:
 
 
 def _suggest_files(path: Path) -> str:
+    if hint := address_hint(path):
+        return hint
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder}"

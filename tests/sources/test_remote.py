@@ -6,12 +6,15 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from bundles import extract, file_of
 from s3_server import Object, Store, StoreFault, s3_server
 from support import AWS_KEYS, MOMENT, Result, Tool, names_in, one_message, posix
 
+import marketpulse
+from marketpulse.errors import NotFoundError
 from marketpulse.extraction import SampleOptions
 
 
@@ -208,3 +211,22 @@ def test_a_kill(desk: Desk) -> None:
     assert time.monotonic() - began < 2
     assert (process.returncode, err.decode()) == (143, "ended by SIGTERM\n")
     assert names_in(desk.tool.temporary) == []
+
+
+def test_python_reads_a_bundle_in_s3(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`load` takes its address; a `Path` of it is refused with what to write instead."""
+    for name, value in desk.tool.env.items():
+        monkeypatch.setenv(name, value)
+    local = marketpulse.load(desk.tool.folder / "friday").arrow("COLORS")
+
+    assert marketpulse.load("s3://desk/friday").arrow("COLORS") == local
+    for read in (marketpulse.load, marketpulse.run_colors):
+        with pytest.raises(NotFoundError) as refused:
+            read(Path("s3://desk/friday"))
+        assert "s3://bucket/prefix/" in refused.value.hint
+        with pytest.raises(NotFoundError) as refused:
+            read("https://desk.example.com/friday.zip")
+        assert "download this first" in refused.value.hint
+    with pytest.raises(NotFoundError) as refused:
+        marketpulse.run_colors("s3://desk/friday/", table="COLORS", rules="s3://desk/rules.json")
+    assert "download it first" in refused.value.hint

@@ -28,7 +28,7 @@ from marketpulse.colors.rules.model import (
     repeated_id,
 )
 from marketpulse.colors.rules.values import parse_id, show_value
-from marketpulse.errors import NotFoundError, RulesError
+from marketpulse.errors import NotFoundError, RulesError, address_hint
 from marketpulse.formats.nesting import check_nesting, refuse_repeated_keys
 
 # The signs of other languages. A rules file has words, so a sign only brings a suggestion.
@@ -61,7 +61,9 @@ def read_rules(path: Path) -> RuleBook:
     except OSError as error:
         raise NotFoundError(
             f"{path}: the rules cannot be read: {error.strerror}",
-            hint="--rules takes a file, JSON or TOML: check its name and its permissions",
+            hint="rules are read from a file here: download it first"
+            if address_hint(path)
+            else "--rules takes a file, JSON or TOML: check its name and its permissions",
             check="MP-SRC-005",
         ) from error
     try:
