@@ -56,7 +56,7 @@ def _translation(macro: str) -> Callable[[pa.Array], pa.Array]:
         # The engine's own words, so that a condition reads no cell in another way.
         with connect_engine() as engine:
             engine.register("texts", pa.table({"t": texts}))
-            sql = f"SELECT coalesce({macro}(trimmed(t)), t) AS t FROM texts"  # noqa: S608 - a macro's name
+            sql = f"SELECT coalesce({macro}(trimmed(t)), t) AS t FROM texts"
             return engine.sql(sql).to_arrow_table().column("t").combine_chunks()
 
     return translate

@@ -191,7 +191,7 @@ class Cell:
     @property
     def reason(self) -> str | None:
         """The text of REASON, null for a valid cell; None if every cell is valid."""
-        name = _literal(self.column.label)
+        name = literal(self.column.label)
         whens = []
         if self.column.role in NEVER_MISSING:
             whens.append(f"WHEN {self.missing} THEN {name} || ': missing'")
@@ -392,5 +392,6 @@ def _unless(formless: str, form: str) -> str:
     return f"CASE WHEN {formless} THEN -1 ELSE {form} END"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Text as SQL: whatever it contains, it stays one value."""
     return "'" + text.replace("'", "''") + "'"

@@ -19,10 +19,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlglot import exp
 
 from marketpulse.colors.arrivals import Arrivals, Row
-from marketpulse.colors.cells import Cell, Precision
+from marketpulse.colors.cells import Cell, Precision, literal
 from marketpulse.colors.columns import Columns, InputColumn, Kind
 from marketpulse.colors.groups import group_marks, whole_groups
 from marketpulse.colors.profile import CellProfile
@@ -132,7 +131,7 @@ class Engine:
             for profile, cells in zip(profiles, batch, strict=True):
                 profile.add(cells, self._arrivals.ask)
 
-        digest_sql = f"SELECT count(*), sum(hash({row})) FROM arrived"  # noqa: S608 - names of columns are numbered
+        digest_sql = f"SELECT count(*), sum(hash({row})) FROM arrived"
         ((rows, digest),) = self._arrivals.read(digest_sql, look)
         for profile in profiles:
             profile.finish(self._arrivals.ask)
@@ -180,18 +179,15 @@ class Engine:
         """
         cusip = self._columns.role("CUSIP").place
         schema = pa.schema([*self._arrivals.schema, pa.field(key, pa.string())])
-        statement = (
-            self._usable()
-            .select(*self._raw_columns(), f"v{cusip} AS security")
-            .where(exp.column("excluded_by").is_(exp.null()))
-        )
+        columns = ", ".join([*self._raw_columns(), f"v{cusip} AS security"])
+        statement = f"SELECT {columns} FROM {self._usable()} WHERE excluded_by IS NULL"
         return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
 
     def kept_hashes(self) -> int:
         """The sum of the hashes of the rows that stay: their share of `InputProfile.row_hashes`."""
-        hashes = exp.func("sum", exp.func("hash", *map(exp.column, self._raw_columns())))
-        where = exp.column("excluded_by").is_(exp.null())
-        ((total,),) = self._fetch(self._usable().select(hashes).where(where))
+        hashes = f"sum(hash({', '.join(self._raw_columns())}))"
+        statement = f"SELECT {hashes} FROM {self._usable()} WHERE excluded_by IS NULL"
+        ((total,),) = self._arrivals.fetch(self._with_values(statement))
         return int(total or 0)
 
     def excluded(self) -> pa.RecordBatchReader:
@@ -199,12 +195,9 @@ class Engine:
         schema = pa.schema([*self._arrivals.schema, pa.field("RULE_ID", pa.string())])
         if not self._rules:
             return schema.empty_table().to_reader()
-        statement = (
-            self._usable()
-            .select(*self._raw_columns(), "excluded_by", self._odd_rank())
-            .where(exp.column("excluded_by").is_(exp.null()).not_())
-            .order_by("n")
-        )
+        columns = ", ".join([*self._raw_columns(), "excluded_by", self._odd_rank()])
+        rows = f"{self._usable()} WHERE excluded_by IS NOT NULL"
+        statement = f"SELECT {columns} FROM {rows} ORDER BY n"
         cusip = self._columns.role("CUSIP").place
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -229,34 +222,27 @@ class Engine:
         if not (self._rejections or self._arrivals.malformed.count):
             return schema.empty_table().to_reader()
         self._arrivals.register_malformed()
-        cells = [exp.column(name) for name in self._raw_columns()]
-        nulls = [exp.alias_(exp.null(), name) for name in self._raw_columns()]
-        unusable = (
-            exp.select(*cells, "reason", "NULL AS raw", "n", "0 AS line")
-            .from_("valued")
-            .where(exp.column("reason").is_(exp.null()).not_())
-        )
-        malformed = exp.select(*nulls, "reason", "raw", "n", "line").from_("malformed")
-        both = exp.union(unusable, malformed, distinct=False).subquery("both")
-        statement = exp.select(*cells, "reason", "raw").from_(both).order_by("n", "line")
+        cells = ", ".join(self._raw_columns())
+        nulls = ", ".join(f"NULL AS {name}" for name in self._raw_columns())
+        unusable = f"SELECT {cells}, reason, NULL AS raw, n, 0 AS line FROM valued"
+        malformed = f"SELECT {nulls}, reason, raw, n, line FROM malformed"
+        both = f"({unusable} WHERE reason IS NOT NULL UNION ALL {malformed})"
+        statement = f"SELECT {cells}, reason, raw FROM {both} ORDER BY n, line"
         return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
 
     def funnel(self) -> list[tuple[int, int]]:
         """For each active rule: how many rows it matches, and how many it excludes."""
         counts = []
         for rule in self._rules:
-            matched = exp.Case().when(rule_predicate(rule, self.cells), exp.true())
-            is_first = exp.column("excluded_by").eq(exp.Literal.string(rule.rule.id))
-            counts += [
-                exp.Count(this=matched),
-                exp.Count(this=exp.Case().when(is_first, exp.true())),
-            ]
+            is_first = f"excluded_by = {literal(rule.rule.id)}"
+            counts += [f"count_if({rule_predicate(rule, self.cells)})", f"count_if({is_first})"]
         if not counts:
             return []
-        (row,) = self._fetch(self._usable().select(*counts))
+        statement = f"SELECT {', '.join(counts)} FROM {self._usable()}"
+        (row,) = self._arrivals.fetch(self._with_values(statement))
         return list(zip(row[::2], row[1::2], strict=True))
 
-    def table(self, statement: exp.Expr) -> pa.Table:
+    def table(self, statement: str) -> pa.Table:
         """The rows of a statement on `valued` with a small result."""
         return self._arrivals.table(self._with_values(statement))
 
@@ -303,7 +289,7 @@ class Engine:
     def _count_arrived(self, *conditions: str) -> Row:
         """How many rows fulfil each of these conditions."""
         counts = ", ".join(f"count_if({condition})" for condition in conditions)
-        (row,) = self._fetch(f"SELECT {counts} FROM arrived")  # noqa: S608 - the text comes from Cell, which quotes names
+        (row,) = self._arrivals.fetch(f"SELECT {counts} FROM arrived")
         return tuple(count or 0 for count in row)  # DuckDB counts no row as null
 
     def _note_rejections(self, suspected: AbstractSet[InputColumn]) -> None:
@@ -312,8 +298,8 @@ class Engine:
         reasons = [reason for cell in cells if (reason := cell.reason)]
         if reasons:
             reason = f"coalesce({', '.join(reasons)}) AS reason"
-            select = f"SELECT n, {reason} FROM arrived WHERE reason IS NOT NULL"  # noqa: S608 - the text comes from Cell, which quotes names
-            ((self._rejections,),) = self._fetch(f"CREATE TABLE rejections AS {select}")
+            select = f"SELECT n, {reason} FROM arrived WHERE reason IS NOT NULL"
+            ((self._rejections,),) = self._arrivals.fetch(f"CREATE TABLE rejections AS {select}")
 
     def _count_permitted(self) -> None:
         """Count the cells of usable rows that are read only because an option permits it."""
@@ -322,45 +308,34 @@ class Engine:
             return
         counts = ", ".join(f"count_if({permitted})" for permitted in cells.values())
         usable = "arrived ANTI JOIN rejections USING (n)" if self._rejections else "arrived"
-        (row,) = self._fetch(f"SELECT {counts} FROM {usable}")  # noqa: S608 - the text comes from Cell, which quotes names
+        (row,) = self._arrivals.fetch(f"SELECT {counts} FROM {usable}")
         self._permitted = {column: count for column, count in zip(cells, row, strict=True) if count}
 
-    def _ranked(self, cusip: int) -> exp.Select:
+    def _ranked(self, cusip: int) -> str:
         """The rows that stay, sorted by CUSIP and the sort keys, with the columns added."""
-        keys = [
-            exp.Ordered(this=exp.column(f"v{cusip}"), nulls_first=False),
-            *(key.ordered for key in sort_keys(self.cells, self._hierarchy)),
-            *(key.ordered for key in tie_breaks(self.cells)),
-        ]
-        return (
-            self._usable()
-            .select(*self._raw_columns(cusip), self._odd_rank())
-            .where(exp.column("excluded_by").is_(exp.null()))
-            .order_by(*keys)
-        )
+        keys = [*sort_keys(self.cells, self._hierarchy), *tie_breaks(self.cells)]
+        order = ", ".join([f"v{cusip}", *(key.ordered for key in keys)])
+        columns = ", ".join([*self._raw_columns(cusip), self._odd_rank()])
+        rows = f"{self._usable()} WHERE excluded_by IS NULL"
+        return f"SELECT {columns} FROM {rows} ORDER BY {order}"
 
-    def _usable(self) -> exp.Select:
+    def _usable(self) -> str:
         """The rows that can be used, and the rule that excludes each."""
-        rule = exp.alias_(excluding_rule(self._rules, self.cells), "excluded_by")
-        usable = exp.select("*", rule).from_("valued").where(exp.column("reason").is_(exp.null()))
-        return exp.select().from_(usable.subquery("usable"))
+        rule = excluding_rule(self._rules, self.cells)
+        return f"(SELECT *, {rule} AS excluded_by FROM valued WHERE reason IS NULL)"
 
     def _raw_columns(self, cusip: int | None = None) -> list[str]:
         """The cells as they arrived; the CUSIP is normalised if its place is given."""
         places = range(len(self.cells))
         return [f"v{place} AS c{place}" if place == cusip else f"c{place}" for place in places]
 
-    def _odd_rank(self) -> exp.Expr:
+    def _odd_rank(self) -> str:
         """Whether the rank is outside 1 to 6."""
         cell = self._cell("RANK")
         exact = cell.precision is Precision.EXACT
-        value = exp.column(f"{'k' if exact else 'v'}{cell.column.place}")
-        low, high = (
-            exp.func("number_key", exp.Literal.string(rank)) if exact else exp.Literal.number(rank)
-            for rank in ("1", "6")
-        )
-        outside = exp.or_(value < low, value > high)
-        return exp.alias_(exp.func("coalesce", outside, exp.false()), _ODD_RANK.name)
+        value = f"{'k' if exact else 'v'}{cell.column.place}"
+        low, high = (f"number_key('{rank}')" if exact else rank for rank in "16")
+        return f"coalesce({value} < {low} OR {value} > {high}, false) AS {_ODD_RANK.name}"
 
     def _without_odd_ranks(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count the odd ranks, and cut off the last column, which marks them."""
@@ -377,8 +352,8 @@ class Engine:
     def _cell(self, role: str) -> Cell:
         return self.cells[self._columns.role(role).place]
 
-    def _with_values(self, statement: exp.Expr) -> str:
-        """The statement as SQL, with the relation `valued` that it reads."""
+    def _with_values(self, statement: str) -> str:
+        """The statement with the relation `valued` that it reads."""
         reasons = (
             "LEFT JOIN rejections USING (n)"
             if self._rejections
@@ -386,11 +361,7 @@ class Engine:
         )
         return with_values(statement, self.cells, f"arrived {reasons}")
 
-    def _fetch(self, statement: str | exp.Expr) -> list[Row]:
-        sql = statement if isinstance(statement, str) else self._with_values(statement)
-        return self._arrivals.fetch(sql)
-
-    def _stream(self, statement: exp.Expr, fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
+    def _stream(self, statement: str, fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
         return self._arrivals.stream(self._with_values(statement), fields)
 
 

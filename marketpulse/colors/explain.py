@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Concatenate, ParamSpec
 
 import pyarrow as pa
-from sqlglot import exp
 
+from marketpulse.colors.cells import literal
 from marketpulse.colors.columns import KEYS, Columns
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
@@ -150,7 +150,7 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
     )
 
 
-def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> exp.Select:
+def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> str:
     """The security's rows, the group first: cells, reason, rule, conditions, equal keys.
 
     q0_1 is whether the second condition of the first rule is true. d2 is whether the third key is
@@ -158,46 +158,34 @@ def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> ex
     """
     cells = prepared.engine.cells
     conditions = [
-        condition_predicate(condition, cells[condition.column.place]).as_(f"q{rule}_{number}")
+        f"{condition_predicate(condition, cells[condition.column.place])} AS q{rule}_{number}"
         for rule, bound in enumerate(prepared.rules)
         for number, condition in enumerate(bound.conditions)
     ]
-    equal = [exp.alias_(_equals_above(key), f"d{number}") for number, key in enumerate(keys)]
-    rule = exp.alias_(excluding_rule(prepared.rules, cells), "excluded_by")
-    value = exp.column(f"v{prepared.columns.role('CUSIP').place}")
-    security = exp.select("*", rule).from_("valued").where(value.eq(exp.Literal.string(cusip)))
-    in_group = exp.and_(
-        exp.column("reason").is_(exp.null()), exp.column("excluded_by").is_(exp.null())
-    )
+    equal = [f"{_equals_above(key)} AS d{number}" for number, key in enumerate(keys)]
+    rule = excluding_rule(prepared.rules, cells)
+    is_wanted = f"v{prepared.columns.role('CUSIP').place} = {literal(cusip)}"
+    security = f"SELECT *, {rule} AS excluded_by FROM valued WHERE {is_wanted}"
     raw = [f"c{column.place}" for column in prepared.columns.all]
     return (
-        exp.select(*raw, "reason", "excluded_by", *conditions, *equal)
-        .from_(security.subquery("security"))
-        .window(_group(keys, exp.func("coalesce", exp.column("reason"), exp.column("excluded_by"))))
-        .order_by(
-            exp.Ordered(this=in_group, desc=True, nulls_first=False),
-            *(key.ordered for key in keys),
-            "n",
-        )
+        f"SELECT {', '.join([*raw, 'reason', 'excluded_by', *conditions, *equal])} "
+        f"FROM ({security}) WINDOW {_group(keys, 'coalesce(reason, excluded_by)')} "
+        f"ORDER BY (reason IS NULL AND excluded_by IS NULL) DESC, {_in_order(keys)}"
     )
 
 
-def _group(keys: Sequence[SortKey], partition: exp.Expr) -> exp.Window:
+def _group(keys: Sequence[SortKey], partition: str) -> str:
     """The window of a row: its group in order. It has a name, because fifty keys refer to it."""
-    by_arrival = exp.Ordered(this=exp.column("n"))
-    order = exp.Order(expressions=[*(key.ordered.copy() for key in keys), by_arrival])
-    return exp.Window(this=exp.to_identifier(_GROUP), partition_by=[partition], order=order)
+    return f"{_GROUP} AS (PARTITION BY {partition} ORDER BY {_in_order(keys)})"
 
 
-def _in_group(function: exp.Expr) -> exp.Window:
-    """A window function over the rows of a group in their order."""
-    return exp.Window(this=function, alias=exp.to_identifier(_GROUP))
+def _in_order(keys: Sequence[SortKey]) -> str:
+    return ", ".join([*(key.ordered for key in keys), "n"])
 
 
-def _equals_above(key: SortKey) -> exp.Expr:
+def _equals_above(key: SortKey) -> str:
     """Whether the key's value is that of the row above in its group."""
-    above = _in_group(exp.Lag(this=key.ordered.this.copy()))
-    return exp.NullSafeEQ(this=key.ordered.this.copy(), expression=above)
+    return f"({key.value} IS NOT DISTINCT FROM lag({key.value}) OVER {_GROUP})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,33 +213,24 @@ def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> 
     cells = prepared.engine.cells
     keys = sort_keys(cells, prepared.plan.hierarchy) + tie_breaks(cells)
     found = {column.label: column for name in names if (column := columns.find(name))}
-    cusip = exp.column(f"v{columns.role('CUSIP').place}")
+    cusip = f"v{columns.role('CUSIP').place}"
     # A key that differs decides, and those before it are equal. The first row has no row above.
-    decided = exp.Case()
-    for number, key in enumerate(keys):
-        decided = decided.when(exp.not_(_equals_above(key)), exp.Literal.number(number))
-    running = exp.Window(
-        this=exp.Count(this=exp.Star()), order=exp.Order(expressions=[exp.Ordered(this=cusip)])
-    )
+    differing = (f"WHEN NOT {_equals_above(key)} THEN {number}" for number, key in enumerate(keys))
+    selected = [
+        f"{cusip} AS cusip",
+        f"row_number() OVER {_GROUP} AS position",
+        f"CASE {' '.join(differing)} END AS decided",
+        f"count(*) OVER (ORDER BY {cusip}) AS so_far",
+        *(f"c{column.place}" for column in found.values()),
+    ]
     ranked = (
-        exp.select(
-            cusip.as_("cusip"),
-            _in_group(exp.RowNumber()).as_("position"),
-            decided.as_("decided"),
-            running.as_("so_far"),
-            *(f"c{column.place}" for column in found.values()),
-        )
-        .from_("valued")
-        .where(exp.column("reason").is_(exp.null()))
-        .window(_group(keys, cusip.copy()))
+        f"SELECT {', '.join(selected)} FROM valued WHERE reason IS NULL "
+        f"WINDOW {_group(keys, cusip)}"
     )
-    statement = (
-        exp.select("* EXCLUDE (so_far)")
-        .from_(ranked.subquery("ranked"))
-        .where(exp.column("so_far") <= exp.Literal.number(limit))
-        .order_by("cusip", "position")
+    table = prepared.engine.table(
+        f"SELECT * EXCLUDE (so_far) FROM ({ranked}) WHERE so_far <= {limit:d} "
+        "ORDER BY cusip, position"
     )
-    table = prepared.engine.table(statement)
     texts = cell_texts(
         table.select(table.column_names[3:]), [column.field for column in found.values()]
     )

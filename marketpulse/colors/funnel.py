@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from sqlglot import exp
-
 from marketpulse.colors.columns import Columns
 from marketpulse.colors.explain import Cells, cell_texts, main_columns
 from marketpulse.colors.options import RunOptions
@@ -109,12 +107,9 @@ def try_rules(
 
 
 def _compare(prepared: PreparedRun, other_name: str, limit: int | None) -> RulesComparison:
-    count = exp.alias_(exp.Count(this=exp.Star()), "rows")
     pairs = (
-        _differing(prepared)
-        .select("here", "there", count)
-        .group_by("here", "there")
-        .order_by("rows DESC", "here NULLS LAST", "there NULLS LAST")
+        f"SELECT here, there, count(*) AS rows FROM {_differing(prepared)} GROUP BY ALL "
+        "ORDER BY rows DESC, here NULLS LAST, there NULLS LAST"
     )
     message_id, *others = main_columns(prepared.columns)
     fate, other_fate = _fates(prepared.rules), _fates(prepared.plan.other_rules)
@@ -139,9 +134,10 @@ def _compared_rows(
     limit: int | None,
 ) -> tuple[ComparedRow, ...]:
     columns: Columns = prepared.columns
-    cells = [f"c{column.place}" for column in columns.all]
-    statement = _differing(prepared).select(*cells, "here", "there").order_by("n")
-    table = prepared.engine.table(statement if limit is None else statement.limit(limit))
+    cells = ", ".join(f"c{column.place}" for column in columns.all)
+    statement = f"SELECT {cells}, here, there FROM {_differing(prepared)} ORDER BY n"
+    first = "" if limit is None else f" LIMIT {limit:d}"
+    table = prepared.engine.table(statement + first)
     labels = [column.label for column in columns.all]
     texts = cell_texts(table, [column.field for column in columns.all])
     fates = zip(table["here"].to_pylist(), table["there"].to_pylist(), strict=True)
@@ -153,15 +149,13 @@ def _compared_rows(
     )
 
 
-def _differing(prepared: PreparedRun) -> exp.Select:
+def _differing(prepared: PreparedRun) -> str:
     """The usable rows that the two books treat differently, with the rule of each."""
     cells = prepared.engine.cells
-    here = exp.alias_(excluding_rule(prepared.rules, cells), "here")
-    there = exp.alias_(excluding_rule(prepared.plan.other_rules, cells), "there")
-    usable = exp.column("reason").is_(exp.null())
-    rows = exp.select("*", here, there).from_("valued").where(usable)
-    same = exp.NullSafeEQ(this=exp.column("here"), expression=exp.column("there"))
-    return exp.select().from_(rows.subquery("fates")).where(exp.not_(same))
+    here = excluding_rule(prepared.rules, cells)
+    there = excluding_rule(prepared.plan.other_rules, cells)
+    fates = f"SELECT *, {here} AS here, {there} AS there FROM valued WHERE reason IS NULL"
+    return f"({fates}) WHERE here IS DISTINCT FROM there"
 
 
 def _fates(rules: Sequence[BoundRule]) -> dict[str | None, str]:

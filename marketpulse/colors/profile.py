@@ -96,9 +96,9 @@ def _query(column: InputColumn) -> str | None:
     suspicion = " OR ".join(filter(None, [cell.fault, cell.missing if required else None]))
     if not (cell.needed or suspicion):
         return None
-    text = f"SELECT {cell.raw}, trimmed({cell.text}) AS t FROM doubtful"  # noqa: S608 - the text comes from Cell, which quotes names
+    text = f"SELECT {cell.raw}, trimmed({cell.text}) AS t FROM doubtful"
     rows = f"({text})" if column.logical_type else "doubtful"
-    return f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM {rows}"  # noqa: S608 - as above
+    return f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM {rows}"
 
 
 def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:

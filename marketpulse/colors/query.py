@@ -55,7 +55,7 @@ def query_colors(path: Path, mapping: Mapping[str, str], query: Filter) -> bytes
     if query.parents:
         conditions.append("IS_PARENT")
     sql = (
-        f"SELECT * FROM read_parquet($path) WHERE {' AND '.join(conditions)} "  # noqa: S608 - names are quoted, values are binds
+        f"SELECT * FROM read_parquet($path) WHERE {' AND '.join(conditions)} "
         f"LIMIT {query.limit:d} OFFSET {query.offset:d}"
     )
     with duckdb.connect() as connection, TemporaryFolder() as folder:

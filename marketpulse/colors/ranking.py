@@ -1,4 +1,4 @@
-"""The statement of a run as an SQL tree: rules as predicates, and the total order of the rows.
+"""The statement of a run as SQL: rules as predicates, and the total order of the rows.
 
 It reads the relation `valued`, which `with_values` adds. For the input's column 3 that has
 
@@ -8,21 +8,21 @@ It reads the relation `valued`, which `with_values` adds. For the input's column
     k3      its exact value without limits of size
     s3_0    its spelling, the last resort in a tie
 
-and `reason`, which says why a row is rejected. Values of rules become literals of the tree, so
-text in a rules file never becomes SQL.
+and `reason`, which says why a row is rejected. Values of rules become literals, so text in a rules
+file never becomes SQL.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 
 import pyarrow as pa
-from sqlglot import exp
 
-from marketpulse.colors.cells import Cell, Precision
+from marketpulse.colors.cells import Cell, Precision, literal
 from marketpulse.colors.columns import KEYS, InputColumn, Kind
 from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operator
 
@@ -32,11 +32,17 @@ SORTED = {"CUSIP", *KEYS.values(), "MESSAGE_ID"}  # the roles that the sort keys
 
 @dataclass(frozen=True)
 class SortKey:
-    """A key of the total order; `label` is its name in an explanation."""
+    """A key of the total order; `label` is its name in an explanation, `value` its column."""
 
     label: str
     column: InputColumn
-    ordered: exp.Ordered
+    value: str
+    descending: bool = False
+
+    @property
+    def ordered(self) -> str:
+        """The key in ORDER BY."""
+        return f"{self.value}{' DESC' if self.descending else ''} NULLS LAST"
 
 
 def sort_keys(cells: Sequence[Cell], hierarchy: Sequence[str]) -> list[SortKey]:
@@ -58,108 +64,107 @@ def tie_breaks(cells: Sequence[Cell]) -> list[SortKey]:
     """
     keys = [_by_value(cell) for cell in cells if cell.column.role not in SORTED]
     for cell in sorted(cells, key=lambda cell: cell.column.role != "MESSAGE_ID"):
+        label = f"{cell.column.label} (its spelling)"
         for number, text in enumerate(cell.spellings):
-            spelling = _ordered(cell, text, f"s{cell.column.place}_{number}")
-            keys.append(SortKey(f"{cell.column.label} (its spelling)", cell.column, spelling))
+            value = _key_column(cell, text, f"s{cell.column.place}_{number}")
+            keys.append(SortKey(label, cell.column, value))
     return keys
 
 
 def _by_value(cell: Cell, remark: str = "", *, descending: bool = False) -> SortKey:
-    column, value = cell.column, f"v{cell.column.place}"
-    ordered = _ordered(cell, cell.value, value, descending=descending)
-    return SortKey(f"{column.label} ({remark})" if remark else column.label, column, ordered)
+    column = cell.column
+    value = _key_column(cell, cell.value, f"v{column.place}")
+    return SortKey(
+        f"{column.label} ({remark})" if remark else column.label, column, value, descending
+    )
 
 
-def _ordered(cell: Cell, key: str, name: str, *, descending: bool = False) -> exp.Ordered:
+def _key_column(cell: Cell, key: str, name: str) -> str:
     # The sort keeps a column once if it is a key as it arrived.
-    column = exp.column(cell.raw if key == cell.raw else name)
-    return exp.Ordered(this=column, desc=descending, nulls_first=False)
+    return cell.raw if key == cell.raw else name
 
 
-def with_values(statement: exp.Expr, cells: Sequence[Cell], rows: str = "arrived") -> str:
-    """The statement as SQL, with the relation `valued` over these rows.
+def with_values(statement: str, cells: Sequence[Cell], rows: str = "arrived") -> str:
+    """The statement with the relation `valued` over these rows.
 
     The relation has only the columns that the statement names: each costs time.
     """
-    names = {column.name for column in statement.find_all(exp.Column)}
+    names = set(re.findall(r"\b[kvxs][0-9]+(?:_[0-9]+)?\b", statement))
     selected = ["*"]
     for cell in cells:
         place = cell.column.place
         forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
         forms |= {f"s{place}_{number}": text for number, text in enumerate(cell.spellings)}
         selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
-    valued = f"SELECT {', '.join(selected)} FROM {rows}"  # noqa: S608 - the text comes from Cell, which quotes names
-    return f"WITH valued AS ({valued}) {statement.sql('duckdb')}"
+    valued = f"SELECT {', '.join(selected)} FROM {rows}"
+    return f"WITH valued AS ({valued}) {statement}"
 
 
-def excluding_rule(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> exp.Expr:
+def excluding_rule(rules: Sequence[BoundRule], cells: Sequence[Cell]) -> str:
     """The id of the first rule that excludes the row, or null."""
     if not rules:
-        return exp.cast(exp.null(), "VARCHAR")
-    case = exp.Case()
-    for rule in rules:
-        case = case.when(rule_predicate(rule, cells), exp.Literal.string(rule.rule.id))
-    return case
+        return "CAST(NULL AS VARCHAR)"
+    cases = (f"WHEN {rule_predicate(rule, cells)} THEN {literal(rule.rule.id)}" for rule in rules)
+    return f"CASE {' '.join(cases)} END"
 
 
-def rule_predicate(rule: BoundRule, cells: Sequence[Cell]) -> exp.Expr:
+def rule_predicate(rule: BoundRule, cells: Sequence[Cell]) -> str:
     """Whether a row matches: the conditions folded from left to right, never null."""
 
-    def fold(left: exp.Expr, condition: BoundCondition) -> exp.Expr:
-        join = exp.or_ if condition.written.connector == "or" else exp.and_
-        return join(left, condition_predicate(condition, cells[condition.column.place]))
+    def fold(left: str, condition: BoundCondition) -> str:
+        join = "OR" if condition.written.connector == "or" else "AND"
+        return f"({left} {join} {condition_predicate(condition, cells[condition.column.place])})"
 
     first, *others = rule.conditions
     return reduce(fold, others, condition_predicate(first, cells[first.column.place]))
 
 
-def condition_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
+def condition_predicate(condition: BoundCondition, cell: Cell) -> str:
     """Whether a cell matches a condition, never null. A null matches only `is_null`."""
     column, operator = condition.column, condition.written.operator
-    value = exp.column(f"v{column.place}")
     if operator is Operator.IS_NULL:
-        return value.is_(exp.null())
+        return f"(v{column.place} IS NULL)"
     if operator is Operator.IS_NOT_NULL:
-        return exp.not_(value.is_(exp.null()))
+        return f"(v{column.place} IS NOT NULL)"
     if column.kind is Kind.TEXT:
-        matches = _text_predicate(condition, exp.column(f"x{column.place}"))
+        matches = _text_predicate(condition, f"x{column.place}")
     elif column.kind is Kind.DATE:
         matches = _date_predicate(condition, cell)
     else:
         matches = _number_predicate(condition, cell)
-    return exp.func("coalesce", matches, exp.false())
+    return f"coalesce({matches}, false)"
 
 
-def _text_predicate(condition: BoundCondition, text: exp.Column) -> exp.Expr:
-    texts = [exp.func("lower", exp.Literal.string(str(operand))) for operand in condition.operands]
+def _text_predicate(condition: BoundCondition, text: str) -> str:
+    texts = [f"lower({literal(str(operand))})" for operand in condition.operands]
     match condition.written.operator:
         case Operator.EQUALS | Operator.IN:
-            return exp.or_(*(text.eq(other) for other in texts))
+            return f"{text} IN ({', '.join(texts)})"
         case Operator.NOT_EQUALS | Operator.NOT_IN:
-            return exp.and_(*(text.neq(other) for other in texts))
+            return f"{text} NOT IN ({', '.join(texts)})"
         case Operator.CONTAINS:
-            return exp.StrPosition(this=text, substr=texts[0]) > 0
+            return f"strpos({text}, {texts[0]}) > 0"
         case Operator.NOT_CONTAINS:
-            return exp.StrPosition(this=text, substr=texts[0]).eq(0)
+            return f"strpos({text}, {texts[0]}) = 0"
         case Operator.STARTS_WITH:
-            return exp.func("left", text, exp.func("length", texts[0])).eq(texts[0])
+            return f"left({text}, length({texts[0]})) = {texts[0]}"
         case _:
-            return exp.func("right", text, exp.func("length", texts[0])).eq(texts[0])
+            return f"right({text}, length({texts[0]})) = {texts[0]}"
 
 
-def _number_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
+def _number_predicate(condition: BoundCondition, cell: Cell) -> str:
     numbers = [operand for operand in condition.operands if isinstance(operand, Decimal)]
     types = [_exact_type(number, condition.column, cell) for number in numbers]
     if all(types):
-        value: exp.Expr = exp.column(f"v{condition.column.place}")
-        literals: list[exp.Expr] = [
-            exp.cast(exp.Literal.string(format(number, "f")), str(data_type))
+        value = f"v{condition.column.place}"
+        literals = [
+            f"CAST({literal(format(number, 'f'))} AS {data_type})"
             for number, data_type in zip(numbers, types, strict=True)
         ]
     else:
-        value = exp.column(f"k{condition.column.place}")
-        literals = [exp.func("number_key", exp.Literal.string(str(number))) for number in numbers]
-    return _compare(condition.written.operator, value, [(literal, None) for literal in literals])
+        value = f"k{condition.column.place}"
+        literals = [f"number_key({literal(str(number))})" for number in numbers]
+    return _compare(condition.written.operator, value, [(number, None) for number in literals])
 
 
 def _exact_type(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
@@ -189,7 +194,7 @@ def _exact_type(number: Decimal, column: InputColumn, cell: Cell) -> str | None:
     return None
 
 
-def _date_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
+def _date_predicate(condition: BoundCondition, cell: Cell) -> str:
     place = condition.column.place
     days = [operand for operand in condition.operands if isinstance(operand, Instant)]
     data_type = condition.column.field.type
@@ -200,50 +205,48 @@ def _date_predicate(condition: BoundCondition, cell: Cell) -> exp.Expr:
         or (condition.column.logical_type is not None and cell.precision is Precision.EXACT)
         or any(len(day.fraction) > 6 for day in days)
     )
-    value = exp.column(f"k{place}" if exact else f"v{place}")
-    literal = _instant_key if exact else _timestamp
-    spans = [(literal(day), literal(day.end) if day.whole_day else None) for day in days]
-    return _compare(condition.written.operator, value, spans)
+    as_sql = _instant_key if exact else _timestamp
+    spans = [(as_sql(day), as_sql(day.end) if day.whole_day else None) for day in days]
+    return _compare(condition.written.operator, f"{'k' if exact else 'v'}{place}", spans)
 
 
-def _instant_key(instant: Instant) -> exp.Expr:
-    seconds = exp.cast(exp.Literal.number(instant.seconds), "BIGINT")
-    return exp.func("row", seconds, exp.Literal.string(instant.fraction))
+def _instant_key(instant: Instant) -> str:
+    return f"row({instant.seconds}::BIGINT, {literal(instant.fraction)})"
 
 
-def _timestamp(instant: Instant) -> exp.Expr:
+def _timestamp(instant: Instant) -> str:
     micros = instant.seconds * 1_000_000 + int(instant.fraction.ljust(6, "0") or 0)
-    return exp.func("make_timestamp", exp.cast(exp.Literal.number(micros), "BIGINT"))
+    return f"make_timestamp({micros}::BIGINT)"
 
 
 # A number or a time is a point, its second value None. A day goes to the next midnight.
-Span = tuple[exp.Expr, exp.Expr | None]
+Span = tuple[str, str | None]
 
 
-def _compare(operator: Operator, value: exp.Expr, spans: Sequence[Span]) -> exp.Expr:
+def _compare(operator: Operator, value: str, spans: Sequence[Span]) -> str:
     """Compare a value with spans: from the first value to before the second, or one point."""
 
-    def inside(span: Span) -> exp.Expr:
+    def inside(span: Span) -> str:
         begin, end = span
-        return value.eq(begin) if end is None else exp.and_(value >= begin, value < end)
+        return f"{value} = {begin}" if end is None else f"({value} >= {begin} AND {value} < {end})"
 
-    def below_end(span: Span) -> exp.Expr:
+    def below_end(span: Span) -> str:
         begin, end = span
-        return value <= begin if end is None else value < end
+        return f"{value} <= {begin}" if end is None else f"{value} < {end}"
 
     first, last = spans[0], spans[-1]
     match operator:
         case Operator.EQUALS | Operator.IN:
-            return exp.or_(*map(inside, spans))
+            return " OR ".join(map(inside, spans))
         case Operator.NOT_EQUALS | Operator.NOT_IN:
-            return exp.not_(exp.or_(*map(inside, spans)))
+            return f"NOT ({' OR '.join(map(inside, spans))})"
         case Operator.LESS_THAN:
-            return value < first[0]
+            return f"{value} < {first[0]}"
         case Operator.GREATER_OR_EQUAL:
-            return value >= first[0]
+            return f"{value} >= {first[0]}"
         case Operator.LESS_OR_EQUAL:
             return below_end(first)
         case Operator.GREATER_THAN:
-            return exp.not_(below_end(first))
+            return f"NOT ({below_end(first)})"
         case _:
-            return exp.and_(value >= first[0], below_end(last))
+            return f"{value} >= {first[0]} AND {below_end(last)}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlglot import exp
-
 from marketpulse.colors.columns import CONTRACT
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import prepare
@@ -24,8 +22,8 @@ def run_examples(book: RuleBook, types: Sequence[str] = ()) -> list[RuleFault]:
     try:
         with prepare(rows, RunOptions(rules=book, types=known)) as prepared:
             prepared.engine.profile()
-            rule = exp.alias_(excluding_rule(prepared.rules, prepared.engine.cells), "rule")
-            statement = exp.select("reason", rule).from_("valued").order_by("n")
+            rule = excluding_rule(prepared.rules, prepared.engine.cells)
+            statement = f"SELECT reason, {rule} AS rule FROM valued ORDER BY n"
             results = prepared.engine.table(statement).to_pylist()
     except MarketPulseError as error:
         return [RuleFault("examples", error.message)]

@@ -137,7 +137,7 @@ def test_a_broken_file_is_refused_in_words(tmp_path: Path, file: tuple[str, byte
     except RulesError as refused:
         refusal = refused
     else:
-        statement = excluding_rule(bound, [Cell(column) for column in COLUMNS.all]).sql("duckdb")
+        statement = excluding_rule(bound, [Cell(column) for column in COLUMNS.all])
         assert statement.encode()
         assert not any(fault.fatal for fault in faults)
     if refusal:
