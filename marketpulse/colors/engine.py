@@ -234,8 +234,9 @@ class Engine:
         """For each active rule: how many rows it matches, and how many it excludes."""
         counts = []
         for rule in self._rules:
+            matched = rule_predicate(rule, self.cells)
             is_first = f"excluded_by = {literal(rule.rule.id)}"
-            counts += [f"count_if({rule_predicate(rule, self.cells)})", f"count_if({is_first})"]
+            counts += [f"count(*) FILTER ({matched})", f"count(*) FILTER ({is_first})"]
         if not counts:
             return []
         statement = f"SELECT {', '.join(counts)} FROM {self._usable()}"
