@@ -32,8 +32,10 @@ def main() -> None:
         release_signals()
         console.finish()
         _leave_waiting_threads()
-        # Python would look through all modules for garbage before it ends.
-        gc.freeze()
+        # Python would look through all modules for garbage before it ends. DuckDB says on standard
+        # error what of its own is then left.
+        if "duckdb" not in sys.modules:
+            gc.freeze()
 
 
 def _leave_waiting_threads() -> None:
