@@ -7,6 +7,7 @@ import logging
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 
 def configure_logging(level: int, *, as_json: bool, replace_handlers: bool = False) -> None:
@@ -16,9 +17,16 @@ def configure_logging(level: int, *, as_json: bool, replace_handlers: bool = Fal
     handlers that are there, such as Lambda's.
     """
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    handler = logging.StreamHandler()
+    present = [handler for handler in logging.root.handlers if isinstance(handler, _LogStream)]
+    handler = present[0] if present else _LogStream()
     handler.setFormatter(_JsonFormatter() if as_json else formatter)
     logging.basicConfig(level=level, handlers=[handler], force=replace_handlers)
+    if present:  # an option after the command changes what one before it has set
+        logging.root.setLevel(level)
+
+
+class _LogStream(logging.StreamHandler[TextIO]):
+    """The handler of `configure_logging`."""
 
 
 class _JsonFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -32,6 +33,19 @@ _STAGE_SECONDS, _LINE_SECONDS, _BAR_SECONDS = 1.0, 10.0, 0.2  # between displays
 _ESCAPES = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
 }
+
+
+# "warning: ...", or "2026-03-13: error: ..." of one of several days.
+_LEVEL = re.compile(r"((?:\S+: )?)(warning|error): (.*)", re.DOTALL)
+
+
+class MessageFormat:
+    """How messages are printed on standard error: as text, or as one JSON object in a line."""
+
+    as_json = False
+
+
+message_format = MessageFormat()
 
 
 def prepare_streams() -> None:
@@ -120,19 +134,23 @@ def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     _put(lines.getvalue().rstrip("\n"))
 
 
-def say(text: str, *, as_json: bool = False) -> None:
+def say(text: str) -> None:
     """Print a message on standard error. A reader that has left does not stop the job.
 
     Commands in backticks are printed as they can be typed here. A terminal gets lines that break
-    between words. With `as_json` it is one line of JSON, with the level that the text begins with.
+    between words. As JSON it is one line, with the level that the text begins with.
     """
     text = text.replace("`marketpulse ", f"`{program()} ").translate(_ESCAPES)
-    if as_json:
-        level, _, message = text.rpartition("warning: ")
-        level = "WARNING" if message != text else "INFO"
+    if message_format.as_json:
+        match = _LEVEL.fullmatch(text)
+        level, message = (match[2].upper(), match[1] + match[3]) if match else ("INFO", text)
         text = _json({"level": level, "message": message.strip()}, sys.stderr)
     elif sys.stderr.isatty():
         text = "\n".join(map(_wrapped, text.split("\n")))
+    _put_message(text)
+
+
+def _put_message(text: str) -> None:
     try:
         print(text, file=sys.stderr)  # noqa: T201 - this is the output
     except OSError:
@@ -197,7 +215,8 @@ def progress(*, quiet: bool, unit: str = "rows") -> Progress:
     """
     if quiet:
         return NO_PROGRESS
-    return Bar(unit) if sys.stderr.isatty() else Lines(unit)
+    is_drawn = sys.stderr.isatty() and not message_format.as_json
+    return Bar(unit) if is_drawn else Lines(unit)
 
 
 class _Display:
@@ -303,9 +322,14 @@ class Bar(_Display):
 
 
 def show_error(error: MarketPulseError, *, as_json: bool) -> None:
-    """Print what happened and what to do, on standard error."""
-    if as_json:
-        say(_json({"error": error.as_json()}, sys.stderr))
+    """Print what happened and what to do, on standard error.
+
+    With `as_json` it is what a command with `--format json` prints instead of its result.
+    """
+    if as_json or message_format.as_json:
+        content = error.as_json()
+        entry = {"error": content} if as_json else {"level": "ERROR", **content}
+        _put_message(_json(entry, sys.stderr))
         return
     say(f"error: {error.message}")
     if error.hint:

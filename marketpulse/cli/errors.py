@@ -25,7 +25,7 @@ def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> 
     With `--format json` among the arguments the message is JSON. A reader that closes the pipe
     early (`| head`) is no error: exit code 0. `verbose` says whether to add the traceback of a bug.
     """
-    as_json = _wants_json(arguments)
+    as_json = wants_json(arguments)
     try:
         yield
     except (typer.Exit, typer.Abort):
@@ -36,7 +36,7 @@ def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> 
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, typer.TyperException):
             error.message = _plain_words(error.message)
-            if not as_json:
+            if not as_json and not console.message_format.as_json:
                 raise  # Typer shows the usage beside its own message
         code = _show(error, as_json=as_json, verbose=verbose())
         _release_frames(error)
@@ -89,8 +89,9 @@ def _release_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _wants_json(arguments: Sequence[str]) -> bool:
-    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+def wants_json(arguments: Sequence[str], option: str = "--format") -> bool:
+    """Whether an option asks for JSON, on a command line that is not parsed yet."""
+    return f"{option}=json" in arguments or (option, "json") in pairwise(arguments)
 
 
 def _translate(error: BaseException) -> MarketPulseError:

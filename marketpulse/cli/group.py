@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from marketpulse.cli.errors import error_boundary
+from marketpulse.cli import console
+from marketpulse.cli.errors import error_boundary, wants_json
 from marketpulse.cli.examples import EXAMPLES
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class CommandGroup(TyperGroup):
         """Parse the options before the command."""
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
+        console.message_format.as_json = wants_json(args, "--log-format")
         # Wrong options fail here, before `invoke`.
         with error_boundary(args, verbose=lambda: False):
             return super().parse_args(ctx, args)

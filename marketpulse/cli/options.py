@@ -148,7 +148,7 @@ Deadline = Annotated[
     ),
 ]
 LogFormatChoice = Annotated[
-    LogFormat, typer.Option("--log-format", help="Format of the log and of warnings.")
+    LogFormat, typer.Option("--log-format", help="Format of messages, log and progress.")
 ]
 Verbosity = Annotated[
     int,

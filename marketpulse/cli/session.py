@@ -55,9 +55,11 @@ class Session:
         if self.quiet:
             # Without a handler, Python prints warnings of the log on standard error.
             logging.getLogger("marketpulse").setLevel(logging.ERROR)
-        if self.verbose:
-            level = logging.DEBUG if self.verbose > 1 else logging.INFO
-            configure_logging(level, as_json=self.log_format == "json")
+        as_json = self.log_format == "json"
+        if self.verbose or (as_json and not self.quiet):
+            # Without -v, warnings of the log alone, which Python would print as text.
+            levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+            configure_logging(levels[min(self.verbose, 2)], as_json=as_json)
 
     def settings(self) -> Settings:
         """The settings, without those in AWS SSM."""
@@ -134,7 +136,7 @@ class Session:
     def say(self, text: str) -> None:
         """Print a note or a warning on standard error, unless `--quiet` was given."""
         if not self.quiet:
-            console.say(text, as_json=self.log_format == "json")
+            console.say(text)
 
     def warn_of_options(self, ctx: typer.Context, because: str, *names: str) -> None:
         """Warn of each of these parameters that was given although it changes nothing."""

@@ -60,6 +60,23 @@ def test_quiet_and_the_log_are_options_of_every_command(tool: Tool) -> None:
     assert {entry["level"] for entry in entries} == {"WARNING", "INFO"}
 
 
+def test_everything_on_standard_error_is_json_where_the_log_is(tool: Tool) -> None:
+    """Progress, errors of the command line and of the job, and the log itself."""
+    (tool.folder / "dead.csv").write_bytes(b"")
+    for words, level in (
+        (("run-colors", "no.csv"), "ERROR"),
+        (("run-colors", "--nosuch"), "ERROR"),
+        (("nosuch",), "ERROR"),
+        (("-v", "-v", "--source", "demo", "list-tables"), "DEBUG"),
+    ):
+        shown = tool.run_process(*words, "--log-format", "json")
+        entries = [json.loads(line) for line in shown.err.splitlines()]
+        assert {entry["level"] for entry in entries} >= {level}, (words, shown)
+        assert all(entry["message"] for entry in entries)
+    assert json.loads(tool.run("run-colors", "no.csv", "--log-format=json").err)["exit_code"] == 6
+    assert tool.run("run-colors", "no.csv").err.startswith("error: no.csv")
+
+
 def test_help_is_a_command(tool: Tool) -> None:
     """`help COMMAND` is `COMMAND --help`; -V is --version."""
     assert tool.run("help", "rules", "check") == tool.run("rules", "check", "--help")
