@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support import COLORS, RULES, Tool, one_message, posix, summary_of
 
-from marketpulse.cli.console import Lines
+from marketpulse.cli.console import Lines, message_format, say
 from marketpulse.model import progress_stage
 
 if sys.platform != "win32":
@@ -165,6 +165,27 @@ def test_progress_of_a_job_without_a_terminal(capsys: pytest.CaptureFixture[str]
         time.sleep(0.6)
     err = capsys.readouterr().err
     assert re.fullmatch(r"reading: 1,000 of 4,000 rows, [0-9,]+/s, [0-9]+ s left\n", err)
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "message"),
+    [
+        ("reading: 5 s so far", "INFO", "reading: 5 s so far"),
+        ("warning: a.zip holds a sample", "WARNING", "a.zip holds a sample"),
+        ("2026-03-13: error: no rows", "ERROR", "2026-03-13: no rows"),
+        ("no more warning: it is over", "INFO", "no more warning: it is over"),
+    ],
+)
+def test_messages_are_json_where_the_log_is(
+    text: str, level: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One object in a line, with the level that the text begins with."""
+    message_format.as_json = True
+    try:
+        say(text)
+    finally:
+        message_format.as_json = False
+    assert json.loads(capsys.readouterr().err) == {"level": level, "message": message}
 
 
 @posix
