@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -31,16 +32,22 @@ def main() -> None:
     finally:
         release_signals()
         console.finish()
-        _leave_waiting_threads()
-        # Python would look through all modules for garbage before it ends. DuckDB says on standard
-        # error what of its own is then left.
-        if "duckdb" not in sys.modules:
-            gc.freeze()
+        _end_process()
 
 
-def _leave_waiting_threads() -> None:
-    """Exit now if a command that failed has left threads: Python would wait for their answers."""
+def _end_process() -> None:
+    """Exit now, unless the command has left threads that still work: Python waits for them.
+
+    Threads of a command that failed only wait for answers.
+    """
     error = sys.exc_info()[1]
     code = error.code if isinstance(error, SystemExit) else None
-    if isinstance(code, int) and code and threading.active_count() > 1:
+    if not isinstance(code, int):
+        return
+    if threading.active_count() == 1:
+        # Python would first look through all modules for garbage. Without that search, DuckDB
+        # reports its own types as leaks when the interpreter ends.
+        atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing ends a process
+        os._exit(code)
+    if code:
         os._exit(code)
