@@ -16,6 +16,7 @@ from statistics import median
 from marketpulse.artifacts import POINTER
 from marketpulse.errors import AwsError, MarketPulseError, NotFoundError
 from marketpulse.extras import LIBRARIES, has_extra, require_extra
+from marketpulse.model import format_count
 from marketpulse.publish import S3Location, parse_s3_uri
 from marketpulse.settings.load import OracleSettings
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
@@ -210,11 +211,12 @@ class _Diagnosis:
         self._check_schema({table.schema for table in tables})
         default = self._database.settings.table_name
         name = default if self._options.table is None else self._options.table
+        visible = format_count(len(tables), "table is", "tables are") + " visible"
         if name is None:
-            return f"{len(tables)} tables are visible"
+            return visible
         table = self._source.find_table(name)
         self._source.scan(table, limit=1).read_all()
-        return f"{len(tables)} tables are visible, {table} can be read"
+        return f"{visible}, {table} can be read"
 
     def _check_schema(self, owners: set[str]) -> None:
         """Raise `NotFoundError` if ORACLE_SCHEMA is a schema without a visible table."""

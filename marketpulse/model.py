@@ -194,8 +194,7 @@ class MalformedLine:
     @property
     def reason(self) -> str:
         """The text of the column REASON."""
-        plural = "" if self.fields == 1 else "s"
-        return f"{self.fields} field{plural} instead of {self.expected}"
+        return f"{format_count(self.fields, 'field')} instead of {self.expected}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,12 +234,10 @@ class FileNotes:
         """Return the notes as sentences; `quote` allows them cells and names of folders."""
         remarks = []
         if count := self.hidden_rows:
-            rows = "1 row is hidden" if count == 1 else f"{count} rows are hidden"
+            rows = format_count(count, "row is hidden", "rows are hidden")
             remarks.append(f"{rows} in the workbook, by a filter or by hand, and are read, too")
         if count := self.nameless_columns:
-            columns = (
-                "1 column without a name is" if count == 1 else f"{count} columns without names are"
-            )
+            columns = format_count(count, "column without a name is", "columns without names are")
             remarks.append(f"{columns} left out: their cells are empty")
         if self.index_columns:
             remarks.append("the index of pandas (__index_level_0__) is left out")
@@ -250,7 +247,7 @@ class FileNotes:
                 f"the name of the folder{folder} is not used, because its files have that column"
             )
         if count := self.undecided_rows:
-            rows = "1 row" if count == 1 else f"{count} rows"
+            rows = format_count(count, "row")
             example = f", such as {self.undecided_cell}" if quote else ""
             remarks.append(
                 f"--where leaves out {rows} with a cell that is not a value{example}; run-colors "
@@ -260,6 +257,11 @@ class FileNotes:
 
 
 OnMalformedLine = Callable[[MalformedLine], None]
+
+
+def format_count(count: int, noun: str, plural: str = "") -> str:
+    """`1 row`, `3 rows`. `plural` is for words that take more than an s: `rows are`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
 class Progress(Protocol):

@@ -1,6 +1,8 @@
 """The shared model."""
 
-from marketpulse.model import FileNotes, MalformedLine
+import pytest
+
+from marketpulse.model import FileNotes, MalformedLine, format_count
 
 
 def test_the_reason_of_a_malformed_line() -> None:
@@ -20,3 +22,18 @@ def test_the_notes_about_files() -> None:
         "1 row is hidden in the workbook, by a filter or by hand, and are read, too",
         "1 column without a name is left out: their cells are empty",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "text"),
+    [
+        (0, ("row",), "0 rows"),
+        (1, ("row",), "1 row"),
+        (2, ("row",), "2 rows"),
+        (1, ("row is", "rows are"), "1 row is"),
+        (3, ("row is", "rows are"), "3 rows are"),
+    ],
+)
+def test_one_is_singular(count: int, words: tuple[str, ...], text: str) -> None:
+    """Messages count in English."""
+    assert format_count(count, *words) == text

@@ -65,6 +65,7 @@ from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import write_page
 from marketpulse.cli.session import Session, check_query
 from marketpulse.errors import UsageError
+from marketpulse.model import format_count
 from marketpulse.sources.base import FileOptions, Source
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def schema(
     if models is not None:
         extraction.write_models(models, source_info, schemas.tables, session.secrets())
         count = len(schemas.tables)
-        session.say(f"{models}: models of {count} table{'' if count == 1 else 's'}")
+        session.say(f"{models}: models of {format_count(count, 'table')}")
     if ddl:
         console.show_code(extraction.format_ddl(schemas.tables))
     else:

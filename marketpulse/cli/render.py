@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from marketpulse.cli import console
-from marketpulse.model import Table
+from marketpulse.model import Table, format_count
 
 if TYPE_CHECKING:
     from marketpulse.aws.parameters import ParametersReport
@@ -101,20 +101,19 @@ def _show_counts(run: ColorsRun) -> None:
         ("rejected", rows.rejected, "see rejected_colors" if rows.rejected else ""),
         ("excluded", rows.excluded, f"by {run.rules}" if run.rules != "no rules" else run.rules),
         ("parents", rows.parents, "one for each security"),
-        ("children", rows.children, f"of {ranked} ranked colors"),
+        ("children", rows.children, f"of {format_count(ranked, 'ranked color')}"),
     ]
     console.show_table(("", "rows", ""), lines)
 
 
 def _warn_of_rows(run: ColorsRun, say: Say) -> None:
     if run.counts.rejected:
-        verb = "was" if run.counts.rejected == 1 else "were"
-        say(f"warning: {_number(run.counts.rejected, 'row')} {verb} rejected:")
+        say(f"warning: {format_count(run.counts.rejected, 'row was', 'rows were')} rejected:")
         reasons = list(run.rejected_by_reason.items())
         for reason, count in reasons[:5]:
             say(f"  {count}: {reason}")
         if len(reasons) > 5:
-            say(f"  and {_number(len(reasons) - 5, 'more reason')}, see rejected_colors")
+            say(f"  and {format_count(len(reasons) - 5, 'more reason')}, see rejected_colors")
         for hint in run.hints:
             say(f"  hint: {hint}")
     if count := run.warnings["cusip"]:
@@ -128,7 +127,7 @@ def _warn_of_rows(run: ColorsRun, say: Say) -> None:
 
 
 def _kept(count: int) -> str:
-    return f"{_number(count, 'row')} {'is' if count == 1 else 'are'} kept with"
+    return f"{format_count(count, 'row is', 'rows are')} kept with"
 
 
 def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
@@ -143,7 +142,7 @@ def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
 def format_explanation(explanation: Explanation) -> Iterator[str]:
     """The explanation as lines of text."""
     order = ", ".join(explanation.hierarchy)
-    yield f"{explanation.cusip}: {_number(len(explanation.rows), 'row')}, ranked by {order}"
+    yield f"{explanation.cusip}: {format_count(len(explanation.rows), 'row')}, ranked by {order}"
     for row in explanation.rows:
         yield ""
         number = "" if row.position is None else f" {row.position}."
@@ -170,10 +169,6 @@ def _explain_row(row: ExplainedRow) -> Iterator[str]:
         yield "equal to the row above in every cell"
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _quote(cell: str | None) -> str:
     return "empty" if cell is None else repr(cell)
 
@@ -190,10 +185,10 @@ def show_rules_check(checked: CheckedRules, *, as_json: bool) -> None:
     if rows:
         console.show_table(("", "where", "what"), rows)
     console.show_text(
-        f"{checked.name}: {_number(checked.active, 'active rule')}, "
-        f"{checked.inactive} switched off, {_number(checked.errors, 'error')}, "
-        f"{_number(len(checked.faults) - checked.errors, 'warning')}"
-        + (f", {_number(checked.examples, 'example')}" if checked.examples else "")
+        f"{checked.name}: {format_count(checked.active, 'active rule')}, "
+        f"{checked.inactive} switched off, {format_count(checked.errors, 'error')}, "
+        f"{format_count(len(checked.faults) - checked.errors, 'warning')}"
+        + (f", {format_count(checked.examples, 'example')}" if checked.examples else "")
     )
 
 
@@ -219,19 +214,20 @@ def show_funnel(funnel: Funnel, *, as_json: bool, say: Say) -> None:
 
 def _show_comparison(comparison: RulesComparison) -> None:
     here, there = comparison.rules, comparison.other_rules
-    console.show_text(f"\n{comparison.differing} rows are treated differently by {there}")
+    rows = format_count(comparison.differing, "row is", "rows are")
+    console.show_text(f"\n{rows} treated differently by {there}")
     if not comparison.differing:
         return
     changes = [(change.rows, change.fate, change.other_fate) for change in comparison.changes]
     console.show_table(("rows", f"with {here}", f"with {there}"), changes)
     console.show_text("")
     names = comparison.main_columns
-    rows = [
+    lines = [
         (*(row.cells[name] for name in names), row.fate, row.other_fate) for row in comparison.rows
     ]
-    console.show_table((*names, f"with {here}", f"with {there}"), rows)
-    if hidden := comparison.differing - len(rows):
-        console.show_text(f"and {hidden} more rows; --format json has all")
+    console.show_table((*names, f"with {here}", f"with {there}"), lines)
+    if hidden := comparison.differing - len(lines):
+        console.show_text(f"and {format_count(hidden, 'more row')}; --format json has all")
 
 
 # -- extraction ------------------------------------------------------------------------------------
@@ -268,7 +264,7 @@ def show_schemas(schemas: Schemas, *, as_json: bool) -> None:
 
 def _show_schema(schema: TableSchema) -> None:
     table = schema.table
-    rows = "" if table.rows is None else f", {table.rows} rows"
+    rows = "" if table.rows is None else f", {format_count(table.rows, 'row')}"
     console.show_text(f"{table.name}: {table.kind}{rows}. {table.comment}".rstrip(" ."))
     masked = any(column.mask for column in schema.columns)
     lines = [
@@ -299,7 +295,7 @@ def show_plan(planned: Sequence[PlannedTable], *, as_json: bool) -> None:
         console.show_json([asdict(table) for table in planned])
         return
     for table in planned:
-        rows = "" if table.rows is None else f" ({table.rows} rows)"
+        rows = "" if table.rows is None else f" ({format_count(table.rows, 'row')})"
         console.show_text(f"{table.statement}{rows}\n  {', '.join(table.files)}")
         if table.masks:
             masks = ", ".join(f"{name} {mask}" for name, mask in table.masks.items())
@@ -383,7 +379,7 @@ def show_verification(verification: Verification, *, as_json: bool) -> None:
     for gap in verification.manifest.missing:
         console.show_text(f"missing: {gap.table}: {gap.why}")
     faults = len(verification.faults)
-    verdict = f"{faults} errors" if faults else "every file is unchanged"
+    verdict = format_count(faults, "error") if faults else "every file is unchanged"
     console.show_text(f"{verification.bundle}: {verdict}")
 
 
@@ -445,7 +441,8 @@ def show_receipt(receipt: Receipt, *, as_json: bool, say: Say) -> None:
     sizes = [pushed.bytes for pushed in receipt.objects if pushed.action in {"sent", "would send"}]
     verb = "would send" if receipt.dry_run else "sent"
     skipped = len(receipt.objects) - len(sizes)
-    say(f"{verb} {_number(len(sizes), 'object')}, {sum(sizes)} bytes; skipped {skipped}")
+    sent = f"{format_count(len(sizes), 'object')}, {format_count(sum(sizes), 'byte')}"
+    say(f"{verb} {sent}; skipped {skipped}")
 
 
 def _push_part(receipt: Receipt | None) -> dict[str, object]:
@@ -462,7 +459,7 @@ def show_terraform(
         return
     for name in names:
         console.show_text(str(folder / name))
-    say(f"{len(written)} files written, {len(names) - len(written)} unchanged")
+    say(f"{format_count(len(written), 'file')} written, {len(names) - len(written)} unchanged")
 
 
 def show_parameters(report: ParametersReport, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from marketpulse.cli.console import program
 from marketpulse.errors import OutputError
+from marketpulse.model import format_count
 from marketpulse.sources import open_source
 
 RULES = {
@@ -96,7 +97,7 @@ def _extraction(folder: Path) -> Iterator[TourStep]:
 def _ranking(folder: Path, colors: str, rules: str, rows: int) -> Iterator[TourStep]:
     results = str(folder / "results")
     yield TourStep(
-        f"A day of colors is in {colors}: {rows} rows of the built-in market\n"
+        f"A day of colors is in {colors}: {format_count(rows, 'row')} of the built-in market\n"
         f"and two broken lines. Exclusion rules are in {rules}.\nAre the rules valid?",
         ("rules", "check", rules),
     )

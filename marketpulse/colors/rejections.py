@@ -11,6 +11,7 @@ from fractions import Fraction
 from marketpulse.colors.cells import LOST_DIGITS
 from marketpulse.colors.spellings import DateForm
 from marketpulse.errors import DataError, UsageError, command_line
+from marketpulse.model import format_count
 
 PUBLISHED_LIMIT = "10%"  # the default if a run is published
 _MOST_SHOWN = 5  # reasons in a message
@@ -123,8 +124,8 @@ class Causes:
             return DataError(f"{subject} be used: {shown}", hint=remedies, check="MP-DAT-020")
         if limit and limit.is_exceeded(rejected, read):
             return DataError(
-                f"{rejected} of {read} rows cannot be used, more than --max-rejected {limit.text}: "
-                f"{shown}",
+                f"{rejected} of {format_count(read, 'row')} cannot be used, more than "
+                f"--max-rejected {limit.text}: {shown}",
                 hint=f"{remedies}; or allow more rejected rows with --max-rejected",
                 check="MP-DAT-017",
             )

@@ -29,7 +29,7 @@ from marketpulse.colors.rejections import Advice, rejection_hints
 from marketpulse.colors.tally import Counts, Tally
 from marketpulse.errors import OutputError
 from marketpulse.formats import FORMATS, XlsxOptions
-from marketpulse.model import FileNotes
+from marketpulse.model import FileNotes, format_count
 from marketpulse.version import __version__
 
 
@@ -211,7 +211,7 @@ class RunFacts:
     def _permission_remarks(self) -> Iterator[str]:
         """What was read only because an option permits it."""
         for column, count in self.permitted.items():
-            cells = "1 cell is" if count == 1 else f"{count} cells are"
+            cells = format_count(count, "cell is", "cells are")
             if column.date_form:
                 yield f"{column.label}: {cells} read as dates of the format {column.date_form}"
             else:

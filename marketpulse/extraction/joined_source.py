@@ -31,6 +31,7 @@ from marketpulse.model import (
     SourceInfo,
     Table,
     TableSchema,
+    format_count,
     progress_stage,
 )
 from marketpulse.sources import Source
@@ -302,5 +303,5 @@ def _unreadable(schema: TableSchema, names: Sequence[str]) -> list[str]:
 
 
 def _orphan_note(key: Sequence[str], orphans: Sequence[Values]) -> str:
-    count = "1 value has" if len(orphans) == 1 else f"{len(orphans)} values have"
+    count = format_count(len(orphans), "value has", "values have")
     return f"{count} no row with this {', '.join(key)}, although foreign keys refer to it"

@@ -38,7 +38,7 @@ from marketpulse.extraction.sessions import SessionPool, SharedProgress, open_se
 from marketpulse.extraction.table_sampler import TableSampler
 from marketpulse.extraction.unfinished import UnfinishedSample
 from marketpulse.formats.timestamps import format_timestamp, parse_timestamp
-from marketpulse.model import Progress, TableSchema, masks_of
+from marketpulse.model import Progress, TableSchema, format_count, masks_of
 from marketpulse.sources import Source
 from marketpulse.version import __version__
 
@@ -273,7 +273,7 @@ class _SampleRun:
         rows = [read.planned.rows for read in reads if read.planned.table not in whole]
         total = None if None in rows else sum(count or 0 for count in rows)
         shared = SharedProgress(self._progress)
-        self._progress.begin(f"{len(rows)} tables", total)
+        self._progress.begin(format_count(len(rows), "table"), total)
         try:
             SessionPool(
                 self._sessions,
@@ -322,7 +322,7 @@ class _SampleRun:
             return self._write(source, progress, read, read.parts, None)
         if planned.table in work.whole_tables:
             table = work.whole_tables[planned.table]
-            read.kept = f"{table.name} ({table.rows:,} rows)"
+            read.kept = f"{table.name} ({format_count(table.rows or 0, 'row')})"
             if not work.snapshot:
                 note = "read before the run was interrupted, and not again with the others"
                 table = replace(table, notes=(*table.notes, note))
@@ -342,7 +342,9 @@ class _SampleRun:
         try:
             with closing(RowJournal(path)) as journal:
                 if journal.rows:
-                    read.kept = f"the first {journal.rows:,} rows of {read.planned.table}"
+                    read.kept = (
+                        f"the first {format_count(journal.rows, 'row')} of {read.planned.table}"
+                    )
                 used = journal if may_continue else None
                 table = self._write(source, progress, read, files, used)
         except BaseException:

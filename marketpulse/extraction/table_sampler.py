@@ -36,7 +36,7 @@ from marketpulse.formats.encode import (
     to_text,
 )
 from marketpulse.formats.timestamps import format_timestamp
-from marketpulse.model import MalformedLine, Progress, TableSchema
+from marketpulse.model import MalformedLine, Progress, TableSchema, format_count
 from marketpulse.sources import KeyPosition, SnapshotError, Source
 
 if TYPE_CHECKING:
@@ -328,16 +328,20 @@ class TableSampler:
             yield f"{column.name} was skipped: {column.unreadable}"
         yield from self._remarks
         if self._malformed_lines:
-            lines = "1 line" if self._malformed_lines == 1 else f"{self._malformed_lines} lines"
-            verb = "was" if self._malformed_lines == 1 else "were"
-            yield f"{lines} with too few or too many fields {verb} skipped"
+            yield format_count(
+                self._malformed_lines,
+                "line with too few or too many fields was skipped",
+                "lines with too few or too many fields were skipped",
+            )
         # The plus drops the columns with a count of 0.
         for name, count in (+self._formulas).items():
-            yield f"{name}: {count} formulas without a result are written as their text"
+            yield f"{name}: {format_count(count, 'formula')} without a result: written as text"
         for name, count in (+self._rounded).items():
-            yield f"{name}: {count} numbers have more digits than a spreadsheet keeps"
+            numbers = format_count(count, "number has", "numbers have")
+            yield f"{name}: {numbers} more digits than a spreadsheet keeps"
         for name, count in (+self._nonfinite).items():
-            yield f"{name}: {count} values that are NaN or infinite are null in JSON"
+            values = format_count(count, "value that is", "values that are")
+            yield f"{name}: {values} NaN or infinite: null in JSON"
 
     def _refuse_secrets(self, batch: pa.RecordBatch) -> None:
         """Raise `SecretFoundError` if a secret is in a cell."""

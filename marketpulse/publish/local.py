@@ -20,6 +20,7 @@ from marketpulse.atomic import FileRecord
 from marketpulse.aws.checksums import Checksums, compute_checksums
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.formats.timestamps import to_utc
+from marketpulse.model import format_count
 from marketpulse.publish.plan import PlannedObject, PlannedSet, open_file, set_error
 from marketpulse.publish.uri import S3Location, is_key_part
 
@@ -60,7 +61,8 @@ def read_set(
     if recursive:
         files = [*_walk(path)]
     if not files:
-        hint = f"--recursive sends the {len(folders)} folders inside" if left_out else ""
+        inside = format_count(len(folders), "folder")
+        hint = f"--recursive sends {inside} inside" if left_out else ""
         raise NotFoundError(f"{path}: the folder has no files", hint=hint, check="MP-SRC-002")
     return PlannedSet(
         tuple(

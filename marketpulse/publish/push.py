@@ -24,7 +24,7 @@ from marketpulse.artifacts import POINTER, parse_pointer
 from marketpulse.aws.stopping import run_stoppable
 from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.extras import require_extra
-from marketpulse.model import Progress
+from marketpulse.model import Progress, format_count
 from marketpulse.publish.local import read_set
 from marketpulse.publish.lock import LOCK_KEY, ConcurrentPushError, PushLock
 from marketpulse.publish.options import PushOptions, PushVerification
@@ -392,7 +392,7 @@ class _Sender:
                 hint="push again when it is; if it broke off, wait "
                 f"{MAX_PUSH_DURATION // timedelta(minutes=1)} minutes, or push with --force now",
             )
-        count = f", and {len(others)} more objects" if others else ""
+        count = f", and {format_count(len(others), 'more object')}" if others else ""
         return AwsError(
             f"s3://{self._location.bucket}/{key}: other content is already there{count}",
             hint="push to another prefix, or overwrite it with --force",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from marketpulse.errors import SettingsError
+from marketpulse.model import format_count
 
 PASSWORD_COMMAND = "ORACLE_PASSWORD_COMMAND"  # noqa: S105 - a setting's name
 _SECONDS = 60.0  # for the command: it may ask for a second factor
@@ -45,8 +46,8 @@ def run_password_command(command: str) -> str:
     except UnicodeDecodeError:
         raise _error("its output is not UTF-8", "make it print only the password") from None
     if not password or "\n" in password:
-        lines = password.count("\n") + 1 if password else 0
-        raise _error(f"it printed {lines} lines", "make it print only the password, on one line")
+        lines = format_count(password.count("\n") + 1 if password else 0, "line")
+        raise _error(f"it printed {lines}", "make it print only the password, on one line")
     return password
 
 

@@ -18,6 +18,7 @@ from marketpulse.model import (
     SourceInfo,
     Table,
     TableSchema,
+    format_count,
 )
 from marketpulse.sources.names import capitals
 
@@ -119,7 +120,7 @@ class Source(Protocol):
             return tables[0]
         shown = ", ".join([*tables[:10], "..."] if len(tables) > 10 else tables)
         raise NotFoundError(
-            f"{self.info().name} has {len(tables)} tables, and none was named",
+            f"{self.info().name} has {format_count(len(tables), 'table')}, and none was named",
             hint=f"name one, in run-colors with --table: {shown}",
         )
 

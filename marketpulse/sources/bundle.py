@@ -25,6 +25,7 @@ from marketpulse.model import (
     SourceInfo,
     Table,
     TableSchema,
+    format_count,
 )
 from marketpulse.sources.base import FileOptions, Source
 from marketpulse.sources.selection import Selection, identifiers, now, with_columns
@@ -90,7 +91,9 @@ class BundleSource(Source):
     def _incomplete_error(self, table: BundleTable) -> NotFoundError:
         # JSON may hold fewer rows than were extracted: --json-rows.
         files = table.files
-        count = f"only the first {files[0].rows} rows as {files[0].format}" if files else "no rows"
+        count = "no rows"
+        if files:
+            count = f"only the first {format_count(files[0].rows, 'row')} as {files[0].format}"
         return NotFoundError(
             f"{self.bundle.name}: it holds {count} of {table.name}",
             hint="create it again with --formats csv, or parquet",
@@ -167,7 +170,7 @@ def _check_rows(
         raise
     if rows != expected:
         raise DataError(
-            f"{label}: it has {rows} rows instead of {expected}",
+            f"{label}: it has {format_count(rows, 'row')} instead of {expected}",
             hint="ask for the bundle again",
             check="MP-BND-006",
         )

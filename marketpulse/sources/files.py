@@ -39,6 +39,7 @@ from marketpulse.model import (
     SourceInfo,
     Table,
     TableSchema,
+    format_count,
 )
 from marketpulse.sources import containers
 from marketpulse.sources.base import (
@@ -492,8 +493,9 @@ def _shift(on_malformed_line: OnMalformedLine, rows: int) -> OnMalformedLine:
 def _raise_malformed(file: InputFile, malformed_lines: Sequence[MalformedLine]) -> None:
     """Raise `DataError` for the first of the lines, if there is one."""
     for line in malformed_lines:
+        rows = format_count(line.after, "row")
         raise DataError(
-            f"{file.label}: after {line.after} rows: {line.reason}: {line.text[:80]!r}",
+            f"{file.label}: after {rows}: {line.reason}: {line.text[:80]!r}",
             hint="correct the line; or use `run-colors`, which rejects such lines and goes on",
             check="MP-DAT-012",
         )

@@ -152,4 +152,4 @@ def test_unchanged_terraform_files_are_counted(capsys: pytest.CaptureFixture[str
     render.show_terraform(Path("infra"), names, names[:1], as_json=False, say=notes.append)
 
     assert capsys.readouterr().out.split() == [str(Path("infra") / name) for name in names]
-    assert notes == ["1 files written, 1 unchanged"]
+    assert notes == ["1 file written, 1 unchanged"]

@@ -143,8 +143,8 @@ def test_notes_count_cells_of_a_sheet_that_become_text(tmp_path: Path) -> None:
         [17700000000000001, "A", 1, "2026-03-13", 98.5, Formula("=NOTE", "")],
     )
     assert extract(tmp_path / "out", source=sheet).manifest.tables[0].notes == (
-        "NOTE: 1 formulas without a result are written as their text",
-        "MESSAGE_ID: 1 numbers have more digits than a spreadsheet keeps",
+        "NOTE: 1 formula without a result: written as text",
+        "MESSAGE_ID: 1 number has more digits than a spreadsheet keeps",
     )
 
 

@@ -148,7 +148,7 @@ def test_malformed_row_of_a_sheet(tmp_path: Path) -> None:
 def test_malformed_line_without_a_handler(tmp_path: Path) -> None:
     """Without a handler, a malformed line is an error that says where the line is."""
     path = write_lines(tmp_path / "day.csv", "CUSIP,PX", "a,1", "b,2,x")
-    message = r"day\.csv: after 1 rows: 3 fields instead of 2: 'b,2,x'"
+    message = r"day\.csv: after 1 row: 3 fields instead of 2: 'b,2,x'"
     with open_files([path]) as source, pytest.raises(DataError, match=message) as caught:
         read(source)
     assert caught.value.check == "MP-DAT-012"

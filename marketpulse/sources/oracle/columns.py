@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from marketpulse.formats.decode import column_of, parse_timestamps
 from marketpulse.formats.encode import LogicalType, expand_exponents, logical_field, logical_type
-from marketpulse.model import Column
+from marketpulse.model import Column, format_count
 from marketpulse.sources.names import quoted
 
 _CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
@@ -272,10 +272,9 @@ def _most_bytes(definition: ColumnDef) -> int:
 
 
 _CHANGES = {
-    "cut": "{name}: {count} values were cut after {max_lob} characters",
-    "replaced": "{name}: {count} values contain invalid bytes; U+FFFD replaces these bytes",
-    "dropped": "{name}: {count} values are days that the Gregorian calendar does not have; "
-    "they are left empty",
+    "cut": ("was", "were", "cut after {max_lob} characters"),
+    "replaced": ("contains", "contain", "invalid bytes; U+FFFD replaces these bytes"),
+    "dropped": ("is a day", "are days", "that the Gregorian calendar does not have: left empty"),
 }
 
 
@@ -305,11 +304,12 @@ class RowDecoder:
 
     def remarks(self) -> Iterator[str]:
         """Yield a sentence for each column and kind of change."""
-        for kind, sentence in _CHANGES.items():
+        for kind, (singular, plural, rest) in _CHANGES.items():
             for change, count in self.changes.items():
                 changed, _, name = change.partition(" ")
                 if changed == kind:
-                    yield sentence.format(name=name, count=count, max_lob=self._max_lob)
+                    values = format_count(count, f"value {singular}", f"values {plural}")
+                    yield f"{name}: {values} {rest.format(max_lob=self._max_lob)}"
 
     def _decode_column(self, field: pa.Field, column: pa.Array) -> pa.Array:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

@@ -96,14 +96,14 @@ def test_invalid_bytes(tool: Tool) -> None:
     done = tool.run("sample", "BROKEN")
 
     assert done.code == 0
-    assert "WORDS: 1 values contain invalid bytes" in done.err
+    assert "WORDS: 1 value contains invalid bytes" in done.err
 
 
 def test_max_lob(tool: Tool) -> None:
     """--max-lob cuts long text, marks it, and warns."""
     done = tool.run("sample", "ALL_TYPES", "--max-lob", "10", "--formats", "csv")
 
-    assert "A_CLOB: 1 values were cut after 10 characters" in done.err
+    assert "A_CLOB: 1 value was cut after 10 characters" in done.err
     (path,) = (tool.folder / "sample_data").glob("*.csv")
     assert "a long tex…[cut]" in path.read_text(encoding="utf-8")
 
