@@ -44,7 +44,8 @@ def _end_process() -> None:
     code = error.code if isinstance(error, SystemExit) else None
     if not isinstance(code, int):
         return
-    if threading.active_count() == 1:
+    # Each thread of DuckDB that has asked Python for rows is a daemon here.
+    if not [thread for thread in threading.enumerate() if not thread.daemon][1:]:
         # Python would first look through all modules for garbage. Without that search, DuckDB
         # reports its own types as leaks when the interpreter ends.
         atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing ends a process
