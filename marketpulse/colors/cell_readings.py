@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from marketpulse.colors.arrivals import connect_engine
 from marketpulse.colors.columns import CONTRACT, KEYS, Kind
 from marketpulse.colors.spellings import ROUNDED_DIGITS, DateForm
 from marketpulse.model import CellKind, CellReading
@@ -53,6 +52,8 @@ def cell_readings(
 
 def _translation(macro: str) -> Callable[[pa.Array], pa.Array]:
     def translate(texts: pa.Array) -> pa.Array:
+        from marketpulse.colors.arrivals import connect_engine  # noqa: PLC0415 - loads DuckDB
+
         # The engine's own words, so that a condition reads no cell in another way.
         with connect_engine() as engine:
             engine.register("texts", pa.table({"t": texts}))

@@ -322,14 +322,13 @@ def _floats_to_text(column: pa.Array) -> pa.Array:
     is_nan = pc.is_nan(column)
     if pc.any(is_nan).as_py():
         text = pc.if_else(is_nan, "NaN", text)
-    is_whole = pc.fill_null(
-        pc.and_(pc.equal(pc.floor(column), column), pc.is_finite(column)), False
-    )
-    return _replace_where(is_whole, text, r"^(-?\d+)$", r"\1.0")
+    is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.is_finite(column))
+    return replace_where(is_whole, text, r"^(-?\d+)$", r"\1.0")
 
 
-def _replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str) -> pa.Array:
+def replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str) -> pa.Array:
     """Replace a pattern in some cells: a regular expression on all of them takes far longer."""
+    mask = pc.fill_null(mask, False)
     if not pc.any(mask).as_py():
         return text
     replaced = pc.replace_substring_regex(text.filter(mask), pattern, replacement)
@@ -352,8 +351,7 @@ def _temporal_to_text(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     text = column.cast(pa.string())
     # Without the zeros at the end of the fractions.
-    ends_in_zero = pc.fill_null(pc.ends_with(text, "0"), False)
-    return _replace_where(ends_in_zero, text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
+    return replace_where(pc.ends_with(text, "0"), text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
 
 
 def _duration_to_text(count: int | None, unit: str) -> str | None:

@@ -18,6 +18,7 @@ from marketpulse.formats.nameless import drop_index
 from marketpulse.model import OnMalformedLine
 
 _BATCH_ROWS = 50_000
+_REPEATED = 10  # times that the values of a column repeat for a dictionary to pay
 _INT64 = pa.int64()
 _MAX_COUNT = 2**63 - 1  # of a timestamp's units
 
@@ -150,11 +151,33 @@ class ParquetWriter:
     """Each batch becomes a row group. Text stays text, so no spelling is lost."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        stored = with_pandas_types(untag(schema.empty_table()).schema)
-        self._file = pq.ParquetWriter(path, stored, compression="zstd")
+        self._empty = untag(schema.empty_table())
+        self._sink = pa.OSFile(str(path), "wb")
+        self._file: pq.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._file.write_batch(untag(batch))
+        rows = untag(batch)
+        self._file = self._file or self._open(rows)
+        self._file.write_batch(rows)
 
     def close(self) -> None:
-        self._file.close()
+        with self._sink:
+            (self._file or self._open(self._empty)).close()
+
+    def _open(self, rows: pa.RecordBatch | pa.Table) -> pq.ParquetWriter:
+        # Where values hardly repeat, a dictionary takes twice the time and more space: the first
+        # rows tell.
+        repeated = [
+            name
+            for name, column in zip(rows.schema.names, rows.columns, strict=True)
+            if _repeats(column)
+        ]
+        stored = with_pandas_types(self._empty.schema)
+        return pq.ParquetWriter(self._sink, stored, compression="zstd", use_dictionary=repeated)
+
+
+def _repeats(column: pa.Array) -> bool:
+    try:
+        return bool(pc.count_distinct(column).as_py() * _REPEATED < len(column))
+    except pa.ArrowNotImplementedError:  # nested values, dictionaries
+        return True

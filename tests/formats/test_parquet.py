@@ -74,3 +74,22 @@ def test_pandas_reads_integers_with_nulls_as_integers(tmp_path: Path) -> None:
     frame = pd.read_parquet(path)
     assert frame["ID"].tolist() == [17679633591029711, pd.NA]
     assert list(map(str, frame.dtypes)) == ["Int64", "UInt8", "str"]
+
+
+def test_only_repeated_values_have_a_dictionary(tmp_path: Path) -> None:
+    """The first rows decide for each column; types that cannot be counted keep one."""
+    views = pa.array(["a", "b"] * 50, pa.string_view())
+    batch = pa.record_batch(
+        {"ID": range(100), "RANK": [1, 2] * 50, "VIEW": views, "LIST": [[1]] * 100}
+    )
+    path = tmp_path / "rows.parquet"
+    writer = open_writer("parquet", path, batch.schema)
+    writer.write(batch)
+    writer.write(batch)
+    writer.close()
+
+    assert pq.read_table(path).num_rows == 200
+    for group in (0, 1):
+        chunks = pq.read_metadata(path).row_group(group)
+        columns = [chunks.column(place) for place in range(3)]
+        assert [column.has_dictionary_page for column in columns] == [False, True, True]

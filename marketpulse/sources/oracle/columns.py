@@ -23,7 +23,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.formats.decode import column_of, parse_timestamps
-from marketpulse.formats.encode import LogicalType, expand_exponents, logical_field, logical_type
+from marketpulse.formats.encode import (
+    LogicalType,
+    expand_exponents,
+    logical_field,
+    logical_type,
+    replace_where,
+)
 from marketpulse.model import Column, format_count
 from marketpulse.sources.names import quoted
 
@@ -363,7 +369,8 @@ class RowDecoder:
 
 def _with_leading_zeros(column: pa.Array) -> pa.Array:
     """Write .5 as 0.5, and 1E+3 as 1000: Oracle omits the zero before the point."""
-    return expand_exponents(pc.replace_substring_regex(column, r"^(-?)\.", r"\10."))
+    starts = pc.or_(pc.starts_with(column, "."), pc.starts_with(column, "-."))
+    return expand_exponents(replace_where(starts, column, r"^(-?)\.", r"\10."))
 
 
 def _with_astronomical_year(date: str | None) -> str | None:
