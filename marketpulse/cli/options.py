@@ -173,7 +173,8 @@ InputNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT",
-        help="Files, folders, globs or s3:// addresses, read as one table; - or demo.",
+        help="Files, folders, globs or s3:// addresses, read as one table; - for standard "
+        "input; or demo.",
     ),
 ]
 FieldDelimiter = Annotated[
@@ -538,7 +539,7 @@ LeftSource = Annotated[
     typer.Argument(metavar="A", help="A bundle, a file, 'demo', or 'oracle' for the database."),
 ]
 RightSource = Annotated[
-    str, typer.Argument(metavar="B", help="What to compare it with, one of the same.")
+    str, typer.Argument(metavar="B", help="What to compare A with, named in the same ways.")
 ]
 ComparedTables = Annotated[
     list[str] | None,
