@@ -183,24 +183,24 @@ class _Diagnosis:
             if not endpoint.tls:
                 return f"{endpoint} without TLS"
             with open_connection(endpoint, self._seconds()) as socket:
-                secure = start_tls(socket, endpoint, self._database.tls_context())
+                secure = start_tls(socket, endpoint, self._database.login.tls_context())
                 return f"{endpoint} {secure.version()}"
 
         return "; ".join(self._each(handshake))
 
     def _listener(self) -> str:
-        service = self._database.probe(self._seconds())
+        service = self._database.login.probe(self._seconds())
         encryption = ", requires native encryption" if service.encryption_required else ""
         return f"knows {self._database.address.service}{encryption}"
 
     def _login(self) -> str:
         self._stack.enter_context(self._source)
-        return f"{self._database.driver} driver: {self._database.driver_reason}"
+        return f"{self._database.login.driver} driver: {self._database.login.driver_reason}"
 
     def _encryption(self) -> str:
         if all(endpoint.tls for endpoint in self._endpoints):
             return "TLS"
-        if self._database.driver == "thick":
+        if self._database.login.driver == "thick":
             return "negotiated by Oracle's client library and the server"
         if self._database.protection is not None:
             return f"native network encryption by marketpulse: {self._database.protection}"
@@ -262,7 +262,7 @@ class _Diagnosis:
 
     def _seconds(self) -> float:
         """The limit of a wait. Raises `UnreachableError` if the deadline has passed."""
-        return self._database.seconds_left(_TIMEOUT)
+        return self._database.login.deadline.left(_TIMEOUT)
 
     def _each(self, test: Callable[[Endpoint], str]) -> list[str]:
         """The result of each endpoint. Later steps use only those that passed.

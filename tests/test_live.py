@@ -113,7 +113,7 @@ def source(report: LiveReport) -> Iterator[OracleSource]:
             details = opened.info().details
             names = ("version", "character_set", "national_character_set")
             facts |= {name: details[name] for name in names if name in details}
-            facts["driver"] = database.driver
+            facts["driver"] = database.login.driver
         yield opened
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import os
-import ssl
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from threading import Timer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -22,53 +18,31 @@ import pyarrow as pa
 from marketpulse.errors import (
     ConnectionLostError,
     DataError,
-    MarketPulseError,
-    SettingsError,
     UnreachableError,
     UsageError,
 )
 from marketpulse.model import TableSchema
 from marketpulse.sources.oracle.catalog import Catalog
 from marketpulse.sources.oracle.columns import ColumnDef, RowDecoder, batch_rows, project
-from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.errors import (
     add_place,
-    encryption_error,
-    is_network_error,
     translate_error,
-    warning_text,
 )
 from marketpulse.sources.oracle.identifiers import fold_identifier
+from marketpulse.sources.oracle.login import TCP_SECONDS, Login
 from marketpulse.sources.oracle.native_encryption import Protection
-from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
-from marketpulse.sources.oracle.relay import Relay, relay_is_possible
-from marketpulse.sources.oracle.retries import retry
-from marketpulse.sources.oracle.timeouts import call_within, end_later
-from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
+from marketpulse.sources.oracle.refusals import LoginGuard
+from marketpulse.sources.oracle.relay import Relay
+from marketpulse.sources.oracle.timeouts import GRACE_SECONDS, call_within, end_later
+from marketpulse.sources.oracle.tns import Address
 
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
     from marketpulse.sources.oracle.dictionary import Dictionary
 
 _LOG = logging.getLogger("marketpulse.oracle")
-_CONNECT_SECONDS = 20.0  # for connecting and logging in together
-_TCP_SECONDS = 10.0
 _INTERRUPT_SECONDS = 1.0  # for the log-off after Ctrl-C
-_GRACE_SECONDS = 0.3  # after a deadline, for an answer to the driver's break and for the log-off
-_PROBE_SECONDS = 0.5  # after a deadline: an answer or its absence shows so soon
 _PATIENCE_SECONDS = 10.0  # of waiting for an answer, before a message says so
-_KEEP_ALIVE_MINUTES = 2
-_WAITS = (0.3, 1.0)  # seconds before connecting again
-# A closed port, a lost connection, a busy listener. A refused login is never retried: it would
-# lock the account.
-_TRANSIENT_CHECKS = {"MP-NET-002", "MP-NET-006", "MP-TNS-004"}
-# What only Oracle's own library can do: native encryption, old servers.
-_THICK_CHECKS = {"MP-ENC-001", "MP-DRV-002"}
-# What a probe finds that the driver would meet as well, or wait for without end. Other faults are
-# left to the driver: it may know a way that the probe does not, such as a proxy.
-_FINAL_CHECKS = {"MP-NET-004", "MP-TNS-004", "MP-TLS-004"}
-# The addresses whose last login did not fail. The others are probed first.
-_HEALTHY: set[str] = set()
 
 # A text in a condition then means the same on every machine, and times are in UTC.
 _SESSION_FORMATS = (
@@ -115,14 +89,8 @@ class OracleDatabase:
 
             settings = oracle_settings({}, os.environ, None)
         self.settings = settings
-        self.address: Address = address_of(settings)
-        folder = settings.state_folder
-        self._guard: LoginGuard = guard or (NoGuard() if folder is None else FileGuard(folder))
-        self.driver = "thin"
-        self.driver_reason = "it needs no installation"
+        self.login = Login(settings, guard)
         self.round_trips = 0  # since the login
-        deadline = settings.deadline
-        self._deadline = None if deadline is None else time.monotonic() + deadline
         self._connection: oracledb.Connection | None = None
         self._relay: Relay | None = None
         self._end: Timer | None = None  # of the connection, at the deadline
@@ -135,11 +103,16 @@ class OracleDatabase:
         """The driver's connection; opened on first use, and after it was lost."""
         if self._connection is None:
             self._refuse_if_cancelled()
-            self._connection = self._connect_by_driver()
+            self._connection = self._open()
             self._dictionary = None
             self._is_prepared = False
             self.run("SET TRANSACTION READ ONLY")
         return self._connection
+
+    @property
+    def address(self) -> Address:
+        """Where the database is."""
+        return self.login.address
 
     @property
     def protection(self) -> Protection | None:
@@ -156,11 +129,8 @@ class OracleDatabase:
 
         It has the same deadline. All siblings together send a password that is refused once.
         """
-        if not isinstance(self._guard, SharedGuard):
-            self._guard = SharedGuard(self._guard)
-        other = OracleDatabase(self.settings, guard=self._guard)
-        other.driver, other.driver_reason = self.driver, self.driver_reason
-        other._deadline = self._deadline
+        other = OracleDatabase(self.settings)
+        other.login = self.login.shared()
         return other
 
     def cancel(self) -> None:
@@ -168,7 +138,7 @@ class OracleDatabase:
         self._is_cancelled = True
         connection = self._connection
         if connection is not None and connection.is_healthy():
-            end_later(connection, _GRACE_SECONDS)
+            end_later(connection, GRACE_SECONDS)
             try:
                 call_within(_INTERRUPT_SECONDS, connection.cancel, TimeoutError)
             except (oracledb.Error, OSError):
@@ -301,39 +271,21 @@ class OracleDatabase:
             translated = translate_error(error, self.address)
             if isinstance(translated, ConnectionLostError):
                 self.close()
-            if isinstance(translated, UnreachableError) and self._until_deadline(1) <= 0:
-                translated = self._deadline_error()
+            if isinstance(translated, UnreachableError) and self.login.deadline.until(1) <= 0:
+                translated = self.login.deadline.error()
             raise translated from error
-
-    def probe(self, seconds: float) -> ServiceAnswer:
-        """Probe the listener for the service, without logging in. Raises what it finds wrong."""
-        context = self.tls_context()
-        if self._deadline is None:
-            return probe(self.address, seconds, context)
-        # Each wait has this limit, but there may be several.
-        limit = max(self._until_deadline(math.inf), seconds) + _GRACE_SECONDS
-        return call_within(
-            limit, lambda: probe(self.address, seconds, context), self._deadline_error
-        )
-
-    def seconds_left(self, most: float) -> float:
-        """Return the seconds until the deadline, at most `most`. Raises if it has passed."""
-        seconds = self._until_deadline(most)
-        if seconds <= 0:
-            raise self._deadline_error()
-        return seconds
 
     def ping(self) -> None:
         """Make one round trip."""
         with self.translate_errors():
             self.connection.ping()
 
-    def close(self, seconds: float = _TCP_SECONDS) -> None:
+    def close(self, seconds: float = TCP_SECONDS) -> None:
         """End the session, within this time. The next read opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                seconds = min(seconds, max(self._until_deadline(seconds), _GRACE_SECONDS))
+                seconds = min(seconds, max(self.login.deadline.until(seconds), GRACE_SECONDS))
                 call_within(seconds, connection.close, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session had ended already")
@@ -342,31 +294,6 @@ class OracleDatabase:
         if self._relay is not None:
             self._relay.close()
             self._relay = None
-
-    def tls_context(self) -> ssl.SSLContext | None:
-        """Return how the server's certificate is checked; None means as usual, or without TLS.
-
-        Raises `SettingsError` if the folder of the wallet is missing or has none.
-        """
-        if not any(endpoint.tls for endpoint in self.address.endpoints):
-            return None
-        folder = self.settings.wallet_location
-        wallet = Path(folder) / "ewallet.pem" if folder else None
-        # Thick mode reads wallets of other forms, too.
-        is_needed = oracledb.is_thin_mode() or (folder and not Path(folder).is_dir())
-        if wallet is not None and not wallet.is_file() and is_needed:
-            raise SettingsError(
-                f"ORACLE_WALLET_LOCATION: {folder}: there is no ewallet.pem",
-                hint="set it to the folder of ewallet.pem, or remove it",
-                check="MP-TLS-004",
-            )
-        if self.address.any_name:
-            context = ssl.create_default_context(cafile=None if wallet is None else str(wallet))
-            context.check_hostname = False
-            return context
-        if wallet is None or not wallet.is_file():
-            return None
-        return ssl.create_default_context(cafile=str(wallet))
 
     def __enter__(self) -> Self:
         _ = self.connection
@@ -380,180 +307,19 @@ class OracleDatabase:
     ) -> None:
         # After Ctrl-C nobody waits for a server that may be dead.
         is_interrupted = kind is not None and not issubclass(kind, Exception)
-        self.close(_INTERRUPT_SECONDS if is_interrupted else _TCP_SECONDS)
+        self.close(_INTERRUPT_SECONDS if is_interrupted else TCP_SECONDS)
 
-    def _connect_by_driver(self) -> oracledb.Connection:
-        """Connect in thin mode, or as the settings or the server require."""
-        driver = self.settings.driver
-        if driver == "thick":
-            self._switch_to_thick("the settings require it")
-        elif driver == "nne":
-            self._switch_to_relay("the settings require it")
-        try:
-            return self._connect_with_retries()
-        except MarketPulseError as error:
-            if driver != "auto" or error.check not in _THICK_CHECKS or self.driver == "nne":
-                raise
-            reason = f"thin mode failed: {error.message}"
-            try:
-                self._switch_to_thick(reason)
-            except SettingsError:
-                if error.check != "MP-ENC-001" or not relay_is_possible(self.address):
-                    raise error from None  # its hint names all ways out, not only Instant Client
-                self._switch_to_relay(f"{reason}, and there is no Instant Client")
-                _LOG.warning(
-                    "%s requires native network encryption: marketpulse encrypts the connection "
-                    "itself; `--driver nne` does so from the start",
-                    self.address,
-                )
-        return self._connect_with_retries()
-
-    def _switch_to_relay(self, reason: str) -> None:
-        """Encrypt natively by a relay. Raises `SettingsError` if the address does not allow it."""
-        if not relay_is_possible(self.address):
-            raise SettingsError(
-                f"{self.address}: native encryption needs hosts that are reached directly by TCP",
-                hint="remove --driver nne (ORACLE_DRIVER): TLS (tcps://) encrypts already, and a "
-                "proxy or source route needs Instant Client",
-                check="MP-DRV-003",
-            )
-        self.driver, self.driver_reason = "nne", reason
-
-    def _switch_to_thick(self, reason: str) -> None:
-        """Use Oracle's own library, for the rest of this process."""
-        try:
-            if oracledb.is_thin_mode():
-                oracledb.init_oracle_client(lib_dir=self.settings.client_lib_dir)
-        except oracledb.Error as error:
-            raise translate_error(error, self.address) from error
-        self.driver, self.driver_reason = "thick", reason
-
-    def _connect_with_retries(self) -> oracledb.Connection:
-        return retry(
-            self._connect,
-            is_transient=lambda error: (
-                error.check in _TRANSIENT_CHECKS and self._until_deadline(math.inf) > max(_WAITS)
-            ),
-            waits=_WAITS,
-        )
-
-    def _connect(self) -> oracledb.Connection:
-        name, seconds = self.address.descriptor, self.seconds_left(_CONNECT_SECONDS)
-        is_new = name not in _HEALTHY
-        if is_new:
-            self._probe_before_login()
-        _HEALTHY.discard(name)
-        relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
-        arguments = self._login_arguments(seconds, relay)
-        guard_seconds = self.seconds_left(math.inf)
-        with self._guard.attempt(self.settings, str(self.address), guard_seconds):
-            self._refuse_if_cancelled()
-            try:
-                seconds = self.seconds_left(_CONNECT_SECONDS)
-                if is_new:
-                    self._fix_driver_mode(seconds)
-                connection = call_within(
-                    seconds,
-                    lambda: oracledb.connect(**arguments),
-                    lambda: self._login_timeout_error(seconds),
-                )
-            except (oracledb.Error, OSError, UnreachableError) as error:
-                if relay is not None:
-                    relay.close()
-                raise (relay and relay.error) or self._diagnose(error) from error
-        _HEALTHY.add(name)
-        self._relay = relay
-        if self._deadline is not None:
-            self._end = end_later(connection, self._until_deadline(math.inf) + _GRACE_SECONDS)
+    def _open(self) -> oracledb.Connection:
+        connection, self._relay = self.login.open(self._refuse_if_cancelled)
+        seconds = self.login.deadline.until(math.inf)
+        if seconds < math.inf:
+            self._end = end_later(connection, seconds + GRACE_SECONDS)
         connection.module, connection.action = "marketpulse", "extract"
         if connection.thin:  # thick mode has no callbacks
             connection.round_trip_callback = self._before_round_trip
             connection.operation_callback = _log_statement
         self._set_timeout(connection)
-        if connection.warning is not None:
-            _LOG.warning("%s: %s", self.address, warning_text(connection.warning))
         return connection
-
-    def _login_arguments(self, seconds: float, relay: Relay | None = None) -> dict[str, Any]:
-        settings, descriptor = self.settings, self.address.descriptor
-        wallet_password = settings.wallet_password
-        return {
-            "user": settings.username.get_secret_value(),
-            "password": settings.password.get_secret_value(),
-            "dsn": descriptor if relay is None else relay.descriptor(descriptor),
-            "disable_oob": relay is not None,  # urgent data would not pass the relay
-            "config_dir": settings.config_dir,
-            "wallet_location": settings.wallet_location,
-            "wallet_password": wallet_password.get_secret_value() if wallet_password else None,
-            "tcp_connect_timeout": min(_TCP_SECONDS, seconds),
-            "expire_time": _KEEP_ALIVE_MINUTES,
-            "program": "marketpulse",
-        }
-
-    def _probe_before_login(self) -> None:
-        """Raise if the listener is silent or busy, or demands what thin mode cannot do.
-
-        A login at a silent listener cannot be cancelled: it would stay behind in its thread.
-        """
-        try:
-            answer = self.probe(self.seconds_left(_TCP_SECONDS))
-        except MarketPulseError as error:
-            if error.check in _FINAL_CHECKS:
-                raise
-            return
-        if answer.encryption_required and oracledb.is_thin_mode() and self.driver != "nne":
-            raise encryption_error(self.address)
-
-    def _fix_driver_mode(self, seconds: float) -> None:
-        """Fix thin mode for the process, unless the database may need thick mode.
-
-        While the mode is open, the driver holds a lock until it is connected: a login that never
-        ends would block all later ones of the process.
-        """
-        if not oracledb.is_thin_mode():
-            return
-        is_thin_certain = self.settings.driver != "auto" or self.driver == "nne"
-        if self.settings.client_lib_dir and not is_thin_certain:
-            # Only a login shows whether thin mode will do. Asynchronous ones need no lock.
-            try:
-                call_within(
-                    seconds,
-                    lambda: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
-                    lambda: self._login_timeout_error(seconds),
-                )
-            except TimeoutError as error:  # of the loop, which may come first
-                raise self._login_timeout_error(seconds) from error
-        oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]  # the driver gives it no types
-
-    def _diagnose(self, error: Exception) -> MarketPulseError:
-        """Return the translated error; probe the network if that may tell more."""
-        if is_network_error(error):
-            try:
-                self.probe(max(self._until_deadline(_TCP_SECONDS), _PROBE_SECONDS))
-            except MarketPulseError as diagnosis:
-                return diagnosis
-        return (
-            error if isinstance(error, MarketPulseError) else translate_error(error, self.address)
-        )
-
-    def _login_timeout_error(self, seconds: float) -> UnreachableError:
-        if self._until_deadline(1) <= 0:
-            return self._deadline_error("; the login did not complete")
-        return UnreachableError(
-            f"{self.address}: the login did not complete within {seconds:.3g} s",
-            hint="is the VPN on? If so, show this line to the database team",
-            check="MP-NET-007",
-        )
-
-    def _deadline_error(self, detail: str = "") -> UnreachableError:
-        return UnreachableError(
-            f"{self.address}: the deadline of {self.settings.deadline:g} s has passed{detail}",
-            hint="raise --deadline",
-            check="MP-NET-007",
-        )
-
-    def _until_deadline(self, most: float) -> float:
-        return most if self._deadline is None else min(most, self._deadline - time.monotonic())
 
     def _before_round_trip(self, _operation: str) -> Callable[[object], None]:
         """Limit the round trip, and say that it takes long if it does.
@@ -565,7 +331,7 @@ class OracleDatabase:
             return lambda _error: None
         self._refuse_if_cancelled()
         self._set_timeout(self._connection)
-        limit = self.seconds_left(self.settings.call_timeout)
+        limit = self.login.deadline.left(self.settings.call_timeout)
         waiting = Timer(_PATIENCE_SECONDS, self._say_waiting, [limit])
         waiting.daemon = True
         waiting.start()
@@ -584,13 +350,8 @@ class OracleDatabase:
 
     def _set_timeout(self, connection: oracledb.Connection) -> None:
         """Limit the next round trip to the time that is left."""
-        seconds = self.seconds_left(self.settings.call_timeout)
+        seconds = self.login.deadline.left(self.settings.call_timeout)
         connection.call_timeout = max(1, int(seconds * 1000))
-
-
-async def _try_login(arguments: Mapping[str, Any], seconds: float) -> None:
-    async with asyncio.timeout(seconds), oracledb.connect_async(**arguments):
-        pass
 
 
 def unreadable_value_error(table: str) -> DataError:

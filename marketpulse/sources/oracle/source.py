@@ -234,7 +234,7 @@ class OracleSource(Source):
         connection = self.database.connection
         details = {
             "version": connection.version,
-            "driver": self.database.driver,
+            "driver": self.database.login.driver,
             "schema": self.database.schema,
             "database": connection.db_name or "",
         }

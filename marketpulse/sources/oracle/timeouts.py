@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import gc
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from marketpulse.errors import UnreachableError
+
 T = TypeVar("T")
+GRACE_SECONDS = 0.3  # after a deadline, for an answer to the driver's break and for the log-off
 _DEPTH = 6  # of the driver's objects that refer to each other, from the connection to its socket
+
+
+class Deadline:
+    """The time by which a command is done with the database at an address; None is no limit."""
+
+    def __init__(self, seconds: float | None, address: object) -> None:
+        self._seconds = math.inf if seconds is None else seconds
+        self._end = time.monotonic() + self._seconds
+        self._address = address
+
+    def left(self, most: float) -> float:
+        """Return the seconds until then, at most `most`. Raises `UnreachableError` if past."""
+        seconds = self.until(most)
+        if seconds <= 0:
+            raise self.error()
+        return seconds
+
+    def until(self, most: float) -> float:
+        """Return the seconds until then, at most `most`; less than 0 if it is past."""
+        return min(most, self._end - time.monotonic())
+
+    def error(self, detail: str = "") -> UnreachableError:
+        """Return the error that says that the time is past."""
+        return UnreachableError(
+            f"{self._address}: the deadline of {self._seconds:g} s has passed{detail}",
+            hint="raise --deadline",
+            check="MP-NET-007",
+        )
 
 
 def call_within(

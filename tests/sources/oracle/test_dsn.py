@@ -45,7 +45,7 @@ def test_an_alias(server: OracleServer, tmp_path: Path) -> None:
     )
     with open_source(server, dsn="DESK", config_dir=str(tmp_path)) as source:
         assert source.tables()
-    with pytest.raises(SettingsError, match=r"'DUSK' is in no tnsnames\.ora") as caught:
+    with pytest.raises(SettingsError, match=r"'DUSK' is not in any tnsnames\.ora") as caught:
         address_of(settings_for(server, dsn="DUSK", config_dir=str(tmp_path)))
     assert str(tmp_path) in caught.value.message
     assert caught.value.check == "MP-TNS-007"
@@ -87,7 +87,7 @@ def test_a_wallet_that_is_missing(tmp_path: Path) -> None:
     """The folder of a wallet without one is a fault of the settings, also for the probe."""
     database = OracleDatabase(settings(dsn="tcps://db:2484/MKT", wallet_location=str(tmp_path)))
     with pytest.raises(SettingsError, match=r"there is no ewallet\.pem") as caught:
-        database.tls_context()
+        database.login.tls_context()
     assert caught.value.check == "MP-TLS-004"
 
 
