@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +20,13 @@ from marketpulse.errors import UsageError
 from marketpulse.formats import parse_formats
 
 PROCESSING_TYPES = ("AUTOMATED", "MANUAL")
+# What a call from Python may confuse: "no" would permit, and a number name no column.
+_SIMPLE_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str | None": (str, type(None)),
+    "int | None": (int, type(None)),
+    "str": str,
+    "bool": bool,
+}
 Rules: TypeAlias = RuleBook | Mapping[str, object] | str | Path
 
 
@@ -69,13 +76,21 @@ class RunOptions:
     accept_rounded_ids: bool = False
     again: bool = False
     output: str | Path | None = None
-    formats: Sequence[str] | None = None
+    formats: str | Sequence[str] | None = None
     workbook: bool = False
     processing_type: str = "MANUAL"
     processed_at: str | datetime | None = None
     max_rejected: int | str | None = None
     memory_limit: str | None = None
     publish: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for a value of another type than text, a number, or True and False."""
+        for option in fields(self):
+            value, types = getattr(self, option.name), _SIMPLE_TYPES.get(str(option.type))
+            if types and not isinstance(value, types):
+                kind = type(value).__name__
+                raise UsageError(f"{option.name}: {value!r} is {kind}, expected {option.type}")
 
     def output_formats(self) -> tuple[str, ...]:
         """The formats to write. Raises `UsageError` for an unknown one."""

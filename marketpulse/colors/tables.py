@@ -146,6 +146,10 @@ def _own_types(data: object) -> list[tuple[str, str]]:
 
 
 def _pandas_as_table(frame: object) -> pa.Table:
+    # An index with a name is a column, as in the Parquet files of pandas.
+    levels = frame.index.names  # type: ignore[attr-defined] # as above
+    if named := [level for level, name in enumerate(levels) if name is not None]:
+        frame = frame.reset_index(named, allow_duplicates=True)  # type: ignore[attr-defined] # as above
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):

@@ -58,8 +58,12 @@ _ESTIMATED_BYTES = 1 << 18  # of a text file whose lines are counted
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
 
 
-def parse_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the formats of these names, without duplicates. Raises `UsageError`."""
+def parse_formats(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the formats of these names, without duplicates; text has commas between them.
+
+    Raises `UsageError`.
+    """
+    names = names.split(",") if isinstance(names, str) else names
     formats = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:

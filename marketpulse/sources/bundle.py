@@ -203,6 +203,9 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
                 table = table.set_column(index, field.name, _to_decimals(table.column(index)))
         return table
 
+    def __repr__(self) -> str:
+        return f"<{self._place}: {', '.join(self._names) or 'no rows'}>"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 

@@ -1,6 +1,7 @@
 """RunOptions: one object for all callers, and the keywords of `run_colors`."""
 
 import pickle
+import re
 from dataclasses import FrozenInstanceError, fields, replace
 from inspect import signature
 from typing import Any
@@ -66,6 +67,7 @@ def test_options_override_the_defaults() -> None:
     options = RunOptions(publish=True, formats=["XLSX", " csv "], max_rejected=3)
 
     assert options.output_formats() == ("xlsx", "csv")
+    assert RunOptions(formats="csv,parquet").output_formats() == ("csv", "parquet")
     rejection_limit = options.rejection_limit()
     assert rejection_limit is not None
     assert rejection_limit.text == "3"
@@ -77,6 +79,13 @@ def test_invalid_options_are_refused() -> None:
         RunOptions(formats=["doc"]).output_formats()
     with pytest.raises(UsageError):
         RunOptions(max_rejected="few").rejection_limit()
+    for wrong, message in (
+        ({"accept_rounded_ids": "no"}, "accept_rounded_ids: 'no' is str, expected bool"),
+        ({"where": 5}, "where: 5 is int, expected str | None"),
+        ({"header_row": "3"}, "header_row: '3' is str, expected int | None"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            RunOptions(**wrong)
 
 
 def test_the_input_has_a_name_and_keywords_are_shown() -> None:

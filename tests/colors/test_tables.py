@@ -128,6 +128,19 @@ def test_objects_of_pandas_may_be_of_several_types() -> None:
     assert column(run.processed, "MESSAGE_ID") == [str(ID + 2), str(ID), str(ID + 1)]
 
 
+def test_an_index_of_pandas() -> None:
+    """An index with a name is a column; any other is left out, and the frame stays as it was."""
+    frame = pd.DataFrame(ROWS)
+    expected = as_reader(frame).read_all()
+    for index in ("MESSAGE_ID", ["MESSAGE_ID", "CUSIP"]):
+        indexed = frame.set_index(index)
+        assert as_reader(indexed).read_all().select(expected.schema.names) == expected
+        assert list(indexed.columns) == [name for name in frame.columns if name not in index]
+    assert as_reader(frame.set_index(pd.Index([5] * len(frame)))).read_all() == expected
+    twice = as_reader(frame.set_index("CUSIP", drop=False)).read_all()
+    assert twice.schema.names.count("CUSIP") == 2
+
+
 def test_floats_of_pandas_are_rejected() -> None:
     """A null makes floats of a pandas column of integers: their digits are lost, and told."""
     frame = pd.DataFrame({**three_colors().to_pydict(), "MESSAGE_ID": [ID, None, 2]})
