@@ -84,6 +84,39 @@ def test_without_java_the_message_says_so(tool: Tool) -> None:
     assert not (tool.folder / "processed_colors").exists()
 
 
+@pytest.mark.parametrize("listens", [False, True])
+@pytest.mark.skipif(sys.platform == "win32", reason="the start script is one of Unix")
+def test_java_that_dies_while_it_starts(tool: Tool, listens: bool) -> None:
+    """Its last words and what may help; the master has nothing to do with it."""
+    script = tool.folder / "bin/spark-submit"
+    script.parent.mkdir()
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import os, socket, struct, sys\n"
+        "from pathlib import Path\n"
+        "print('There is insufficient memory', file=sys.stderr)\n"
+        f"if not {listens}: sys.exit(1)\n"
+        "path = Path(os.environ['_PYSPARK_DRIVER_CONN_INFO_PATH'])\n"
+        "listener = socket.create_server(('127.0.0.1', 0))\n"
+        "content = struct.pack('!ii', listener.getsockname()[1], 1) + b'x'\n"
+        "path.with_name('part').write_bytes(content)\n"
+        "path.with_name('part').rename(path)\n"
+        "connection = listener.accept()[0]\n"
+        "for _ in range(14):\n"  # the token, and what PySpark imports before its context
+        "    connection.recv(1000)\n"
+        "    connection.sendall(b'!yv\\n')\n"
+    )
+    script.chmod(0o755)
+    env = {**tool.env, "SPARK_HOME": str(tool.folder)}
+    result = tool.run_process("run-colors", COLORS, "--engine", "spark", env=env)
+
+    assert result.code == 3
+    message = one_message(result.err)
+    assert "Spark does not start: There is insufficient memory" in message
+    assert "more memory" in message
+    assert "--master" not in message
+
+
 def has_java(tool: Tool) -> bool:
     """Whether a Java runs that a command of this test has started."""
     mark = f"TMPDIR={tool.temporary}".encode()

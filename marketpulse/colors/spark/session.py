@@ -36,7 +36,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
 
     Without a master it is that of `spark-submit` or of Spark's settings, else all cores of this
     machine. What Spark logs goes to a file, whose last line explains why Spark does not start.
-    Raises `SettingsError` if there is no Java, and `SparkError` if the master does not answer.
+    Raises `SettingsError` if Java is missing or ends, and `UsageError` for a wrong master.
     """
     conf = SparkConf(loadDefaults=False).setAppName("marketpulse")
     conf.set("spark.ui.showConsoleProgress", "false")
@@ -49,14 +49,12 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
         with log.open("wb") as stream, quiet():
             try:
                 gateway = _launch_java(conf, stream)
-            except (PySparkException, OSError) as error:
-                raise SettingsError(
-                    f"Spark does not start: {_last_line(log) or error}",
-                    hint="install Java 17 or 21, and set JAVA_HOME if it is not on the PATH",
-                    check="MP-SPK-002",
-                ) from error
+            except (PySparkException, Py4JError, OSError) as error:
+                raise _java_error(log, error) from error
             try:
                 context = SparkContext(conf=conf, gateway=gateway)
+            except (Py4JNetworkError, ConnectionError) as error:  # it was there, and is gone
+                raise _java_error(log, error) from error
             except (PySparkException, Py4JError) as error:
                 gateway.shutdown()
                 # Java's own message: "Could not parse Master URL: 'x'", for example.
@@ -69,6 +67,15 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
                 yield SparkSession(context)
             finally:
                 context.stop()
+
+
+def _java_error(log: Path, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"Spark does not start: {_last_line(log) or error}",
+        hint="install Java 17 or 21, and set JAVA_HOME if it is not on the PATH; if it is there, "
+        "give it more memory",
+        check="MP-SPK-002",
+    )
 
 
 def _launch_java(conf: SparkConf, log: BinaryIO) -> JavaGateway:

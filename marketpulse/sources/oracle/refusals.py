@@ -149,8 +149,8 @@ def refused_error(settings: OracleSettings, address: str, at: str, clear: str) -
         else f"set the right ones; if the database accepts these by now, {clear}"
     )
     return LoginError(
-        f"{address}: the database refused this user name and password at {at} (ORA-01017); they "
-        "are not sent again, so that the account is not locked",
+        f"{address}: the user name or the password is wrong: the database refused them at {at} "
+        "(ORA-01017), and they are not sent again, so that the account is not locked",
         hint=remedy,
         check=WRONG_PASSWORD,
     )
