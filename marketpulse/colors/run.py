@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from marketpulse.colors.results import (
 )
 from marketpulse.colors.tables import is_a
 from marketpulse.colors.tally import Tally
-from marketpulse.formats import open_writer, timestamps, write_behind
+from marketpulse.formats import close_at_end, open_writer, timestamps, write_behind
 from marketpulse.formats.encode import untag, with_pandas_types
 from marketpulse.model import NO_PROGRESS, Progress, progress_stage
 
@@ -184,9 +184,9 @@ class _Run:
         from marketpulse.colors.run_workbook import RunWorkbook  # noqa: PLC0415 - loads XlsxWriter
 
         others = [suffix for suffix in formats if suffix != "xlsx"]
-        with closing(
-            RunWorkbook(files.part(f"{PROCESSED}.xlsx"), self._prepared.columns)
-        ) as workbook:
+        with ExitStack() as stack:
+            workbook = RunWorkbook(files.part(f"{PROCESSED}.xlsx"), self._prepared.columns)
+            close_at_end(stack, workbook)
             for name in RUN_TABLES:
                 self._write(files, name, others, workbook)
             summary = self._result().summary()
@@ -207,14 +207,14 @@ class _Run:
             for suffix in formats:
                 part = files.part(f"{name}.{suffix}")
                 writers.append(open_writer(suffix, part, reader.schema, options.get(suffix)))
-                stack.callback(writers[-1].close)
+                close_at_end(stack, writers[-1])
 
             def write(batch: pa.RecordBatch) -> None:
                 for writer in writers:
                     writer.write(batch)
 
             # A thread writes while the engine sorts the next batch.
-            write_behind(write, self._counted(name, reader))
+            write_behind(write, self._counted(name, reader), ["xlsx"] if workbook else formats)
 
     def _counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in self._tally.counted(name, reader):

@@ -46,6 +46,10 @@ class RunWorkbook:
         """Finish the file."""
         self._book.close()
 
+    def discard(self) -> None:
+        """Close what is open without finishing the file."""
+        self._book.discard()
+
 
 class _Families:
     """Writes parents and children to a sheet each."""

@@ -23,6 +23,7 @@ from marketpulse.formats import (
     Writer,
     WriterOptions,
     XlsxOptions,
+    close_at_end,
     open_writer,
     write_behind,
 )
@@ -127,7 +128,7 @@ class TableSampler:
             def open_writers(schema: pa.Schema) -> None:
                 for name, path in files.items():
                     writer = self._open_writer(_suffix(name), path, schema)
-                    stack.callback(writer.close)
+                    close_at_end(stack, writer)
                     writers[_suffix(name)] = writer
 
             def write(batch: ReadBatch) -> None:
@@ -143,7 +144,7 @@ class TableSampler:
                 progress.advance(len(batch.rows))
 
             try:
-                write_behind(write, self._batches())
+                write_behind(write, self._batches(), {*map(_suffix, files)})
             except _StartAgainError:
                 progress.advance(-self._rows)
                 return False

@@ -9,8 +9,9 @@ Rows travel as Arrow record batches. A format has three functions, all reached f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ from marketpulse.errors import UsageError
 from marketpulse.extras import require_extra
 from marketpulse.formats.base import (
     CsvOptions,
+    DiscardableWriter,
     JsonOptions,
     Scan,
     Writer,
@@ -37,6 +39,7 @@ __all__ = [
     "Writer",
     "WriterOptions",
     "XlsxOptions",
+    "close_at_end",
     "estimate_rows",
     "open_writer",
     "parse_delimiter",
@@ -215,11 +218,30 @@ def estimate_rows(path: Path) -> int | None:
     return None
 
 
-def write_behind(write: Callable[[T], None], batches: Iterable[T]) -> None:
+def close_at_end(stack: ExitStack, writer: Writer | DiscardableWriter) -> None:
+    """Close the writer when the stack ends; after an error, as quickly as it can."""
+
+    def close(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and isinstance(writer, DiscardableWriter):
+            writer.discard()
+        else:
+            writer.close()
+
+    stack.push(close)
+
+
+def write_behind(
+    write: Callable[[T], None], batches: Iterable[T], formats: Collection[str]
+) -> None:
     """Write each batch in a second thread while this one makes the next batch.
 
-    What was made before an error is written, too.
+    What was made before an error is written, too. XLSX takes ten times as long to write as to make,
+    so this thread writes it: Ctrl-C would wait for a second one.
     """
+    if "xlsx" in formats:
+        for batch in batches:
+            write(batch)
+        return
     with ThreadPoolExecutor(1) as executor:
         pending: Future[None] | None = None
         for batch in batches:

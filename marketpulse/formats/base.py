@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from marketpulse.model import FileNotes, OnMalformedLine
 
@@ -31,6 +31,17 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file."""
+
+
+@runtime_checkable
+class DiscardableWriter(Protocol):
+    """A writer whose `close` takes long, because it packs all rows."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+    def discard(self) -> None:
+        """Close what is open without finishing the file, which nobody will read."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,6 +217,9 @@ class XlsxWriter:
     def close(self) -> None:
         self._book.close()
 
+    def discard(self) -> None:
+        self._book.discard()
+
 
 class XlsxBook:
     """A workbook of several sheets, which can be written at the same time."""
@@ -247,6 +250,17 @@ class XlsxBook:
         for sheet in self._sheets:
             sheet.finish()
         self._book.close()
+
+    def discard(self) -> None:
+        """Close and remove the temporary files, and write no workbook."""
+        for sheet in self._book.worksheets():
+            sheet.row_data_fh.close()
+        for file in self.row_files():
+            file.unlink(missing_ok=True)
+
+    def row_files(self) -> list[Path]:
+        """The temporary files that XlsxWriter keeps rows in."""
+        return [Path(sheet.row_data_filename) for sheet in self._book.worksheets()]
 
 
 class XlsxSheet:

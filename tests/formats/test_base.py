@@ -1,5 +1,7 @@
 """Options of writers: misspelt ones and those of another format are errors."""
 
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ from marketpulse.formats import (
     JsonOptions,
     WriterOptions,
     XlsxOptions,
+    close_at_end,
     open_writer,
+    write_behind,
 )
+from marketpulse.formats.xlsx import XlsxBook
 
 SCHEMA = pa.schema([("A", pa.string())])
 
@@ -62,3 +67,29 @@ def test_options_change_the_file(tmp_path: Path) -> None:
         "csv": b"\xef\xbb\xbfA\n'007\n",
         "json": b'[\n  {\n    "A": "007"\n  }\n]\n',
     }
+
+
+def test_an_interrupted_workbook_is_not_packed(tmp_path: Path) -> None:
+    """Packing all rows takes seconds. No file is left, of XlsxWriter neither."""
+    path = tmp_path / "day.xlsx"
+    book = XlsxBook(path)
+    batch = pa.record_batch({"A": ["1", "2"]})
+    stack = ExitStack()
+    close_at_end(stack, book)
+    book.add_sheet(batch.schema, XlsxOptions()).write(batch)
+    rows = book.row_files()
+    assert all(file.exists() for file in rows)
+    with pytest.raises(KeyboardInterrupt), stack:
+        raise KeyboardInterrupt
+    assert len(rows) == 1
+    assert not any(file.exists() for file in (*rows, path))
+
+
+@pytest.mark.parametrize(("formats", "same"), [(["csv", "xlsx"], True), (["csv"], False)])
+def test_xlsx_is_written_in_the_thread_that_ctrl_c_interrupts(
+    formats: list[str], same: bool
+) -> None:
+    """All else is written by a second thread, while this one makes the next batch."""
+    threads = set()
+    write_behind(lambda _: threads.add(threading.get_ident()), [1, 2], formats)
+    assert (threads == {threading.get_ident()}) == same

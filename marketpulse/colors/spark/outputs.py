@@ -15,7 +15,7 @@ from marketpulse.colors.columns import Columns
 from marketpulse.colors.results import workbook_options
 from marketpulse.colors.spark.reports import WrittenPart
 from marketpulse.errors import OutputError
-from marketpulse.formats import open_writer, write_behind
+from marketpulse.formats import close_at_end, open_writer, write_behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Outputs:
                 writers = []
                 for suffix, path in paths.items():
                     writers.append(open_writer(suffix, path, schema, options.get(suffix)))
-                    stack.callback(writers[-1].close)
+                    close_at_end(stack, writers[-1])
 
                 def write(batch: pa.RecordBatch) -> None:
                     for writer in writers:
@@ -60,7 +60,7 @@ class Outputs:
 
                 if first is not None:
                     write(first)
-                write_behind(write, filled)
+                write_behind(write, filled, self.formats)
         except FileNotFoundError as error:
             raise _unseen(self.place.folder) from error
         return tuple(
