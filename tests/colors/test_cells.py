@@ -11,6 +11,7 @@ import pytest
 from color_tables import column, reasons, three_colors, where, write_colors
 
 from marketpulse import run_colors
+from marketpulse.colors.arrivals import connect_engine
 from marketpulse.errors import DataError
 
 LOST = "its last digits were lost to a spreadsheet or a float column"
@@ -138,3 +139,77 @@ def test_of_several_faults_the_first_column_is_named(tmp_path: Path) -> None:
         "MESSAGE_ID: missing",
         "4 fields instead of 5",
     ]
+
+
+ACCEPTED = {
+    "integer": ["3", "+3", "-3", "3.", "3.0", "007", "17700000000000001", "9" * 40],
+    "number": ["1", "+1.5", "-.5", "5.", ".5", "1e2", "1E+400", "1e-7", "1e-123456789012345678"],
+    "date": [
+        *("2026-03-13", "2024-02-29", "0001-01-01", "9999-12-31", "2026-03-13T10:30"),
+        *("2026-03-13 23:59:59", "2026-03-13T10:30:05.123456789Z", "2026-03-13 10:30Z"),
+        *("2026-03-13 10:30+02:00", "2026-03-13 10:30-0530", "2026-03-13 10:30:05+23"),
+    ],
+}
+REFUSED = {
+    "integer": ["2.5", "3.05", "1.77E+16", "1e2", "1_000", "inf", ".", ".0", "+", "1 0", "\u0663"],
+    "number": ["inf", "1_000", "n/a", ".", "-", "1e", "1e1.5", "0x1", "1,5", "--1", "1.2.3", "e5"],
+    "date": [
+        *("2026-02-29", "2026-13-01", "2026-03-32", "0000-01-01", "2026-3-13", "13-03-2026"),
+        *("2026-03-13 24:00", "2026-03-13 10:60", "2026-03-13 10:30:60", "2026-03-13 10"),
+        *("2026-03-13Z", "2026-03-13 10:30:05.", "2026-03-13 10:30+24:00", "2026-03-13_10:30"),
+        *("2026-03-13 10:30+02:60", "2026-03-13 10:30+2", "today", "2026-03-13 "),
+    ],
+}
+# Ascending; the texts of a line are equal.
+NUMBERS_IN_ORDER = [
+    *(["-1e400"], ["-20", "-2e1", "-020.0", "-200E-1"], ["-3"], ["-2.5"], ["-2.04"], ["-2"]),
+    *(["-0.25"], ["-1e-400"], ["0", "-0.0", "0e5", ".0", "00"], ["1e-400"], [".05", "5e-2"]),
+    *(["0.5"], ["1", "1.0", "+1", "001.", "10e-1"], ["1.04"], ["2"], ["9"], ["10", "1E+1", "10."]),
+    *(["98.5", "98.50"], ["9007199254740992"], ["9007199254740993"], ["1e400"]),
+]
+DATES_IN_ORDER = [
+    *(["0001-01-01"], ["1969-12-31 23:59:59.9"], ["1970-01-01"], ["2026-03-12T23:59:59.999999999"]),
+    ["2026-03-13", "2026-03-13T00:00:00.000Z", "2026-03-13 02:00+02:00", "2026-03-12 19:00-0500"],
+    ["2026-03-13 00:00:00.000000001", "2026-03-13 00:00:00.0000000010"],
+    *(["2026-03-13 00:00:00.09"], ["2026-03-13 00:00:00.1", "2026-03-13 01:00:00.100+01"]),
+    *(["2026-03-13 00:00:01"], ["9999-12-31 23:59:59.999999999"]),
+]
+
+
+def evaluate(expression: str, texts: list[str]) -> list[Any]:
+    """The values of an SQL expression with the engine's macros, for each text `t`."""
+    with connect_engine() as engine:
+        sql = f"SELECT {expression} FROM (SELECT unnest($1) AS t, unnest($2) AS n) ORDER BY n"
+        return [row[0] for row in engine.execute(sql, [texts, list(range(len(texts)))]).fetchall()]
+
+
+@pytest.mark.parametrize("kind", ACCEPTED)
+def test_cells_that_are_accepted(kind: str) -> None:
+    """Integers, numbers and dates as text, and what is none."""
+    texts = [*ACCEPTED[kind], *REFUSED[kind]]
+    given = dict(zip(texts, evaluate(f"is_{kind}(t)", texts), strict=True))
+    assert given == {text: text in ACCEPTED[kind] for text in texts}
+
+
+@pytest.mark.parametrize(
+    ("key", "groups"), [("number_key", NUMBERS_IN_ORDER), ("date_key", DATES_IN_ORDER)]
+)
+def test_cells_are_compared_exactly(key: str, groups: list[list[str]]) -> None:
+    """Of any size, sign and spelling: equal values are one value, others are in their order."""
+    texts = [text for group in groups for text in group]
+    ranks = evaluate(f"dense_rank() OVER (ORDER BY {key}(t))", texts)
+    given = [[text for text, rank in zip(texts, ranks, strict=True) if rank == n + 1]
+             for n in range(len(groups))]  # fmt: skip
+    assert given == groups
+
+
+def test_blanks() -> None:
+    """All blanks of Unicode are cut off at both ends, none within, and no other character."""
+    blanks = [mark for mark in map(chr, range(0x3001)) if mark.isspace()]
+    assert evaluate("trimmed(t)", [f"{mark}a{mark}b{mark} {mark}" for mark in blanks]) == [
+        f"a{mark}b" for mark in blanks
+    ]
+    assert evaluate("is_blank(t)", [*blanks, "".join(blanks), "", " . ", "\u200b"]) == [
+        *[True] * (len(blanks) + 2), False, False,
+    ]  # fmt: skip
+    assert evaluate("is_nan(t)", ["NaN", "nan", "NAN", "na", "NaNa"]) == [True] * 3 + [False] * 2

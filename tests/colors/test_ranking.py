@@ -1,14 +1,30 @@
 """Rules as predicates, exact on every type and never SQL; ties go by values, then by spellings."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from color_tables import column, matching_rows, three_colors, where
+import pyarrow.csv
+import pytest
+from color_tables import (
+    book,
+    column,
+    matching_rows,
+    rows_of,
+    rule,
+    three_colors,
+    where,
+    write_colors,
+)
+from sqlglot import exp
 from strategies import SECOND
 
 from marketpulse import run_colors
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import prepare
+from marketpulse.colors.ranking import rule_predicate
 
 
 def test_rules_on_decimals_are_exact() -> None:
@@ -132,3 +148,140 @@ def test_one_value_of_two_kinds_leaves_the_tie_to_the_next_column(tmp_path: Path
     for order in (1, -1):
         path.write_text("\n".join(f"{{{same}, {cell}}}" for cell in cells[::order]))
         assert column(run_colors(path).processed, "NOTE") == ["a", "b"]
+
+
+# One security by rank, date, price. What puts a row behind the one before it stands beside it.
+ORDER = """
+Z,1,A,1,2026-03-13 10:00,98.5,1,x
+Z,1,A,1,2026-03-13,100,1,x        # DATE
+Z,1,A,1,2026-03-13,98.5,1,x       # PX
+Z,1,A,1,2026-03-13,-2,1,x
+Z,1,A,1,2026-03-13,-20,1,x
+Z,1,A,1,2026-03-13,,1,x
+Z,9,A,1,,98.5,1,x                 # DATE, without one
+Z,10,A,2,2026-03-13,98.5,1,x      # RANK
+Z,9,A,2,2026-03-13,98.5,1,x       # MESSAGE_ID
+B,8,A,2,2026-03-13,98.5,1,x
+a,8,A,2,2026-03-13,98.5,1,x       # NOTE, by code point
+é,8,A,2,2026-03-13,98.5,1,x
+,8,A,2,2026-03-13,98.5,1,x
+Z,7,A,2,2026-03-13,98.5,-20,x
+Z,7,A,2,2026-03-13,98.5,-2,x      # BID, a number
+Z,7,A,2,2026-03-13,98.5,9,x
+Z,7,A,2,2026-03-13,98.5,10,10
+Z,7,A,2,2026-03-13,98.5,10,9      # SIZE, text
+Z,7,A,2,2026-03-13,98.5,10,
+Z,7,A,2,2026-03-13,98.5,,x
+ ,+6,A,2,2026-03-13,98.5,1,x
+,6,A,2,2026-03-13,98.5,1,x        # the spelling of MESSAGE_ID, before that of NOTE
+ ,6,A,2,2026-03-13,98.5,1,x       # of NOTE
+Z,5, A,2,2026-03-13,98.5,1,x
+Z,5,A,2,2026-03-13,98.5,1,x       # of CUSIP
+Z,5,A,2.0,2026-03-13,98.5,1,x     # of RANK
+Z,4,A,2,2026-03-13,98.5,1,x
+Z,4,A,2,2026-03-13T00:00,98.5,1,x
+Z,4,A,2,2026-03-13T00:00,98.50,1,x
+Z,4,A,2,2026-03-13T00:00,98.50,1.0,x
+Z,3,A,2,2026-03-13,98.5,,x
+Z,3,A,2,2026-03-13,98.5,NaN,x
+Z,99,A,,2027-03-13,99,1,x         # RANK, without one
+"""
+
+
+def test_each_key_of_the_order_decides_once(tmp_path: Path) -> None:
+    """Values in the order of the hierarchy, the message, the columns from the left; spellings."""
+    lines = [re.sub(" +#.*", "", line) for line in ORDER.strip("\n").split("\n")]
+    header = "NOTE,MESSAGE_ID,CUSIP,RANK,DATE,PX,BID,SIZE"
+    for order in (lines, lines[::-1]):
+        run = run_colors(write_colors(tmp_path / "in.csv", *order, header=header))
+        given = [",".join(map(str, row[:8])) for row in rows_of(run.processed)]
+        assert given == [line.replace(" A,", "A,") for line in lines]
+
+
+ROWS = [
+    "1,A,1,2026-03-12 23:59:59.999999,98.4,ab",
+    "2,A,2,2026-03-13,98.5,AB ",
+    "3,A,3,2026-03-13 12:00,98.6,b",
+    "4,A,4,2026-03-14,99,ba",
+    "5,A,,,,",
+    # Only this row needs more digits than a cast keeps.
+    f"6,A,{10**20},2027-03-13 00:00:00.000000001,{10**20}.{'0' * 20}1,zz",
+]
+MORNING, NOON = "2026-03-13", "2026-03-13 12:00"
+# Column, operator, values; the numbers of the rows that match.
+CONDITIONS: list[tuple[str, str, str, str]] = [
+    *(("RANK", "equals", "2", "2"), ("RANK", "not_equals", "2", "1346")),
+    *(("RANK", "less_than", "2", "1"), ("RANK", "greater_than", "3", "46")),
+    *(("RANK", "less_or_equal", "2", "12"), ("RANK", "greater_or_equal", "3", "346")),
+    *(("RANK", "between", "2;3", "23"), ("RANK", "in", "2, 4", "24")),
+    *(("RANK", "not_in", "2, 4", "136"), ("RANK", "less_than", "2.5", "12")),
+    *(("RANK", "is_null", "", "5"), ("RANK", "is_not_null", "", "12346")),
+    *(("PX", "equals", "98.50", "2"), ("PX", "not_equals", "98.5", "1346")),
+    *(("PX", "less_than", "98.5", "1"), ("PX", "greater_than", "98.5", "346")),
+    *(("PX", "less_or_equal", "98.5", "12"), ("PX", "greater_or_equal", "98.5", "2346")),
+    *(("PX", "between", "98.5;98.6", "23"), ("PX", "in", "98.4, 99", "14")),
+    *(("PX", "not_in", "98.4, 99", "236"), ("PX", "is_null", "", "5")),
+    *(("DATE", "equals", MORNING, "23"), ("DATE", "not_equals", MORNING, "146")),
+    *(("DATE", "less_than", MORNING, "1"), ("DATE", "greater_than", MORNING, "46")),
+    *(("DATE", "less_or_equal", MORNING, "123"), ("DATE", "greater_or_equal", MORNING, "2346")),
+    *(("DATE", "between", f"{MORNING};{MORNING}", "23"), ("DATE", "equals", NOON, "3")),
+    *(("DATE", "between", f"2026-03-12;{NOON}", "123"), ("DATE", "less_or_equal", NOON, "123")),
+    *(("DATE", "in", "2026-03-12, 2026-03-14", "14"), ("DATE", "greater_than", NOON, "46")),
+    *(("DATE", "not_in", f"{MORNING}, 2026-03-14", "16"), ("DATE", "is_null", "", "5")),
+    *(("DATE", "equals", "2026-03-12 23:59:59.999999", "1"),),
+    *(("DATE", "less_than", "2026-03-12 23:59:59.9999991", "1"),),
+    *(("DATE", "greater_than", "2026-03-12 23:59:59.5", "12346"),),
+    *(("NOTE", "equals", " Ab", "12"), ("NOTE", "not_equals", "AB", "346")),
+    *(("NOTE", "contains", "A", "124"), ("NOTE", "not_contains", "A", "36")),
+    *(("NOTE", "starts_with", "A", "12"), ("NOTE", "ends_with", "B", "123")),
+    *(("NOTE", "in", "B, ab", "123"), ("NOTE", "not_in", "B, ab", "46")),
+    *(("NOTE", "is_null", "", "5"), ("NOTE", "is_not_null", "", "12346")),
+]
+
+
+def border_condition(name: str, operator: str, values: str) -> dict[str, str]:
+    """A condition of a rule; its values are separated by a semicolon."""
+    names = ["value", "value2"] if values else []
+    return {
+        "column": name,
+        "operator": operator,
+        **dict(zip(names, values.split(";"), strict=False)),
+    }
+
+
+@pytest.mark.parametrize("form", ["text", "exact text", "typed"])
+def test_each_operator_at_its_borders(form: str, tmp_path: Path) -> None:
+    """Exactly these rows match, and no condition is undecided, however the cells are read."""
+    header = "MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE"
+    rows = ROWS if form == "exact text" else ROWS[:-1]
+    data: Path | pa.Table = write_colors(tmp_path / "in.csv", *rows, header=header)
+    if form == "typed":
+        types = {"RANK": pa.int64(), "DATE": pa.timestamp("us"), "PX": pa.decimal128(9, 3)}
+        options = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+        data = pa.csv.read_csv(data, convert_options=options)
+    conditions = [border_condition(*condition[:3]) for condition in CONDITIONS]
+    rules = book(*(rule(condition, number=n) for n, condition in enumerate(conditions)))
+    with prepare(data, RunOptions(rules=rules)) as prepared:
+        prepared.engine.profile()
+        matches = [rule_predicate(bound, prepared.engine.cells) for bound in prepared.rules]
+        columns = [exp.alias_(match, f"m{number}") for number, match in enumerate(matches)]
+        table = prepared.engine.table(exp.select(*columns).from_("valued").order_by("n"))
+    for condition, answers in zip(CONDITIONS, table.columns, strict=True):
+        expected = [str(number) in condition[3] for number in range(1, len(rows) + 1)]
+        assert answers.to_pylist() == expected, condition
+
+
+def test_conditions_fold_from_left_to_right() -> None:
+    """`where A and B or C` is (A and B) or C, `where A or B and C` is (A or B) and C."""
+    table = three_colors(NOTE=["ab", "b", "c"])
+
+    def matching(*connected: tuple[str, str]) -> list[int]:
+        conditions = [
+            {"type": connector, "column": "NOTE", "operator": "contains", "value": text}
+            for connector, text in connected
+        ]
+        run = run_colors(table, rules=book(rule(*conditions)))
+        return [number % 10 for number in column(run.excluded, "MESSAGE_ID")]
+
+    assert matching(("where", "a"), ("and", "b"), ("or", "c")) == [1, 3]
+    assert matching(("where", "c"), ("or", "b"), ("and", "a")) == [1]
