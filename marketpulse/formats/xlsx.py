@@ -28,6 +28,7 @@ _MEASURED_ROWS = 500  # the first ones, to find how wide the columns are
 _FILTER_WIDTH = 3  # characters that the button of a filter covers
 _WIDEST = 60  # characters
 _DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _FIRST_DATE = "1900-03-01"  # Excel counts a day before it that never was
 
 
@@ -392,11 +393,7 @@ def _exact_date(text: str) -> datetime | None:
 def _exact_float(text: str) -> float | None:
     """Return the number if a spreadsheet keeps all its digits, else None."""
     stripped = text.strip()
-    if len(stripped) > 17 or not stripped.strip("+-").replace(".", "", 1).isdecimal():
+    if len(stripped) > 17 or not _NUMBER.fullmatch(stripped):
         return None
-    if (
-        not stripped.isascii()
-        or sum(char.isdigit() for char in stripped.lstrip("+-0.")) > MOST_DIGITS
-    ):
-        return None
-    return float(stripped)
+    digits = sum(char.isdigit() for char in stripped.lstrip("+-0."))
+    return float(stripped) if digits <= MOST_DIGITS else None

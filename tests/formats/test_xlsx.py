@@ -33,6 +33,29 @@ from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import LogicalType, to_text
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "code"),
+    [
+        ("007.50", 7.5, "000.00"),
+        ("-0.25", -0.25, "0.00"),
+        ("-12", -12, "0"),
+        ("+5", 5, "0"),
+        ("-1.23456789012345", -1.23456789012345, "0.00000000000000"),
+        ("1.234567890123456", "1.234567890123456", "General"),  # 16 digits
+        *(
+            (text, text, "General")
+            for text in ("98.5-", "--5", "5+", "+-5", "1.2.3", "-", ".", "\u0663")
+        ),
+    ],
+)
+def test_a_number_in_a_sheet(text: str, value: object, code: str, tmp_path: Path) -> None:
+    """It shows the zeros and the decimals of its text; a text that is no number stays text."""
+    path = write(tmp_path / "number.xlsx", pa.table({"P": [text]}), numbers=["P"])
+    sheet = openpyxl.load_workbook(path).active
+    assert sheet is not None
+    assert (sheet["A2"].value, sheet["A2"].number_format) == (value, code)
+
+
 def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path) -> None:
     """Number columns have numbers that show their decimals; long ones are text."""
     table = pa.table(
