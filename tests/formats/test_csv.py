@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketpulse.errors import DataError
+from marketpulse.formats import CsvOptions, open_writer, prepare_scan
 from marketpulse.formats.csv import quotes_pair_up
 from marketpulse.model import MalformedLine
 
@@ -109,6 +110,7 @@ BROKEN_QUOTES = {
     "behind Windows' line ends": ('A,B\r\n1,x\r\n2,"x"y\r\n3,z\r\n', 3),
     "behind an old Mac's line ends": ('A,B\r1,x\r2,"x"y\r3,z\r', 3),
     "never closed, behind an old Mac's line ends": ('A,B\r1,x\r2,"x\r3,z\r', 3),
+    "above long lines of an old Mac": ('A,B\r1,x\r2,"x"y\r3,zzzzzzzzzzzzzzzz\r4,z\r', 3),
     "behind a byte order mark": ('\ufeff"A",B\r1,x\r2,"x"y\r', 3),
     "behind a record of two lines": ('A,B\n1,"x\ny"\n2,"x"y\n3,z\n', 4),
     "in the second line of its record": ('A,B\n1,x\n2,"x\ny"z\n', 3),
@@ -258,3 +260,63 @@ def test_quotes_pair_up_wherever_a_chunk_ends(tmp_path: Path, text: str, pairs: 
     path.write_bytes(text.encode())
     for size in (1, 2, 3, 5, 100):
         assert quotes_pair_up(path, ",", size) is pairs
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint", "check"),
+    [
+        (
+            "A;B\n1;x\n",
+            "the columns are separated by ';', not by commas",
+            "read it with --delimiter semicolon",
+            "MP-DAT-004",
+        ),
+        (
+            "sep=|\nA,B\n",
+            "the columns are separated by ',', not by '|'",
+            "read it with --delimiter comma",
+            "MP-DAT-004",
+        ),
+        (
+            'A,B\n1,"x"y\n',
+            """line 2: a quote is broken (',' expected after '"')""",
+            'a field that begins with " also ends with "; write a " inside it twice',
+            "MP-DAT-003",
+        ),
+        (
+            b"A,B\n1,\xe9\n",
+            "line 2: byte 0xE9 at column 3 is not UTF-8 (Latin-1 or Windows-1252?)",
+            "save it as CSV in UTF-8",
+            "MP-DAT-005",
+        ),
+    ],
+)
+def test_a_message_says_what_to_do(
+    text: str | bytes, message: str, hint: str, check: str, tmp_path: Path
+) -> None:
+    """Each refusal has a place, a remedy and the id of its check."""
+    path = write_text(tmp_path / "input.csv", text)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    error = caught.value
+    assert (error.message, error.hint, error.check) == (f"{path}: {message}", hint, check)
+
+
+def test_another_delimiter(tmp_path: Path) -> None:
+    """It is an option, or what the suffix says; quotes are checked with it, too."""
+    path = write_text(tmp_path / "input.csv", 'A;B\n1;5" pipe\n"2,3";x\n')
+    scan = prepare_scan(path, tmp_path, delimiter=";")
+    assert scan(lambda _: None).read_all().to_pydict() == {"A": ["1", "2,3"], "B": ['5" pipe', "x"]}
+    path = write_text(tmp_path / "input.TSV", "A\tB\n1,2\tx\n")
+    assert read(path).table.to_pydict() == {"A": ["1,2"], "B": ["x"]}
+    with pytest.raises(DataError, match=r"separated by '\\t', not by commas"):
+        prepare_scan(path, tmp_path, delimiter=",")
+
+
+@pytest.mark.parametrize(("excel", "header"), [(True, "\ufeff'=A,B\n"), (False, "=A,B\n")])
+def test_the_header_for_spreadsheets(excel: bool, header: str, tmp_path: Path) -> None:
+    """No name becomes a formula in a spreadsheet; elsewhere a name is as it is."""
+    schema = pa.schema([("=A", pa.string()), ("B", pa.string())])
+    path = tmp_path / "header.csv"
+    open_writer("csv", path, schema, CsvOptions(excel=excel)).close()
+    assert path.read_text(encoding="utf-8") == header

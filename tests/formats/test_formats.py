@@ -1,17 +1,33 @@
 """What all formats promise: cells and column names come back, and bytes are repeatable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from format_files import ADJACENT_ESCAPES, TEXTS, read, read_independently, write, write_sheet
+from format_files import (
+    ADJACENT_ESCAPES,
+    TEXTS,
+    TYPED,
+    read,
+    read_independently,
+    write,
+    write_sheet,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from marketpulse.errors import DataError
-from marketpulse.formats import FORMATS
+from marketpulse.errors import DataError, UsageError
+from marketpulse.formats import (
+    FORMATS,
+    CsvOptions,
+    open_writer,
+    parse_delimiter,
+    parse_formats,
+    read_back,
+    write_behind,
+)
 from marketpulse.formats.encode import LogicalType
 
 
@@ -106,3 +122,77 @@ def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(DataError, match=words):
             read(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "json", "parquet"])
+def test_our_own_files_come_back_in_their_types(suffix: str, tmp_path: Path) -> None:
+    """Each value is the same; the file has to have the columns that were written."""
+    expected = TYPED.drop_columns(["F"]) if "json" in suffix else TYPED  # JSON has no NaN
+    path = write(tmp_path / f"typed.{suffix}", expected)
+    text = pa.field("T", pa.string())
+    schema = expected.schema.set(expected.schema.get_field_index("T"), text)
+    table = pa.Table.from_batches(read_back(path, schema, tmp_path), schema)
+    assert str(table.to_pylist()) == str(expected.to_pylist())  # as text NaN is NaN
+    if suffix == "csv":  # its header is not read
+        return
+    other = schema.set(0, pa.field("other", pa.int64()))
+    with pytest.raises(DataError) as caught:
+        list(read_back(path, other, tmp_path))
+    assert str(path) in caught.value.message
+
+
+def test_a_file_for_spreadsheets_comes_back(tmp_path: Path) -> None:
+    """The marks before cells that a spreadsheet would change are taken off again."""
+    table = pa.table({"A": ["=1+1", "'x", "007", "", None]})
+    path = tmp_path / "excel.csv"
+    writer = open_writer("csv", path, table.schema, CsvOptions(excel=True))
+    writer.write(table.to_batches()[0])
+    writer.close()
+    for excel in (True, False):
+        batches = list(read_back(path, table.schema, tmp_path, excel=excel))
+        assert (pa.Table.from_batches(batches) == table) is excel
+    with pytest.raises(ValueError, match="cannot be read back"):
+        read_back(tmp_path / "a.xlsx", table.schema, tmp_path)
+
+
+def test_names_of_formats() -> None:
+    """Any case and blanks, each once; an unknown one is an error that lists the known ones."""
+    assert parse_formats([" CSV", "json", "csv", ""]) == ("csv", "json")
+    for names, message in (
+        (["csv", "toml", "x"], "--formats: unknown format 'toml', 'x'"),
+        ([" "], "--formats: no format is given"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            parse_formats(names)
+        assert (caught.value.message, caught.value.hint) == (
+            message,
+            "the formats are csv, ndjson, json, parquet, xlsx",
+        )
+
+
+def test_names_of_delimiters() -> None:
+    """A word or one character of ASCII that no number and no name consists of."""
+    named = {" Comma": ",", "semicolon": ";", "TAB": "\t", "\\t": "\t", "pipe": "|", "\t": "\t"}
+    assert {text: parse_delimiter(text) for text in (*named, "^", "|")} == {
+        **named, "^": "^", "|": "|",
+    }  # fmt: skip
+    for text in ("", "ab", "7", "x", '"', "'", ".", "+", "-", "_", "\r", "\n", "\0"):
+        with pytest.raises(UsageError, match="cannot separate fields"):
+            parse_delimiter(text)
+    with pytest.raises(UsageError, match="is not a character of ASCII"):
+        parse_delimiter("\u00a6")
+
+
+def test_what_was_made_before_an_error_is_written() -> None:
+    """All batches in their order; the error follows them."""
+    written: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise ValueError("the end")
+
+    with pytest.raises(ValueError, match="the end"):
+        write_behind(written.append, numbers())
+    assert written == [1, 2, 3]
+    write_behind(written.append, [4, 5])
+    assert written == [1, 2, 3, 4, 5]

@@ -172,3 +172,9 @@ def test_the_depth_has_one_limit_on_every_python(
         write_text(path, f'[{{"A": {nested(depth)}}}]')
         with pytest.raises(DataError, match="value 1: it is nested too deep"):
             read(path)
+
+
+def test_constants_within_a_value(tmp_path: Path) -> None:
+    """JSON has no NaN and no infinities: they become null, and 12 stays 12."""
+    path = write_text(tmp_path / "nan.ndjson", '{"A": [NaN, -Infinity, 12, "12a", 1E2]}')
+    assert read(path).column("A") == ['[null, null, 12, "12a", 100]']

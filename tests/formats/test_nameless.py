@@ -10,7 +10,7 @@ from format_files import read, write_text
 
 from marketpulse import run_colors
 from marketpulse.errors import DataError
-from marketpulse.formats.nameless import likely_header
+from marketpulse.formats.nameless import likely_header, without_nameless
 
 
 def parquet(path: Path, cells: list[int | None]) -> Path:
@@ -82,6 +82,7 @@ def test_a_title_in_csv(tmp_path: Path) -> None:
     [
         ([], None),
         ([(2, ("A", "B")), (3, ("C", "D"))], 2),
+        ([(2, ("A", "1x")), (3, ("A", "x1"))], 3),
         ([(2, ("A",)), (4, ("A", "a ")), (5, ("A", "")), (6, ("A", "1")), (7, ("A", "B"))], 7),
     ],
 )
@@ -109,3 +110,20 @@ def test_index_of_pandas(tmp_path: Path) -> None:
         assert run.remarks == ("the index of pandas (__index_level_0__) is left out",)
     frame.set_index("MESSAGE_ID").to_parquet(tmp_path / "named.parquet")
     assert run_colors(tmp_path / "named.parquet").counts.parents == 1
+
+
+def test_the_place_of_a_cell_below_many_rows() -> None:
+    """Rows are counted through all batches; the hint names the likely header."""
+    table = pa.table({"A": ["1", "2", "3", "4"], "": [None, " ", None, "x"]})
+    with pytest.raises(DataError) as caught:
+        without_nameless("in.csv", table.to_reader(max_chunksize=1), 2).read_all()
+    assert caught.value.message == (
+        "in.csv: column 2, after 'A', has no name, but row 4 below the header holds 'x'"
+    )
+    assert caught.value.hint == (
+        "row 2 looks like the header: delete the rows above it, or name it, in XLSX, with "
+        "--header-row 2; otherwise give the column a name, or clear its cells"
+    )
+    with pytest.raises(DataError) as caught:
+        without_nameless("in.csv", table.to_reader()).read_all()
+    assert caught.value.hint == "give the column a name, or clear its cells"

@@ -41,3 +41,12 @@ def test_broken_documents(text: str | bytes) -> None:
     """What is not JSON is a ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - json's and the codec's own subclasses
         parse_json(text)
+
+
+def test_a_key_that_appears_twice() -> None:
+    """In a handwritten document it is an error; elsewhere the last one counts."""
+    text = '\ufeff{"a": 1, "b": {"a": 2, "a": 3}}'
+    assert parse_json(text) == {"a": 1, "b": {"a": 3}}
+    with pytest.raises(ValueError, match="the key 'a' appears twice in one object"):
+        parse_json(text, is_handwritten=True)
+    assert parse_json('{"a": 1, "b": {"a": 2}}', is_handwritten=True) == {"a": 1, "b": {"a": 2}}

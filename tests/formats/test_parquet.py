@@ -10,7 +10,7 @@ import pytest
 from format_files import TYPED, read, write
 
 from marketpulse.errors import DataError
-from marketpulse.formats import open_writer
+from marketpulse.formats import estimate_rows, open_writer
 
 FAR = [*map(datetime.fromisoformat, ("2026-03-13T14:05", "9999-12-31")), None]
 
@@ -36,6 +36,17 @@ def test_int96_beyond_2262(tmp_path: Path) -> None:
     table = read(path).table
     assert table.schema.field("D").type == pa.timestamp("us")
     assert table["D"].to_pylist() == FAR
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_int96_at_the_ends_of_64_bits(sign: int, tmp_path: Path) -> None:
+    """Nanoseconds last for 9,223,372,036 seconds in both directions."""
+    for seconds, unit in ((9_223_372_035, "ns"), (9_223_372_036, "us")):
+        moment = pa.array([sign * seconds, 0], pa.int64()).cast(pa.timestamp("s"))
+        path = write_int96(tmp_path / "ends.parquet", D=moment.cast(pa.timestamp("us")))
+        read_back = read(path).table["D"]
+        assert read_back.type == pa.timestamp(unit)
+        assert read_back.cast(pa.timestamp("s")).to_pylist() == moment.to_pylist()
 
 
 def test_int96_in_nested_columns(tmp_path: Path) -> None:
@@ -93,3 +104,13 @@ def test_only_repeated_values_have_a_dictionary(tmp_path: Path) -> None:
         chunks = pq.read_metadata(path).row_group(group)
         columns = [chunks.column(place) for place in range(3)]
         assert [column.has_dictionary_page for column in columns] == [False, True, True]
+
+
+def test_files_are_compressed(tmp_path: Path) -> None:
+    """Columns are compressed with Zstandard; the footer has the number of rows."""
+    path = write(tmp_path / "small.parquet", TYPED)
+    assert pq.read_metadata(path).row_group(0).column(0).compression == "ZSTD"
+    assert estimate_rows(path) == 3
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"small\.parquet: this is not Parquet, or it is damaged"):
+        estimate_rows(path)

@@ -1,5 +1,6 @@
 """Timestamps: what an option may say, and the one form that JSON has."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -19,6 +20,18 @@ from marketpulse.formats.timestamps import format_timestamp, parse_timestamp, to
 def test_the_same_moment(value: str | datetime) -> None:
     """Every zone becomes UTC; no zone is UTC."""
     assert format_timestamp(parse_timestamp(value, "--taken-at")) == "2026-03-13T18:00:00Z"
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs time.tzset")
+def test_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes nothing."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        moment = parse_timestamp("2026-03-13 18:00", "--taken-at")
+        text = format_timestamp(moment)
+    time.tzset()
+    assert (moment.tzinfo, moment.hour, text) == (UTC, 18, "2026-03-13T18:00:00Z")
 
 
 def test_now_is_to_the_second() -> None:

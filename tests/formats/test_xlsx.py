@@ -423,8 +423,11 @@ def test_a_sheet_and_a_header_row_by_name(tmp_path: Path) -> None:
         ({"sheet": "Colors", "header_row": 2}, "the sheet 'Colors': the row 2 is empty"),
         ({"sheet": "Colors", "header_row": 9}, "the row 9 is empty"),
     ):
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=message) as caught:
             run_colors(path, **options)
+        if options["sheet"] == "Color":
+            error = caught.value
+            assert (error.hint, error.check) == ("the sheets are 'Notes', 'Colors'", "MP-DAT-009")
     with pytest.raises(UsageError, match="--sheet: the input is not XLSX"):
         run_colors(COLORS, sheet="Colors")
     with pytest.raises(UsageError, match="--header-row: this input is not XLSX"):
