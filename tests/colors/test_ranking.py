@@ -19,7 +19,6 @@ from color_tables import (
     where,
     write_colors,
 )
-from sqlglot import exp
 from strategies import SECOND
 
 from marketpulse import run_colors
@@ -266,8 +265,8 @@ def test_each_operator_at_its_borders(form: str, tmp_path: Path) -> None:
     with prepare(data, RunOptions(rules=rules)) as prepared:
         prepared.engine.profile()
         matches = [rule_predicate(bound, prepared.engine.cells) for bound in prepared.rules]
-        columns = [exp.alias_(match, f"m{number}") for number, match in enumerate(matches)]
-        table = prepared.engine.table(exp.select(*columns).from_("valued").order_by("n"))
+        columns = ", ".join(f"{match} AS m{number}" for number, match in enumerate(matches))
+        table = prepared.engine.table(f"SELECT {columns} FROM valued ORDER BY n")
     for condition, answers in zip(CONDITIONS, table.columns, strict=True):
         expected = [str(number) in condition[3] for number in range(1, len(rows) + 1)]
         assert answers.to_pylist() == expected, condition
