@@ -1,5 +1,6 @@
 """What all formats promise: cells and column names come back, and bytes are repeatable."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -183,16 +184,23 @@ def test_names_of_delimiters() -> None:
         parse_delimiter("\u00a6")
 
 
-def test_what_was_made_before_an_error_is_written() -> None:
-    """All batches in their order; the error follows them."""
+@pytest.mark.parametrize("name", ["csv", "xlsx"])
+def test_what_was_made_before_an_error_is_written(name: str) -> None:
+    """All batches in their order; the error follows them. Only XLSX is written by this thread."""
     written: list[int] = []
+    threads: set[int] = set()
+
+    def write_number(number: int) -> None:
+        written.append(number)
+        threads.add(threading.get_ident())
 
     def numbers() -> Iterator[int]:
         yield from (1, 2, 3)
         raise ValueError("the end")
 
     with pytest.raises(ValueError, match="the end"):
-        write_behind(written.append, numbers())
+        write_behind(write_number, numbers(), [name])
     assert written == [1, 2, 3]
-    write_behind(written.append, [4, 5])
+    write_behind(write_number, [4, 5], [name])
     assert written == [1, 2, 3, 4, 5]
+    assert (threads == {threading.get_ident()}) is (name == "xlsx")
