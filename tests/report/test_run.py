@@ -136,3 +136,28 @@ def test_tables_without_rows(tmp_path: Path) -> None:
     marketpulse.run_colors(pa.Table.from_pylist([row]), output=run, formats=["ndjson"])
     assert (run / "excluded_colors.ndjson").read_bytes() == b""
     assert write_report(run).path.is_file()
+
+
+def test_the_chart_west_of_greenwich_and_on_paper(tmp_path: Path, open_page: Open) -> None:
+    """Dates are those of the table in every time zone; paper has dark marks on white."""
+    pytest.importorskip("vl_convert")
+    days = ["2026-03-13", "2026-03-12 23:30", "2026-03-11T10:00:00+01:00"]
+    rows = [
+        {"MESSAGE_ID": number, "CUSIP": "037833100", "RANK": 1, "DATE": day, "PX": 100}
+        for number, day in enumerate(days)
+    ]
+    marketpulse.run_colors(rows, output=tmp_path / "run")
+    page = open_page(write_report(tmp_path / "run").path, 1280, "dark")
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTimezoneOverride", {"timezoneId": "America/New_York"})
+    page.reload()
+
+    marks = page.locator("#chart .mark-symbol.role-mark path")
+    marks.first.wait_for()
+    labels = [mark.get_attribute("aria-label") or "" for mark in marks.all()]
+    assert [label.split(";")[0] for label in labels] == [
+        "date: Mar 13, 2026", "date: Mar 12, 2026", "date: Mar 11, 2026",
+    ]  # fmt: skip
+    page.emulate_media(media="print")
+    assert marks.first.evaluate("mark => getComputedStyle(mark).fill") == "rgb(0, 0, 0)"
+    assert "without exclusion rules" in page.locator("header").inner_text()

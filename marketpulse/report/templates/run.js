@@ -129,7 +129,7 @@ readData().then((data) => {
     const [price, date, dealer] = [data.labels.PX, data.labels.DATE, data.labels.SOURCE];
     const point = (columns, row, outcome) => ({
       price: Number.parseFloat(cell(columns[price], row)),
-      date: date ? (cell(columns[date], row) ?? "").replace(" ", "T") : "",
+      date: date ? instant(cell(columns[date], row) ?? "") : "",
       dealer: dealer ? cell(columns[dealer], row) ?? "null" : "",
       outcome,
     });
@@ -141,22 +141,30 @@ readData().then((data) => {
     ].filter((color) => Number.isFinite(color.price));
   }
 
-  // Colors of several dates are plotted over time; those of one date by dealer.
+  // A time without an offset is in UTC, as in the ranking. A browser would take it for local.
+  function instant(text) {
+    const written = text.trim().replace(" ", "T");
+    return /T[0-9:.]+$/.test(written) ? `${written}Z` : written;
+  }
+
+  // Colors of several dates are plotted over time; those of one date, or of dates that only
+  // --date-format can read, by dealer.
   function chartOf(colors) {
-    const style = getComputedStyle(document.documentElement);
-    const [ink, line, accent, parent, soft] = ["--ink", "--line", "--accent", "--parent", "--soft"]
-      .map((name) => style.getPropertyValue(name).trim());
+    // The colours of the page, so that the chart follows a dark screen, and paper.
+    const [ink, line, accent, parent, soft] = ["ink", "line", "accent", "parent", "soft"]
+      .map((name) => `var(--${name})`);
     const dates = new Set(colors.map((color) => color.date));
+    const overTime = dates.size > 1 && [...dates].every((date) => !date || /^\d{4}-/.test(date));
     const dealers = new Set(colors.map((color) => color.dealer)).size;
     const outcomes = ["parent", "child", "excluded"];
     const price = { field: "price", type: "quantitative", scale: { zero: false, nice: true }, title: "price" };
-    const position = dates.size > 1
-      ? { x: { field: "date", type: "temporal", title: "date" }, y: price }
+    const position = overTime
+      ? { x: { field: "date", type: "temporal", scale: { type: "utc" }, title: "date" }, y: price }
       : { x: price, y: { field: "dealer", type: "nominal", title: "dealer", sort: "ascending" } };
     return {
       description: "The prices of this security, with its parent marked. The table below has the same values.",
       width: "container",
-      height: dates.size > 1 ? 260 : 60 + 24 * dealers,
+      height: overTime ? 260 : 60 + 24 * dealers,
       data: { values: colors },
       mark: { type: "point", filled: true, opacity: 0.85 },
       encoding: {
@@ -175,15 +183,11 @@ readData().then((data) => {
     };
   }
 
-  let current = [];
   function showChart(colors) {
-    current = colors;
     byId("chart").replaceChildren();
     const options = { actions: false, renderer: "svg" };
     if (colors.length) vegaEmbed("#chart", chartOf(colors), options);
   }
-  const redraw = () => showChart(current);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
   byId("search").addEventListener("input", () => {
     const places = search();
