@@ -8,7 +8,6 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from marketpulse.errors import UsageError, command_line
 
@@ -82,7 +81,9 @@ def _is_installed(library: str) -> bool:
 
 def _origin() -> str:
     """Return what MarketPulse was installed from, a folder or a wheel, else its name."""
-    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - 30 ms
+    # Both take 30 ms to load.
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - see above
+    from urllib.request import url2pathname  # noqa: PLC0415 - see above
 
     try:
         text = distribution("marketpulse").read_text("direct_url.json")
