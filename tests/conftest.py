@@ -5,12 +5,15 @@ versions of Python.
 """
 
 import signal
-from collections.abc import Iterator
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from moto.server import ThreadedMotoServer
 from s3_server import Store, s3_server
 from support import AWS_KEYS, Tool
@@ -56,6 +59,33 @@ def moto(moto_server: str) -> str:
     with urlopen(f"{moto_server}/moto-api/reset", data=b"", timeout=10):
         pass
     return moto_server
+
+
+MEASURED = 0.2  # seconds of processor time of each test function
+_spent: defaultdict[str, float] = defaultdict(float)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the coverage of a function's first cases, and of no test of Hypothesis.
+
+    The others run the same lines again, and measuring takes half as long as running.
+    """
+    coverage = sys.modules.get("coverage")  # its start-up has imported it, or nothing is measured
+    measurement = coverage and coverage.Coverage.current()
+    if not measurement:
+        return (yield)
+    name = item.nodeid.partition("[")[0]
+    repetitive = _spent[name] > MEASURED or is_hypothesis_test(getattr(item, "obj", None))
+    if repetitive:
+        measurement.stop()
+    begin = time.process_time()
+    try:
+        return (yield)
+    finally:
+        _spent[name] += time.process_time() - begin
+        if repetitive:
+            measurement.start()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
