@@ -28,6 +28,17 @@ import oracledb, pyarrow as pa, pyarrow.csv
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.sources.oracle.scan import SelectStatement
 kind, target = sys.argv[1:]
+if kind == "adbc":
+    import os
+    from adbc_driver_oracle import dbapi
+    uri = "oracle://{ORACLE_USERNAME}:{ORACLE_PASSWORD}@{ORACLE_DSN}".format_map(os.environ)
+    with dbapi.connect(uri) as session, session.cursor() as cursor:
+        cursor.execute('SELECT * FROM "MARKET"."TICKS"')
+        reader = cursor.fetch_record_batch()
+        with pyarrow.csv.CSVWriter(target, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+    sys.exit()
 with OracleSource(OracleDatabase()) as source:
     scan = SelectStatement(relation=source._relation("TICKS"))
     items = scan.items()
@@ -96,7 +107,7 @@ def cost(command: list[str], environment: dict[str, str], folder: Path) -> tuple
 def test_sample_against_the_drain(environment: dict[str, str], tmp_path: Path) -> None:
     """Print what each way costs in terms of the bare drain."""
     sample = ["-m", "marketpulse", "-q", "sample", "--all", "--formats"]
-    kinds = ("drain", "pyarrow", "pandas", "csv.writer")
+    kinds = ("drain", "pyarrow", "adbc", "pandas", "csv.writer")
     commands = {kind: ["-c", PEER, kind, str(tmp_path / kind)] for kind in kinds}
     commands |= {f"sample {name}": [*sample, name] for name in ("csv", "parquet", "csv,json")}
     cost(commands["drain"], environment, tmp_path)  # the server encodes its rows

@@ -25,7 +25,7 @@ from marketpulse.extraction import Sample, SampleOptions, verify_bundle, write_s
 
 ROWS = 620
 SCN = 8_765_432
-LONG = 335_000  # bytes of a text, by the statistics
+LONG = 41_600  # bytes of a text, by the statistics
 BATCH = 100  # rows of an answer with such texts
 ALL_ROWS = SampleOptions(limit=None, formats=("csv", "ndjson", "json", "parquet"))
 REMARK = Column("REMARK", "CLOB", average_bytes=LONG)

@@ -42,7 +42,7 @@ def table(name: str, rows: int, **more: object) -> Table:
     """Return a table that takes several answers: its notes are long, by the statistics."""
     columns = (
         Column("ID", "NUMBER(9,0)", nullable=False),
-        Column("NOTE", "CLOB", average_bytes=670_000),
+        Column("NOTE", "CLOB", average_bytes=83_000),
     )
     key = () if name == "KEYLESS" else ("ID",)
     content = [(number * 7 % 1009, f"{name} {number}") for number in range(rows)]

@@ -34,9 +34,9 @@ from marketpulse.model import Column, format_count
 from marketpulse.sources.names import quoted
 
 _CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
-_BATCH_BYTES = 32 << 20  # of rows as they are expected
-_LARGEST_BATCH_BYTES = 64 << 20  # of rows that fill their columns
-_LOB_BYTES = 64_000  # the estimate for a LOB that nobody has measured
+_BATCH_BYTES = 4 << 20  # of rows as they are expected
+_LARGEST_BATCH_BYTES = 32 << 20  # of rows that fill their columns
+_LOB_BYTES = 8000  # the estimate for a LOB that nobody has measured
 _LONGEST_INLINE_LOB = 4000  # bytes of a LOB in its row
 _MOST_ROWS = 20_000  # of a batch
 _CHARACTER_BYTES = 4
@@ -243,7 +243,7 @@ def batch_rows(
 ) -> int:
     """Return how many rows to fetch in a round trip.
 
-    That is about 32 MB of rows as the statistics expect them, and at most 64 MB of rows that fill
+    That is about 4 MB of rows as the statistics expect them, and at most 32 MB of rows that fill
     their columns to the declared length. LOBs have no such length: `lob_lengths` has the average
     lengths that are known by column, `max_lob` is where they are cut.
     """

@@ -54,7 +54,7 @@ def masked_server() -> Iterator[OracleServer]:
             Column("DAY", "DATE"),
             Column("SENT", "TIMESTAMP(9)"),
             Column("AMOUNT", "NUMBER"),
-            Column("NOTE", "CLOB", average_bytes=335_000),
+            Column("NOTE", "CLOB", average_bytes=41_700),
         ),
         [
             (party(n), Timestamp(1987, 6, 1 + n % 28, 9), Timestamp(1987, 6, 5, 9, 1, 2, 3),

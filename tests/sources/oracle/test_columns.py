@@ -262,13 +262,13 @@ def test_project_old_dates() -> None:
             for name in ("CLOB", "LONG RAW", "XMLTYPE", "JSON")
         ),
         (ColumnDef(name="A", type="CLOB", average_bytes=100), 524),  # only of the locator
-        (ColumnDef(name="A", type="CLOB", average_bytes=99_999), 335),
-        (ColumnDef(name="A", type="BLOB", average_bytes=10**7), 3),
+        (ColumnDef(name="A", type="CLOB", average_bytes=99_999), 41),
+        (ColumnDef(name="A", type="BLOB", average_bytes=10**6), 4),
         (ColumnDef(name="A", type="BLOB", average_bytes=10**8), 1),
     ],
 )
 def test_batch_rows(definition: ColumnDef, rows: int) -> None:
-    """A round trip fetches about 32 MB, at least one row and at most 20,000."""
+    """A round trip fetches about 4 MB, at least one row and at most 20,000."""
     assert batch_rows([definition]) == rows
 
 
@@ -284,16 +284,16 @@ def test_batch_rows(definition: ColumnDef, rows: int) -> None:
 def test_value_bytes(definition: ColumnDef, value_bytes: int) -> None:
     """The estimate of a value follows the statistics, or else the column's length."""
     rows = batch_rows([definition] * 100)
-    assert rows == (32 << 20) // (value_bytes * 100)
+    assert rows == (4 << 20) // (value_bytes * 100)
 
 
 @pytest.mark.parametrize("average_bytes", [None, 1])
 def test_wide_rows_fit_if_they_are_full(average_bytes: int | None) -> None:
-    """Rows that fill all their columns take 64 MB at most, whatever the statistics say."""
+    """Rows that fill all their columns take 32 MB at most, whatever the statistics say."""
     wide = ColumnDef(name="A", type="VARCHAR2", length=4000, average_bytes=average_bytes)
-    assert batch_rows([wide] * 1000) == 16
+    assert batch_rows([wide] * 1000) == 8
     wider = ColumnDef(name="A", type="VARCHAR2", length=4000, by_character=True)
-    assert batch_rows([wider] * 1000) == 4
+    assert batch_rows([wider] * 1000) == 2
 
 
 def test_lengths_of_lobs() -> None:
@@ -301,7 +301,7 @@ def test_lengths_of_lobs() -> None:
     lob = ColumnDef(name="A", type="CLOB")
     assert batch_rows([lob], None, {"A": 2**25}) == 1
     assert batch_rows([lob], None, {"A": 10}) == 20_000
-    assert batch_rows([lob], 1024) == 8192
+    assert batch_rows([lob], 1024) == 1024
 
 
 def test_described_column() -> None:

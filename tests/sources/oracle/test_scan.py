@@ -156,9 +156,9 @@ def test_no_secrets_in_descriptions(source: OracleSource, tmp_path: Path) -> Non
 
 
 def test_rows_that_may_be_wide(small_server: OracleServer, source: OracleSource) -> None:
-    """1,000 columns of 4,000 bytes come in answers that would hold 64 MB if they were full."""
+    """1,000 columns of 4,000 bytes come in answers that would hold 32 MB if they were full."""
     assert source.scan("WIDE").read_all().num_rows == 20
-    assert small_server.record.fetches[-2:] == [16, 16]
+    assert small_server.record.fetches[-2:] == [8, 8]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_rows_that_may_be_wide(small_server: OracleServer, source: OracleSource)
 def test_long_texts(
     small_server: OracleServer, source: OracleSource, limit: int | None, fetches: list[int]
 ) -> None:
-    """LOBs are measured first, and an answer holds about 32 MB of them."""
+    """LOBs are measured first, and an answer holds about 4 MB of them."""
     rows = source.scan("LETTERS", limit=limit).read_all()
     assert rows["BODY"][0].as_py() == LETTER
     assert small_server.record.fetches[-len(fetches) :] == fetches
