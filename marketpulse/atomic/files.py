@@ -345,10 +345,13 @@ def _writable_folder(folder: Path) -> Iterator[None]:
         hint = (
             "this is a file: name a folder"
             if isinstance(error, FileExistsError | NotADirectoryError)
+            else "name another place: you may not write there"
+            if isinstance(error, PermissionError)
             else "name another place, or free some space; close the files in other programs"
         )
+        file = Path(error.filename2 or error.filename or folder)
         raise OutputError(
-            f"{error.filename2 or error.filename or folder}: cannot be written: "
+            f"{file.with_name(_name_of_part(file.name) or file.name)}: cannot be written: "
             f"{error.strerror or error}",
             hint="; ".join([hint, *user_notes(error)]),
         ) from error

@@ -98,7 +98,16 @@ def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     if sys.stdout.isatty():
         _draw(headers, cells)
     else:
-        _put("\n".join(_columns([[*headers], *cells])))
+        header, *lines = _columns([[*headers], *cells])
+        if _is_style_forced():
+            header = f"\x1b[1m{header}\x1b[0m"
+        _put("\n".join([header, *lines]))
+
+
+def _is_style_forced() -> bool:
+    """Whether a table off a terminal has its header in bold; its columns stay as they are."""
+    forced = os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0"
+    return bool(forced) and not os.environ.get("NO_COLOR")
 
 
 def _draw(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -140,7 +149,9 @@ def say(text: str) -> None:
     Commands in backticks are printed as they can be typed here. A terminal gets lines that break
     between words. As JSON it is one line, with the level that the text begins with.
     """
-    text = text.replace("`marketpulse ", f"`{program()} ").translate(_ESCAPES)
+    if "`marketpulse " in text:
+        text = text.replace("`marketpulse ", f"`{program()} ")
+    text = text.translate(_ESCAPES)
     if message_format.as_json:
         match = _LEVEL.fullmatch(text)
         level, message = (match[2].upper(), match[1] + match[3]) if match else ("INFO", text)

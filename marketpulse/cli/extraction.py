@@ -133,6 +133,9 @@ def schema(
         source_info = data.info()
     if output is not None:
         session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
+    if models == Path("-"):
+        console.show_code(extraction.format_models(source_info, schemas.tables))
+        return
     if models is not None:
         extraction.write_models(models, source_info, schemas.tables, session.secrets())
         count = len(schemas.tables)

@@ -37,6 +37,7 @@ from marketpulse.cli.options import (
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 from marketpulse.extras import require_extra
+from marketpulse.sources.base import standard_input
 
 if TYPE_CHECKING:
     from marketpulse.publish import PushOptions, Receipt
@@ -189,15 +190,11 @@ def ssm_put(
     require_extra("aws", "ssm put")
     session: Session = ctx.obj
     chosen = parameters.check_names(names or ())
-    if sys.stdin is None:
-        raise UsageError(
-            "standard input is closed", hint="for example `marketpulse ssm put < parameters.txt`"
-        )
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         values = {name: _prompt(name, hidden=name in parameters.SECRET_NAMES) for name in chosen}
         values = {name: value for name, value in values.items() if value}
     else:
-        lines = parameters.parse_parameters(sys.stdin.buffer.read())
+        lines = parameters.parse_parameters(standard_input().read())
         values = {name: value for name, value in lines.items() if not names or name in chosen}
     settings = session.settings()
     written = parameters.put(parameter_path(settings), settings.aws_region, values, kms_key)

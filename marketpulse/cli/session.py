@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from marketpulse.cli import console
 from marketpulse.errors import NotFoundError, SettingsError, UsageError
 from marketpulse.log import configure_logging
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
-from marketpulse.sources.base import FileOptions
+from marketpulse.sources.base import FileOptions, standard_input
 
 if TYPE_CHECKING:
     import typer
@@ -254,7 +253,7 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
 
     label = "standard input" if path == "-" else path
     try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        content = standard_input().read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise NotFoundError(
             f"--query: {label}: {error.strerror or error}", hint="check the name of the file"

@@ -7,11 +7,14 @@ import gc
 import os
 import sys
 import threading
+from pathlib import Path
 
 from marketpulse.cli import console
 from marketpulse.cli.app import app
+from marketpulse.cli.errors import wants_json
 from marketpulse.cli.interrupts import handle_signals, interruption, release_signals
 from marketpulse.cli.pandas_blocker import block_pandas
+from marketpulse.errors import UsageError
 
 
 def main() -> None:
@@ -24,6 +27,7 @@ def main() -> None:
     # Loading modules allocates many objects and drops few: collecting then is wasted time.
     gc.set_threshold(50_000)
     block_pandas()
+    _refuse_lost_folder()
     try:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:  # before a command started
@@ -33,6 +37,16 @@ def main() -> None:
         release_signals()
         console.finish()
         _end_process()
+
+
+def _refuse_lost_folder() -> None:
+    """Exit if the working folder has been removed: no name of a file has a meaning there."""
+    try:
+        Path.cwd()
+    except OSError:
+        error = UsageError("the working folder is gone", hint="go to another one with cd")
+        console.show_error(error, as_json=wants_json(sys.argv))
+        sys.exit(error.exit_code)
 
 
 def _end_process() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.model import (
@@ -50,6 +51,13 @@ class FileOptions:
     def seconds(self) -> float | None:
         """How many seconds are left until `ends`."""
         return None if self.ends is None else max(0.1, self.ends - time.monotonic())
+
+
+def standard_input() -> BinaryIO:
+    """The bytes of standard input. Raises `UsageError` if it is closed."""
+    if sys.stdin is None:
+        raise UsageError("standard input is closed", hint="give a file: `COMMAND < FILE`")
+    return sys.stdin.buffer
 
 
 def refuse_file_options(options: FileOptions, name: str, formats: Collection[str] = ()) -> None:

@@ -11,7 +11,6 @@ import gzip
 import lzma
 import re
 import shutil
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +26,7 @@ from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
 from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
 from marketpulse.extras import require_extra
 from marketpulse.formats import BY_SUFFIX
-from marketpulse.sources.base import FileOptions
+from marketpulse.sources.base import FileOptions, standard_input
 
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket
@@ -126,7 +125,7 @@ def read_stream(name: str, folder: Path) -> Path:
     path = folder / f"stdin{format_suffix(name) if is_known(name) else ''}"
     with path.open("wb") as file:
         if name in {STANDARD_INPUT, "/dev/stdin"}:
-            shutil.copyfileobj(sys.stdin.buffer, file, _CHUNK)
+            shutil.copyfileobj(standard_input(), file, _CHUNK)
         else:
             with Path(name).open("rb") as stream:
                 shutil.copyfileobj(stream, file, _CHUNK)

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support import COLORS, RULES, Tool, one_message, posix, summary_of
+from support import COLORS, ROOT, RULES, Tool, one_message, posix, summary_of
 
-from marketpulse.cli.console import Lines, message_format, say
+from marketpulse.cli.console import Lines, message_format, say, show_table
 from marketpulse.model import progress_stage
 
 if sys.platform != "win32":
@@ -213,3 +213,46 @@ def test_no_progress_if_quiet(tool: Tool) -> None:
         time.sleep(3)
         _, err = process.communicate(COLORS.read_bytes(), timeout=60)
     assert (process.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("variables", "bold"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"CLICOLOR_FORCE": "1"}, True),
+        ({"CLICOLOR_FORCE": "0"}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_style_off_a_terminal_can_be_forced(
+    variables: dict[str, str],
+    bold: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the header is bold: a program that reads the columns finds them where they were."""
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    show_table(("name", "rows"), [("COLORS", 5)])
+    header = "name    rows"
+    expected = f"\x1b[1m{header}\x1b[0m" if bold else header
+    assert capsys.readouterr().out == f"{expected}\nCOLORS  5\n"
+
+
+@posix
+def test_lost_places_are_wrong_usage(tool: Tool) -> None:
+    """A closed standard input, and a working folder that somebody has removed."""
+    for script, message in (
+        ('exec "$@" run-colors - <&-', "standard input is closed"),
+        ('mkdir gone; cd gone; rmdir ../gone; exec "$@" run-colors x.csv', "folder is gone"),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", sys.executable, "-m", "marketpulse"],
+            cwd=tool.folder, env={**tool.env, "PYTHONPATH": str(ROOT)}, capture_output=True,
+            text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert message in one_message(done.stderr)
