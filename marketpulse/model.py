@@ -235,10 +235,10 @@ class FileNotes:
         remarks = []
         if count := self.hidden_rows:
             rows = format_count(count, "row is hidden", "rows are hidden")
-            remarks.append(f"{rows} in the workbook, by a filter or by hand, and are read, too")
+            remarks.append(f"{rows} in the workbook, by a filter or by hand, and read all the same")
         if count := self.nameless_columns:
             columns = format_count(count, "column without a name is", "columns without names are")
-            remarks.append(f"{columns} left out: their cells are empty")
+            remarks.append(f"{columns} left out: no cell there has a value")
         if self.index_columns:
             remarks.append("the index of pandas (__index_level_0__) is left out")
         if self.unused_folders:

@@ -19,8 +19,8 @@ def test_the_notes_about_files() -> None:
     notes = FileNotes(hidden_rows=1, nameless_columns=1)
     assert notes.counts() == {"hidden_rows": 1, "nameless_columns": 1}
     assert notes.remarks() == [
-        "1 row is hidden in the workbook, by a filter or by hand, and are read, too",
-        "1 column without a name is left out: their cells are empty",
+        "1 row is hidden in the workbook, by a filter or by hand, and read all the same",
+        "1 column without a name is left out: no cell there has a value",
     ]
 
 

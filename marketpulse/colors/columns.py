@@ -414,6 +414,12 @@ def _declared_kinds(
 def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
     roles = {column.role for column in columns}
     missing = [role for role in (*NEVER_MISSING, *KEYS.values()) if role not in roles]
+    if missing and not columns:
+        raise DataError(
+            "the input has no columns",
+            hint="without colors, too, it has to name its columns, as the header of CSV does",
+            check="MP-DAT-014",
+        )
     if missing:
         raise DataError(
             f"the input has no {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}",

@@ -113,10 +113,11 @@ def _read_batches(
             quotes.result()  # a broken quote is the better explanation
             if "UTF8" in str(error):
                 raise _not_utf8(path) from None
+            is_long = "straddling" in str(error)  # two of Arrow's blocks
+            reason = f"a record has more than {_LONGEST_RECORD:,} bytes" if is_long else error
             raise DataError(
-                f"{path}: cannot be read as CSV: {error}",
-                hint=f"a record may have at most {_LONGEST_RECORD:,} bytes: is a quote never "
-                "closed?",
+                f"{path}: cannot be read as CSV: {reason}",
+                hint="is a quote never closed?",
                 check="MP-DAT-003",
             ) from error
         quotes.result()

@@ -433,12 +433,16 @@ def common_schema(files: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
                 hint="process files with different columns one by one",
                 check="MP-DAT-011",
             )
-    schemas = [schema for _, schema in files]
-    return pa.schema([_common_field(field, schemas) for field in first_schema])
+    fields = [{_fold(field.name): field for field in schema} for _, schema in files]
+    return pa.schema(
+        [
+            _common_field(field, [named[_fold(field.name)] for named in fields])
+            for field in first_schema
+        ]
+    )
 
 
-def _common_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
-    fields = [schema.field(_column_index(schema, field.name)) for schema in schemas]
+def _common_field(field: pa.Field, fields: Sequence[pa.Field]) -> pa.Field:
     if all(_are_equal(other, field) for other in fields):
         return field
     # As plain text, a float that lost digits would pass for an identifier. A mixed column says for
@@ -463,18 +467,15 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema, check_metadata=True):
         return batch
     columns = []
+    places = {_fold(name): place for place, name in enumerate(batch.schema.names)}
     for field in schema:
-        index = _column_index(batch.schema, field.name)
-        column, column_field = batch.column(index), batch.schema.field(index)
+        place = places[_fold(field.name)]
+        column, column_field = batch.column(place), batch.schema.field(place)
         if not _are_equal(column_field, field):
             convert = to_tagged if logical_type(field) is LogicalType.MIXED else to_text
             column = convert(column, column_field)
         columns.append(column)
     return pa.record_batch(columns, schema)
-
-
-def _column_index(schema: pa.Schema, name: str) -> int:
-    return [_fold(other) for other in schema.names].index(_fold(name))
 
 
 def _fold(name: str) -> str:

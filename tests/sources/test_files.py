@@ -191,7 +191,7 @@ def test_remarks_about_files(tmp_path: Path) -> None:
     paths = [write_lines(tmp_path / f"{name}.csv", "A,", "1,") for name in "ab"]
     with open_files(paths) as source:
         assert source.remarks(source.find_table()) == [
-            "2 columns without names are left out: their cells are empty"
+            "2 columns without names are left out: no cell there has a value"
         ]
 
 
@@ -199,7 +199,7 @@ def test_remarks_about_files(tmp_path: Path) -> None:
 def test_duplicate_columns_in_other_formats(tmp_path: Path, name: str) -> None:
     """Two columns with the same name are an error in every format."""
     table = pa.table([["1"], ["2"]], names=["A", "A"])
-    with pytest.raises(DataError, match="two columns of") as caught:
+    with pytest.raises(DataError, match="two columns") as caught:
         open_files([write_table(tmp_path / f"day.{name}", table)])
     assert caught.value.check == "MP-DAT-008"
 
@@ -262,7 +262,7 @@ def test_a_file_that_is_named_twice(tmp_path: Path) -> None:
 
 def test_unknown_suffix(tmp_path: Path) -> None:
     """A file with an unknown suffix is an error."""
-    with pytest.raises(NotFoundError, match=r"colors\.dat: .* none of \.csv") as caught:
+    with pytest.raises(NotFoundError, match=r"colors\.dat: .* one of \.csv") as caught:
         open_files([write_lines(tmp_path / "colors.dat", "PX", "1")])
     assert caught.value.check == "MP-SRC-003"
 
