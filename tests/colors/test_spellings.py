@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 import xlsxwriter
-from color_tables import column, outcome_of, reasons, where, write_colors
+from color_tables import book, column, outcome_of, reasons, rule, write_colors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Tool
 
 from marketpulse import run_colors
-from marketpulse.colors.cells import MACROS
-from marketpulse.colors.spellings import MACROS as SPELLINGS
+from marketpulse.colors.arrivals import connect_engine
 from marketpulse.colors.spellings import ROUNDED_DIGITS, DateForm, parse_date_forms
 from marketpulse.errors import DataError, UsageError
 
@@ -87,12 +87,20 @@ def test_a_date_of_a_permitted_form_is_that_date(form: str, tmp_path: Path) -> N
     run = run_colors(path, date_formats=form)
     wrong = [cell for cell, meaning in cells.items() if meaning is None]
     assert reasons(run) == [f"DATE: '{cell}' is not a date" for cell in wrong]
-    for number, (cell, meaning) in enumerate(cells.items()):
-        if meaning is not None:
-            rules = where("DATE", "between", meaning, meaning)
-            excluded = run_colors(path, date_formats={"date": form}, rules=rules).excluded
-            ids, dates = column(excluded, "MESSAGE_ID"), column(excluded, "DATE")
-            assert dict(zip(ids, dates, strict=True)).get(str(number)) == cell
+    # A day stands for all its times: those come before it.
+    meanings = sorted({meaning for meaning in cells.values() if meaning}, key=len, reverse=True)
+    rules = [
+        rule(
+            {"column": "DATE", "operator": "between", "value": meaning, "value2": meaning},
+            number=number,
+        )
+        for number, meaning in enumerate(meanings)
+    ]
+    excluded = run_colors(path, date_formats={"date": form}, rules=book(*rules)).excluded
+    chosen = zip(column(excluded, "DATE"), column(excluded, "RULE_ID"), strict=True)
+    assert {cell: meanings[int(number)] for cell, number in chosen} == {
+        cell: meaning for cell, meaning in cells.items() if meaning
+    }
     foreign = [
         cell for cell, meaning in cells.items() if meaning and model.to_instant(cell) is None
     ]
@@ -125,31 +133,32 @@ DAYS = st.one_of(
 )
 
 
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """A database with the macros, one for all examples."""
+    return connect_engine()
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(DAYS, st.one_of(st.just(""), CLOCKS)).map("".join), max_size=30))
 def test_translations_agree_with_the_model(cells: list[str]) -> None:
     """Each form of each cell, in SQL and in the plain model, is the same moment or none."""
-    with duckdb.connect() as connection:
-        for macro in (*MACROS, *SPELLINGS):
-            connection.execute(f"CREATE MACRO {macro}")
-        connection.register("cells", pa.table({"t": cells}))
-        for form in DateForm:
-            sql = f"SELECT date_key({form.macro}(t)) FROM cells"
-            for cell, (key,) in zip(cells, connection.execute(sql).fetchall(), strict=True):
-                instant = model.foreign_instant(form, cell)
-                epoch = date(1970, 1, 1).toordinal() * model.DAY
-                expected = instant and (instant.seconds - epoch, instant.fraction)
-                assert (key and tuple(key)) == expected, (form, cell)
+    connection = database()
+    connection.register("cells", pa.table({"t": cells}))
+    for form in DateForm:
+        sql = f"SELECT date_key({form.macro}(t)) FROM cells"
+        for cell, (key,) in zip(cells, connection.execute(sql).fetchall(), strict=True):
+            instant = model.foreign_instant(form, cell)
+            epoch = date(1970, 1, 1).toordinal() * model.DAY
+            expected = instant and (instant.seconds - epoch, instant.fraction)
+            assert (key and tuple(key)) == expected, (form, cell)
 
 
 @given(st.from_regex(r"[+-]?[0-9]{0,3}\.?[0-9]{0,4}[eE]\+?[0-9]{1,3}", fullmatch=True))
 @settings(max_examples=50, deadline=None)
 def test_rounded_ids_agree_with_the_model(cell: str) -> None:
     """The digits that are left, in SQL and in the plain model."""
-    with duckdb.connect() as connection:
-        connection.execute(f"CREATE MACRO {SPELLINGS[-1]}")
-        sql = f"SELECT {ROUNDED_DIGITS}(?)"
-        ((digits,),) = connection.execute(sql, [cell]).fetchall()
+    ((digits,),) = database().execute(f"SELECT {ROUNDED_DIGITS}(?)", [cell]).fetchall()
     number = model.rounded_number(cell)
     assert (digits and model.to_number(digits)) == number
 

@@ -177,9 +177,9 @@ class NoProgress:
 @pytest.mark.parametrize(
     ("offsets", "fault", "expected"),
     [
-        (range(1, 60_000, 3_000), {"connections": 1}, {"again", "whole"}),
-        (range(1, 60_000, 3_000), {}, {"refused", "again", "whole"}),
-        (range(1, 2_400, 120), {"connections": 1}, {"whole"}),
+        (range(1, 60_000, 4_000), {"connections": 1}, {"again", "whole"}),
+        (range(1, 60_000, 4_000), {}, {"refused", "again", "whole"}),
+        (range(1, 2_400, 160), {"connections": 1}, {"whole"}),
     ],
     ids=["once", "always", "while logging in"],
 )
