@@ -449,7 +449,7 @@ def test_rows_that_are_hidden_are_read_and_counted(tmp_path: Path) -> None:
     assert run.counts.read == 4
     assert run.warnings["hidden_rows"] == 2
     assert run.remarks == (
-        "2 rows are hidden in the workbook, by a filter or by hand, and are read, too",
+        "2 rows are hidden in the workbook, by a filter or by hand, and read all the same",
     )
 
 
