@@ -263,6 +263,7 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
         name=select_query.query_name(path),
         text=query_text.parse_query(text, label),
         start=query_text.start_of_query(text),
+        file=label,
         binds=select_query.parse_binds(binds),
     )
 

@@ -241,7 +241,10 @@ class Service:
             raise NotFoundError(f"{name}: there is no such query", hint="check MARKETPULSE_QUERY")
         text = decode_query(content, name)
         return SelectQuery(
-            name=query_name(name), text=parse_query(text, name), start=start_of_query(text)
+            name=query_name(name),
+            text=parse_query(text, name),
+            start=start_of_query(text),
+            file=name,
         )
 
 

@@ -55,6 +55,7 @@ class Faults:
     stall_at_function: int | None = None  # of the protocol: 118 logs in, 96 reads a LOB, 9 logs off
     pause: float = 0.0  # seconds before each packet after the login
     fail_at_statement: tuple[int, int] | None = None  # the number, and the code
+    fail_at_text: str = ""  # where in that statement the error is
     fail_at_row: tuple[int, int] | None = None  # the row of a statement, and the code
     cut_at_row: int | None = None  # the row of a statement before which the connection is cut
     delay: float = 0.0  # seconds, for each round trip

@@ -403,7 +403,8 @@ class Session:
     def _run_statement(self, sql: str, values: list[Value]) -> Answer:
         failing = self._faults.fail_at_statement
         if failing and failing[0] == self._statements:
-            raise OracleError(failing[1], error_text(failing[1]))
+            place = len(sql[: max(sql.find(self._faults.fail_at_text), 0)].encode())
+            raise OracleError(failing[1], error_text(failing[1]), place)
         assert self._engine_session is not None
         return self._engine_session.execute(sql, values)
 

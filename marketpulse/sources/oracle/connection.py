@@ -39,6 +39,7 @@ from marketpulse.sources.oracle.tns import Address
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
     from marketpulse.sources.oracle.dictionary import Dictionary
+    from marketpulse.sources.oracle.select_query import SelectQuery
 
 _LOG = logging.getLogger("marketpulse.oracle")
 _INTERRUPT_SECONDS = 1.0  # for the log-off after Ctrl-C
@@ -167,15 +168,15 @@ class OracleDatabase:
                 continue
         raise unreadable_value_error("the result")
 
-    def describe_query(self, statement: str, start: tuple[int, int] = (1, 1)) -> list[ColumnDef]:
+    def describe_query(self, statement: str, query: SelectQuery | None = None) -> list[ColumnDef]:
         """Return the columns of a SELECT, without running it.
 
-        An error of the statement has its place, counted from that at which it begins. Raises
+        An error has its place in the file of the query that the statement is. Raises
         `UsageError` if a column has no name by which it can be selected.
         """
         self.prepare()
         with (
-            add_place(statement, start),
+            add_place(statement, query),
             self.translate_errors(),
             closing(self.connection.cursor()) as cursor,
         ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import oracledb
 
@@ -18,6 +19,9 @@ from marketpulse.errors import (
     UnreachableError,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from marketpulse.sources.oracle.select_query import SelectQuery
 
 _ASK_HINT = "show this line to the database team"
 _STATEMENT_HINT = (
@@ -159,21 +163,33 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
 
 
 @contextmanager
-def add_place(statement: str, start: tuple[int, int]) -> Iterator[None]:
-    """Add the line and the column to an error of ours, if the database says where it is."""
+def add_place(statement: str, query: SelectQuery | None) -> Iterator[None]:
+    """Add the name of a query's file to an error of ours, with line and column if they are known.
+
+    The database says where a fault is in the statement, which has the text of the query in it.
+    """
     try:
         yield
     except MarketPulseError as error:
-        cause = error.__cause__
-        detail = cause.args[0] if isinstance(cause, oracledb.Error) and cause.args else None
-        if offset := getattr(detail, "offset", 0):  # bytes before the place
-            before = statement.encode()[:offset].decode(errors="ignore")
-            line, column = start[0] + before.count("\n"), len(before) - before.rfind("\n")
-            if line == start[0]:
-                column += start[1] - 1
-            error.message += f" (line {line}, column {column} of the query)"
+        if query is not None and not isinstance(error, UnreachableError):
+            cause = error.__cause__
+            detail = cause.args[0] if isinstance(cause, oracledb.Error) and cause.args else None
+            place = _place_in(query, statement, getattr(detail, "offset", 0))
+            error.message += f" ({place}{query.file})"
             error.args = (error.message,)
         raise
+
+
+def _place_in(query: SelectQuery, statement: str, offset: int) -> str:
+    """Return the line and the column for an offset in bytes; empty for 0, which is unknown."""
+    begin = statement.find(query.text)
+    before = statement.encode()[:offset].decode(errors="ignore")[begin:]
+    if not offset or not 0 <= begin <= offset or len(before) > len(query.text):
+        return ""
+    line, column = query.start[0] + before.count("\n"), len(before) - before.rfind("\n")
+    if line == query.start[0]:
+        column += query.start[1] - 1
+    return f"line {line}, column {column} of "
 
 
 def encryption_error(address: object) -> UnreachableError:

@@ -73,8 +73,8 @@ class QuerySource(OracleSource):
         return RowSet(
             name=query.name,
             sql=f"({query.text})",
-            columns=database.describe_query(query.text, query.start),
-            query=query.text,
+            columns=database.describe_query(query.text, query),
+            query=query,
             binds=binds,
         )
 

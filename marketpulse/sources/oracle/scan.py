@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -35,12 +36,16 @@ from marketpulse.sources.oracle.connection import (
     OracleDatabase,
     unreadable_value_error,
 )
+from marketpulse.sources.oracle.errors import add_place
 from marketpulse.sources.oracle.keys import (
     key_binds,
     key_condition,
     values_binds,
     values_condition,
 )
+
+if TYPE_CHECKING:
+    from marketpulse.sources.oracle.select_query import SelectQuery
 
 _CODES = re.compile(r"\b(?:ORA|DPY)-\d+")
 _STATEMENT_CHECK = "MP-USE-003"  # of errors of a statement
@@ -53,13 +58,13 @@ _MOST_GIVEN_UP = 5  # columns: with more the table itself is at fault
 class RowSet:
     """What stands after FROM, and the columns that it has.
 
-    `name` is for messages. `query` is the user's SELECT, with the values of its binds, or empty.
+    `name` is for messages. `query` is the user's SELECT, if it is one, `binds` the values for it.
     """
 
     name: str
     sql: str
     columns: Sequence[ColumnDef]
-    query: str = ""
+    query: SelectQuery | None = None
     binds: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -120,7 +125,7 @@ class SelectStatement:
     def has_user_text(self) -> bool:
         """Whether the user wrote a part of the statement, and may have made a mistake there."""
         is_ordered = self.order is not None or isinstance(self.choice, NewestRows)
-        return bool(self.relation.query) or self.where is not None or is_ordered
+        return self.relation.query is not None or self.where is not None or is_ordered
 
     def items(self, *, old_dates: bool = False) -> list[SelectItem]:
         """Return the SELECT list. Raises `NotFoundError` for an unknown column."""
@@ -141,7 +146,7 @@ class SelectStatement:
         """
         is_plain = all(item.expression == quoted(item.field.name) for item in items)
         if self.relation.query and is_plain and not without and not self._is_restricted:
-            return self.relation.query
+            return self.relation.query.text
         # No aliases: ORDER BY would find a number's text by its alias, and sort 10 before 9.
         select_list = ", ".join(
             "NULL" if item.field.name in without else item.expression for item in items
@@ -270,9 +275,10 @@ class RowReader:
             fetch_rows = scan.fetch_rows(self._lengths_of_lobs(scan))
             rows = self._database.batches(statement, fetched, fetch_rows, scan.binds)
             try:
-                for batch in decoder.decode(rows, items):
-                    has_rows = True
-                    yield batch
+                with add_place(statement, relation.query):
+                    for batch in decoder.decode(rows, items):
+                        has_rows = True
+                        yield batch
             except DateRangeError as error:
                 if workarounds.old_dates:
                     raise unreadable_value_error(relation.name) from error

@@ -16,12 +16,13 @@ class SelectQuery:
     """A SELECT that may be sent, as its author wrote it; `name` is that of the table it becomes.
 
     `text` has no semicolon at its end, and begins at `start`, a line and a column of its
-    file. `binds` are the values of its bind variables, by name.
+    file, whose name messages show. `binds` are the values of its bind variables, by name.
     """
 
     name: str
     text: str
     start: tuple[int, int] = (1, 1)
+    file: str = "the query"
     binds: Mapping[str, str] = field(default_factory=dict, repr=False)  # may be confidential
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from oracle_server.client import assert_read_only, settings_for
+from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
 from support import Tool
 
@@ -98,7 +99,28 @@ def test_the_place_of_a_fault(tool: Tool, text: str, place: str) -> None:
     (tool.folder / "feed.sql").write_bytes(text.encode())
     done = tool.run("sample", "--query", "feed.sql")
     assert done.code == 6
-    assert f'ORA-00904: "NOPE": invalid identifier ({place} of the query)' in done.err
+    assert f'ORA-00904: "NOPE": invalid identifier ({place} of feed.sql)' in done.err
+
+
+@pytest.mark.parametrize(
+    ("faults", "place"),
+    [
+        (Faults(fail_at_row=(2, 1476)), ""),
+        (Faults(fail_at_statement=(4, 1476), fail_at_text="face"), "line 2, column 3 of "),
+        (Faults(fail_at_statement=(4, 1476), fail_at_text="FROM (SELECT"), ""),
+    ],
+    ids=["a row", "the query", "what is around it"],
+)
+def test_the_file_of_a_fault_in_rows(server: OracleServer, faults: Faults, place: str) -> None:
+    """Errors that come with the rows name the file, and the place if the database says it."""
+    server.faults = faults
+    text = "SELECT n,\n  face FROM market.all_types, market.securities"
+    select = SelectQuery(name="feed", text=text, file="feed.sql")
+    with OracleDatabase(settings_for(server)) as database:
+        source = QuerySource(database, select)
+        with pytest.raises(UsageError) as caught:
+            source.scan("feed").read_all()
+    assert caught.value.message.endswith(f"ORA-01476: divisor is equal to zero ({place}feed.sql)")
 
 
 def test_names(database: OracleDatabase) -> None:
