@@ -217,6 +217,8 @@ CONDITIONS: list[tuple[str, str, str, str]] = [
     *(("RANK", "between", "2;3", "23"), ("RANK", "in", "2, 4", "24")),
     *(("RANK", "not_in", "2, 4", "136"), ("RANK", "less_than", "2.5", "12")),
     *(("RANK", "is_null", "", "5"), ("RANK", "is_not_null", "", "12346")),
+    *(("RANK", "equals", "2.5", ""), ("RANK", "less_than", "9500000000000000000", "1234")),
+    *(("PX", "equals", "98.5001", ""), ("PX", "equals", "98.500000000000001", "")),
     *(("PX", "equals", "98.50", "2"), ("PX", "not_equals", "98.5", "1346")),
     *(("PX", "less_than", "98.5", "1"), ("PX", "greater_than", "98.5", "346")),
     *(("PX", "less_or_equal", "98.5", "12"), ("PX", "greater_or_equal", "98.5", "2346")),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from marketpulse.errors import DataError
 from marketpulse.formats import CsvOptions, open_writer, prepare_scan
 from marketpulse.formats.csv import quotes_pair_up
-from marketpulse.model import MalformedLine
+from marketpulse.model import FIRST_ROWS, MalformedLine
 
 
 def test_csv_quotes_only_where_needed(tmp_path: Path) -> None:
@@ -320,3 +320,12 @@ def test_the_header_for_spreadsheets(excel: bool, header: str, tmp_path: Path) -
     path = tmp_path / "header.csv"
     open_writer("csv", path, schema, CsvOptions(excel=excel)).close()
     assert path.read_text(encoding="utf-8") == header
+
+
+def test_the_first_rows_have_their_lines(tmp_path: Path) -> None:
+    """They are shown where a header is missing: blank lines and line ends in quotes count."""
+    path = write_text(tmp_path / "input.csv", 'sep=;\n\nA;"B\n"\n1;"x\ny"\n2;"z,"\n3;w\n')
+    notes = prepare_scan(path, tmp_path).notes
+    assert notes.first_rows == ((5, ("1", "x\ny")), (7, ("2", "z,")), (8, ("3", "w")))
+    path = write_text(tmp_path / "input.csv", "A\n" + "1\n" * 100)
+    assert len(prepare_scan(path, tmp_path).notes.first_rows) == FIRST_ROWS

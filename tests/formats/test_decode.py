@@ -147,3 +147,13 @@ def test_unknown_types(text: str) -> None:
     column = column_of(pa.field("x", pa.int32()))
     with pytest.raises(ValueError, match="type"):
         field_of(type(column)("x", "", text))
+
+
+def test_the_description_of_a_column() -> None:
+    """A column may have nulls unless it says otherwise; the source's name of its type wins."""
+    field = pa.field("A", pa.list_(pa.int8(), 3))
+    column = column_of(field)
+    assert (column.type, column.nullable, column.comment) == (str(field.type), True, "")
+    assert field_of(column).type == field.type
+    assert column_of(field, "VARRAY", nullable=False).type == "VARRAY"
+    assert not column_of(field, nullable=False).nullable

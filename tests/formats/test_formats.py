@@ -23,6 +23,7 @@ from marketpulse.errors import DataError, UsageError
 from marketpulse.formats import (
     FORMATS,
     CsvOptions,
+    estimate_rows,
     open_writer,
     parse_delimiter,
     parse_formats,
@@ -204,3 +205,16 @@ def test_what_was_made_before_an_error_is_written(name: str) -> None:
     write_behind(write_number, [4, 5], [name])
     assert written == [1, 2, 3, 4, 5]
     assert (threads == {threading.get_ident()}) is (name == "xlsx")
+
+
+def test_the_number_of_rows_is_estimated(tmp_path: Path) -> None:
+    """Lines are counted in the beginning of a text file; XLSX and JSON would have to be read."""
+    for suffix in ("csv", "ndjson"):
+        path = tmp_path / f"a.{suffix}"
+        path.write_text("12345\n" * 3)
+        assert estimate_rows(path) == 3
+        path.write_bytes(b"1234567\n" * 100_000)  # more than is looked at
+        assert estimate_rows(path) == 100_000
+        path.write_bytes(b"")
+        assert estimate_rows(path) == 0
+    assert [estimate_rows(tmp_path / name) for name in ("a.json", "a.xlsx")] == [None, None]

@@ -50,3 +50,12 @@ def test_a_key_that_appears_twice() -> None:
     with pytest.raises(ValueError, match="the key 'a' appears twice in one object"):
         parse_json(text, is_handwritten=True)
     assert parse_json('{"a": 1, "b": {"a": 2}}', is_handwritten=True) == {"a": 1, "b": {"a": 2}}
+
+
+def test_siblings_end_a_level() -> None:
+    """Only levels count, however many arrays stand side by side."""
+    deepest = "[" * (MAX_NESTING - 1) + "]" * (MAX_NESTING - 1)
+    siblings = "[], " * 10
+    check_nesting(f"[{siblings}{deepest}]")
+    with pytest.raises(ValueError, match="nested more than"):
+        check_nesting(f"[{siblings}[{deepest}]]")

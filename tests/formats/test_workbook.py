@@ -147,3 +147,47 @@ def test_errors_keep_their_column_a_column_of_numbers(tmp_path: Path) -> None:
     file = read(tmp_path / "a.xlsx")
     assert file.rows() == [["f1", "e#REF!"], ["e#N/A", "e#N/A"]]
     assert file.kind("A") is file.kind("B") is LogicalType.MIXED
+
+
+def rewrite_sheet(path: Path, xml: str) -> Path:
+    """Put these rows into the first sheet of a workbook."""
+    write_sheet(path, header=["x"])
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name).decode() for name in book.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    begin, _, rest = parts[name].partition("<sheetData>")
+    parts[name] = f"{begin}<sheetData>{xml}</sheetData>{rest.partition('</sheetData>')[2]}"
+    with zipfile.ZipFile(path, "w") as book:
+        for part, text in parts.items():
+            book.writestr(part, text)
+    return path
+
+
+def test_rows_and_cells_without_places(tmp_path: Path) -> None:
+    """They follow one another; a place leaves cells and rows out."""
+    rows = (
+        "<row><c><v>1</v></c><c><v>2</v></c></row><row><c r='C2'><v>3</v></c><c><v>4</v></c></row>"
+    )
+    path = rewrite_sheet(tmp_path / "bare.xlsx", f"{rows}<row r='7' hidden='1'/><row/>")
+    with Workbook(path) as workbook:
+        read_rows = list(workbook.rows(workbook.sheets()[0]))
+    assert [(row.number, row.is_hidden) for row in read_rows] == [
+        (1, False), (2, False), (7, True), (8, False),
+    ]  # fmt: skip
+    assert [row.cells for row in read_rows] == [["f1", "f2"], [None, None, "f3", "f4"], [], []]
+
+
+def test_formulas_that_cells_share(tmp_path: Path) -> None:
+    """A formula without a result is shown as it is in its own cell."""
+    rows = (
+        "<row r='1'><c r='A1'><f t='shared' si='0'>C1+1</f></c>"
+        "<c r='B1'><f t='shared' si='1'>D1*2</f></c></row>"
+        "<row r='2'><c r='A2'><f t='shared' si='0'/></c><c r='B2'><f t='shared' si='1'/></c></row>"
+        "<row r='3'><c r='A3'><f>E3</f></c><c r='B3'><f t='shared' si='1'/><v>5</v></c></row>"
+    )
+    unevaluated = LogicalType.UNEVALUATED.tag
+    assert tagged(rewrite_sheet(tmp_path / "shared.xlsx", rows)) == [
+        [f"{unevaluated}=C1+1", f"{unevaluated}=D1*2"],
+        [f"{unevaluated}=C2+1", f"{unevaluated}=D2*2"],
+        [f"{unevaluated}=E3", "f5"],
+    ]
