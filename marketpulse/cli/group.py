@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -12,11 +13,15 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from marketpulse.cli import console
 from marketpulse.cli.errors import error_boundary, wants_json
 from marketpulse.cli.examples import EXAMPLES
+from marketpulse.errors import UsageError
 
 if TYPE_CHECKING:
     # typer publishes no names for these.
     from typer._click import Context
     from typer._click.core import Command, Parameter
+
+
+_WRITTEN = {"--output", "-o", "--models", "--receipt"}
 
 
 class CommandGroup(TyperGroup):
@@ -54,7 +59,16 @@ class CommandGroup(TyperGroup):
         # The command's own arguments are not parsed yet: --format json may be among them.
         arguments = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - click offers no other way
         with error_boundary(arguments, verbose=lambda: bool(ctx.obj and ctx.obj.verbose)):
+            _refuse_empty_places(arguments)
             return super().invoke(ctx)
+
+
+def _refuse_empty_places(words: Sequence[str]) -> None:
+    """Raise `UsageError` if what is to be written has no name: it would be the working folder."""
+    given = [*pairwise(words), *((word[:-1], "") for word in words if word.endswith("="))]
+    for option, value in given:
+        if option in _WRITTEN and not value.strip():
+            raise UsageError(f"{option}: the name is empty", hint="is a variable not set?")
 
 
 def _leaves(

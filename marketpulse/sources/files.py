@@ -112,6 +112,7 @@ class FilesSource(Source):
             if part is None:
                 _refuse_repeats(self._files)
                 check_options((file.path.name for file in self._files), options)
+            self._states = [_state(file) for file in self._files]
             self._scans = [_open(file, folder, options) for file in self._files]
             schema = part.schema if part else None
             self._schema = common_schema(self.file_schemas()) if schema is None else schema
@@ -177,7 +178,7 @@ class FilesSource(Source):
 
     def _batches(self, on_malformed_line: OnMalformedLine | None) -> Iterator[pa.RecordBatch]:
         rows = 0
-        for file, scan in zip(self._files, self._scans, strict=True):
+        for file, scan, state in zip(self._files, self._scans, self._states, strict=True):
             # Arrow would swallow an exception in the callback: collect the lines, then raise.
             unhandled: list[MalformedLine] = []
             handler = (
@@ -188,6 +189,11 @@ class FilesSource(Source):
                 rows += len(batch)
                 yield _conform(batch, self._schema)
             _raise_malformed(file, unhandled)
+            if _state(file) != state:
+                raise DataError(
+                    f"{file.label}: it has changed while it was read",
+                    hint="run the command again when the program that writes it has finished",
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -243,6 +249,15 @@ def _find(name: str | InputFile, workspace: Path, options: FileOptions) -> Itera
                 unpacked = containers.unpack(path, str(path), folder / str(number))
             parents = path.absolute().parts[:-1]
             yield InputFile(label=str(path), path=unpacked, partitions=_partitions(parents))
+
+
+def _state(file: InputFile) -> tuple[int, int] | None:
+    """What changes with a file's content; None if it is gone."""
+    try:
+        status = file.path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _partitions(folders: Sequence[str]) -> dict[str, str | None]:

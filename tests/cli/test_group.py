@@ -35,6 +35,15 @@ def test_options_stand_before_or_after_the_command(tool: Tool, words: list[str])
     assert message in refused.err
 
 
+@pytest.mark.parametrize("words", [("--output", ""), ("--output=",), ("--output", " ")])
+def test_an_empty_place_is_not_the_working_folder(tool: Tool, words: tuple[str, ...]) -> None:
+    """A script whose variable is not set writes nothing."""
+    refused = tool.run("run-colors", COLORS, *words)
+
+    assert (refused.code, list(tool.folder.iterdir())) == (2, [tool.temporary])
+    assert "--output: the name is empty\n  hint: is a variable not set?" in refused.err
+
+
 def test_the_option_after_the_command_wins(tool: Tool) -> None:
     """As --source always did."""
     (tool.folder / "a.env").write_text("MARKETPULSE_SOURCE=first\n")

@@ -260,6 +260,16 @@ def test_a_file_that_is_named_twice(tmp_path: Path) -> None:
             open_files([day, again])
 
 
+def test_a_file_that_grows_while_it_is_read(tmp_path: Path) -> None:
+    """Half of a day is no day: the rows that were read are not all of them."""
+    day = write_lines(tmp_path / "day.csv", "CUSIP,PX", "A,1")
+    with open_files([day]) as source:
+        with day.open("a", encoding="utf-8") as file:
+            file.write("B,2\n")
+        with pytest.raises(DataError, match=r"day\.csv: it has changed while it was read"):
+            read(source)
+
+
 def test_unknown_suffix(tmp_path: Path) -> None:
     """A file with an unknown suffix is an error."""
     with pytest.raises(NotFoundError, match=r"colors\.dat: .* one of \.csv") as caught:
