@@ -31,14 +31,16 @@ if defined hold goto held
 %py% -P "%install%" %*
 exit /b %ERRORLEVEL%
 :held
-call %py% -P "%install%"
+rem call reads this line twice. The path comes with the second time: its percent signs stay.
+call %py% -P "%%install%%"
 set "code=%ERRORLEVEL%"
 pause
 exit /b %code%
 
 rem Sets py if this Python is new enough, else old to its version, if it has one.
 :try
-call %* -c "%probe%" >"%log%" 2>nul && goto found
+call %* -c "%probe%" >"%log%" 2>nul
+if not errorlevel 1 goto found
 for /f "usebackq" %%a in ("%log%") do if not defined old set "old=Python %%a"
 exit /b 0
 :found
