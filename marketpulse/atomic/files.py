@@ -345,6 +345,8 @@ def _writable_folder(folder: Path) -> Iterator[None]:
         hint = (
             "this is a file: name a folder"
             if isinstance(error, FileExistsError | NotADirectoryError)
+            else "this is a folder: name a file in it"
+            if isinstance(error, IsADirectoryError)
             else "name another place: you may not write there"
             if isinstance(error, PermissionError)
             else "name another place, or free some space; close the files in other programs"

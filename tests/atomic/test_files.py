@@ -444,6 +444,10 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
     assert contents(path.parent) == {"file.txt": "1"}
     write_file(path, "é\n")
     assert path.read_bytes() == "é\n".encode()
+    if sys.platform != "win32":  # there it is a refused permission
+        with pytest.raises(OutputError) as refused:
+            write_file(path.parent, "2")
+        assert refused.value.hint == "this is a folder: name a file in it"
 
 
 def test_parts_of_dead_runs_are_removed_on_request(tmp_path: Path) -> None:
