@@ -28,7 +28,7 @@ def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> 
     as_json = wants_json(arguments)
     try:
         yield
-    except (typer.Exit, typer.Abort):
+    except typer.Exit:
         raise
     except BrokenPipeError:
         console.close_quietly()
@@ -67,7 +67,10 @@ def _plain_words(message: str) -> str:
 def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:
     """Show the message of an error. Returns the exit code."""
     # DuckDB turns a KeyboardInterrupt into an error of its own: what was received counts.
-    if isinstance(error, KeyboardInterrupt) or interruption.signal is not None:
+    # Typer makes an Abort of Ctrl-C and of Ctrl-D at a question, whose line is not finished.
+    if isinstance(error, typer.Abort):
+        console.say("")
+    if isinstance(error, KeyboardInterrupt | typer.Abort) or interruption.signal is not None:
         console.say(interruption.text)
         for note in user_notes(error):
             console.say(note)

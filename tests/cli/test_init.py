@@ -139,6 +139,14 @@ def test_a_terminal_is_asked_for_a_missing_password(database: OracleServer, tool
     assert "ORACLE_PASSWORD is not set" in one_message(silent.err)
 
 
+def test_ctrl_d_at_a_question_interrupts(tool: Tool) -> None:
+    """It is no bug, which exit code 1 stands for, and writes nothing."""
+    code, shown = converse(tool, [("connect string: ", "\x04")], "init")
+
+    assert (code, shown.splitlines()[-1]) == (130, "interrupted")
+    assert not (tool.folder / ".env").exists()
+
+
 def test_it_needs_a_terminal(tool: Tool) -> None:
     """A script gets one message."""
     refused = tool.run("init")
