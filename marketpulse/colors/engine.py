@@ -173,7 +173,7 @@ class Engine:
         return pa.RecordBatchReader.from_batches(schema, batches())
 
     def kept(self, key: str) -> pa.RecordBatchReader:
-        """The rows that stay, in the input's order, every cell as it arrived.
+        """The rows that stay, in any order, every cell as it arrived.
 
         The column `key` beside them is the normalised CUSIP: rows with the same are one security.
         """

@@ -213,3 +213,26 @@ def test_blanks() -> None:
         *[True] * (len(blanks) + 2), False, False,
     ]  # fmt: skip
     assert evaluate("is_nan(t)", ["NaN", "nan", "NAN", "na", "NaNa"]) == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "exact", "beyond"),
+    [
+        ("integer", ["9" * 18, "-" + "9" * 18, "7.00"], ["9223372036854775808", "1" + "0" * 18]),
+        (
+            "number",
+            ["123456789012345", "1234567.1234567", "97.99999999999999", "1e22", "-0.5E-3"],
+            ["9007199254740993", "100000000000000.01", "97.630000000000000001", "1e400", "1e100"],
+        ),
+        (
+            "date",
+            ["2026-03-13 10:30:05.123456", "2026-03-13"],
+            ["2026-03-13 10:30:05.1234567", "2026-02-30"],
+        ),
+    ],
+)
+def test_cells_that_a_cast_reads_exactly(kind: str, exact: list[str], beyond: list[str]) -> None:
+    """18 digits of an integer, 15 of a number, six of a second; all others need an exact key."""
+    texts = [*exact, *beyond]
+    given = dict(zip(texts, evaluate(f"is_short_{kind}(t)", texts), strict=True))
+    assert given == {text: text in exact for text in texts}

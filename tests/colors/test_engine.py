@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from color_tables import book, rule, three_colors
+from color_tables import book, rule, three_colors, write_colors
 
 from marketpulse.colors.engine import InputProfile
 from marketpulse.colors.options import RunOptions
@@ -105,3 +105,53 @@ def test_constants_stand_between_the_columns_and_the_marks() -> None:
         *("RUN_ID", "IS_PARENT", "PARENT_MESSAGE_ID", "CHILDREN_COUNT", "GROUP_POSITION"),
     ]
     assert table["RUN_ID"].to_pylist() == ["x", "x"]
+
+
+LINES = [
+    "1,037833100,1,2026-03-13,98.5,a",
+    "2,037833100,7,2026-03-13,99,b",
+    "3,037833101,1,2026-03-13,98,c",
+    "4,594918104,2,2026-03-13,97,x",
+    "5,59491810,0,2026-03-13,97,x",
+    "6,594918104,1,2026-03-13,n/a,a",
+    "7,594918104",
+    "8,,2.5,2026-03-13,98,a",
+    "9",
+    "10,,2.5,2026-03-13,98,a",
+]
+
+
+def test_every_row_of_a_small_day(tmp_path: Path) -> None:
+    """By hand: what becomes of each row, in which order, and what is counted."""
+    conditions = [
+        {"column": "NOTE", "operator": "in", "value": "y, z"},
+        {"column": "NOTE", "operator": "equals", "value": "X"},
+        {"column": "RANK", "operator": "less_than", "value": "1"},
+    ]
+    rules = book(*(rule(condition, number=n) for n, condition in enumerate(conditions)))
+    path = write_colors(tmp_path / "in.csv", *LINES, header="MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE")
+    with prepare(path, RunOptions(rules=rules)) as prepared:
+        engine = prepared.engine
+        profile = engine.profile()
+        assert (profile.rows, profile.rejected, profile.malformed) == (10, 5, 2)
+        processed = engine.processed([]).read_all()
+        assert engine.warnings() == {"cusip": 1, "rank": 1}
+        excluded, rejected = engine.excluded().read_all(), engine.rejected().read_all()
+        assert engine.warnings() == {"cusip": 2, "rank": 2}
+        assert engine.funnel() == [(0, 0), (2, 2), (1, 0)]
+        kept = engine.kept("security").read_all()["MESSAGE_ID"].to_pylist()
+    assert sorted(kept) == ["1", "2", "3"]
+    marks = zip(*(processed[name].to_pylist() for name in ("MESSAGE_ID", "IS_PARENT")), strict=True)
+    assert list(marks) == [("1", True), ("2", False), ("3", True)]
+    assert excluded.select(["MESSAGE_ID", "RULE_ID"]).to_pydict() == {
+        "MESSAGE_ID": ["4", "5"],
+        "RULE_ID": ["1", "1"],
+    }
+    reasons = rejected.select(["MESSAGE_ID", "REASON", "RAW_LINE"]).to_pylist()
+    assert [tuple(row.values()) for row in reasons] == [
+        ("6", "PX: 'n/a' is not a number", None),
+        (None, "2 fields instead of 6", "7,594918104"),
+        ("8", "CUSIP: missing", None),
+        (None, "1 field instead of 6", "9"),
+        ("10", "CUSIP: missing", None),
+    ]
