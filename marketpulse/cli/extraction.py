@@ -266,7 +266,7 @@ def _warn_of_jobs(
     session: Session, ctx: typer.Context, source: Source, written: Sample, *, follow: bool
 ) -> None:
     """Say why there was one session although more were allowed."""
-    if written.sessions > 1 or ctx.params["jobs"] == 1:
+    if written.sessions > 1 or ctx.params["jobs"] == 1 or written.continued:
         return
     reason = "for a single table"
     if not source.is_distant:

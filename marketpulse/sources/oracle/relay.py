@@ -34,6 +34,7 @@ _HEADER_BYTES = 8
 _LARGEST_PACKET = 1 << 21
 _RECEIVE_BYTES = 1 << 16
 _WIDE_VERSION = 315  # from here on lengths have four bytes after ACCEPT
+_SWITCHED_OFF = "the server has it switched off"
 _RESET = 2  # the kind of MARKER that ends an interrupt
 _END = 0x40  # a flag of DATA: the session is over
 _NO_SERVICES, _NO_SERVICES_EITHER = 0x04, 0x08  # flags: no native encryption
@@ -166,10 +167,18 @@ class Relay:
 
 def negotiation_error(target: object, reason: str) -> UnreachableError:
     """Return the error for a server that does not agree to native encryption."""
+    hint = (
+        "show this line to the database team; else install Instant Client and set "
+        "ORACLE_CLIENT_LIB_DIR to its folder, or ask for a port with TLS (tcps://)"
+    )
+    if reason == _SWITCHED_OFF:
+        hint = (
+            "ask for a port with TLS (tcps://), or remove --driver nne (ORACLE_DRIVER) to connect "
+            "without encryption"
+        )
     return UnreachableError(
         f"{target}: native network encryption cannot be agreed: {reason}",
-        hint="show this line to the database team; else install Instant Client and set "
-        "ORACLE_CLIENT_LIB_DIR to its folder, or ask for a port with TLS (tcps://)",
+        hint=hint,
         check="MP-ENC-002",
     )
 
@@ -297,7 +306,7 @@ def _read_connect(driver: _Peer) -> list[bytearray]:
 def _negotiate(server: _Peer, accept: bytearray) -> Agreement:
     """Agree on encryption after ACCEPT. Raises `NegotiationError`."""
     if accept[22] & _NO_SERVICES or accept[23] & _NO_SERVICES_EITHER:
-        raise NegotiationError("the server has it switched off")
+        raise NegotiationError(_SWITCHED_OFF)
     server.wide = int.from_bytes(accept[8:10], "big") >= _WIDE_VERSION
     server.send(_data(offer()))
     answer = bytearray()
