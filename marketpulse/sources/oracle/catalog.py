@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from marketpulse.errors import ConnectionLostError, NotFoundError
 from marketpulse.model import ForeignKey, Table, TableSchema
-from marketpulse.sources.base import match_table, unknown_name_error
+from marketpulse.sources.base import unknown_name_error
 from marketpulse.sources.oracle.columns import ColumnDef, project
 from marketpulse.sources.oracle.identifiers import (
     display_identifier,
@@ -67,27 +67,21 @@ class Catalog:
     def find(self, name: str) -> str:
         """Return the listed name of the table that a user names.
 
-        A name with an owner never means another owner's table. Raises `NotFoundError`.
+        Without quotes it is in capitals, as in Oracle, or exactly as it is listed. Raises
+        `NotFoundError`.
         """
         parts = parse_table_name(name)
-        if parts is None:
-            raise unknown_name_error("table", name, [*self._listed])
-        if parts.owner is not None:
-            return self._find_exactly(parts.owner, parts.name) or match_table(name, [*self._listed])
-        shown = display_identifier(parts.name)
-        if shown in self._listed:
-            return shown
-        others = [
-            listed for listed, relation in self._listed.items() if relation.key.name == parts.name
-        ]
-        if others and name not in self._listed:
-            schema = self._session.schema
-            raise NotFoundError(
-                f"there is no table {name!r} in the schema {schema}",
-                hint=f"there is: {', '.join(others[:5])}; write OWNER.TABLE, or set "
-                "ORACLE_SCHEMA=OWNER",
-            )
-        return match_table(name, [*self._listed])
+        listed: str | None = None
+        if parts is not None and parts.owner is not None:
+            listed = self._find_exactly(parts.owner, parts.name)
+        elif parts is not None:
+            listed = display_identifier(parts.name)
+        for spelling in filter(None, (listed, name)):
+            if spelling in self._listed:
+                return spelling
+        if parts is not None and parts.owner is None:
+            self._refuse_other_schemas(name, parts.name)
+        raise unknown_name_error("table", name, [*self._listed])
 
     def find_listed(self, name: str) -> str:
         """Return the name if it is listed exactly so, else what `find` finds."""
@@ -167,6 +161,16 @@ class Catalog:
             for relation in self._read(lambda dictionary: dictionary.relations([owner])):
                 self._add(relation)
         return None
+
+    def _refuse_other_schemas(self, name: str, table: str) -> None:
+        """Raise `NotFoundError` if other schemas have a table of this name."""
+        others = [listed for listed, relation in self._listed.items() if relation.key.name == table]
+        if others:
+            raise NotFoundError(
+                f"there is no table {name!r} in the schema {self._session.schema}",
+                hint=f"there is: {', '.join(others[:5])}; write OWNER.TABLE, or set "
+                "ORACLE_SCHEMA=OWNER",
+            )
 
     def _listed_name(self, owner: str, name: str) -> str:
         shown = display_identifier(name)

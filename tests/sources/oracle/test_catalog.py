@@ -93,6 +93,22 @@ def test_names_that_differ_in_case(tmp_path: Path) -> None:
         assert tool.run("sample", "straße").code == 6
 
 
+def test_a_table_whose_name_differs_in_case_is_another_one() -> None:
+    """OTHER.COLORS, which cannot be seen, is not "other".COLORS, and COLORS is not "colors"."""
+    column = (Column("ID", "NUMBER(3,0)"),)
+    tables = [Table("COLORS", column, [(1,)], schema="other"), Table("colors", column, [(1,)])]
+    tables.append(Table("COLORS", column, [(1,)], schema="OTHER", visible_to=()))
+    with (
+        OracleServer(DuckEngine(Catalog(tables)), users={"ANALYST": PASSWORD}) as started,
+        open_source(started) as source,
+    ):
+        for name in ("OTHER.COLORS", "other.colors", "Colors"):
+            with pytest.raises(NotFoundError, match="there is"):
+                source.find_table(name)
+        for name, listed in {'"other".COLORS': "other.COLORS", "colors": "colors"}.items():
+            assert source.find_table(name) == listed
+
+
 @pytest.mark.parametrize(
     ("name", "listed"),
     [
