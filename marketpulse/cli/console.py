@@ -106,8 +106,9 @@ def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def _is_style_forced() -> bool:
     """Whether a table off a terminal has its header in bold; its columns stay as they are."""
-    forced = os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0"
-    return bool(forced) and not os.environ.get("NO_COLOR")
+    by_cli_color = os.environ.get("CLICOLOR_FORCE", "") not in {"", "0"}
+    is_forced = by_cli_color or bool(os.environ.get("FORCE_COLOR"))
+    return is_forced and not os.environ.get("NO_COLOR")
 
 
 def _draw(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

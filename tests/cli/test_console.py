@@ -222,6 +222,7 @@ def test_no_progress_if_quiet(tool: Tool) -> None:
         ({"FORCE_COLOR": "1"}, True),
         ({"CLICOLOR_FORCE": "1"}, True),
         ({"CLICOLOR_FORCE": "0"}, False),
+        ({"CLICOLOR_FORCE": ""}, False),
         ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
     ],
 )
