@@ -59,6 +59,7 @@ def _read_batches(
 ) -> Iterator[pa.RecordBatch]:
     with _damage_is_bad_data(path, "the file is damaged"), _open(path, int96_unit) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
+            batch.validate(full=True)  # text that is not UTF-8 would stop DuckDB, and Python
             columns = [
                 to_plain(column, field.type)
                 for column, field in zip(batch.columns, schema, strict=True)
@@ -138,7 +139,7 @@ def _timestamps(column: pa.Array) -> Iterator[pa.Array]:
 def _damage_is_bad_data(path: Path, message: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         # With an errno the system failed. Without one, Arrow describes the file's content.
         if isinstance(error, OSError) and error.errno:
             raise

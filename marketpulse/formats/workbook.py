@@ -12,6 +12,7 @@ holds for .xls, .xlsb and .ods. So those are refused: `#N/A` as a rank would pas
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 import zlib
@@ -131,8 +132,9 @@ class Workbook:
         try:
             yield
         except (*_DAMAGED, OSError) as error:
-            # With an errno the system failed. Without one, the file's content is wrong.
-            if isinstance(error, OSError) and error.errno:
+            # With an errno the system failed. Without one, the file's content is wrong, and also if
+            # a part is said to begin before the file does.
+            if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
                 raise
             raise self._damaged() from error
 

@@ -7,6 +7,7 @@ of formats need to know files alone and memory stays flat.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import re
@@ -222,7 +223,8 @@ def _damage_is_bad_data(label: str) -> Iterator[None]:
     ) as error:
         raise _damaged(label, error) from error
     except OSError as error:
-        if error.errno:  # the system failed
+        # The system failed, unless a zip says that a file begins before the zip does.
+        if error.errno not in {None, errno.EINVAL}:
             raise
         raise _damaged(label, error) from error
 

@@ -114,6 +114,7 @@ def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
         ("csv", parquet, "a Parquet file, not CSV"),
         ("xlsx", parquet, "not an XLSX workbook"),
         ("xlsx", sheet[:-200], "not an XLSX workbook"),
+        ("xlsx", sheet[:50] + sheet[200:], "not an XLSX workbook"),
         ("parquet", sheet, "not Parquet"),
         ("parquet", parquet[:-20], "not Parquet"),
         ("parquet", parquet[:4] + bytes(len(parquet) - 12) + parquet[-8:], "not Parquet"),

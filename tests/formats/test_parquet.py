@@ -114,3 +114,12 @@ def test_files_are_compressed(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"small\.parquet: this is not Parquet, or it is damaged"):
         estimate_rows(path)
+
+
+def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
+    """Programs that write Latin-1 as text are named, before DuckDB or Python stops at it."""
+    latin = pa.array([b"Caf\xe9", b"x"]).view(pa.string())
+    path = tmp_path / "day.parquet"
+    pq.write_table(pa.table({"A": latin}), path, write_statistics=False)
+    with pytest.raises(DataError, match=r"day\.parquet: the file is damaged: .* Invalid UTF8"):
+        read(path)
