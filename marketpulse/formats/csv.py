@@ -111,7 +111,8 @@ def _read_batches(
                 yield batch.rename_columns(list(layout.header))
         except pa.ArrowInvalid as error:
             quotes.result()  # a broken quote is the better explanation
-            if "UTF8" in str(error):
+            # Arrow cannot pass on a malformed line that is not UTF-8, and stops at its row.
+            if "UTF8" in str(error) or "CSV parse error: Row" in str(error):
                 raise _not_utf8(path) from None
             is_long = "straddling" in str(error)  # two of Arrow's blocks
             reason = f"a record has more than {_LONGEST_RECORD:,} bytes" if is_long else error

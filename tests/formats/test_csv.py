@@ -177,6 +177,7 @@ def test_any_text_is_read_as_csv_or_refused(header: str, body: str, folder: Path
 
 NO_UTF_8 = {
     "Latin-1": (b"A,B\n1,x\n2,\xe9\n", r"line 3: byte 0xE9 at column 3 is not UTF-8"),
+    "Latin-1 in a line of one field": (b"A,B\n1,x\n\xe9\n", r"line 3: byte 0xE9 at column 1"),
     "Latin-1 in the header": (b"A,\xe9\n1,x\n", r"line 1: byte 0xE9 at column 3"),
     "Latin-1 in a record of two lines": (b'A,B\n1,"x\n\xe9"\n', r"line 3: byte 0xE9 at column 1"),
     "Latin-1 far down": (b"A,B\n" + b"1,x\n" * 300000 + b"2,\xfc\n", r"line 300002: byte 0xFC"),
