@@ -25,7 +25,14 @@ from marketpulse.bundle import (
     write_zip,
     zip_path,
 )
-from marketpulse.errors import MarketPulseError, OutputError, UserNote, is_network_error
+from marketpulse.errors import (
+    DataError,
+    MarketPulseError,
+    OutputError,
+    UsageError,
+    UserNote,
+    is_network_error,
+)
 from marketpulse.extraction.catalog import Schemas, list_tables
 from marketpulse.extraction.joined_source import JoinedSource, describe_sample
 from marketpulse.extraction.journal import RowJournal
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from marketpulse.extraction.masks.key import MaskKey
     from marketpulse.extraction.masks.tables import SampleMasks
 
+_DATABASE_CODE = re.compile(r"\b(?:ORA|DPY)-\d+")
 _FEW_ROWS = 10_000  # of a table: they are read again sooner than a snapshot is found
 _NO_SNAPSHOT = (
     "several sessions read the tables, each at its own instant: there is no SCN for all of them"
@@ -121,6 +129,7 @@ def write_sample(
     """
     _refuse_to_replace_source(source, output)
     with (
+        _without_values(options),
         _rows_to_write(source, names, options, mask_key, progress) as (source, schemas, masks),  # noqa: PLR1704 - the same tables
         bundle_folder(output, source.info(), keep_rows=not replace) as bundle,
     ):
@@ -162,6 +171,24 @@ def write_sample(
         unmasked=tuple(masks.missed(kept_tables)) if masks else (),
         sessions=len(sessions),
     )
+
+
+@contextmanager
+def _without_values(options: SampleOptions) -> Iterator[None]:
+    """Leave the database's own words out of errors of a masked sample: they may quote a cell."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        if not options.masks or not _DATABASE_CODE.search(error.message):
+            raise
+        raise type(error)(
+            f"the rows cannot be read: {_codes(error)}", hint=error.hint, check=error.check
+        ) from None
+
+
+def _codes(error: MarketPulseError) -> str:
+    codes = dict.fromkeys([error.check, *_DATABASE_CODE.findall(error.message)])
+    return f"{', '.join(codes)}; without --mask the message is shown"
 
 
 @contextmanager
@@ -304,10 +331,7 @@ class _SampleRun:
 
     def _reason(self, error: MarketPulseError) -> str:
         """Why a table is missing; the message of a database may quote a cell."""
-        if self._masks is None:
-            return error.message
-        codes = re.findall(r"\b(?:ORA|DPY)-\d+", error.message)
-        return f"{', '.join([error.check, *codes])}; without --mask the message is shown"
+        return error.message if self._masks is None else _codes(error)
 
     def _may_go_on(self, planned: PlannedTable, error: MarketPulseError) -> bool:
         """Whether the same command may read what this error has left."""

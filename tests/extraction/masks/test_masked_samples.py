@@ -187,3 +187,12 @@ def test_other_masks_begin_again(server: OracleServer, tmp_path: Path) -> None:
         assert written.began_again
         assert written.continued == ""
         assert not list(folder.glob("unfinished-*"))
+
+
+def test_an_error_quotes_no_cell(server: OracleServer, tmp_path: Path) -> None:
+    """Where no table can be read, the error has the codes of the database and not its words."""
+    with pytest.raises(MarketPulseError) as caught:
+        sample(server, tmp_path / "out", "DEAL", faults=Faults(fail_at_row=(250, 1476)))
+    assert "ORA-01476" in caught.value.message
+    assert "divisor" not in caught.value.message
+    assert caught.value.__cause__ is None
