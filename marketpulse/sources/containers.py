@@ -82,6 +82,11 @@ def is_known(name: str) -> bool:
     return format_suffix(name) in BY_SUFFIX
 
 
+def may_hold_rows(name: str) -> bool:
+    """Return whether a file of this name in a folder is input, or has to be refused."""
+    return is_known(name) or _suffix(name) in {ZIP, *OTHER_SPREADSHEETS}
+
+
 def require_known(name: str, label: str) -> None:
     """Raise `NotFoundError` for a file that no format's suffix ends, and that is no zip."""
     if _suffix(name) in OTHER_SPREADSHEETS:
@@ -102,10 +107,14 @@ def require_known(name: str, label: str) -> None:
 
 
 def refuse_twins(names: Iterable[str]) -> None:
-    """Refuse day.csv beside day.csv.gz: rows would count twice."""
+    """Refuse day.csv beside day.csv.gz or day.zip: rows would count twice."""
     seen: dict[str, str] = {}
-    for name in names:
-        twin = seen.setdefault(plain_name(name), name)
+    for name in sorted(names, key=lambda name: _suffix(name) == ZIP):
+        plain, is_zip = plain_name(name), _suffix(name) == ZIP
+        stem = plain[: -len(Path(plain).suffix)]
+        twin = seen.setdefault(stem if is_zip else plain, name)
+        if not is_zip:
+            seen[stem] = name  # its zip is called day.zip or day.csv.zip
         if twin != name:
             raise UsageError(
                 f"{twin} and {name} look like the same rows twice",
@@ -347,7 +356,7 @@ def _keys_below(bucket: Bucket, name: str, prefix: str) -> list[str]:
                 check="MP-DAT-023",
             )
         *folders, file = key.removeprefix(prefix).split("/")
-        if all("=" in folder for folder in folders) and is_known(file) and file[:1] != ".":
+        if all("=" in folder for folder in folders) and may_hold_rows(file) and file[:1] != ".":
             keys.append(key)
     if not keys:
         raise NotFoundError(

@@ -337,17 +337,12 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def has_rows(path: Path) -> bool:
     """Return whether a folder as input reads this file."""
-    return _is_visible_file(path) and _is_data(path)
+    return _is_visible_file(path) and containers.may_hold_rows(path.name)
 
 
 def _is_visible_file(path: Path) -> bool:
     """Return whether this is a file, and neither hidden nor a lock file of Excel (`~$...`)."""
     return path.is_file() and not path.name.startswith((".", "~$"))
-
-
-def _is_data(path: Path) -> bool:
-    """Return whether a folder's file holds rows, also in a format that cannot be read."""
-    return containers.is_known(path.name) or path.suffix.lower() in containers.OTHER_SPREADSHEETS
 
 
 def _suggest_files(path: Path) -> str:

@@ -117,6 +117,22 @@ def test_a_bundle_among_others(tmp_path: Path) -> None:
         open_files([tmp_path / "a.csv", tmp_path / "b.zip"])
 
 
+def test_a_zip_in_a_folder(tmp_path: Path) -> None:
+    """A folder reads it as a glob does. Beside the same rows it is refused."""
+    (tmp_path / "a.csv").write_bytes(b"PX\n1\n")
+    with zipfile.ZipFile(tmp_path / "b.ZIP", "w") as archive:
+        archive.writestr("b.csv", b"PX\n2\n")
+    for name in (str(tmp_path), str(tmp_path / "*")):
+        with open_source(name) as source:
+            (table,) = source.tables()
+            assert source.scan(table.name).read_all()["PX"].to_pylist() == ["1", "2"]
+    for twin in ("b.csv", "b.csv.gz"):
+        (tmp_path / twin).write_bytes(b"PX\n2\n")
+        with pytest.raises(UsageError, match=r"b\.csv.* and .*b\.ZIP look like the same rows"):
+            open_source(str(tmp_path))
+        (tmp_path / twin).unlink()
+
+
 def test_a_zip_with_a_password(tmp_path: Path) -> None:
     """A locked zip says so."""
     with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:

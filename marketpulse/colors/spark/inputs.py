@@ -26,10 +26,8 @@ from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.formats import parse_delimiter
 from marketpulse.sources import FileOptions
 from marketpulse.sources.containers import (
-    OTHER_SPREADSHEETS,
-    ZIP,
-    is_known,
     is_stream,
+    may_hold_rows,
     refuse_twins,
     require_known,
 )
@@ -173,7 +171,7 @@ def _addresses(session: SparkSession, names: Sequence[str]) -> tuple[DataFrame, 
         found = [row[0] for row in reader.load(list(names)).select("path").collect()]
     except AnalysisException as error:
         raise _no_address(names) from error
-    paths = sorted(path for path in found if _is_data(path)) or found[:1]
+    paths = sorted(path for path in found if may_hold_rows(path.rsplit("/", 1)[-1])) or found[:1]
     if not paths:
         raise _no_address(names)
     for path in paths:
@@ -181,12 +179,6 @@ def _addresses(session: SparkSession, names: Sequence[str]) -> tuple[DataFrame, 
     refuse_twins(paths)
     units = Units(names=tuple((path,) for path in paths), copied=True)
     return reader.load(paths).select("path", "content"), units
-
-
-def _is_data(path: str) -> bool:
-    """Whether a file in a folder holds rows, also in a format that cannot be read."""
-    name = path.rsplit("/", 1)[-1]
-    return is_known(name) or name.lower().endswith((ZIP, *OTHER_SPREADSHEETS))
 
 
 def _no_address(names: Sequence[str]) -> NotFoundError:
