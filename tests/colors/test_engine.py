@@ -1,14 +1,16 @@
 """The engine: profile first, then one stream of rows for each output."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from color_tables import book, rule, three_colors, write_colors
 
-from marketpulse.colors.engine import InputProfile
+from marketpulse.colors.engine import DateCensus, InputProfile
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import prepare
+from marketpulse.colors.spellings import DateForm
 
 TABLE = three_colors(
     CUSIP=["037833100", " 037833100", "594918104"], PX=["98.5", "n/a", "99"], NOTE=["a", "b", "c"]
@@ -118,6 +120,7 @@ LINES = [
     "8,,2.5,2026-03-13,98,a",
     "9",
     "10,,2.5,2026-03-13,98,a",
+    "11,594918104,3,2026-03-13,97,x",
 ]
 
 
@@ -133,19 +136,19 @@ def test_every_row_of_a_small_day(tmp_path: Path) -> None:
     with prepare(path, RunOptions(rules=rules)) as prepared:
         engine = prepared.engine
         profile = engine.profile()
-        assert (profile.rows, profile.rejected, profile.malformed) == (10, 5, 2)
+        assert (profile.rows, profile.rejected, profile.malformed) == (11, 5, 2)
         processed = engine.processed([]).read_all()
         assert engine.warnings() == {"cusip": 1, "rank": 1}
         excluded, rejected = engine.excluded().read_all(), engine.rejected().read_all()
         assert engine.warnings() == {"cusip": 2, "rank": 2}
-        assert engine.funnel() == [(0, 0), (2, 2), (1, 0)]
+        assert engine.funnel() == [(0, 0), (3, 3), (1, 0)]
         kept = engine.kept("security").read_all()["MESSAGE_ID"].to_pylist()
     assert sorted(kept) == ["1", "2", "3"]
     marks = zip(*(processed[name].to_pylist() for name in ("MESSAGE_ID", "IS_PARENT")), strict=True)
     assert list(marks) == [("1", True), ("2", False), ("3", True)]
     assert excluded.select(["MESSAGE_ID", "RULE_ID"]).to_pydict() == {
-        "MESSAGE_ID": ["4", "5"],
-        "RULE_ID": ["1", "1"],
+        "MESSAGE_ID": ["4", "5", "11"],
+        "RULE_ID": ["1", "1", "1"],
     }
     reasons = rejected.select(["MESSAGE_ID", "REASON", "RAW_LINE"]).to_pylist()
     assert [tuple(row.values()) for row in reasons] == [
@@ -155,3 +158,26 @@ def test_every_row_of_a_small_day(tmp_path: Path) -> None:
         (None, "1 field instead of 6", "9"),
         ("10", "CUSIP: missing", None),
     ]
+
+
+def test_dates_of_another_form(tmp_path: Path) -> None:
+    """Forms are looked for where most cells are no dates; by permission they are counted."""
+    header = "MESSAGE_ID,CUSIP,RANK,DATE,PX,DATE_1,NOTE"
+    lines = ["1,A,1,3/25/2026,1,3/4/2026,x", "2,A,1,3/26/2026,1,2026-03-13,x"]
+    lines += ["3,A,1,2026-03-13,1,2026-03-13,x", "4,A,1,,1,,x", "5,A,1,3/27/2026,n/a,,x"]
+    path = write_colors(tmp_path / "in.csv", *lines, header=header)
+    most = DateCensus(present=4, invalid=3, forms=(DateForm.US,))
+    with prepare(path, RunOptions()) as prepared:
+        prepared.engine.profile()
+        few = DateCensus(present=3, invalid=1)
+        assert prepared.engine.date_census() == {"DATE": most, "DATE_1": few}
+        census = prepared.engine.date_census(suspected_only=False)
+        assert census["DATE_1"] == replace(few, forms=(DateForm.US, DateForm.EUROPEAN))
+    assert (most.fitting_forms, census["DATE_1"].fitting_forms) == ((DateForm.US,), ())
+    assert DateCensus(present=4, invalid=2).fitting_forms == ()
+    assert most + census["DATE_1"] == DateCensus(present=7, invalid=4, forms=(DateForm.US,))
+    with prepare(path, RunOptions(date_formats=["DATE=M/D/YYYY", "DATE_1=M/D/YYYY"])) as prepared:
+        prepared.engine.profile()
+        permitted = prepared.engine.permitted()
+        assert {column.label: n for column, n in permitted.items()} == {"DATE": 2, "DATE_1": 1}
+        assert prepared.engine.warnings()["foreign_dates"] == 3
