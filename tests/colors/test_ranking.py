@@ -234,6 +234,7 @@ CONDITIONS: list[tuple[str, str, str, str]] = [
     *(("DATE", "equals", "2026-03-12 23:59:59.5", "1"),),
     *(("DATE", "less_than", "2026-03-12 23:59:59.5000001", "1"),),
     *(("DATE", "greater_than", "2026-03-12 23:59:59.25", "12346"),),
+    *(("NOTE", "equals", "b", "3"), ("NOTE", "in", "b, 7", "3")),
     *(("NOTE", "equals", " Ab", "12"), ("NOTE", "not_equals", "AB", "346")),
     *(("NOTE", "contains", "A", "124"), ("NOTE", "not_contains", "A", "36")),
     *(("NOTE", "starts_with", "A", "12"), ("NOTE", "ends_with", "B", "123")),
