@@ -53,6 +53,7 @@ def test_the_profiles_of_parts_add_up_to_that_of_the_whole(tmp_path: Path) -> No
     parts = profile(4, 5) + profile() + profile(1, 2, 3)
     assert (whole.rows, whole.rejected, whole.malformed) == (5, 3, 2)
     assert (parts, parts.digest) == (whole, whole.digest)
+    assert profile(2).digest != profile(5).digest  # malformed lines alone
 
 
 def test_kept_rows_have_the_normalised_cusip_beside_their_own_cells() -> None:
