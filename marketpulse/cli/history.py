@@ -51,7 +51,11 @@ def rank_days(
     since, until = span
     days = find_days(names, parse_day(since, "--since"), parse_day(until, "--until"))
     ranked = run_days(days, options, progress)
-    receipt = push_to_target(session, push, *ranked.published_folders())
+    published = list(ranked.published_days().values()) if push is not None else []
+    for *repeats, last in published:
+        for result in repeats:
+            session.say(f"{result.day}: the same rows as {last.day}, uploaded once")
+    receipt = push_to_target(session, push, *(same[-1].output for same in published))
     render.show_days(ranked, receipt, as_json=as_json, say=session.say)
     for result in ranked.days:
         if report and result.run:

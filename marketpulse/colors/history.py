@@ -87,14 +87,18 @@ class DaysRun:
             return 0
         return errors[0].exit_code if len(errors) == len(self.days) else 9
 
-    def published_folders(self) -> list[Path]:
-        """The folders to publish: those whose results have colors. A failed day keeps its last."""
-        folders = []
+    def published_days(self) -> dict[str, list[DayResult]]:
+        """The days to publish, by RUN_ID: those whose results have colors, of now or of earlier.
+
+        Days with the same rows are one run, and their objects would have the same keys.
+        """
+        days: dict[str, list[DayResult]] = {}
         for result in self.days:
             summary = _read_summary(result.output)
             if summary and not summary.empty:
-                folders.append(result.output)
-        return folders
+                same = days.pop(summary.run_id, [])  # in the order of the last day of each run
+                days[summary.run_id] = [*same, result]
+        return days
 
 
 def parse_day(text: str | None, option: str) -> date | None:

@@ -35,8 +35,8 @@ def parse_s3_uri(uri: str) -> S3Location:
         # Before an @ there may be a password.
         shown = "" if "@" in uri else f"{uri}: "
         raise UsageError(
-            f"{shown}not an S3 address; the address comes last",
-            hint="for example s3://bucket/prefix/; credentials never stand in it",
+            f"{shown}not an S3 address",
+            hint="for example s3://bucket/prefix/, without credentials; push-s3 takes it as the last word",
         )
     return S3Location(match[1], prefix)
 

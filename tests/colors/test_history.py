@@ -113,7 +113,7 @@ def test_a_failed_day_does_not_stop_the_others(history: Path) -> None:
     ranked = rank(history)
     assert (states(ranked), ranked.exit_code) == ("ufu", 9)
     assert (result / "run_summary.json").read_bytes() == kept
-    assert result in ranked.published_folders()
+    assert result in [day.output for (day,) in ranked.published_days().values()]
     shutil.rmtree(history / DAYS[0])
     shutil.rmtree(history / DAYS[2])
     assert rank(history).exit_code == 7
@@ -209,3 +209,11 @@ def test_the_command(history: Path, tool: Tool) -> None:
         ("--by-day", "--table", "COLORS"),
     ):
         assert tool.run("run-colors", history, *wrong).code == 2
+
+
+def test_days_of_the_same_rows(history: Path) -> None:
+    """They are one run: their objects would have the same keys, so the last is published."""
+    shutil.copy(history / DAYS[0] / "colors.csv", history / DAYS[2] / "colors.csv")
+    published = rank(history).published_days()
+    days = [[result.day.day for result in same] for same in published.values()]
+    assert days == [[12], [11, 13]]
