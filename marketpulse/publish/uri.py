@@ -36,7 +36,7 @@ def parse_s3_uri(uri: str) -> S3Location:
         shown = "" if "@" in uri else f"{uri}: "
         raise UsageError(
             f"{shown}not an S3 address",
-            hint="for example s3://bucket/prefix/, without credentials; push-s3 takes it as the last word",
+            hint="for example s3://bucket/prefix/, without credentials; in push-s3 it comes last",
         )
     return S3Location(match[1], prefix)
 
