@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -34,6 +33,7 @@ from marketpulse.colors.ranking import (
 )
 from marketpulse.colors.rules import BoundRule
 from marketpulse.colors.spellings import DateForm
+from marketpulse.formats.base import read_ahead
 from marketpulse.formats.cusip import are_valid_cusips
 from marketpulse.formats.encode import to_text
 
@@ -164,7 +164,7 @@ class Engine:
 
         def batches() -> Iterator[pa.RecordBatch]:
             rows = self._stream(self._ranked(cusip), [*fields, _ODD_RANK])
-            for groups in whole_groups(self._without_odd_ranks(_prefetch(rows)), cusip):
+            for groups in whole_groups(self._without_odd_ranks(read_ahead(rows)), cusip):
                 values = [pa.repeat(value, len(groups)) for _, value in constants]
                 group_columns = group_marks(groups.column(cusip), groups.column(message_id))
                 self._warn_of_cusips(groups.column(cusip), group_columns)
@@ -364,12 +364,3 @@ class Engine:
 
     def _stream(self, statement: str, fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
         return self._arrivals.stream(self._with_values(statement), fields)
-
-
-def _prefetch(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches; a thread fetches the next one while the caller works on this one."""
-    with ThreadPoolExecutor(1) as thread:
-        future = thread.submit(next, batches, None)
-        while (batch := future.result()) is not None:
-            future = thread.submit(next, batches, None)
-            yield batch

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -72,3 +73,12 @@ class XlsxOptions:
 
 
 WriterOptions: TypeAlias = CsvOptions | JsonOptions | XlsxOptions
+
+
+def read_ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
+    """Yield the same batches; a thread fetches the next one while the caller works on this one."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(next, batches, None)
+        while (batch := future.result()) is not None:
+            future = thread.submit(next, batches, None)
+            yield batch

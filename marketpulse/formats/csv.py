@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from marketpulse.errors import DataError
-from marketpulse.formats.base import CsvOptions, Scan
+from marketpulse.formats.base import CsvOptions, Scan, read_ahead
 from marketpulse.formats.decode import decode_batches
 from marketpulse.formats.encode import text_buffer, to_text
 from marketpulse.formats.spreadsheet import protect, unprotect
@@ -72,7 +72,8 @@ def prepare_scan(path: Path, delimiter: str | None = None) -> Scan:
     schema = pa.schema([(name, pa.string()) for name in layout.header])
 
     def scan(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        batches = _read_batches(path, layout, on_malformed_line) if layout.has_rows else iter(())
+        rows = _read_batches(path, layout, on_malformed_line) if layout.has_rows else iter(())
+        batches = read_ahead(rows)
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     return Scan(scan, FileNotes(first_rows=layout.first_rows))

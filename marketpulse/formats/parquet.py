@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from marketpulse.errors import DataError
-from marketpulse.formats.base import Scan
+from marketpulse.formats.base import Scan, read_ahead
 from marketpulse.formats.decode import decode_batches
 from marketpulse.formats.encode import plain_field, to_plain, untag, with_pandas_types
 from marketpulse.formats.nameless import drop_index
@@ -30,7 +30,8 @@ def prepare_scan(path: Path) -> Scan:
     schema = _read_schema(path, unit)
 
     def scan(_: OnMalformedLine) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(schema, _read_batches(path, schema, unit))
+        batches = read_ahead(_read_batches(path, schema, unit))
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
     return drop_index(Scan(scan))
 

@@ -1,6 +1,7 @@
 """Options of writers: misspelt ones and those of another format are errors."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from marketpulse.formats import (
     open_writer,
     write_behind,
 )
+from marketpulse.formats.base import read_ahead
 from marketpulse.formats.xlsx import XlsxBook
 
 SCHEMA = pa.schema([("A", pa.string())])
+BATCHES = [pa.record_batch([[number]], ["PX"]) for number in range(3)]
 
 
 @pytest.mark.parametrize("options", [CsvOptions, JsonOptions, XlsxOptions])
@@ -93,3 +96,32 @@ def test_xlsx_is_written_in_the_thread_that_ctrl_c_interrupts(
     threads = set()
     write_behind(lambda _: threads.add(threading.get_ident()), [1, 2], formats)
     assert (threads == {threading.get_ident()}) == same
+
+
+def test_batches_are_read_ahead() -> None:
+    """They come in their order, and the next one is fetched before the caller asks for it."""
+    fetched: list[int] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number, batch in enumerate(BATCHES):
+            fetched.append(number)
+            yield batch
+
+    reader = read_ahead(batches())
+    assert next(reader) == BATCHES[0]
+    reader.close()  # waits for the second
+    assert fetched == [0, 1]
+    assert [*read_ahead(iter(BATCHES))] == BATCHES
+
+
+def test_an_error_comes_in_its_place() -> None:
+    """After the batches before it."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield BATCHES[0]
+        raise ValueError("broken")
+
+    reader = read_ahead(batches())
+    assert next(reader) == BATCHES[0]
+    with pytest.raises(ValueError, match="broken"):
+        next(reader)
