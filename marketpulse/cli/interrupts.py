@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _BREAK_SECONDS = 1.0  # for the database to answer an interrupt
+_START_SECONDS = 0.02  # after which an interrupt at the start of a library is sent again
 _CLEANUP_SECONDS = 5.0  # in which no second signal to end the process counts
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -94,6 +96,9 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     elif number in _ENDING and not interruption.is_lost and interruption.is_young:
         return  # a closed terminal sends several; the next would interrupt the cleaning up
     interruption.is_lost = False
+    if _is_in_library_start(frame):
+        _start_timer(_START_SECONDS, _send_interrupt)
+        return
     if _is_in_driver(frame):
         _start_timer(_BREAK_SECONDS, _interrupt_driver)
     raise KeyboardInterrupt
@@ -104,6 +109,15 @@ def _interrupt_driver() -> None:
     frames = sys._current_frames()  # noqa: SLF001 - documented, and for debuggers only by its name
     if _is_in_driver(frames.get(threading.main_thread().ident or 0)):
         _send_interrupt()
+
+
+def _is_in_library_start(frame: FrameType | None) -> bool:
+    """Whether a library in C++ is starting: an exception there ends the process, or is lost."""
+    while frame is not None:
+        if isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_in_driver(frame: FrameType | None) -> bool:

@@ -255,3 +255,34 @@ def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
         signal.signal(signal.SIGINT, handler)
         sys.unraisablehook = hook
         interruption.signal = None
+
+
+_START = """
+import os, signal, sys, time
+from importlib.machinery import ExtensionFileLoader
+from marketpulse.cli.interrupts import handle_signals, interruption
+
+def end(frame, *_):
+    in_enum = frame.f_code.co_filename.endswith("enum.py")  # which C++ calls
+    while in_enum and (frame := frame.f_back):
+        if isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+
+handle_signals()
+sys.setprofile(end)
+try:
+    import duckdb
+    time.sleep(10)
+except KeyboardInterrupt:
+    print(interruption.text, flush=True)
+"""
+
+
+@posix
+def test_an_interrupt_while_a_library_starts() -> None:
+    """It comes when the library has started: its C++ would end the process with a trace."""
+    words = [sys.executable, "-c", _START]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "ended by SIGTERM\n", "")
