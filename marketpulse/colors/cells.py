@@ -388,10 +388,6 @@ def _any(*conditions: str | None) -> str | None:
     return " OR ".join(condition for condition in conditions if condition) or None
 
 
-def _unless(formless: str, form: str) -> str:
-    return f"CASE WHEN {formless} THEN -1 ELSE {form} END"
-
-
 def literal(text: str) -> str:
     """Text as SQL: whatever it contains, it stays one value."""
     return "'" + text.replace("'", "''") + "'"

@@ -106,12 +106,10 @@ class Engine:
         columns: Columns,
         rules: Sequence[BoundRule],
         hierarchy: Sequence[str],
-        other_rules: Sequence[BoundRule] = (),
     ) -> None:
         self._arrivals = arrivals
         self._columns = columns
         self._rules = tuple(rules)
-        self._other_rules = tuple(other_rules)  # only to compare with
         self._hierarchy = tuple(hierarchy)
         self._rejections = 0  # rows that are not malformed lines and yet cannot be used
         self._warnings = {"cusip": 0, "rank": 0}

@@ -55,7 +55,7 @@ class RunPlan:
 
     def make_engine(self, arrivals: Arrivals) -> Engine:
         """An engine that runs the plan on these rows."""
-        return Engine(arrivals, self.columns, self.rules, self.hierarchy, self.other_rules)
+        return Engine(arrivals, self.columns, self.rules, self.hierarchy)
 
 
 @dataclass(frozen=True, kw_only=True)

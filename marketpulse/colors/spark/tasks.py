@@ -44,7 +44,6 @@ RULE_ID, REASON, RAW_LINE = (
     pa.field(name, pa.string()) for name in ("RULE_ID", "REASON", "RAW_LINE")
 )
 Batches = Iterator[pa.RecordBatch]
-Files = tuple[str | InputFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -49,22 +50,6 @@ class Protection:
         return f"{self.cipher}, {self.checksum or 'no checksum'}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Field:
-    type: int
-    value: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Service:
-    error: int
-    fields: tuple[_Field, ...]
-
-    def number(self, index: int) -> int:
-        """Return the number in a field."""
-        return int.from_bytes(self.fields[index].value, "big")
-
-
 def offer() -> bytes:
     """Return the message that asks for encryption: AES always, a checksum if the server has one."""
     numbers = struct.pack(">4H", _SUPERVISOR, _AUTHENTICATION, _ENCRYPTION, _CHECKSUM)
@@ -97,9 +82,10 @@ class Agreement:
     def __init__(self, answer: bytes) -> None:
         try:
             services = _parse(answer)
-            cipher = services[_ENCRYPTION].number(1)
-            checksum = services[_CHECKSUM].number(1)
-            status = services[_AUTHENTICATION].number(1)
+            cipher, checksum, status = (
+                int.from_bytes(services[number][1], "big")
+                for number in (_ENCRYPTION, _CHECKSUM, _AUTHENTICATION)
+            )
         except (struct.error, IndexError, KeyError) as error:
             raise NegotiationError("its answer cannot be read") from error
         if status != _NO_AUTHENTICATION:
@@ -110,7 +96,7 @@ class Agreement:
             raise NegotiationError("it requires a checksum other than SHA-2")
         name, key_bytes = _CIPHERS[cipher]
         self.protection = Protection(cipher=name, checksum=_HASHES.get(checksum))
-        public, shared, iv = _exchange_keys(services[_CHECKSUM].fields)
+        public, shared, iv = _exchange_keys(services[_CHECKSUM])
         self.public_key = _message(_service(_CHECKSUM, (_BYTES, public), has_version=False))
         self.session = ProtectedSession(
             key=shared[:key_bytes], seed=shared[:5], iv=iv, checksum=self.protection.checksum
@@ -181,12 +167,12 @@ def _key_stream(key: bytes, iv: bytes) -> CipherContext:
     return Cipher(AES(key), CBC(iv)).encryptor()
 
 
-def _exchange_keys(fields: tuple[_Field, ...]) -> tuple[bytes, bytes, bytes]:
+def _exchange_keys(fields: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
     """Return the public key of this side, the shared key, and the IV. Raises `NegotiationError`."""
     if len(fields) != 8:
         raise NegotiationError("it sends no key")
-    generator, prime, server_key = (int.from_bytes(field.value, "big") for field in fields[4:7])
-    size, iv = len(fields[5].value), fields[7].value
+    generator, prime, server_key = (int.from_bytes(field, "big") for field in fields[4:7])
+    size, iv = len(fields[5]), fields[7]
     if size < _LEAST_PRIME_BYTES or not 1 < server_key < prime - 1 or len(iv) < _BLOCK:
         raise NegotiationError("its key is not valid")
     private = secrets.randbelow(prime - 3) + 2
@@ -207,10 +193,11 @@ def _service(number: int, *fields: tuple[int, bytes], has_version: bool = True) 
     return struct.pack(">HHI", number, len(everything), 0) + body
 
 
-def _parse(answer: bytes) -> dict[int, _Service]:
-    """Return the services by their numbers. Raises `NegotiationError` for the server's error."""
+def _parse(answer: bytes) -> dict[int, Sequence[bytes]]:
+    """Return the fields of each service. Raises `NegotiationError` for the server's error."""
     *_, count, _ = struct.unpack_from(_HEADER, answer)
-    services, place = {}, _HEADER_BYTES
+    services: dict[int, Sequence[bytes]] = {}
+    place = _HEADER_BYTES
     for _ in range(count):
         number, size, error = struct.unpack_from(">HHI", answer, place)
         if error:
@@ -218,8 +205,8 @@ def _parse(answer: bytes) -> dict[int, _Service]:
         place += 8
         fields = []
         for _ in range(size):
-            length, kind = struct.unpack_from(">HH", answer, place)
-            fields.append(_Field(type=kind, value=answer[place + 4 : place + 4 + length]))
+            length, _ = struct.unpack_from(">HH", answer, place)
+            fields.append(answer[place + 4 : place + 4 + length])
             place += 4 + length
-        services[number] = _Service(error=error, fields=tuple(fields))
+        services[number] = fields
     return services
