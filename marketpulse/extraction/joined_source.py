@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -22,19 +21,16 @@ from marketpulse.extraction.catalog import Schemas, describe
 from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.model import (
     MOST_KEYS,
-    CellReading,
     KeyRows,
-    OnMalformedLine,
     Progress,
     Query,
-    RowChoice,
     SourceInfo,
     Table,
     TableSchema,
     format_count,
     progress_stage,
 )
-from marketpulse.sources import Source
+from marketpulse.sources import RowRequest, Source
 from marketpulse.sources.selection import with_columns
 
 if TYPE_CHECKING:
@@ -121,21 +117,21 @@ class JoinedSource(Source):
         """
         self._source.read_snapshot()  # a new session would see other rows
         for name, schema in self._tables.items():
-            if name in self.schemas.reached:
-                self._read(name, progress, limit=0)
-                continue
-            self._read(
-                name,
-                progress,
-                limit=options.limit,
-                where=options.where,
-                order=options.order,
-                cell_readings=options.cell_readings,
-                choice=options.choice(schema),
-            )
+            request = RowRequest(limit=0)
+            if name not in self.schemas.reached:
+                request = RowRequest(
+                    limit=options.limit,
+                    where=options.where,
+                    order=options.order,
+                    cell_readings=options.cell_readings or {},
+                    choice=options.choice(schema),
+                )
+            self._read(name, request, progress)
         while missing := next(self._missing(), None):
             (name, key), values = missing
-            self._read(name, progress, choice=KeyRows(key=key, values=values))
+            changes = self._source.changes(name) if self._rows[name].files else {}
+            choice = KeyRows(key=key, values=values, changes=changes)
+            self._read(name, RowRequest(choice=choice), progress)
             # A value without a row is not asked for again.
             present = self._present[name, key]
             if orphans := [value for value in values if value not in present]:
@@ -154,31 +150,12 @@ class JoinedSource(Source):
             if values and self._rows[target[0]].error is None:
                 yield target, values
 
-    def _read(
-        self,
-        name: str,
-        progress: Progress,
-        *,
-        limit: int | None = None,
-        where: str | None = None,
-        order: str | None = None,
-        cell_readings: Mapping[str, CellReading] | None = None,
-        choice: RowChoice | None = None,
-    ) -> None:
+    def _read(self, name: str, request: RowRequest, progress: Progress) -> None:
         """Read some rows of a table into a file."""
-        if isinstance(choice, KeyRows) and self._rows[name].files:
-            choice = replace(choice, changes=self._source.changes(name))
         for attempt in range(_ATTEMPTS):
             try:
                 with progress_stage(progress, name):
-                    reader = self._source.scan(
-                        name,
-                        limit=limit,
-                        where=where,
-                        order=order,
-                        cell_readings=cell_readings,
-                        choice=choice,
-                    )
+                    reader = self._source.read_rows(name, request)
                     path, keys = self._write(name, reader, progress)
                 break
             except ConnectionLostError:
@@ -251,43 +228,29 @@ class JoinedSource(Source):
     def find_table(self, name: str | None = None) -> str:
         return self._source.find_table(name)
 
+    def find_listed_table(self, name: str) -> str:
+        return self._source.find_listed_table(name)
+
     def describe(self, table: str) -> TableSchema:
         return self._source.describe(table)
 
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,  # noqa: ARG002 - `collect` has chosen the rows
-        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - see above
-        where: str | None = None,  # noqa: ARG002 - see above
-        order: str | None = None,  # noqa: ARG002 - see above
-        cell_readings: Mapping[str, CellReading] | None = None,  # noqa: ARG002 - see above
-        choice: RowChoice | None = None,  # noqa: ARG002 - see above
-    ) -> pa.RecordBatchReader:
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
+        """Return the columns of a request; `collect` has chosen the rows."""
         rows = self._rows[table]
         if rows.error is not None:
             raise rows.error
         with pa.ipc.open_stream(rows.files[0]) as first:
             schema = first.schema
         batches = (batch for path in rows.files for batch in _batches(path))
-        return with_columns(pa.RecordBatchReader.from_batches(schema, batches), columns)
+        return with_columns(pa.RecordBatchReader.from_batches(schema, batches), request.columns)
 
     def query_of(self, table: str) -> Query | None:
         return self._source.query_of(table)
 
-    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:  # noqa: ARG002 - see `_fetch`
+    def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:  # noqa: ARG002 - see `_read`
         return [*self._rows[table].remarks, *self._notes[table]]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         with suppress(OSError):  # Windows keeps a file that is still open
             self._folder.cleanup()
 

@@ -14,6 +14,7 @@ from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_sample_file, is_schem
 from marketpulse.sources.base import (
     FileOptions,
     KeyPosition,
+    RowRequest,
     SnapshotError,
     Source,
     refuse_file_options,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FileOptions",
     "KeyPosition",
+    "RowRequest",
     "SnapshotError",
     "Source",
     "is_bundle",

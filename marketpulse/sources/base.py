@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
@@ -83,6 +83,19 @@ class UndecidedRows:
 
 class SnapshotError(Exception):
     """A table cannot be read as it was at the instant of the snapshot; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRequest:
+    """What a scan reads of a table; `Source.scan` says what each part means."""
+
+    columns: Sequence[str] | None = None
+    limit: int | None = None
+    on_malformed_line: OnMalformedLine | None = None
+    where: str | None = None
+    order: str | None = None
+    cell_readings: Mapping[str, CellReading] = field(default_factory=dict)
+    choice: RowChoice | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +181,22 @@ class Source(Protocol):
 
         Each line of a text file that does not fit the columns goes to `on_malformed_line`, before
         the batch of the rows that follow it is complete; without it such a line raises
-        `DataError`. Raises `NotFoundError` for an unknown table or
-        column, `UsageError` for an invalid condition or order.
+        `DataError`. Raises `NotFoundError` for an unknown table or column, `UsageError` for an
+        invalid condition or order.
         """
+        request = RowRequest(
+            columns=columns,
+            limit=limit,
+            on_malformed_line=on_malformed_line,
+            where=where,
+            order=order,
+            cell_readings=cell_readings or {},
+            choice=choice,
+        )
+        return self.read_rows(self.find_listed_table(table), request)
+
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
+        """Do what `scan` promises, for a table as it is listed."""
 
     def query_of(self, table: str) -> Query | None:  # noqa: ARG002 - most sources have no queries
         """Return the query that the table is the result of; None for a stored table."""
@@ -245,14 +271,19 @@ class Source(Protocol):
         """Return about how many rows the table has, for a progress display; None if unknown."""
         return next((listed.rows for listed in self.tables() if listed.name == table), None)
 
-    def __enter__(self) -> Self: ...
+    def close(self) -> None:
+        """Close connections and delete temporary files."""
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 def match_table(name: str, tables: Sequence[str]) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,17 +17,9 @@ from marketpulse.extras import require_extra
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import LogicalType, logical_type
-from marketpulse.model import (
-    CellReading,
-    OnMalformedLine,
-    RowChoice,
-    SourceInfo,
-    Table,
-    TableSchema,
-    format_count,
-)
-from marketpulse.sources.base import FileOptions, Source
-from marketpulse.sources.selection import Selection, identifiers, now, with_columns
+from marketpulse.model import SourceInfo, Table, TableSchema, format_count
+from marketpulse.sources.base import FileOptions, RowRequest, Source
+from marketpulse.sources.selection import now, select_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,37 +47,22 @@ class BundleSource(Source):
     def describe(self, table: str) -> TableSchema:
         return self._schemas[self.find_listed_table(table)]
 
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a bundle has no malformed lines
-        where: str | None = None,
-        order: str | None = None,
-        cell_readings: Mapping[str, CellReading] | None = None,
-        choice: RowChoice | None = None,
-    ) -> pa.RecordBatchReader:
-        bundle_table = self._tables[self.find_listed_table(table)]
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
+        bundle_table = self._tables[table]
         complete = (file for file in readable(bundle_table) if file.rows == bundle_table.rows)
         file = next(complete, None)
         if file is None:
             raise self._incomplete_error(bundle_table)
-        reader = self.read(bundle_table, file)
-        selection = Selection(
-            where=where,
-            order=order,
-            limit=limit,
-            choice=choice,
+        rows = self.read(bundle_table, file)
+        names = rows.schema.names
+        types = (column.type for column in bundle_table.columns)
+        return select_rows(
+            rows,
+            request,
             workspace=self.bundle.workspace,
             now=self._now,
-            source_types={
-                name: column.type
-                for name, column in zip(reader.schema.names, bundle_table.columns, strict=True)
-            },
-            cell_readings=identifiers(cell_readings),
+            source_types=dict(zip(names, types, strict=True)),
         )
-        return with_columns(selection.apply(reader), columns)
 
     def _incomplete_error(self, table: BundleTable) -> NotFoundError:
         # JSON may hold fewer rows than were extracted: --json-rows.
@@ -134,15 +110,7 @@ class BundleSource(Source):
         name = table.schema_file
         return parse_table_schema(self.bundle.file(name).read_bytes(), self.bundle.label(name))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.bundle.close()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,20 +16,11 @@ from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import UsageError
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field
-from marketpulse.model import (
-    CellReading,
-    Column,
-    ForeignKey,
-    OnMalformedLine,
-    RowChoice,
-    SourceInfo,
-    Table,
-    TableSchema,
-)
-from marketpulse.sources.base import Source, unknown_name_error
+from marketpulse.model import Column, ForeignKey, SourceInfo, Table, TableSchema
+from marketpulse.sources.base import RowRequest, Source, unknown_name_error
 from marketpulse.sources.demo_market import create_market
 from marketpulse.sources.names import quoted
-from marketpulse.sources.selection import Selection, identifiers, now, with_columns
+from marketpulse.sources.selection import now, select_rows
 
 # A third of DuckDB's own chunk size. So batches are the same with any number of threads.
 _BATCH_ROWS = 40_960
@@ -117,37 +107,22 @@ class DemoSource(Source):
             checks=tuple(expression for kind, *_, expression in constraints if kind == "CHECK"),
         )
 
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has no malformed lines
-        where: str | None = None,
-        order: str | None = None,
-        cell_readings: Mapping[str, CellReading] | None = None,
-        choice: RowChoice | None = None,
-    ) -> pa.RecordBatchReader:
-        schema, listed = self._tables[self.find_listed_table(table)]
-        items = self._columns(schema, listed.name)
-        for name in columns or ():
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
+        schema, _ = self._tables[table]
+        items = self._columns(schema, table)
+        columns = items if request.columns is None else request.columns
+        for name in columns:
             if name not in items:
                 raise unknown_name_error("column", name, list(items))
-        if where is None and order is None and choice is None:
-            selected = [items[name] for name in (items if columns is None else columns)]
-            return self._read(schema, listed.name, selected, limit)
-        selection = Selection(
-            where=where,
-            order=order,
-            limit=limit,
-            choice=choice,
+        if request.where is None and request.order is None and request.choice is None:
+            return self._read(schema, table, [items[name] for name in columns], request.limit)
+        return select_rows(
+            self._read(schema, table, list(items.values()), None),
+            request,
             workspace=self._workspace,
             now=self._now,
             source_types={name: item.column.type for name, item in items.items()},
-            cell_readings=identifiers(cell_readings),
         )
-        rows = self._read(schema, listed.name, list(items.values()), None)
-        return with_columns(selection.apply(rows), columns)
 
     def _read(
         self, schema: str, table: str, items: Sequence[_SelectItem], limit: int | None
@@ -221,15 +196,7 @@ class DemoSource(Source):
     def _fetch(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._stack.close()
 
 

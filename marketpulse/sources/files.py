@@ -9,12 +9,11 @@ from __future__ import annotations
 import errno
 import glob
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -31,11 +30,9 @@ from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
 from marketpulse.model import (
-    CellReading,
     FileNotes,
     MalformedLine,
     OnMalformedLine,
-    RowChoice,
     SourceInfo,
     Table,
     TableSchema,
@@ -44,12 +41,13 @@ from marketpulse.model import (
 from marketpulse.sources import containers
 from marketpulse.sources.base import (
     FileOptions,
+    RowRequest,
     Source,
     UndecidedRows,
     refuse_file_options,
     unknown_name_error,
 )
-from marketpulse.sources.selection import Selection, now, with_columns
+from marketpulse.sources.selection import now, select_rows
 
 if TYPE_CHECKING:
     from marketpulse.sources.conditions import Moment
@@ -135,31 +133,16 @@ class FilesSource(Source):
         self.find_listed_table(table)
         return TableSchema(self.tables()[0], tuple(map(column_of, self._schema)))
 
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-        on_malformed_line: OnMalformedLine | None = None,
-        where: str | None = None,
-        order: str | None = None,
-        cell_readings: Mapping[str, CellReading] | None = None,
-        choice: RowChoice | None = None,
-    ) -> pa.RecordBatchReader:
-        self.find_listed_table(table)
-        rows = pa.RecordBatchReader.from_batches(self._schema, self._batches(on_malformed_line))
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:  # noqa: ARG002 - there is one table
+        batches = self._batches(request.on_malformed_line)
         self._undecided = UndecidedRows()
-        selection = Selection(
-            where=where,
-            order=order,
-            limit=limit,
-            choice=choice,
+        return select_rows(
+            pa.RecordBatchReader.from_batches(self._schema, batches),
+            request,
             workspace=Path(self._workspace.name),
             now=self._now,
-            cell_readings=cell_readings or {},
             undecided=self._undecided,
         )
-        return with_columns(selection.apply(rows), columns)
 
     def file_notes(self) -> FileNotes:
         return replace(
@@ -195,15 +178,7 @@ class FilesSource(Source):
                     hint="run the command again when the program that writes it has finished",
                 )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._workspace.cleanup()
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import (
     MANIFEST,
@@ -19,17 +18,8 @@ from marketpulse.artifacts import (
 )
 from marketpulse.bundle import parse_table_schema
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.model import (
-    CellReading,
-    Column,
-    FileNotes,
-    OnMalformedLine,
-    RowChoice,
-    SourceInfo,
-    Table,
-    TableSchema,
-)
-from marketpulse.sources.base import Source
+from marketpulse.model import Column, FileNotes, SourceInfo, Table, TableSchema
+from marketpulse.sources.base import RowRequest, Source
 from marketpulse.sources.files import FilesSource, join_notes
 
 if TYPE_CHECKING:
@@ -110,28 +100,9 @@ class SampleFolder(Source):
         )
         return replace(schema, columns=tuple(described))
 
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-        on_malformed_line: OnMalformedLine | None = None,
-        where: str | None = None,
-        order: str | None = None,
-        cell_readings: Mapping[str, CellReading] | None = None,
-        choice: RowChoice | None = None,
-    ) -> pa.RecordBatchReader:
-        file = self._file(self.find_listed_table(table))
-        return file.scan(
-            file.find_table(),
-            columns,
-            limit,
-            on_malformed_line,
-            where,
-            order,
-            cell_readings,
-            choice,
-        )
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
+        file = self._file(table)
+        return file.read_rows(file.find_table(), request)
 
     def remarks(self, table: str, *, quote: bool = True) -> Sequence[str]:
         return self._file(self.find_listed_table(table)).file_notes().remarks(quote=quote)
@@ -156,15 +127,7 @@ class SampleFolder(Source):
             self._opened[table] = self._resources.enter_context(source)
         return self._opened[table]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._resources.close()
 
 

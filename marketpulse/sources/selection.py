@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from marketpulse.model import CellKind, CellReading, NewestRows, RowChoice
-from marketpulse.sources.base import UndecidedRows, unknown_name_error
+from marketpulse.model import CellKind, NewestRows
+from marketpulse.sources.base import RowRequest, UndecidedRows, unknown_name_error
 
 if TYPE_CHECKING:
     from marketpulse.sources.conditions import ColumnCells, Moment
@@ -24,65 +23,61 @@ def now() -> Moment:
     return int(datetime.now(UTC).timestamp()) * _SECOND
 
 
-def identifiers(readings: Mapping[str, CellReading] | None) -> dict[str, CellReading]:
-    """Return the readings that hold for columns with the types of a database, too."""
-    items = (readings or {}).items()
-    return {name: reading for name, reading in items if reading.kind is CellKind.IDENTIFIER}
+def select_rows(
+    reader: pa.RecordBatchReader,
+    request: RowRequest,
+    *,
+    workspace: Path,
+    now: Moment,
+    source_types: Mapping[str, str] | None = None,
+    undecided: UndecidedRows | None = None,
+) -> pa.RecordBatchReader:
+    """Return the rows and columns of a request. `workspace` is a folder for many rows.
 
+    How a condition sees a column follows from its type, and from `source_types`, the types as a
+    database calls them, or without these from the request's `cell_readings`. `undecided` counts the
+    rows that no value decides.
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """The wanted rows of those that pass. `workspace` is a folder for many of them.
-
-    How a condition sees a column follows from its type, or else from `source_types`, the types as
-    a database calls them, and from `cell_readings`, by names in lower case.
+    Raises `UsageError` for a condition or an order that is not understood, `NotFoundError` for an
+    unknown column; the reader raises `UsageError` for a cell that is no number and is compared with
+    one.
     """
+    types = source_types or {}
+    # Columns of a database have types of their own, but an identifier is one everywhere.
+    readings = {
+        name: reading
+        for name, reading in request.cell_readings.items()
+        if source_types is None or reading.kind is CellKind.IDENTIFIER
+    }
 
-    where: str | None
-    order: str | None
-    limit: int | None
-    choice: RowChoice | None = None
-    workspace: Path
-    now: Moment
-    source_types: Mapping[str, str] = field(default_factory=dict)
-    cell_readings: Mapping[str, CellReading] = field(default_factory=dict)
-    undecided: UndecidedRows = field(default_factory=UndecidedRows)
-
-    def apply(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """Return the same columns with these rows.
-
-        Raises `UsageError` for a condition or an order that is not understood, `NotFoundError`
-        for an unknown column; the reader raises `UsageError` for a cell that is no number and is
-        compared with one.
-        """
-        fields = reader.schema
-        batches: Iterator[pa.RecordBatch] = iter(reader)
-        if self.where is not None:
-            from marketpulse.sources.clauses import matching_rows  # noqa: PLC0415 - 0.05 s
-
-            batches = matching_rows(
-                self.where, batches, fields, self._cells, self.now, self.undecided
-            )
-        order, limit = self.order, self.limit
-        if isinstance(self.choice, NewestRows):
-            order, limit = self.choice.order, None
-        if order is not None:
-            from marketpulse.sources.clauses import sorted_rows  # noqa: PLC0415 - 0.05 s
-
-            batches = sorted_rows(order, batches, fields, self._cells, limit, self.workspace)
-        if self.choice is not None:
-            from marketpulse.sources.row_choice import choose_rows  # noqa: PLC0415 - 0.05 s
-
-            batches = choose_rows(self.choice, batches, fields, self._cells, self.limit)
-        if self.limit is not None:
-            batches = first_rows(batches, self.limit)
-        return pa.RecordBatchReader.from_batches(fields, batches)
-
-    def _cells(self, field: pa.Field) -> ColumnCells:
+    def cells_of(field: pa.Field) -> ColumnCells:
         from marketpulse.sources.conditions import column_cells  # noqa: PLC0415 - 0.05 s
 
-        reading = self.cell_readings.get(field.name.strip().casefold())
-        return column_cells(field, self.source_types.get(field.name, ""), reading)
+        reading = readings.get(field.name.strip().casefold())
+        return column_cells(field, types.get(field.name, ""), reading)
+
+    fields, choice = reader.schema, request.choice
+    batches: Iterator[pa.RecordBatch] = iter(reader)
+    if request.where is not None:
+        from marketpulse.sources.clauses import matching_rows  # noqa: PLC0415 - 0.05 s
+
+        counts = undecided or UndecidedRows()
+        batches = matching_rows(request.where, batches, fields, cells_of, now, counts)
+    order, limit = request.order, request.limit
+    if isinstance(choice, NewestRows):
+        order, limit = choice.order, None
+    if order is not None:
+        from marketpulse.sources.clauses import sorted_rows  # noqa: PLC0415 - 0.05 s
+
+        batches = sorted_rows(order, batches, fields, cells_of, limit, workspace)
+    if choice is not None:
+        from marketpulse.sources.row_choice import choose_rows  # noqa: PLC0415 - 0.05 s
+
+        batches = choose_rows(choice, batches, fields, cells_of, request.limit)
+    if request.limit is not None:
+        batches = first_rows(batches, request.limit)
+    selected = pa.RecordBatchReader.from_batches(fields, batches)
+    return with_columns(selected, request.columns)
 
 
 def with_columns(

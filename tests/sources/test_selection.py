@@ -10,20 +10,17 @@ from marketpulse.errors import UsageError
 from marketpulse.formats.encode import LogicalType, logical_field
 from marketpulse.model import MalformedLine
 from marketpulse.sources import open_files, open_source
-from marketpulse.sources.selection import Selection, now
-
-
-def selection(folder: Path, where: str | None, order: str | None) -> Selection:
-    """Return a selection without a limit, of columns that have only their types."""
-    return Selection(where=where, order=order, limit=None, workspace=folder, now=now())
+from marketpulse.sources.base import RowRequest
+from marketpulse.sources.selection import now, select_rows
 
 
 def select(
     folder: Path, table: pa.Table, where: str | None = None, order: str | None = None
 ) -> list[object]:
     """Return the first cell of each selected row."""
+    request = RowRequest(where=where, order=order)
     reader = table.to_reader(max_chunksize=2)
-    selected = selection(folder, where, order).apply(reader).read_all()
+    selected = select_rows(reader, request, workspace=folder, now=now()).read_all()
     assert selected.schema.equals(table.schema, check_metadata=True)
     return list(selected.column(0).to_pylist())
 
@@ -92,8 +89,9 @@ def test_oracle_functions() -> None:
 def test_the_order_is_stable(tmp_path: Path) -> None:
     """Rows that are equal in the order keep their order, across many batches."""
     table = pa.table({"n": range(200_000), "same": [number % 3 for number in range(200_000)]})
+    request = RowRequest(order="same DESC")
     reader = table.to_reader(max_chunksize=1000)
-    result = selection(tmp_path, None, "same DESC").apply(reader).read_all()
+    result = select_rows(reader, request, workspace=tmp_path, now=now()).read_all()
     assert result.equals(table.sort_by([("same", "descending"), ("n", "ascending")]))
 
 

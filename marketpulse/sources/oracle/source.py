@@ -16,16 +16,8 @@ from marketpulse.errors import (
     UsageError,
     is_network_error,
 )
-from marketpulse.model import (
-    CellReading,
-    KeyRows,
-    OnMalformedLine,
-    RowChoice,
-    SourceInfo,
-    Table,
-    TableSchema,
-)
-from marketpulse.sources.base import KeyPosition, Source
+from marketpulse.model import KeyRows, SourceInfo, Table, TableSchema
+from marketpulse.sources.base import KeyPosition, RowRequest, Source
 from marketpulse.sources.names import quoted
 from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
 from marketpulse.sources.oracle.columns import RowDecoder
@@ -113,29 +105,19 @@ class OracleSource(Source):
     def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
         return self._catalog.describe_all([self.find_listed_table(table) for table in tables])
 
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-        on_malformed_line: OnMalformedLine | None = None,  # noqa: ARG002 - a database has no malformed lines
-        where: str | None = None,
-        order: str | None = None,
-        cell_readings: Mapping[str, CellReading] | None = None,  # noqa: ARG002 - its columns have types
-        choice: RowChoice | None = None,
-    ) -> pa.RecordBatchReader:
-        name = self.find_listed_table(table)
+    def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
+        choice = request.choice
         statement = SelectStatement(
-            relation=self._relation(name),
-            columns=columns,
-            where=where,
-            order=order,
-            limit=limit,
+            relation=self._relation(table),
+            columns=request.columns,
+            where=request.where,
+            order=request.order,
+            limit=request.limit,
             choice=choice,
             max_lob=self._max_lob,
-            scn="" if self._reader.refusal(name) else self._scn,
+            scn="" if self._reader.refusal(table) else self._scn,
         )
-        return self._read(name, statement, choice.changes if isinstance(choice, KeyRows) else {})
+        return self._read(table, statement, choice.changes if isinstance(choice, KeyRows) else {})
 
     def scan_in_key_order(
         self,
@@ -215,6 +197,9 @@ class OracleSource(Source):
     def _relation_sql(self, name: str) -> str:
         key = self._catalog.target(name)
         return f"{quoted(key.owner)}.{quoted(key.name)}"
+
+    def close(self) -> None:
+        self.database.close()
 
     def __enter__(self) -> Self:
         self.database.__enter__()

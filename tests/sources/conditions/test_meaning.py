@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from marketpulse.errors import UsageError
-from marketpulse.sources.selection import Selection, now
+from marketpulse.sources.base import RowRequest
+from marketpulse.sources.selection import now, select_rows
 
 
 def select(
@@ -15,8 +16,8 @@ def select(
 ) -> list[object]:
     """Return the first cell of each selected row."""
     reader = table.to_reader(max_chunksize=2)
-    selection = Selection(where=where, order=order, limit=None, workspace=folder, now=now())
-    selected = selection.apply(reader).read_all()
+    request = RowRequest(where=where, order=order)
+    selected = select_rows(reader, request, workspace=folder, now=now()).read_all()
     assert selected.schema.equals(table.schema, check_metadata=True)
     return list(selected.column(0).to_pylist())
 
@@ -144,8 +145,6 @@ def test_sysdate(tmp_path: Path) -> None:
     """SYSDATE is the same moment for all rows, in UTC, without a fraction of a second."""
     table = pa.table({"x": pa.array([0, 1_500, 2_000], pa.timestamp("ms"))})
     for where, expected in (("x < SYSDATE", [0]), ("x >= SYSDATE + 1/86400", [2])):
-        selection = Selection(
-            where=where, order=None, limit=None, workspace=tmp_path, now=1_250_000_000
-        )
-        rows = selection.apply(table.to_reader()).read_all()
+        request, moment = RowRequest(where=where), 1_250_000_000
+        rows = select_rows(table.to_reader(), request, workspace=tmp_path, now=moment).read_all()
         assert rows["x"].cast(pa.int64()).to_pylist() == [[0, 1_500, 2_000][n] for n in expected]
