@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-
-from pydantic import TypeAdapter, ValidationError
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from marketpulse.atomic import FileRecord
 from marketpulse.errors import DataError
 from marketpulse.formats.nesting import parse_json
 from marketpulse.model import Column, SourceInfo, TableSchema, masks_of
 from marketpulse.version import __version__
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_Kind = TypeVar("_Kind")
 
 FORMAT_VERSION = 1
 _FILE_NAME = re.compile(r"[A-Za-z0-9_$#~-][A-Za-z0-9_$#~.-]*")
@@ -92,8 +97,12 @@ class Manifest:
         return asdict(self)
 
 
-_MANIFEST_ADAPTER = TypeAdapter(Manifest)
-_SCHEMA_ADAPTER = TypeAdapter(TableSchema)
+@cache
+def adapter(kind: type[_Kind]) -> TypeAdapter[_Kind]:
+    """What reads documents of this class. Raises `ValueError` if they have other types."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - takes 0.05 s, and only reading needs it
+
+    return TypeAdapter(kind)
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:
@@ -101,10 +110,12 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
 
     Raises `DataError` if it is not a valid manifest, or names files outside the bundle.
     """
+    from pydantic import ValidationError  # noqa: PLC0415 - as above
+
     try:
         content = _with_current_keys(parse_json(text))
         _check_version(content.get("bundle"), where)
-        manifest = _MANIFEST_ADAPTER.validate_python(content)
+        manifest: Manifest = adapter(Manifest).validate_python(content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -134,9 +145,10 @@ def parse_table_schema(text: bytes, where: str) -> TableSchema:
         content = _with_current_keys(parse_json(text))
         # The file has the table's own fields beside its columns and keys.
         table = {name: content[name] for name in ("name", "kind", "rows", "comment")}
-        return _SCHEMA_ADAPTER.validate_python({**content, "table": table})
+        schema: TableSchema = adapter(TableSchema).validate_python({**content, "table": table})
     except (ValueError, KeyError) as error:
         raise _invalid(where, "not a valid description of a table") from error
+    return schema
 
 
 def _with_current_keys(value: object) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from marketpulse.cli import console
 from marketpulse.cli.errors import error_boundary, wants_json
 from marketpulse.cli.examples import EXAMPLES
+from marketpulse.cli.values import read_plain_values
 from marketpulse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,9 +51,21 @@ class CommandGroup(TyperGroup):
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
         console.message_format.as_json = wants_json(args, "--log-format")
+        read_plain_values(self.get_params(ctx))
         # Wrong options fail here, before `invoke`.
         with error_boundary(args, verbose=lambda: False):
             return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: Context, args: list[str]
+    ) -> tuple[str | None, Command | None, list[str]]:
+        """Find the command."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            leaves = (leaf for _, leaf in _leaves({"": command}, ()))
+            for part in {command, *leaves}:
+                read_plain_values(part.get_params(ctx))
+        return name, command, rest
 
     def invoke(self, ctx: Context) -> object:
         """Run the command."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from marketpulse.cli.session import Session
 from marketpulse.colors.columns import HIERARCHY, parse_hierarchy, parse_mapping, parse_types
+from marketpulse.colors.memory import parse_memory_limit
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.spellings import parse_date_forms
 from marketpulse.errors import SettingsError, UsageError
@@ -126,8 +127,6 @@ def _parse_rules(paths: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _parse_memory_limit(text: str) -> str:
-    from marketpulse.colors.memory import parse_memory_limit  # noqa: PLC0415 - pydantic: 0.2 s
-
     parse_memory_limit(text)
     return text
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pydantic import ByteSize, TypeAdapter, ValidationError
-
 from marketpulse.errors import UsageError
 
 
@@ -14,6 +12,12 @@ def parse_memory_limit(text: str) -> int:
 
     The units are those of pydantic's `ByteSize`. A unit is required: `2` would be two bytes.
     """
+    from pydantic import (  # noqa: PLC0415 - takes 0.05 s, and few runs have a limit
+        ByteSize,
+        TypeAdapter,
+        ValidationError,
+    )
+
     # ByteSize ignores what follows the unit.
     if re.fullmatch(r"\s*[0-9]*\.?[0-9]+\s*[A-Za-z]+\s*", text):
         try:

@@ -21,15 +21,13 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
-from pydantic import TypeAdapter
-
 from marketpulse.artifacts import UNFINISHED_PREFIX, format_json
 from marketpulse.atomic import write_file
 from marketpulse.bundle import BundleTable
+from marketpulse.bundle.manifest import adapter
 from marketpulse.formats.timestamps import format_timestamp
 
 _STATE = "state.json"
-_TABLE = TypeAdapter(BundleTable)
 
 
 class UnfinishedSample:
@@ -120,7 +118,8 @@ class UnfinishedSample:
             self.had_other_masks = state["masks"] != self._masks
             if self.had_other_masks or state["facts"] != self._facts:
                 return False
-            tables = [_TABLE.validate_python(table) for table in state["tables"]]
+            table_adapter = adapter(BundleTable)
+            tables = [table_adapter.validate_python(table) for table in state["tables"]]
             self.taken_at = datetime.fromisoformat(state["taken_at"])
             self.snapshot = str(state["snapshot"])
             self.whole_tables = {

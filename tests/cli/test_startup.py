@@ -9,9 +9,9 @@ from support import COLORS, ROOT, RULES, Tool
 
 ARROW = {"numpy", "pyarrow"}
 AWS = {"boto3", "botocore"}
-SETTINGS = {"dotenv", "pydantic_settings"}
+SETTINGS = {"dotenv", "pydantic", "pydantic_settings"}
 HEAVY = {
-    *ARROW, *AWS, *SETTINGS, "duckdb", "openpyxl", "oracledb", "pandas", "rich",
+    *ARROW, *AWS, *SETTINGS, "duckdb", "openpyxl", "oracledb", "pandas", "pydantic", "rich",
     "sqlalchemy", "sqlglot", "xlsxwriter", "marketpulse.sources.conditions",
 }  # fmt: skip
 BUNDLE = ROOT / "tests/fixtures/bundle_v0.zip"
@@ -44,7 +44,7 @@ def imported(tool: Tool, *words: object) -> set[str]:
         ("schema COLORS --source demo", ARROW | {"duckdb"}),
         ("sample COLORS --source demo", ARROW | SETTINGS | {"duckdb"}),
         (f"list-tables --source {COLORS}", ARROW),
-        (f"verify {BUNDLE}", ARROW | {"duckdb"}),
+        (f"verify {BUNDLE}", ARROW | {"duckdb", "pydantic"}),
         (f"rules check {RULES}", ARROW),
         (f"run-colors {COLORS} --rules {RULES}", ARROW | {"duckdb"}),
         (f"run-colors {COLORS} --explain 037833100", ARROW | {"duckdb"}),
