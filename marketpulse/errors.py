@@ -8,19 +8,23 @@ import sys
 from collections.abc import Iterable
 from typing import ClassVar
 
+# As in https://user:password@host/. A Path has lost a slash.
+_PASSWORD = re.compile(r"(?<=:/)(/?[^\s/:@]*:)\S*@")
+
 
 class MarketPulseError(Exception):
     """A fault that the user can mend. `message` says what happened and where, `hint` what to do.
 
-    `check` is the fault's stable id, the same in every release; `exit_code` is its class's.
+    `check` is the fault's stable id, the same in every release; `exit_code` is its class's. The
+    message does not repeat the password of an address.
     """
 
     exit_code: ClassVar[int] = 1
     check: str = "MP-BUG-001"
 
     def __init__(self, message: str, *, hint: str = "", check: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = hide_password(message)
+        super().__init__(self.message)
         self.hint = hint
         self.check = check or type(self).check
 
@@ -32,6 +36,11 @@ class MarketPulseError(Exception):
             "hint": self.hint,
             "exit_code": self.exit_code,
         }
+
+
+def hide_password(text: str) -> str:
+    """The text with asterisks for the password of an address, https://user:***@host/."""
+    return _PASSWORD.sub(r"\1***@", text)
 
 
 class UserNote(str):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from marketpulse.errors import UserNote, command_line, user_notes
+from marketpulse.errors import NotFoundError, UserNote, command_line, user_notes
 
 WORDS = ["push-s3", "a b", "it's", 'say "x"', "$HOME", "DATE 1=M/D/YYYY"]
 
@@ -26,3 +26,18 @@ def test_a_shell_reads_the_words_of_a_command_back() -> None:
     script = command_line([sys.executable, "-c", "import sys; print(sys.argv[1:])", *WORDS])
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == f"{WORDS}\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://desk:pa/ss@word@host/day.csv", "https://desk:***@host/day.csv"),
+        ("s3a:/key:secret@bucket", "s3a:/key:***@bucket"),
+        ("https://host:8080/day.csv", "https://host:8080/day.csv"),
+        ("C:/days/a@b.csv", "C:/days/a@b.csv"),
+    ],
+)
+def test_an_error_does_not_repeat_the_password_of_an_address(address: str, shown: str) -> None:
+    """An address that is refused may have been copied with user and password."""
+    error = NotFoundError(f"{address}: no such file")
+    assert (error.message, str(error)) == (f"{shown}: no such file",) * 2

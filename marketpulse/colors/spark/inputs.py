@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
-from pyspark.errors import AnalysisException
+from py4j.java_gateway import JVMView
+from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from marketpulse.colors.inputs import ColorInput, source_input, table_input
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import RunRequest
 from marketpulse.colors.spark.reports import REPORT, FilesReport, read_reports
+from marketpulse.colors.spark.session import SparkError, first_line
 from marketpulse.colors.spark.tasks import (
     Batches,
     InspectFiles,
@@ -22,7 +27,13 @@ from marketpulse.colors.spark.tasks import (
     ReadRows,
     Units,
 )
-from marketpulse.errors import NotFoundError, UsageError
+from marketpulse.errors import (
+    MarketPulseError,
+    NotFoundError,
+    SettingsError,
+    UsageError,
+    hide_password,
+)
 from marketpulse.formats import parse_delimiter
 from marketpulse.sources import FileOptions
 from marketpulse.sources.containers import (
@@ -42,6 +53,7 @@ from marketpulse.sources.files import (
 from marketpulse.sources.selection import now
 
 _UNIT_BYTES = 32 << 20  # small files share a task up to this size
+_UNKNOWN_FILE_SYSTEM = re.compile(r"Class org\.apache\.hadoop\.fs\.\S+ not found|No FileSystem for")
 _CONTENT = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
@@ -132,6 +144,10 @@ def map_frame(frame: DataFrame, task: Callable[[Batches], Batches], schema: pa.S
 
 
 def _refuse_others(name: str) -> None:
+    if hide_password(name) != name:
+        raise UsageError(
+            f"{name}: the address has a password", hint="put it into the settings of Hadoop"
+        )
     if name.startswith("s3://"):
         raise UsageError(
             f"{name}: Spark reads S3 through Hadoop", hint=f"write s3a://{name[len('s3://') :]}"
@@ -171,6 +187,8 @@ def _addresses(session: SparkSession, names: Sequence[str]) -> tuple[DataFrame, 
         found = [row[0] for row in reader.load(list(names)).select("path").collect()]
     except AnalysisException as error:
         raise _no_address(names) from error
+    except (PySparkException, Py4JError) as error:
+        raise _address_error(session, names, error) from error
     paths = sorted(path for path in found if may_hold_rows(path.rsplit("/", 1)[-1])) or found[:1]
     if not paths:
         raise _no_address(names)
@@ -179,6 +197,26 @@ def _addresses(session: SparkSession, names: Sequence[str]) -> tuple[DataFrame, 
     refuse_twins(paths)
     units = Units(names=tuple((path,) for path in paths), copied=True)
     return reader.load(paths).select("path", "content"), units
+
+
+def _address_error(
+    session: SparkSession, names: Sequence[str], error: Exception
+) -> MarketPulseError:
+    """Spark cannot look into an address: it does not know the file system, or cannot reach it."""
+    reason = first_line(error)
+    if isinstance(error, Py4JNetworkError) or not _UNKNOWN_FILE_SYSTEM.search(reason):
+        return SparkError(
+            f"{' '.join(names)}: {reason}",
+            hint="check the address, and the settings of Hadoop that Spark uses",
+        )
+    java = cast("JVMView", session._jvm)  # noqa: SLF001 - PySpark has no other way to Java
+    version = java.org.apache.hadoop.util.VersionInfo.getVersion()
+    return SettingsError(
+        f"{' '.join(names)}: Spark does not know such addresses: {reason}",
+        hint="give Spark the module of Hadoop that does, for s3a:// for instance with "
+        f"`spark.jars.packages org.apache.hadoop:hadoop-aws:{version}` in spark-defaults.conf",
+        check="MP-SPK-004",
+    )
 
 
 def _no_address(names: Sequence[str]) -> NotFoundError:

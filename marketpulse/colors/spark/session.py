@@ -59,7 +59,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
                 gateway.shutdown()
                 # Java's own message: "Could not parse Master URL: 'x'", for example.
                 raise UsageError(
-                    f"--master: Spark does not start: {_first_line(error)}",
+                    f"--master: Spark does not start: {first_line(error)}",
                     hint="for instance --master 'local[4]' or --master spark://host:7077",
                     check="MP-SPK-002",
                 ) from error
@@ -98,7 +98,7 @@ def translated_errors() -> Iterator[None]:
     except (PySparkException, Py4JError, ConnectionError) as error:
         lost = isinstance(error, Py4JNetworkError | ConnectionError)
         raise SparkError(
-            f"Spark has failed: {_first_line(error)}",
+            f"Spark has failed: {first_line(error)}",
             hint="the Spark driver has ended: is there enough memory?"
             if lost
             else "look for the reason in the logs of Spark's executors, and run it again",
@@ -129,7 +129,7 @@ def quiet() -> Iterator[None]:
             gateway.setLevel(level)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What has happened, without the frames of Java and Python."""
     java = getattr(error, "java_exception", None)
     text = str(error) if java is None else str(java.getMessage())

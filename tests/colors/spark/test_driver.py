@@ -16,9 +16,17 @@ import pyarrow.parquet as pq
 import pytest
 from color_tables import AT, EXPECTED
 from support import COLORS, OUTPUTS, ROOT, RULES
+from webhdfs_server import serve_webhdfs
 
 from marketpulse import ColorsRun, RunOptions, run_colors
-from marketpulse.errors import DataError, MarketPulseError, NotFoundError, UsageError
+from marketpulse.errors import (
+    DataError,
+    MarketPulseError,
+    NotFoundError,
+    SettingsError,
+    UnreachableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -141,19 +149,32 @@ def rule_on_note() -> dict[str, object]:
 
 
 def test_addresses(session: "SparkSession", tmp_path: Path) -> None:
-    """Spark brings the content of files at an address, such as those of hdfs:// and s3a://."""
+    """Spark brings the content of files at an address, here of Hadoop's WebHDFS over HTTP."""
     for number in range(2):
-        (tmp_path / f"days/DAY={number}").mkdir(parents=True)
+        (tmp_path / f"days é/DAY={number}").mkdir(parents=True)
     for number, path in enumerate(split(COLORS, tmp_path, 2)):
-        path.rename(tmp_path / f"days/DAY={number}/colors.csv")
-    (tmp_path / "days/README.txt").write_text("Not colors.")
+        path.rename(tmp_path / f"days é/DAY={number}/colors;{number}%.csv")
+    (tmp_path / "days é/README.txt").write_text("Not colors.")
     options: dict[str, Any] = {"rules": RULES, "mapping": {"CONFIDENCE": "DAY"}}
-    address = f"file://{tmp_path}/days"
-    run = spark_run(session, [address], output=tmp_path / "spark", **options)
-    local = run_colors(tmp_path / "days", output=tmp_path / "local", processed_at=AT, **options)
+    with serve_webhdfs(tmp_path) as address:
+        run = spark_run(session, [f"{address}/days é"], output=tmp_path / "spark", **options)
+        with pytest.raises(NotFoundError, match="no such file"):
+            spark_run(session, [f"{address}/nope"], output=tmp_path / "out")
+    local = run_colors(tmp_path / "days é", output=tmp_path / "local", processed_at=AT, **options)
     compare(replace(run, input=local.input), local, listed=False)
-    with pytest.raises(NotFoundError, match="no such file"):
-        spark_run(session, [f"{address}/nope"], output=tmp_path / "out")
+
+
+def test_an_address_that_spark_cannot_read(session: "SparkSession", tmp_path: Path) -> None:
+    """A file system that is not installed, one that does not answer, a password."""
+    with pytest.raises(SettingsError, match="does not know such addresses") as unknown:
+        spark_run(session, ["s3a://bucket/day.csv"], output=tmp_path)
+    assert "hadoop-aws:3." in unknown.value.hint
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1/days: .*Connection refused"):
+        spark_run(session, ["webhdfs://127.0.0.1:1/days"], output=tmp_path)
+    with pytest.raises(UsageError, match="the address has a password") as secret:
+        spark_run(session, ["s3a://key:pa/ss@bucket/day.csv"], output=tmp_path)
+    assert "pa/ss" not in str(secret.value)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_data_frame(session: "SparkSession", tmp_path: Path) -> None:
