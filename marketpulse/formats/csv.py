@@ -29,7 +29,7 @@ import pyarrow.csv
 from marketpulse.errors import DataError
 from marketpulse.formats.base import CsvOptions, Scan, read_ahead
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import text_buffer, to_text
+from marketpulse.formats.encode import is_text, may_contain, text_buffer, to_text
 from marketpulse.formats.spreadsheet import protect, unprotect
 from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedLine
 
@@ -376,9 +376,8 @@ class CsvWriter:
         self._file = path.open("wb")
         self._file.write(codecs.BOM_UTF8 if self._excel else b"")
         names = [pa.array([name], pa.string()) for name in schema.names]
-        self._file.write(
-            _join_rows([protect(name, _NAME) for name in names] if self._excel else names)
-        )
+        names = [protect(name, _NAME) for name in names] if self._excel else names
+        self._file.write(_join_rows([_quote(name) for name in names]))
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._pending.append(self._executor.submit(self._encode, batch))
@@ -394,18 +393,17 @@ class CsvWriter:
             self._file.close()
 
     def _encode(self, batch: pa.RecordBatch) -> memoryview:
-        texts = [
-            to_text(column, field)
-            for column, field in zip(batch.columns, self._schema, strict=True)
-        ]
-        if self._excel:
-            texts = [protect(text, field) for text, field in zip(texts, self._schema, strict=True)]
-        return _join_rows(texts)
+        cells = []
+        for column, field in zip(batch.columns, self._schema, strict=True):
+            text = to_text(column, field)
+            text = protect(text, field) if self._excel else text
+            needs_quotes = is_text(field.type) or may_contain(field, '"')
+            cells.append(_quote(text) if needs_quotes else text)
+        return _join_rows(cells)
 
 
-def _join_rows(columns: list[pa.Array]) -> memoryview:
-    """Return the rows as CSV."""
-    cells = [_quote(column) for column in columns]
+def _join_rows(cells: list[pa.Array]) -> memoryview:
+    """Return rows of cells that are quoted as CSV."""
     cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "", options=_NULL_IS_EMPTY)
     lines = pc.binary_join_element_wise(*cells, ",", options=_NULL_IS_EMPTY)
     return text_buffer(lines)
@@ -419,9 +417,11 @@ def _quote(column: pa.Array) -> pa.Array:
     if marks:
         # A search for one character is several times as quick as a pattern of all.
         found = (pc.match_substring(column, mark) for mark in marks)
-        needed = pc.fill_null(reduce(pc.or_, found), False)
-        doubled = pc.replace_substring(column.filter(needed), '"', '""')
-        quoted = pc.binary_join_element_wise('"', doubled, '"', "")
+        needed = reduce(pc.or_, found)
+        cells = column.filter(needed)
+        if '"' in marks:
+            cells = pc.replace_substring(cells, '"', '""')
+        quoted = pc.binary_join_element_wise('"', cells, '"', "")
         column = pc.replace_with_mask(column, needed, quoted)
-    empty = pc.equal(pc.binary_length(column), 0)
-    return pc.if_else(empty, '""', column) if pc.any(empty).as_py() else column
+    has_empty = pc.index(column, "").as_py() >= 0
+    return pc.if_else(pc.equal(column, ""), '""', column) if has_empty else column

@@ -239,7 +239,7 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
         return text if 0 <= data_type.scale <= 6 else expand_exponents(text)
     if types.is_temporal(data_type):
         text = _temporal_to_text(column)
-        if pc.any(pc.starts_with(text, "<value out of range")).as_py():
+        if b"<value out of range" in bytes(text_buffer(text)):
             raise DataError(
                 f"the column {field.name!r} holds a date that lies more than 30,000 years away",
                 hint="correct the date, or leave it empty",
@@ -319,11 +319,11 @@ def _floats_to_text(column: pa.Array) -> pa.Array:
     text = expand_exponents(column.cast(pa.string()))
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())  # Arrow has no `floor` for them
-    is_nan = pc.is_nan(column)
-    if pc.any(is_nan).as_py():
-        text = pc.if_else(is_nan, "NaN", text)
-    is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.is_finite(column))
-    return replace_where(is_whole, text, r"^(-?\d+)$", r"\1.0")
+    is_whole = pc.equal(pc.floor(column), column)
+    if b"n" in bytes(text_buffer(text)):  # nan, inf
+        is_whole = pc.and_(is_whole, pc.is_finite(column))
+        text = pc.if_else(pc.is_nan(column), "NaN", text)
+    return replace_where(is_whole, text, "$", ".0")
 
 
 def replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str) -> pa.Array:
@@ -341,17 +341,13 @@ def _temporal_to_text(column: pa.Array) -> pa.Array:
     if types.is_duration(data_type):
         counts = column.cast(pa.int64()).to_pylist()
         return pa.array([_duration_to_text(count, data_type.unit) for count in counts], pa.string())
-    if types.is_timestamp(data_type):
+    if types.is_timestamp(data_type) and data_type.tz:
         column = column.cast(pa.timestamp(data_type.unit))  # in UTC
-        try:
-            return column.cast(pa.timestamp("s")).cast(pa.string())
-        except pa.ArrowInvalid:  # some have a fraction
-            pass
-    if types.is_date(data_type):
-        return column.cast(pa.string())
     text = column.cast(pa.string())
+    if types.is_date(data_type) or data_type.unit == "s":
+        return text
     # Without the zeros at the end of the fractions.
-    return replace_where(pc.ends_with(text, "0"), text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")
+    return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
 
 
 def _duration_to_text(count: int | None, unit: str) -> str | None:
