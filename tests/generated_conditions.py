@@ -64,7 +64,7 @@ class Rows:
 _texts = st.none() | st.text("aAbB %_x", min_size=1, max_size=6)
 _numbers = st.none() | st.decimals(-500, 500, places=3).map(str)
 _dates = st.none() | st.datetimes(datetime(1999, 1, 1), datetime(2031, 12, 31)).map(  # noqa: DTZ001 - a DATE has no zone
-    lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S")
+    lambda timestamp: timestamp.strftime("%Y-%m-%d %H:%M:%S")
 )
 _days = st.dates(datetime(1999, 1, 1).date(), datetime(2031, 12, 31).date())  # noqa: DTZ001 - the same
 _row = st.tuples(

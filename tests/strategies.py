@@ -360,15 +360,15 @@ def of_floats(data_type: pa.DataType, *values: float) -> Typed:
     return Typed(data_type, list(values), texts)
 
 
-def of_moments(unit: str, zone: str | None, *values: int) -> Typed:
+def of_timestamps(unit: str, zone: str | None, *values: int) -> Typed:
     """Times counted in a unit since 1970; the canonical text is in UTC."""
     digits = {"s": 0, "ms": 3, "us": 6, "ns": 9}[unit]
     texts = []
     for value in values:
         seconds, rest = divmod(value, 10**digits)
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        timestamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
         fraction = f".{rest:0{digits}d}".rstrip("0") if rest else ""
-        texts.append(f"{moment:%Y-%m-%d %H:%M:%S}{fraction}")
+        texts.append(f"{timestamp:%Y-%m-%d %H:%M:%S}{fraction}")
     return Typed(pa.timestamp(unit, zone), list(values), texts)
 
 
@@ -407,15 +407,15 @@ RANKS = (
 )
 
 
-MOMENTS = (
+TYPED_DATES = (
     of_days(pa.date32(), "2026-03-13", "2026-03-12", "0001-01-01", "9999-12-31"),
     of_days(pa.date64(), "2026-03-13", "2026-03-12"),
-    of_moments("s", None, SECOND, SECOND + 1, -1, 0),
-    of_moments("ms", "UTC", SECOND * 1000, SECOND * 1000 + 500, -1),
-    of_moments("us", None, SECOND * 10**6, SECOND * 10**6 + 500000, SECOND * 10**6 + 1, -1),
-    of_moments("us", "America/New_York", SECOND * 10**6, SECOND * 10**6 + 1),
-    of_moments("ns", None, SECOND * 10**9, SECOND * 10**9 + 1, SECOND * 10**9 + 500000000),
-    of_moments("ns", "UTC", SECOND * 10**9, SECOND * 10**9 + 1, SECOND * 10**9 - 1),
+    of_timestamps("s", None, SECOND, SECOND + 1, -1, 0),
+    of_timestamps("ms", "UTC", SECOND * 1000, SECOND * 1000 + 500, -1),
+    of_timestamps("us", None, SECOND * 10**6, SECOND * 10**6 + 500000, SECOND * 10**6 + 1, -1),
+    of_timestamps("us", "America/New_York", SECOND * 10**6, SECOND * 10**6 + 1),
+    of_timestamps("ns", None, SECOND * 10**9, SECOND * 10**9 + 1, SECOND * 10**9 + 500000000),
+    of_timestamps("ns", "UTC", SECOND * 10**9, SECOND * 10**9 + 1, SECOND * 10**9 - 1),
 )
 
 
@@ -445,10 +445,10 @@ TYPED = {
     "MESSAGE_ID": IDENTIFIERS,
     "CUSIP": SECURITIES,
     "RANK": RANKS,
-    "DATE": MOMENTS,
+    "DATE": TYPED_DATES,
     "PX": PRICES,
     "BID": PRICES,
-    "DATE_1": MOMENTS,
+    "DATE_1": TYPED_DATES,
     "NOTE": NOTES,
 }
 

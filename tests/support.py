@@ -25,7 +25,7 @@ COLORS = DAY / "colors_day.csv"
 RULES = DAY / "rules.json"
 OUTPUTS = ("processed_colors", "excluded_colors", "rejected_colors")
 NUMBERS = {"read": 2003, "parents": 300, "children": 1406, "excluded": 278, "rejected": 19}
-MOMENT = ("--processed-at", "2026-03-13T18:00:00Z")
+PROCESSED_AT = ("--processed-at", "2026-03-13T18:00:00Z")
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
@@ -89,7 +89,7 @@ class Tool:
 
     def run_colors(self, *words: object) -> Result:
         """Rank the day into the folder `out`."""
-        return self.run("run-colors", COLORS, *MOMENT, "--output", "out", *words)
+        return self.run("run-colors", COLORS, *PROCESSED_AT, "--output", "out", *words)
 
     @property
     def out(self) -> Path:

@@ -112,14 +112,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     ranked = ["run-colors", "colors_day.csv", "--rules", "rules.json", "--output", "friday"]
     assert run([*ranked, "--processed-at", "2026-03-13T18:00:00Z"], folder).code == 0
-    moment = ("--source", "demo", "--taken-at", "2026-03-13T18:00:00Z")
+    demo = ("--source", "demo", "--taken-at", "2026-03-13T18:00:00Z")
     for words in (
         ["COLORS", "DEALERS", "--zip"],
         ["COLORS", "--output", "to_send"],
         ["DEALERS", "--output", "friday_bundle", "--formats", "csv"],
         ["COLORS", "--mask", "NOTE=redact", "--output", "masked"],
     ):
-        assert run(["sample", *words, *moment], folder).code == 0
+        assert run(["sample", *words, *demo], folder).code == 0
     return folder
 
 

@@ -139,10 +139,10 @@ def run_constants(
     run_id: str, processed_at: datetime, processing_type: str
 ) -> list[tuple[pa.Field, pa.Scalar]]:
     """The columns of the processed colors that have one value in all rows."""
-    moment = pa.field("PROCESSED_AT", pa.timestamp("us", "UTC"))
+    timestamp = pa.field("PROCESSED_AT", pa.timestamp("us", "UTC"))
     return [
         (pa.field("RUN_ID", pa.string()), pa.scalar(run_id)),
-        (moment, pa.scalar(processed_at, moment.type)),
+        (timestamp, pa.scalar(processed_at, timestamp.type)),
         (pa.field("PROCESSING_TYPE", pa.string()), pa.scalar(processing_type)),
     ]
 

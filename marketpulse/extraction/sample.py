@@ -133,20 +133,22 @@ def write_sample(
         _rows_to_write(source, names, options, mask_key, progress) as (source, schemas, masks),  # noqa: PLR1704 - the same tables
         bundle_folder(output, source.info(), keep_rows=not replace) as bundle,
     ):
-        moment = taken_at or parse_timestamp(None, "")
+        timestamp = taken_at or parse_timestamp(None, "")
         work, sessions = None, [source]
         if source.is_distant:
             request = _request(source, schemas, options, taken_at, replace=replace)
-            work = _find_work(output, request, schemas, moment, restart=restart)
+            work = _find_work(output, request, schemas, timestamp, restart=restart)
             sessions = _open_sessions(source, schemas, options, work, jobs)
-            moment = work.taken_at
-        run = _SampleRun(sessions, schemas, options, masks, bundle, work, moment, progress, secrets)
+            timestamp = work.taken_at
+        run = _SampleRun(
+            sessions, schemas, options, masks, bundle, work, timestamp, progress, secrets
+        )
         with nullcontext() if work is None else _kept_for_later(work):
             run.read_tables()
             manifest = bundle.publish(
                 list_tables(source).documents() | schemas.documents(),
                 run.tables,
-                taken_at=format_timestamp(moment),
+                taken_at=format_timestamp(timestamp),
                 missing=run.missing,
                 secrets=secrets,
                 source=source.info(),

@@ -65,5 +65,5 @@ def newest_first(schema: TableSchema) -> str:
 def _is_date(column: Column) -> bool:
     # A type with more digits than Arrow has travels as text.
     is_date = column.type.upper().startswith(("DATE", "TIMESTAMP"))
-    is_moment = column.arrow_type.startswith(("date", "timestamp"))
-    return (is_date or is_moment) and not column.unreadable
+    is_arrow_date = column.arrow_type.startswith(("date", "timestamp"))
+    return (is_date or is_arrow_date) and not column.unreadable

@@ -22,17 +22,17 @@ def parse_timestamp(value: str | datetime | None, option: str) -> datetime:
         ) from None
 
 
-def to_utc(moment: datetime) -> datetime:
+def to_utc(timestamp: datetime) -> datetime:
     """Convert to UTC; a naive time is in UTC already.
 
     Raises `ValueError` if the result is before year 1 or after year 9999.
     """
     try:
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return timestamp.replace(tzinfo=timestamp.tzinfo or UTC).astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{moment} is out of range") from error
+        raise ValueError(f"{timestamp} is out of range") from error
 
 
-def format_timestamp(moment: datetime) -> str:
+def format_timestamp(timestamp: datetime) -> str:
     """Format as JSON has it: UTC, to the second, 2026-03-13T18:00:00Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -137,8 +137,8 @@ def _parse_seal(
     return bundle.files, fields, bundle.complete, False
 
 
-def _utc_date(moment: str) -> str:
-    return str(to_utc(datetime.fromisoformat(moment)).date())
+def _utc_date(timestamp: str) -> str:
+    return str(to_utc(datetime.fromisoformat(timestamp)).date())
 
 
 def _fill_template(template: str, fields: Mapping[str, str]) -> tuple[str, ...]:

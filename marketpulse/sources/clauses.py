@@ -19,11 +19,11 @@ from marketpulse.sources.conditions import (
     ColumnCells,
     Compiler,
     ConditionError,
-    Moment,
     Name,
     Node,
     OrderTerm,
     Predicate,
+    Timestamp,
     encode,
     names_in,
     parse_condition,
@@ -138,7 +138,7 @@ def matching_rows(
     batches: Iterator[pa.RecordBatch],
     fields: pa.Schema,
     cells_of: CellsOf,
-    now: Moment,
+    now: Timestamp,
     undecided: UndecidedRows,
 ) -> Iterator[pa.RecordBatch]:
     """Return the rows for which a condition is true, and count those that no value decides.

@@ -50,7 +50,7 @@ from marketpulse.sources.base import (
 from marketpulse.sources.selection import now, select_rows
 
 if TYPE_CHECKING:
-    from marketpulse.sources.conditions import Moment
+    from marketpulse.sources.conditions import Timestamp
 
 _TAGGED_WITH_OTHERS = {LogicalType.FLOAT, LogicalType.DATE, LogicalType.MIXED}
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -76,12 +76,12 @@ class FilesPart:
 
     files    their names, or the files; none at all for the columns alone
     schema   the columns of all files of the input; None before they are known
-    moment   the SYSDATE of the run
+    now      the SYSDATE of the run
     """
 
     files: tuple[str | InputFile, ...] = ()
     schema: pa.Schema | None = None
-    moment: Moment
+    now: Timestamp
 
 
 class FilesSource(Source):
@@ -99,7 +99,7 @@ class FilesSource(Source):
         self._name = " ".join(names)
         self._undecided = UndecidedRows()  # of the last scan
         # A run reads the rows twice, and SYSDATE selects the same ones.
-        self._now = part.moment if part else now()
+        self._now = part.now if part else now()
         self._workspace = TemporaryFolder()
         with ExitStack() as stack:  # removes the folder if the files cannot be read
             stack.callback(self._workspace.cleanup)

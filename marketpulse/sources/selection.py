@@ -13,13 +13,13 @@ from marketpulse.model import CellKind, NewestRows
 from marketpulse.sources.base import RowRequest, UndecidedRows, unknown_name_error
 
 if TYPE_CHECKING:
-    from marketpulse.sources.conditions import ColumnCells, Moment
+    from marketpulse.sources.conditions import ColumnCells, Timestamp
 
 _SECOND = 10**9
 
 
-def now() -> Moment:
-    """Return the moment that SYSDATE is, in UTC."""
+def now() -> Timestamp:
+    """Return the time that SYSDATE is, in UTC."""
     return int(datetime.now(UTC).timestamp()) * _SECOND
 
 
@@ -28,7 +28,7 @@ def select_rows(
     request: RowRequest,
     *,
     workspace: Path,
-    now: Moment,
+    now: Timestamp,
     source_types: Mapping[str, str] | None = None,
     undecided: UndecidedRows | None = None,
 ) -> pa.RecordBatchReader:

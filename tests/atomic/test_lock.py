@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import COLORS, MOMENT, ROOT, TESTS, Tool, names_in, posix, summary_of
+from support import COLORS, PROCESSED_AT, ROOT, TESTS, Tool, names_in, posix, summary_of
 
 from marketpulse.atomic.lock import LOCK_FILE, folder_lock
 from marketpulse.errors import OutputError
@@ -128,7 +128,7 @@ def test_three_runs_at_once(tool: Tool) -> None:
     hierarchies = ["rank,date,price", "date,rank,price", "price,rank,date"]
     processes = [
         tool.start(
-            "run-colors", COLORS, *MOMENT, "--output", "out", "--formats", "csv",
+            "run-colors", COLORS, *PROCESSED_AT, "--output", "out", "--formats", "csv",
             "--hierarchy", hierarchy,
         )
         for hierarchy in hierarchies
@@ -175,7 +175,7 @@ def test_the_file_of_a_dead_run_is_no_stranger(tool: Tool) -> None:
 def test_a_run_that_waits_says_so(tool: Tool) -> None:
     """The note is on standard error, and not with --quiet."""
     note = "out: another run is writing there: waiting up to 60 s"
-    words = ("run-colors", COLORS, *MOMENT, "--output", "out")
+    words = ("run-colors", COLORS, *PROCESSED_AT, "--output", "out")
     process = hold(tool.out)
     command = tool.start(*words)
     assert command.stderr
@@ -250,7 +250,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_a_run_while_excel_has_a_result_open(tool: Tool, excel: Excel) -> None:
     """Whichever of the files is open, all stay as they are, and one message names it."""
     formats = ("--formats", "csv,xlsx", "--output", "out")
-    assert tool.run("run-colors", COLORS, *MOMENT, *formats).code == 0
+    assert tool.run("run-colors", COLORS, *PROCESSED_AT, *formats).code == 0
     before = snapshot(tool.out)
     names = ("processed_colors.csv", "excluded_colors.xlsx", "rejected_colors.csv")
     for name in (*names, "run_summary.json"):

@@ -12,9 +12,9 @@ from typing import Any
 from support import (
     COLORS,
     DAY,
-    MOMENT,
     NUMBERS,
     OUTPUTS,
+    PROCESSED_AT,
     RULES,
     Tool,
     names_in,
@@ -37,7 +37,9 @@ def without_run_columns(path: Path) -> str:
 
 def test_a_day_gives_the_expected_files(tool: Tool) -> None:
     """A run prints the counts to stdout, warnings to stderr, and writes the expected files."""
-    result = tool.run_process("run-colors", COLORS, *MOMENT, "--output", "out", "--rules", RULES)
+    result = tool.run_process(
+        "run-colors", COLORS, *PROCESSED_AT, "--output", "out", "--rules", RULES
+    )
 
     assert result.code == 0
     assert [line.split()[:3] for line in result.out.splitlines()[1:6]] == [
@@ -90,7 +92,9 @@ def test_the_same_rows_give_the_same_bytes(tool: Tool) -> None:
     with (tool.folder / "shuffled.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
     assert tool.run_colors("--rules", RULES).code == 0
-    other = tool.run("run-colors", "shuffled.csv", *MOMENT, "--rules", RULES, "--output", "other")
+    other = tool.run(
+        "run-colors", "shuffled.csv", *PROCESSED_AT, "--rules", RULES, "--output", "other"
+    )
 
     assert other.code == 0
     name = "processed_colors.csv"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import (
     COLORS,
-    MOMENT,
+    PROCESSED_AT,
     RULES,
     Tool,
     names_in,
@@ -79,9 +79,9 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(tmp_path_factory: pytest.TempPathFactory, earlier: Path, big_day: Path) -> Runs:
     """The results before and after the run that is killed."""
     tool = Tool(tmp_path_factory.mktemp("runs") / "desk")
-    day = ("run-colors", COLORS, *MOMENT, "--rules", RULES, "--formats", "csv,ndjson")
+    day = ("run-colors", COLORS, *PROCESSED_AT, "--rules", RULES, "--formats", "csv,ndjson")
     assert tool.run(*day, "--output", "day").code == 0
-    big = ("run-colors", big_day, *MOMENT, "--rules", RULES)
+    big = ("run-colors", big_day, *PROCESSED_AT, "--rules", RULES)
     begin = time.monotonic()
     assert tool.run(*big, "--output", "big").code == 0
     seconds = time.monotonic() - begin
@@ -97,22 +97,22 @@ def wait_for(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> 
 @posix
 def test_a_killed_run_never_looks_finished(tool: Tool, runs: Runs) -> None:
     """A killed run leaves complete results with their summary, or no summary."""
-    moments = random.Random(1)
+    chance = random.Random(1)
     seal = tool.out / "run_summary.json"
     for number in range(12):
         shutil.rmtree(tool.out, ignore_errors=True)
         shutil.copytree(runs.earlier, tool.out)
         if number % 3 == 0:  # at any moment
             process = tool.start(*runs.big_day, "--output", "out")
-            time.sleep(moments.uniform(0, runs.seconds))
+            time.sleep(chance.uniform(0, runs.seconds))
         elif number % 3 == 1:  # while it writes
             process = tool.start(*runs.big_day, "--output", "out")
             wait_for(process, lambda: any(tool.out.glob("*.part")))
-            time.sleep(moments.uniform(0, runs.seconds / 4))
+            time.sleep(chance.uniform(0, runs.seconds / 4))
         else:  # while new files replace the old
             process = tool.start(*runs.day, "--output", "out")
             wait_for(process, lambda: not seal.exists())
-            time.sleep(moments.uniform(0, 0.01))
+            time.sleep(chance.uniform(0, 0.01))
         process.kill()
         process.communicate()
         runs.check(tool.out)
@@ -130,7 +130,7 @@ ENDS = {
 
 @posix
 @pytest.mark.parametrize(
-    ("name", "moment"),
+    ("name", "stage"),
     [
         ("SIGINT", "it reads"),
         ("SIGINT", "it writes"),
@@ -138,12 +138,12 @@ ENDS = {
         ("SIGHUP", "it writes"),
     ],
 )
-def test_signals(tool: Tool, earlier: Path, big_day: Path, name: str, moment: str) -> None:
+def test_signals(tool: Tool, earlier: Path, big_day: Path, name: str, stage: str) -> None:
     """Ctrl-C, `kill` and a closed terminal end a run with a word and no files left behind."""
     shutil.copytree(earlier, tool.out)
     # A slow machine would show its progress.
     process = tool.start("--quiet", "run-colors", big_day, "--output", "out")
-    if moment == "it reads":
+    if stage == "it reads":
         wait_for(process, lambda: any(tool.temporary.glob("marketpulse-*")))
         time.sleep(0.02)  # the folder exists a moment before Python registers its removal
     else:

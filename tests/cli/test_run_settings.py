@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import COLORS, MOMENT, RULES, Tool, summary_of
+from support import COLORS, PROCESSED_AT, RULES, Tool, summary_of
 
 MINE = """\
 source = "day.csv"
@@ -53,11 +53,11 @@ def chosen(folder: Path) -> dict[str, Any]:
 
 def test_the_file_means_what_the_options_mean(desk: Tool) -> None:
     """The same run, byte for byte; a note says which settings are used, and --quiet hides it."""
-    by_file = desk.run("run-colors", *MOMENT, "--output", "a")
-    quiet = desk.run("--quiet", "run-colors", *MOMENT, "--output", "b")
-    named = desk.run("--config", "marketpulse.toml", "run-colors", *MOMENT, "--output", "c")
+    by_file = desk.run("run-colors", *PROCESSED_AT, "--output", "a")
+    quiet = desk.run("--quiet", "run-colors", *PROCESSED_AT, "--output", "b")
+    named = desk.run("--config", "marketpulse.toml", "run-colors", *PROCESSED_AT, "--output", "c")
     (desk.folder / "marketpulse.toml").unlink()
-    by_options = desk.run("run-colors", *OPTIONS, *MOMENT, "--output", "d")
+    by_options = desk.run("run-colors", *OPTIONS, *PROCESSED_AT, "--output", "d")
 
     assert [run.code for run in (by_file, quiet, named, by_options)] == [0] * 4, by_file.err
     note = "using rules, hierarchy, mapping, types, formats and memory_limit of marketpulse.toml"
@@ -77,14 +77,14 @@ def test_options_and_environment_win(desk: Tool) -> None:
     """A whole setting is replaced; mapping and types are replaced name by name."""
     desk.env["MARKETPULSE_HIERARCHY"] = "price,rank,date"
     result = desk.run(
-        "run-colors", COLORS, *MOMENT, "--output", "a", "--rules", RULES, "--formats", "csv",
-        "--map", "price=PX", "--type", "SPREAD=text",
+        "run-colors", COLORS, *PROCESSED_AT, "--output", "a", "--rules", RULES,
+        "--formats", "csv", "--map", "price=PX", "--type", "SPREAD=text",
     )  # fmt: skip
     assert result.code == 7  # the type is that of a column that this input lacks
     assert "--type: the input has no column 'SPREAD'" in result.err
     result = desk.run(
-        "run-colors", "day.csv", *MOMENT, "--output", "a", "--rules", RULES, "--formats", "csv",
-        "--map", "cov_price=PRICE_LEVEL", "--type", "spread=text",
+        "run-colors", "day.csv", *PROCESSED_AT, "--output", "a", "--rules", RULES,
+        "--formats", "csv", "--map", "cov_price=PRICE_LEVEL", "--type", "spread=text",
     )  # fmt: skip
 
     assert result.code == 0, result.err
@@ -120,7 +120,7 @@ def test_paths_start_at_the_file(desk: Tool) -> None:
     """With --config in another folder, source and rules are those beside the file."""
     other = desk.folder / "other"
     other.mkdir()
-    result = desk.run("--config", "../marketpulse.toml", "run-colors", *MOMENT, cwd=other)
+    result = desk.run("--config", "../marketpulse.toml", "run-colors", *PROCESSED_AT, cwd=other)
 
     assert result.code == 0, result.err
     summary = summary_of(other / "processed_colors")
@@ -158,7 +158,7 @@ def test_permissions_are_kept_in_the_file(tool: Tool) -> None:
     (tool.folder / "day.csv").write_text("\n".join((header, *rows)), encoding="utf-8")
     permit = 'accept_rounded_ids = true\ndate_formats = {DATE = "M/D/YYYY", DATE_1 = "YYYYMMDD"}'
     (tool.folder / "marketpulse.toml").write_text(permit, encoding="utf-8")
-    command = ("run-colors", "day.csv", *MOMENT, "--output", "out", "--format", "json")
+    command = ("run-colors", "day.csv", *PROCESSED_AT, "--output", "out", "--format", "json")
     first, last = "2026-03-20", "3/4/2026"
 
     def ranked(*words: str) -> list[str]:

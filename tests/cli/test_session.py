@@ -2,13 +2,13 @@
 
 import shutil
 
-from support import COLORS, MOMENT, Tool
+from support import COLORS, PROCESSED_AT, Tool
 
 
 def test_source_before_or_after_the_command(tool: Tool) -> None:
     """--source before or after the command and MARKETPULSE_SOURCE all name the input."""
     shutil.copy(COLORS, tool.folder / "colors.csv")
-    arguments = ("--format", "json", *MOMENT, "--output", "out")
+    arguments = ("--format", "json", *PROCESSED_AT, "--output", "out")
     before = tool.run("--source", "colors.csv", "run-colors", *arguments)
     after = tool.run("run-colors", "--source", "colors.csv", *arguments)
     tool.env |= {"MARKETPULSE_SOURCE": "colors.csv"}

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support import COLORS, MOMENT, OUTPUTS, RULES, Tool, names_in, one_message, summary_of
+from support import COLORS, OUTPUTS, PROCESSED_AT, RULES, Tool, names_in, one_message, summary_of
 
 from marketpulse.extras import install_command
 
@@ -185,7 +185,7 @@ def test_a_worker_is_killed_in_the_middle(tool: Tool) -> None:
     for number in range(4):
         (tool.folder / f"part{number}.csv").write_bytes(header + b"".join(lines))
     names = [f"part{number}.csv" for number in range(4)]
-    words = ["run-colors", *names, "--rules", RULES, *MOMENT]
+    words = ["run-colors", *names, "--rules", RULES, *PROCESSED_AT]
     local = tool.run(*words, "--output", "local")
     assert local.code == 0
 

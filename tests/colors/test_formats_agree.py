@@ -80,9 +80,11 @@ def typed_day() -> tuple[pa.Table, list[str], list[list[str]]]:
             array = pa.array(floats, pa.float64())
             text = ["" if number is None else repr(number) for number in floats]
         elif kind == "date":
-            moments = [datetime.fromisoformat(cell) if cell else None for cell in cells]
-            array = pa.array(moments, pa.timestamp("us"))
-            text = ["" if moment is None else moment.isoformat(" ") for moment in moments]
+            timestamps = [datetime.fromisoformat(cell) if cell else None for cell in cells]
+            array = pa.array(timestamps, pa.timestamp("us"))
+            text = [
+                "" if timestamp is None else timestamp.isoformat(" ") for timestamp in timestamps
+            ]
         else:
             array = pa.array([cell or None for cell in cells], pa.string())
             text = cells
@@ -117,14 +119,14 @@ def test_a_real_day_in_a_spreadsheet_ranks_as_its_values(tmp_path: Path) -> None
     with xlsxwriter.Workbook(tmp_path / "day.xlsx") as workbook:
         sheet = workbook.add_worksheet()
         sheet.write_row(0, 0, header)
-        moment = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        date_format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         for place, row in enumerate(table.to_pylist(), 1):
             texts.append([sheet_text(cell) for cell in row.values()])
             for number, (name, cell) in enumerate(row.items()):
                 if name == "MESSAGE_ID" or isinstance(cell, str):
                     sheet.write_string(place, number, str(cell))
                 elif isinstance(cell, datetime):
-                    sheet.write_datetime(place, number, cell, moment)
+                    sheet.write_datetime(place, number, cell, date_format)
                 elif cell is not None:
                     sheet.write_number(place, number, cell)
     rules = json.loads(RULES.read_text())

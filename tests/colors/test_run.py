@@ -78,10 +78,10 @@ def test_a_run_is_known_by_its_rows_rules_and_hierarchy(tmp_path: Path) -> None:
 def test_time_and_type_of_a_run_are_written(tmp_path: Path) -> None:
     """PROCESSED_AT is the given time in UTC; PROCESSING_TYPE is the option."""
     path = write_colors(tmp_path / "in.csv", "1,A,2,2026-03-12,98.5,x")
-    moment = datetime(2026, 3, 13, 18, tzinfo=UTC)
-    for given_at in (AT, "2026-03-13T20:00:00+02:00", "2026-03-13 18:00", moment):
+    timestamp = datetime(2026, 3, 13, 18, tzinfo=UTC)
+    for given_at in (AT, "2026-03-13T20:00:00+02:00", "2026-03-13 18:00", timestamp):
         run = run_colors(path, processed_at=given_at, processing_type="AUTOMATED")
-        assert column(run.processed, "PROCESSED_AT") == [moment]
+        assert column(run.processed, "PROCESSED_AT") == [timestamp]
         assert column(run.processed, "PROCESSING_TYPE") == ["AUTOMATED"]
     for wrong in ({"processed_at": "soon"}, {"processing_type": "BY_HAND"}, {"formats": ["xls"]}):
         with pytest.raises(UsageError):

@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 import pyarrow as pa
 import pytest
-from support import COLORS, MOMENT
+from support import COLORS, PROCESSED_AT
 
 from marketpulse import run_colors
 from marketpulse.colors.sector_workbooks import write_sector_workbooks
@@ -28,7 +28,7 @@ def rank(folder: Path, *sectors: str | None) -> Path:
         dict(zip(COLUMNS, (number, f"{number:09}", 1, "2026-03-13", 99.5, name), strict=True))
         for number, name in enumerate(sectors, 1)
     ]
-    run_colors(pa.Table.from_pylist(rows), output=folder, processed_at=MOMENT[1])
+    run_colors(pa.Table.from_pylist(rows), output=folder, processed_at=PROCESSED_AT[1])
     return folder
 
 
@@ -36,7 +36,7 @@ def test_the_day(tmp_path: Path) -> None:
     """Each row is in the workbook of its sector, in the order of the run, cell by cell."""
     run = tmp_path / "run"
     done = run_colors(
-        COLORS, output=run, formats=["xlsx", "csv"], where="RANK = 3", processed_at=MOMENT[1]
+        COLORS, output=run, formats=["xlsx", "csv"], where="RANK = 3", processed_at=PROCESSED_AT[1]
     )
     write_sector_workbooks(run, tmp_path / "out")
 

@@ -42,20 +42,20 @@ def test_int96_beyond_2262(tmp_path: Path) -> None:
 def test_int96_at_the_ends_of_64_bits(sign: int, tmp_path: Path) -> None:
     """Nanoseconds last for 9,223,372,036 seconds in both directions."""
     for seconds, unit in ((9_223_372_035, "ns"), (9_223_372_036, "us")):
-        moment = pa.array([sign * seconds, 0], pa.int64()).cast(pa.timestamp("s"))
-        path = write_int96(tmp_path / "ends.parquet", D=moment.cast(pa.timestamp("us")))
+        timestamp = pa.array([sign * seconds, 0], pa.int64()).cast(pa.timestamp("s"))
+        path = write_int96(tmp_path / "ends.parquet", D=timestamp.cast(pa.timestamp("us")))
         read_back = read(path).table["D"]
         assert read_back.type == pa.timestamp(unit)
-        assert read_back.cast(pa.timestamp("s")).to_pylist() == moment.to_pylist()
+        assert read_back.cast(pa.timestamp("s")).to_pylist() == timestamp.to_pylist()
 
 
 def test_int96_in_nested_columns(tmp_path: Path) -> None:
     """Lists, structures and maps of such timestamps keep them, too."""
-    moment = pa.timestamp("us")
+    timestamp = pa.timestamp("us")
     columns = {
-        "L": pa.array([FAR], pa.list_(moment)),
-        "S": pa.array([{"a": FAR[0], "b": FAR[1]}], pa.struct([("a", moment), ("b", moment)])),
-        "M": pa.array([[("k", FAR[1])]], pa.map_(pa.string(), moment)),
+        "L": pa.array([FAR], pa.list_(timestamp)),
+        "S": pa.array([{"a": FAR[0], "b": FAR[1]}], pa.struct({"a": timestamp, "b": timestamp})),
+        "M": pa.array([[("k", FAR[1])]], pa.map_(pa.string(), timestamp)),
     }
     path = write_int96(tmp_path / "nested.parquet", **columns)
     assert read(path).table.to_pydict() == {

@@ -28,10 +28,10 @@ def test_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "Asia/Tokyo")
         time.tzset()
-        moment = parse_timestamp("2026-03-13 18:00", "--taken-at")
-        text = format_timestamp(moment)
+        timestamp = parse_timestamp("2026-03-13 18:00", "--taken-at")
+        text = format_timestamp(timestamp)
     time.tzset()
-    assert (moment.tzinfo, moment.hour, text) == (UTC, 18, "2026-03-13T18:00:00Z")
+    assert (timestamp.tzinfo, timestamp.hour, text) == (UTC, 18, "2026-03-13T18:00:00Z")
 
 
 def test_now_is_to_the_second() -> None:

@@ -46,8 +46,8 @@ def test_a_run_in_other_formats_or_on_another_day_stays(
     summary = json.loads(seal.read_text())
     (runs["one"] / "c.csv").write_bytes(b"c")
     summary["files"].append({"name": "c.csv", "bytes": 1, "sha256": digest(b"c")})
-    for moment in ("2026-03-13T23:40:00Z", "2026-03-14T00:10:00Z"):
-        seal.write_text(json.dumps({**summary, "processed_at": moment}))
+    for timestamp in ("2026-03-13T23:40:00Z", "2026-03-14T00:10:00Z"):
+        seal.write_text(json.dumps({**summary, "processed_at": timestamp}))
         receipt = send(store, runs["one"])
         assert {pushed.action for pushed in receipt.objects[:-1]} == {"kept"}
         assert {pushed.key for pushed in receipt.objects} == published == set(store.objects)

@@ -15,7 +15,7 @@ import boto3
 import pyarrow as pa
 import pytest
 from samples import row_texts, write_lines, write_table
-from support import AWS_KEYS, COLORS, MOMENT, Tool, one_message, posix
+from support import AWS_KEYS, COLORS, PROCESSED_AT, Tool, one_message, posix
 
 from marketpulse import run_colors
 from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
@@ -63,7 +63,7 @@ def test_results_of_a_compressed_day(tmp_path: Path) -> None:
         else:
             path.write_bytes(COMPRESS.get(path.suffix, bytes)(DAY))
         output = tmp_path / f"{name}.out"
-        run_colors(path, output=output, processed_at=MOMENT[1])
+        run_colors(path, output=output, processed_at=PROCESSED_AT[1])
         results[name] = [
             (output / f"{table}_colors.csv").read_bytes()
             for table in ("processed", "excluded", "rejected")
@@ -174,7 +174,7 @@ def test_streams(tool: Tool, tmp_path: Path) -> None:
     writer.start()
     for name in ("-", "/dev/stdin", pipe):
         with COLORS.open("rb") as day:
-            words = ("run-colors", name, *MOMENT, "--output", "streamed")
+            words = ("run-colors", name, *PROCESSED_AT, "--output", "streamed")
             assert tool.run_process(*words, stdin=day).code == 0
         assert (tool.folder / "streamed/processed_colors.csv").read_bytes() == expected
     writer.join()
@@ -226,10 +226,10 @@ def test_objects_and_prefixes(tool_with_s3: Tool) -> None:
     tool_with_s3.run_colors()
     expected = (tool_with_s3.out / "processed_colors.csv").read_bytes()
     for address in ("s3://desk/raw/day.csv", "s3://desk/raw/", "s3://desk/in/"):
-        result = tool_with_s3.run("run-colors", address, *MOMENT, "--output", "remote")
+        result = tool_with_s3.run("run-colors", address, *PROCESSED_AT, "--output", "remote")
         assert result.code == 0, result.err
         assert (tool_with_s3.folder / "remote/processed_colors.csv").read_bytes() == expected
-    result = tool_with_s3.run("run-colors", "s3://desk/hive/", *MOMENT, "--output", "days")
+    result = tool_with_s3.run("run-colors", "s3://desk/hive/", *PROCESSED_AT, "--output", "days")
     with (tool_with_s3.folder / "days/processed_colors.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["MESSAGE_ID"], row["DATE"]) for row in rows] == [
@@ -297,9 +297,9 @@ def test_delimiters(tmp_path: Path, delimiter: str) -> None:
     named = tmp_path / "named.csv"
     named.write_bytes(f"\ufeffsep={delimiter}\r\n".encode() + with_delimiter(delimiter))
     runs = [
-        run_colors(plain, delimiter=delimiter, processed_at=MOMENT[1]),
-        run_colors(named, processed_at=MOMENT[1]),
-        run_colors(COLORS, processed_at=MOMENT[1]),
+        run_colors(plain, delimiter=delimiter, processed_at=PROCESSED_AT[1]),
+        run_colors(named, processed_at=PROCESSED_AT[1]),
+        run_colors(COLORS, processed_at=PROCESSED_AT[1]),
     ]
     tables = [run.processed.drop_columns(["RUN_ID"]).to_pylist() for run in runs if run.processed]
     assert tables[0] == tables[1] == tables[2]

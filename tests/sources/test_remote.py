@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bundles import extract, file_of
 from s3_server import Object, Store, StoreFault, s3_server
-from support import AWS_KEYS, MOMENT, Result, Tool, names_in, one_message, posix
+from support import AWS_KEYS, PROCESSED_AT, Result, Tool, names_in, one_message, posix
 
 import marketpulse
 from marketpulse.errors import NotFoundError
@@ -47,7 +47,7 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         tool.env |= {**AWS_KEYS, "AWS_ENDPOINT_URL_S3": store.url}
         options = SampleOptions(limit=60, formats=("csv", "parquet"))
         extract(tool.folder / "friday", "COLORS", options=options)
-        ranking = ("friday", "--table", "COLORS", *MOMENT, "--formats", "csv,parquet")
+        ranking = ("friday", "--table", "COLORS", *PROCESSED_AT, "--formats", "csv,parquet")
         assert tool.run("run-colors", *ranking, "--output", "ranked").code == 0
         for name in ("friday", "ranked"):
             words = ("push-s3", name, f"s3://desk/{name}", "--prefix-template", "")
@@ -73,7 +73,7 @@ def test_a_bundle(desk: Desk) -> None:
         assert there.code == 0, there.err
         assert there.out.replace("s3://desk/friday/", "friday") == here.out
         assert not any("foreign" in request for request in desk.store.requests)
-    ranking = ("s3://desk/friday/", "--table", "COLORS", *MOMENT)
+    ranking = ("s3://desk/friday/", "--table", "COLORS", *PROCESSED_AT)
     assert desk.run("run-colors", *ranking, "--output", "again").code == 0
     for name in ("processed_colors.csv", "excluded_colors.csv"):
         again = (desk.tool.folder / "again" / name).read_bytes()

@@ -116,12 +116,12 @@ def open_spark_files(
         paths = tuple(path for name in names for path in find_paths(name))
         frame, units = _local_files(session, paths)
     check_options((name for unit in units.names for name in unit), file_options)
-    moment = now()
-    inspect = InspectFiles(units=units, options=file_options, moment=moment)
+    sysdate = now()
+    inspect = InspectFiles(units=units, options=file_options, now=sysdate)
     reports = map_frame(frame, inspect, pa.schema([REPORT])).collect()
     files = read_reports((row[0] for row in reports), FilesReport)
     schema = common_schema([pair for report in files for pair in report.schemas])
-    part = FilesPart(schema=schema, moment=moment)
+    part = FilesPart(schema=schema, now=sysdate)
     with FilesSource(names, file_options, part) as source:
         empty = source_input(source, None, options.where, request.cell_readings())
     notes = join_notes([report.notes for report in files])
@@ -131,7 +131,7 @@ def open_spark_files(
         files=paths,
         parts=len(units.names),
         reader=lambda rows: ReadFiles(
-            rows=rows, units=units, options=file_options, moment=moment, schema=schema
+            rows=rows, units=units, options=file_options, now=sysdate, schema=schema
         ),
     )
 

@@ -80,7 +80,7 @@ class InspectFiles:
 
     units: Units
     options: FileOptions
-    moment: int
+    now: int
 
     def __call__(self, batches: Batches) -> Batches:
         """Yield a report for each unit."""
@@ -88,7 +88,7 @@ class InspectFiles:
         with ExitStack() as stack:
             for number, files in self.units.of(batches, stack):
                 try:
-                    part = FilesPart(files=files, moment=self.moment)
+                    part = FilesPart(files=files, now=self.now)
                     with FilesSource([], self.options, part) as source:
                         report: FilesReport | FaultReport = FilesReport(
                             number=number,
@@ -208,14 +208,14 @@ class ReadFiles:
     rows: ReadRows
     units: Units
     options: FileOptions
-    moment: int
+    now: int
     schema: pa.Schema  # the columns of all files, as they are read
 
     def __call__(self, batches: Batches) -> Batches:
         """Yield the rows and the reports of all units of a task."""
         with ExitStack() as stack:
             for number, files in self.units.of(batches, stack):
-                part = FilesPart(files=files, schema=self.schema, moment=self.moment)
+                part = FilesPart(files=files, schema=self.schema, now=self.now)
                 try:
                     with FilesSource([], self.options, part) as source:
                         readings = self.rows.request.cell_readings()

@@ -29,7 +29,7 @@ _WHOLE = re.compile(
     r"|VARIANT|[^(]*\.",  # of a user-defined type: its owner
     re.IGNORECASE,
 )
-_MOMENT = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?$"
+_TIMESTAMP = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?$"
 _SHIFT_HINT = "mask it with redact, or leave out the row with --where"
 # The cells of a mixed column that are text or numbers, and those without a value.
 _MASKABLE = (
@@ -131,7 +131,7 @@ def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
 
 
 def _shift_texts(column: pa.Array, name: str, days: int) -> pa.Array:
-    if pc.any(pc.invert(pc.match_substring_regex(column, _MOMENT))).as_py():
+    if pc.any(pc.invert(pc.match_substring_regex(column, _TIMESTAMP))).as_py():
         raise DataError(
             f"the column {name!r} has a cell that is not a date such as 2026-03-13, alone or with "
             "a time",

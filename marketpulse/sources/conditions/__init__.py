@@ -9,9 +9,9 @@ is refused with its name. The functions stand in one table (`functions.FUNCTIONS
 """
 
 from marketpulse.sources.conditions.cells import ColumnCells, column_cells, encode
+from marketpulse.sources.conditions.dates import Timestamp
 from marketpulse.sources.conditions.evaluation import BatchEvaluation
 from marketpulse.sources.conditions.meaning import Compiler, Predicate
-from marketpulse.sources.conditions.moments import Moment
 from marketpulse.sources.conditions.parser import (
     OrderTerm,
     names_in,
@@ -26,11 +26,11 @@ __all__ = [
     "ColumnCells",
     "Compiler",
     "ConditionError",
-    "Moment",
     "Name",
     "Node",
     "OrderTerm",
     "Predicate",
+    "Timestamp",
     "column_cells",
     "encode",
     "names_in",

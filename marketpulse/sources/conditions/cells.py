@@ -21,7 +21,7 @@ from marketpulse.formats.encode import (
     without_errors,
 )
 from marketpulse.model import CellKind, CellReading
-from marketpulse.sources.conditions import moments
+from marketpulse.sources.conditions import dates
 from marketpulse.sources.conditions.tokens import ConditionError
 from marketpulse.sources.conditions.values import Type, Value
 
@@ -80,11 +80,11 @@ def column_cells(
     if types.is_integer(data_type) or types.is_decimal(data_type):
         return ColumnCells(Type.NUMBER, lambda column: [*map(_decimal, column.to_pylist())])
     if types.is_date(data_type):
-        return ColumnCells(Type.MOMENT, _read_days)
+        return ColumnCells(Type.DATE, _read_days)
     if types.is_timestamp(data_type):
         # Parquet marks any time in UTC with a zone; only a database tells that a column has zones.
         is_zoned = "ZONE" in source_type and data_type.tz is not None
-        return ColumnCells(Type.ZONED if is_zoned else Type.MOMENT, _read_timestamps)
+        return ColumnCells(Type.ZONED if is_zoned else Type.DATE, _read_timestamps)
     return _OTHER
 
 
@@ -102,11 +102,11 @@ def _decimal(cell: int | Decimal | None) -> Decimal | None:
 
 def _read_days(column: pa.Array) -> list[Value]:
     days = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
-    return [None if day is None else day * moments.DAY for day in days]
+    return [None if day is None else day * dates.DAY for day in days]
 
 
 def _read_timestamps(column: pa.Array) -> list[Value]:
-    nanoseconds = moments.SECOND // _PER_SECOND[column.type.unit]
+    nanoseconds = dates.SECOND // _PER_SECOND[column.type.unit]
     counts = column.cast(pa.int64()).to_pylist()
     return [None if count is None else count * nanoseconds for count in counts]
 
@@ -162,9 +162,9 @@ def _text_cells(field: pa.Field, source_type: str) -> ColumnCells:
     if logical in {LogicalType.NUMBER, LogicalType.FLOAT}:
         type_of, parse = Type.NUMBER, _parse_number
     elif logical is LogicalType.DATE:
-        type_of, parse = Type.MOMENT, _parse_date
+        type_of, parse = Type.DATE, _parse_date
     elif source_type.startswith("TIMESTAMP"):
-        type_of = Type.ZONED if "ZONE" in source_type else Type.MOMENT
+        type_of = Type.ZONED if "ZONE" in source_type else Type.DATE
         parse = _parse_date
     elif source_type.startswith(("CHAR", "NCHAR")):
         type_of, parse = Type.CHAR, _parse_text
@@ -203,7 +203,7 @@ def _checked(number: Decimal) -> Decimal:
 
 
 def _parse_date(text: str) -> Value:
-    return moments.parse_iso(text) if text.strip() else None
+    return dates.parse_iso(text) if text.strip() else None
 
 
 def _known_integer(text: str) -> Value:
@@ -226,7 +226,7 @@ def _known_date(text: str) -> Value:
 _KINDS: dict[CellKind, tuple[Type, Callable[[str], Value]]] = {
     CellKind.INTEGER: (Type.NUMBER, _known_integer),
     CellKind.NUMBER: (Type.NUMBER, _known_number),
-    CellKind.DATE: (Type.MOMENT, _known_date),
+    CellKind.DATE: (Type.DATE, _known_date),
     CellKind.TEXT: (Type.TEXT, lambda text: text if text.strip() else None),
     CellKind.IDENTIFIER: (Type.TEXT, lambda text: text.strip().upper() or None),
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from marketpulse.sources.conditions.moments import DAY, SECOND, Moment, at_midnight, day_of
+from marketpulse.sources.conditions.dates import DAY, SECOND, Timestamp, at_midnight, day_of
 from marketpulse.sources.conditions.tokens import ConditionError
 
 # In English, as NLS_DATE_LANGUAGE of our sessions in Oracle.
@@ -27,7 +27,7 @@ _JULIAN = 1_721_425  # the Julian day number of the day before 0001-01-01
 
 @dataclass(frozen=True)
 class _Parts:
-    """A moment, taken apart."""
+    """A timestamp, taken apart."""
 
     day: date
     hour: int
@@ -36,9 +36,9 @@ class _Parts:
     nanosecond: int
 
     @classmethod
-    def of(cls, moment: Moment) -> _Parts:
-        seconds, nanosecond = divmod(moment % DAY, SECOND)
-        return cls(day_of(moment), seconds // 3600, seconds // 60 % 60, seconds % 60, nanosecond)
+    def of(cls, timestamp: Timestamp) -> _Parts:
+        seconds, nanosecond = divmod(timestamp % DAY, SECOND)
+        return cls(day_of(timestamp), seconds // 3600, seconds // 60 % 60, seconds % 60, nanosecond)
 
 
 # An element: how many digits it has, and the number.
@@ -143,12 +143,12 @@ def _elements(model: str) -> list[_Element]:
 # -- TO_CHAR ---------------------------------------------------------------------------------------
 
 
-def date_writer(model: str) -> Callable[[Moment], str]:
-    """Return a function that writes moments in this format model. Raises `ConditionError`."""
+def date_writer(model: str) -> Callable[[Timestamp], str]:
+    """Return a function that writes timestamps in this format model. Raises `ConditionError`."""
     pieces = [_piece(element) for element in _elements(model)]
 
-    def write(moment: Moment) -> str:
-        parts = _Parts.of(moment)
+    def write(timestamp: Timestamp) -> str:
+        parts = _Parts.of(timestamp)
         return "".join(piece(parts) for piece in pieces)
 
     return write
@@ -219,7 +219,7 @@ _ROLES = {
 }
 
 
-def date_reader(model: str, now: Moment, *, fractions: bool) -> Callable[[str], Moment]:
+def date_reader(model: str, now: Timestamp, *, fractions: bool) -> Callable[[str], Timestamp]:
     """Return a function that reads texts in this format model.
 
     `fractions` allows FF, as TO_TIMESTAMP does. The year of two digits follows from `now`. Raises
@@ -233,10 +233,10 @@ def date_reader(model: str, now: Moment, *, fractions: bool) -> Callable[[str], 
     ]
     year = partial(_full_year, model=roles["year"], now=day_of(now).year)
 
-    def read(text: str) -> Moment:
+    def read(text: str) -> Timestamp:
         for pattern in patterns:
             if match := pattern.fullmatch(text):
-                return _moment(text, match.groupdict(), year)
+                return _timestamp(text, match.groupdict(), year)
         raise ConditionError(repr(text), f"it is not a date in the format {model!r}")
 
     return read
@@ -314,7 +314,7 @@ def _full_year(digits: str, *, model: str, now: int) -> int:
     return century + year
 
 
-def _moment(text: str, parts: dict[str, str | None], year: Callable[[str], int]) -> Moment:
+def _timestamp(text: str, parts: dict[str, str | None], year: Callable[[str], int]) -> Timestamp:
     month = parts["month"] or ""
     number = int(month) if month.isdigit() else _month_number(month)
     hour, minute, second = (int(parts.get(role) or 0) for role in ("hour", "minute", "second"))

@@ -12,14 +12,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar, cast
 
-from marketpulse.sources.conditions import moments, numbers
+from marketpulse.sources.conditions import dates, numbers
 from marketpulse.sources.conditions.date_models import date_reader, date_writer
-from marketpulse.sources.conditions.moments import Moment
+from marketpulse.sources.conditions.dates import Timestamp
 from marketpulse.sources.conditions.number_models import number_reader, number_writer
 from marketpulse.sources.conditions.syntax import Node
 from marketpulse.sources.conditions.tokens import ConditionError, named
 from marketpulse.sources.conditions.values import (
-    MOMENTS,
+    DATES,
     NUMERIC,
     TEXTUAL,
     Cells,
@@ -40,19 +40,19 @@ class Parameter(StrEnum):
 
     TEXT = "text"
     NUMBER = "a number"
-    MOMENT = "a date"
+    DATE = "a date"
     MODEL = "a format"
 
 
 _GROUP = {
     Parameter.TEXT: TEXTUAL,
     Parameter.NUMBER: NUMERIC,
-    Parameter.MOMENT: MOMENTS,
+    Parameter.DATE: DATES,
 }
 _TYPE = {
     Parameter.TEXT: Type.TEXT,
     Parameter.NUMBER: Type.NUMBER,
-    Parameter.MOMENT: Type.MOMENT,
+    Parameter.DATE: Type.DATE,
 }
 
 
@@ -60,7 +60,7 @@ _TYPE = {
 class Function:
     """A function: its parameters, how many of them are required, and the type of its result.
 
-    If `keeps_char`, text of a fixed length stays so. `model` makes from a format, and the moment
+    If `keeps_char`, text of a fixed length stays so. `model` makes from a format, and the time
     that SYSDATE is, what `evaluate` takes in its place.
     """
 
@@ -69,7 +69,7 @@ class Function:
     result: Type
     required: int = 1
     keeps_char: bool = False
-    model: Callable[[str, Moment], object] | None = None
+    model: Callable[[str, Timestamp], object] | None = None
 
     def accepts(self, kind: Type) -> bool:
         """Return whether the first argument may be of this type without a conversion."""
@@ -140,7 +140,7 @@ def _read(text: str, reader: Callable[[str], Value]) -> Value:
     return reader(text)
 
 
-_T, _N, _M, _F = Parameter.TEXT, Parameter.NUMBER, Parameter.MOMENT, Parameter.MODEL
+_T, _N, _M, _F = Parameter.TEXT, Parameter.NUMBER, Parameter.DATE, Parameter.MODEL
 
 
 def _same(value: Value) -> Value:
@@ -182,26 +182,26 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         Function(parameters=(_N, _N), evaluate=numbers.round_half_up, result=Type.NUMBER),
         Function(
             parameters=(_M, _F),
-            evaluate=moments.round_moment,
-            result=Type.MOMENT,
-            model=lambda text, _: moments.unit_of(text),
+            evaluate=dates.round_date,
+            result=Type.DATE,
+            model=lambda text, _: dates.unit_of(text),
         ),
     ),
     "TRUNC": (
         Function(parameters=(_N, _N), evaluate=numbers.truncate, result=Type.NUMBER),
         Function(
             parameters=(_M, _F),
-            evaluate=moments.truncate,
-            result=Type.MOMENT,
-            model=lambda text, _: moments.unit_of(text),
+            evaluate=dates.truncate,
+            result=Type.DATE,
+            model=lambda text, _: dates.unit_of(text),
         ),
     ),
     "ADD_MONTHS": (
-        Function(parameters=(_M, _N), required=2, evaluate=moments.add_months, result=Type.MOMENT),
+        Function(parameters=(_M, _N), required=2, evaluate=dates.add_months, result=Type.DATE),
     ),
-    "LAST_DAY": (Function(parameters=(_M,), evaluate=moments.last_day, result=Type.MOMENT),),
+    "LAST_DAY": (Function(parameters=(_M,), evaluate=dates.last_day, result=Type.DATE),),
     "NEXT_DAY": (
-        Function(parameters=(_M, _T), required=2, evaluate=moments.next_day, result=Type.MOMENT),
+        Function(parameters=(_M, _T), required=2, evaluate=dates.next_day, result=Type.DATE),
     ),
     "TO_CHAR": (
         Function(parameters=(_T,), evaluate=_same, result=Type.TEXT),
@@ -234,7 +234,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
             parameters=(_T, _F),
             required=2,
             evaluate=_read,
-            result=Type.MOMENT,
+            result=Type.DATE,
             model=lambda text, now: date_reader(text, now, fractions=False),
         ),
     ),
@@ -243,14 +243,14 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
             parameters=(_T, _F),
             required=2,
             evaluate=_read,
-            result=Type.MOMENT,
+            result=Type.DATE,
             model=lambda text, now: date_reader(text, now, fractions=True),
         ),
     ),
 }
 
 
-def call(node: Node, name: str, operands: Sequence[Operand], now: Moment) -> Operand:
+def call(node: Node, name: str, operands: Sequence[Operand], now: Timestamp) -> Operand:
     """Return the result of a function of the table. Raises `ConditionError`."""
     function = _chosen(FUNCTIONS[name], operands)
     if not function.required <= len(operands) <= len(function.parameters):
@@ -291,14 +291,16 @@ def _chosen(functions: Sequence[Function], operands: Sequence[Operand]) -> Funct
     raise ConditionError("", f"it is not understood for {kind}")
 
 
-def _argument(function: Function, parameter: Parameter, operand: Operand, now: Moment) -> Operand:
+def _argument(
+    function: Function, parameter: Parameter, operand: Operand, now: Timestamp
+) -> Operand:
     """Return the argument in the parameter's type. Raises `ConditionError`."""
     if parameter is not Parameter.MODEL:
         # Oracle would convert these by the session's settings, or to binary numbers with their
         # own rounding: no right answer is certain here.
         if operand.type in {Type.ZONED, Type.DOUBLE, Type.FLOAT, Type.OTHER}:
             raise ConditionError("", f"it is not understood for {operand.type}")
-        if parameter is Parameter.MOMENT and operand.type in TEXTUAL:
+        if parameter is Parameter.DATE and operand.type in TEXTUAL:
             raise ConditionError("", "it takes a date: use TO_DATE with a format")
         is_clob = operand.type is Type.CLOB and parameter is Parameter.TEXT
         return operand if is_clob else convert(operand, _TYPE[parameter])

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn, TypeAlias, cast
 
-from marketpulse.sources.conditions import moments, numbers, patterns, syntax
+from marketpulse.sources.conditions import dates, numbers, patterns, syntax
 from marketpulse.sources.conditions.cells import ColumnCells
+from marketpulse.sources.conditions.dates import Timestamp
 from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS, call, trim
-from marketpulse.sources.conditions.moments import Moment
 from marketpulse.sources.conditions.parser import is_condition
 from marketpulse.sources.conditions.syntax import Node
 from marketpulse.sources.conditions.tokens import ConditionError, named
 from marketpulse.sources.conditions.values import (
-    MOMENTS,
+    DATES,
     NUMERIC,
     TEXTUAL,
     Cells,
@@ -60,7 +60,7 @@ class Predicate:
 class Compiler:
     """Turns the tree of a condition into a `Predicate`."""
 
-    def __init__(self, text: str, columns: Mapping[str, ColumnCells], now: Moment) -> None:
+    def __init__(self, text: str, columns: Mapping[str, ColumnCells], now: Timestamp) -> None:
         """`columns` are those that the names of the tree mean; SYSDATE is `now`."""
         self._text = text
         self._columns = columns
@@ -80,7 +80,7 @@ class Compiler:
             syntax.Number: self._literal,
             syntax.Text: self._literal,
             syntax.Null: self._literal,
-            syntax.Moment: self._moment,
+            syntax.Date: self._date,
             syntax.Name: self._name,
             syntax.Negative: self._negative,
             syntax.Arithmetic: self._arithmetic,
@@ -195,7 +195,7 @@ class Compiler:
             return constant(node, Type.CHAR, node.value)  # so it compares padded with a CHAR
         return constant(node, Type.NULL, None)
 
-    def _moment(self, node: syntax.Moment) -> Operand:
+    def _date(self, node: syntax.Date) -> Operand:
         pattern = _DATE_LITERAL if node.word == "DATE" else _TIMESTAMP_LITERAL
         if pattern.fullmatch(node.value) is None:
             example = "'2026-03-13'" if node.word == "DATE" else "'2026-03-13 14:05:09'"
@@ -203,14 +203,14 @@ class Compiler:
         date, _, time = node.value.partition(" ")
         year, month, day = date.split("-")
         iso = f"{year}-{month:0>2}-{day:0>2}" + (f" {time}" if time else "")
-        return constant(node, Type.MOMENT, moments.parse_iso(iso))
+        return constant(node, Type.DATE, dates.parse_iso(iso))
 
     def _name(self, node: syntax.Name) -> Operand:
         cells = self._columns.get(self._word(node))
         if cells is None:
             if node.value == "SYSDATE":
                 # A column may be called SYSDATE, and comes first. A DATE has whole seconds.
-                return constant(node, Type.MOMENT, self._now - self._now % moments.SECOND)
+                return constant(node, Type.DATE, self._now - self._now % dates.SECOND)
             self._refuse(node, _NOT_UNDERSTOOD)
         name = self._word(node)
         return Operand(
@@ -266,7 +266,7 @@ class Compiler:
 
     def _sum(self, node: syntax.Arithmetic) -> Operand:
         left, right = self.operand(node.left), self.operand(node.right)
-        if {left.type, right.type} & MOMENTS:
+        if {left.type, right.type} & DATES:
             return self._day_sum(node, left, right)
         left, right = self._number(node, left), self._number(node, right)
         if Type.NULL in {left.type, right.type}:
@@ -279,20 +279,24 @@ class Compiler:
     def _day_sum(self, node: syntax.Arithmetic, left: Operand, right: Operand) -> Operand:
         """A date and days, or the days between two dates."""
         kinds, operator = (left.type, right.type), node.operator
-        if kinds == (Type.MOMENT, Type.MOMENT) and operator == "-":
-            return self._computed(node, Type.NUMBER, moments.days_between, left, right)
-        if kinds == (Type.MOMENT, Type.NUMBER) and operator in {"+", "-"}:
+        if kinds == (Type.DATE, Type.DATE) and operator == "-":
+            return self._computed(node, Type.NUMBER, dates.days_between, left, right)
+        if kinds == (Type.DATE, Type.NUMBER) and operator in {"+", "-"}:
             sign = 1 if operator == "+" else -1
             return self._computed(
                 node,
-                Type.MOMENT,
-                lambda moment, days: moments.add_days(moment, days * sign),
+                Type.DATE,
+                lambda timestamp, days: dates.add_days(timestamp, days * sign),
                 left,
                 right,
             )
-        if kinds == (Type.NUMBER, Type.MOMENT) and operator == "+":
+        if kinds == (Type.NUMBER, Type.DATE) and operator == "+":
             return self._computed(
-                node, Type.MOMENT, lambda days, moment: moments.add_days(moment, days), left, right
+                node,
+                Type.DATE,
+                lambda days, timestamp: dates.add_days(timestamp, days),
+                left,
+                right,
             )
         raise ConditionError(
             self._word(node), f"{left.type} {operator} {right.type} is not understood"

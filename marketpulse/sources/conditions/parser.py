@@ -315,7 +315,7 @@ class _Parser:
         if token.kind is TokenKind.NAME:
             if token.value in {"DATE", "TIMESTAMP"} and following.kind is TokenKind.TEXT:
                 self._index += 2
-                return syntax.Moment(
+                return syntax.Date(
                     start=token.start, end=self._end, word=token.value, value=following.value
                 )
             if token.value == "INTERVAL" and following.kind is TokenKind.TEXT:

@@ -35,7 +35,7 @@ class Text(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment(Node):
+class Date(Node):
     """DATE '...' or TIMESTAMP '...'."""
 
     word: str

@@ -11,11 +11,11 @@ from functools import cmp_to_key
 from math import isnan
 from typing import Any, TypeAlias, cast
 
-from marketpulse.sources.conditions import moments, numbers
+from marketpulse.sources.conditions import dates, numbers
 from marketpulse.sources.conditions.syntax import Node
 from marketpulse.sources.conditions.tokens import ConditionError
 
-# A moment is an int (`moments.Moment`), a number a Decimal, a binary float a float. None is null.
+# A date is an int (`dates.Timestamp`), a number a Decimal, a binary float a float. None is null.
 Value: TypeAlias = Decimal | float | int | str | None
 Cells: TypeAlias = Mapping[str, Value]
 Evaluate: TypeAlias = Callable[[Cells], Value]
@@ -30,7 +30,7 @@ class Type(StrEnum):
     TEXT = "text"
     CHAR = "text of a fixed length"  # quoted text, too
     CLOB = "long text"
-    MOMENT = "a date"  # a DATE or a TIMESTAMP
+    DATE = "a date"  # a DATE or a TIMESTAMP
     ZONED = "a time with a time zone"
     NULL = "null"
     OTHER = "a value of another type"
@@ -38,8 +38,8 @@ class Type(StrEnum):
 
 NUMERIC = frozenset({Type.NUMBER, Type.DOUBLE, Type.FLOAT})
 TEXTUAL = frozenset({Type.TEXT, Type.CHAR, Type.CLOB})
-MOMENTS = frozenset({Type.MOMENT, Type.ZONED})
-_GROUPS = (NUMERIC, TEXTUAL, MOMENTS)
+DATES = frozenset({Type.DATE, Type.ZONED})
+_GROUPS = (NUMERIC, TEXTUAL, DATES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +107,8 @@ def _conversion(operand: Operand, target: Type) -> Callable[[Value], Value] | No
         return None  # Oracle makes no number and no date of long text
     if target in NUMERIC and kind in TEXTUAL | NUMERIC:
         return {Type.DOUBLE: _to_double, Type.FLOAT: _to_float}.get(target, _to_number)
-    if target in MOMENTS and kind in TEXTUAL | MOMENTS:
-        return _to_moment
+    if target in DATES and kind in TEXTUAL | DATES:
+        return _to_timestamp
     if target in TEXTUAL and kind is Type.NUMBER:
         return _to_text
     return None
@@ -130,8 +130,8 @@ def _to_float(value: Value) -> Value:
     return float(rounded)
 
 
-def _to_moment(value: Value) -> Value:
-    return moments.parse_iso(value) if isinstance(value, str) else value
+def _to_timestamp(value: Value) -> Value:
+    return dates.parse_iso(value) if isinstance(value, str) else value
 
 
 def _to_text(value: Value) -> Value:
@@ -172,7 +172,7 @@ def alike(left: Operand, right: Operand) -> tuple[Operand, Operand]:
         if operand.type in {Type.OTHER, Type.CLOB}:
             raise ConditionError("", f"{operand.type} can be compared with NULL alone")
     if left.type in NUMERIC or right.type in NUMERIC:
-        if left.type in MOMENTS or right.type in MOMENTS:
+        if left.type in DATES or right.type in DATES:
             raise ConditionError("", "a date is compared with a number")
         kind = next(
             kind
@@ -180,8 +180,8 @@ def alike(left: Operand, right: Operand) -> tuple[Operand, Operand]:
             if kind in {left.type, right.type}
         )
         return convert(left, kind), convert(right, kind)
-    if left.type in MOMENTS or right.type in MOMENTS:
-        return convert(left, Type.MOMENT), convert(right, Type.MOMENT)
+    if left.type in DATES or right.type in DATES:
+        return convert(left, Type.DATE), convert(right, Type.DATE)
     return left, right
 
 

@@ -23,7 +23,7 @@ from marketpulse.sources.oracle.columns import ColumnDef
 # Types whose values travel there and back without loss, and compare alike in every session.
 _COMPARABLE = {"NUMBER", "FLOAT", "VARCHAR2", "CHAR", "DATE", "RAW"}
 _TIMESTAMP = re.compile(r"TIMESTAMP\([0-6]\)")
-_MOMENT = "TO_TIMESTAMP({}, 'YYYY-MM-DD HH24:MI:SS.FF6')"
+_TO_TIMESTAMP = "TO_TIMESTAMP({}, 'YYYY-MM-DD HH24:MI:SS.FF6')"
 
 
 def is_comparable(definition: ColumnDef) -> bool:
@@ -87,8 +87,8 @@ def key_binds(position: KeyPosition, definitions: Sequence[ColumnDef]) -> dict[s
 
 
 def _placeholder(bind: str, type_name: str) -> str:
-    is_moment = type_name == "DATE" or _TIMESTAMP.fullmatch(type_name)
-    return _MOMENT.format(bind) if is_moment else bind
+    is_date = type_name == "DATE" or _TIMESTAMP.fullmatch(type_name)
+    return _TO_TIMESTAMP.format(bind) if is_date else bind
 
 
 def _bind(value: object, type_name: str) -> object:

@@ -29,8 +29,8 @@ def test_dates_move_by_the_same_days() -> None:
     assert shift([day, None], pa.date32()) == [earlier, None]
     assert shift([day], pa.date64()) == [earlier]
     for unit in ("s", "ms", "us"):
-        moment = datetime(1987, 6, 1, 9, 30, tzinfo=UTC)
-        assert shift([moment], pa.timestamp(unit, "UTC")) == [moment + timedelta(KEY.days)]
+        timestamp = datetime(1987, 6, 1, 9, 30, tzinfo=UTC)
+        assert shift([timestamp], pa.timestamp(unit, "UTC")) == [timestamp + timedelta(KEY.days)]
     texts = ["1987-06-01", "1987-06-01 09:30", "1987-06-01T09:30:01.000000002+02:00", None]
     assert shift([*texts], pa.string()) == [
         text and text.replace("1987-06-01", str(earlier)) for text in texts

@@ -46,7 +46,7 @@ class _Engine(DuckEngine):
         return _WithoutConditions(super().open_session(user, time_zone_minutes))
 
 
-def _moment(cell: str) -> Value:
+def _timestamp(cell: str) -> Value:
     date, _, time = cell.partition(" ")
     year, month, day = map(int, date.split("-"))
     hour, minute, second = map(int, time.split(":")) if time else (0, 0, 0)
@@ -54,7 +54,7 @@ def _moment(cell: str) -> Value:
 
 
 def _value(cell: str | None, words: str) -> Value:
-    convert: dict[str, Callable[[str], Value]] = {"NUMBER": Decimal, "DATE": _moment}
+    convert: dict[str, Callable[[str], Value]] = {"NUMBER": Decimal, "DATE": _timestamp}
     return None if cell is None else convert.get(words.partition("(")[0], str)(cell)
 
 

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from marketpulse.sources.conditions.date_models import date_reader, date_writer
-from marketpulse.sources.conditions.moments import SECOND, at_midnight
+from marketpulse.sources.conditions.dates import SECOND, at_midnight
 from marketpulse.sources.conditions.tokens import ConditionError
 
 DAY = at_midnight(date(2026, 3, 13))

@@ -145,6 +145,6 @@ def test_sysdate(tmp_path: Path) -> None:
     """SYSDATE is the same moment for all rows, in UTC, without a fraction of a second."""
     table = pa.table({"x": pa.array([0, 1_500, 2_000], pa.timestamp("ms"))})
     for where, expected in (("x < SYSDATE", [0]), ("x >= SYSDATE + 1/86400", [2])):
-        request, moment = RowRequest(where=where), 1_250_000_000
-        rows = select_rows(table.to_reader(), request, workspace=tmp_path, now=moment).read_all()
+        request, now = RowRequest(where=where), 1_250_000_000
+        rows = select_rows(table.to_reader(), request, workspace=tmp_path, now=now).read_all()
         assert rows["x"].cast(pa.int64()).to_pylist() == [[0, 1_500, 2_000][n] for n in expected]

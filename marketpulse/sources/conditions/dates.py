@@ -12,7 +12,7 @@ from typing import TypeAlias
 from marketpulse.sources.conditions import numbers
 from marketpulse.sources.conditions.tokens import ConditionError
 
-Moment: TypeAlias = int
+Timestamp: TypeAlias = int
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
@@ -30,20 +30,20 @@ _ISO = re.compile(
 )
 
 
-def at_midnight(day: date) -> Moment:
-    """Return the first moment of a day."""
+def at_midnight(day: date) -> Timestamp:
+    """Return the start of a day."""
     return (day.toordinal() - _EPOCH) * DAY
 
 
-def day_of(moment: Moment) -> date:
-    """Return the day of a moment. Raises `ConditionError` before the year 1 and after 9999."""
+def day_of(timestamp: Timestamp) -> date:
+    """Return the day of a timestamp. Raises `ConditionError` before the year 1 and after 9999."""
     try:
-        return date.fromordinal(moment // DAY + _EPOCH)
+        return date.fromordinal(timestamp // DAY + _EPOCH)
     except (ValueError, OverflowError) as error:
         raise ConditionError("a date", "it is not between the years 1 and 9999") from error
 
 
-def parse_iso(text: str) -> Moment:
+def parse_iso(text: str) -> Timestamp:
     """Parse `2026-03-13`, with a time and an offset from UTC. Raises `ConditionError`."""
     match = _ISO.fullmatch(text.strip())
     if match is None:
@@ -70,55 +70,55 @@ def _not_a_date(text: str) -> ConditionError:
     return ConditionError(repr(text), "it is not a date such as '2026-03-13 14:05:09'")
 
 
-def add_days(moment: Moment, days: Decimal) -> Moment:
+def add_days(timestamp: Timestamp, days: Decimal) -> Timestamp:
     """Add days and parts of days; the result has whole seconds."""
     seconds = numbers.round_half_up(numbers.multiply(days, Decimal(86_400)))
-    return _computable(_whole(moment) + int(seconds) * SECOND)
+    return _computable(_whole(timestamp) + int(seconds) * SECOND)
 
 
-def days_between(later: Moment, earlier: Moment) -> Decimal:
-    """Return the days and parts of days from the second moment to the first."""
+def days_between(later: Timestamp, earlier: Timestamp) -> Decimal:
+    """Return the days and parts of days from the second timestamp to the first."""
     seconds = (_whole(_computable(later)) - _whole(_computable(earlier))) // SECOND
     return numbers.divide(Decimal(seconds), Decimal(86_400))
 
 
-def _whole(moment: Moment) -> Moment:
+def _whole(timestamp: Timestamp) -> Timestamp:
     """Refuse a fraction of a second: releases of Oracle differ in how they round it."""
-    if moment % SECOND:
+    if timestamp % SECOND:
         raise ConditionError(
             "a date", "days are added to a time with a fraction of a second: use TRUNC"
         )
-    return moment
+    return timestamp
 
 
-def _computable(moment: Moment) -> Moment:
-    if moment < _FIRST_GREGORIAN:
+def _computable(timestamp: Timestamp) -> Timestamp:
+    if timestamp < _FIRST_GREGORIAN:
         raise ConditionError("a date", "days before 1582-10-15 are not counted")
-    day_of(moment)
-    return moment
+    day_of(timestamp)
+    return timestamp
 
 
-def add_months(moment: Moment, months: Decimal) -> Moment:
+def add_months(timestamp: Timestamp, months: Decimal) -> Timestamp:
     """Add whole months; the last day of a month gives the last day of a month."""
-    moment = _whole(_computable(moment))
-    day = day_of(moment)
+    timestamp = _whole(_computable(timestamp))
+    day = day_of(timestamp)
     year, month = divmod(day.year * 12 + day.month - 1 + int(months), 12)
     if not 1 <= year <= 9999:
         raise ConditionError("ADD_MONTHS", "the year is not between 1 and 9999")
     longest = monthrange(year, month + 1)[1]
     is_last = day.day == monthrange(day.year, day.month)[1]
     number = longest if is_last else min(day.day, longest)
-    return _computable(at_midnight(date(year, month + 1, number)) + moment % DAY)
+    return _computable(at_midnight(date(year, month + 1, number)) + timestamp % DAY)
 
 
-def last_day(moment: Moment) -> Moment:
+def last_day(timestamp: Timestamp) -> Timestamp:
     """Return the last day of the month, at the same time of day."""
-    day = day_of(_whole(_computable(moment)))
+    day = day_of(_whole(_computable(timestamp)))
     last = day.replace(day=monthrange(day.year, day.month)[1])
-    return at_midnight(last) + moment % DAY
+    return at_midnight(last) + timestamp % DAY
 
 
-def next_day(moment: Moment, name: str) -> Moment:
+def next_day(timestamp: Timestamp, name: str) -> Timestamp:
     """Return the first such weekday after the day, at the same time of day."""
     weekdays = [
         number
@@ -127,9 +127,9 @@ def next_day(moment: Moment, name: str) -> Moment:
     ]
     if not weekdays:
         raise ConditionError(repr(name), "it is not a weekday such as 'MONDAY' or 'MON'")
-    day = day_of(_whole(_computable(moment)))
+    day = day_of(_whole(_computable(timestamp)))
     ahead = (weekdays[0] - day.weekday() - 1) % 7 + 1  # 1 to 7: the day itself is never the next
-    return _computable(moment + ahead * DAY)
+    return _computable(timestamp + ahead * DAY)
 
 
 # -- TRUNC and ROUND -------------------------------------------------------------------------------
@@ -182,22 +182,22 @@ def unit_of(model: str) -> str:
     return unit
 
 
-def truncate(moment: Moment, unit: str = "day") -> Moment:
-    """Return the first moment of the day, or of another unit."""
-    _computable(moment)
+def truncate(timestamp: Timestamp, unit: str = "day") -> Timestamp:
+    """Return the start of the day, or of another unit."""
+    _computable(timestamp)
     if unit in _TIMES:
-        return moment - moment % _TIMES[unit]
-    return _computable(at_midnight(_STARTS[unit](day_of(moment))))
+        return timestamp - timestamp % _TIMES[unit]
+    return _computable(at_midnight(_STARTS[unit](day_of(timestamp))))
 
 
-def round_moment(moment: Moment, unit: str = "day") -> Moment:
-    """Return the nearest first moment of a unit; half is rounded up."""
-    _computable(moment)
+def round_date(timestamp: Timestamp, unit: str = "day") -> Timestamp:
+    """Return the nearest start of a unit; half is rounded up."""
+    _computable(timestamp)
     if unit in _TIMES:
         length = _TIMES[unit]
         # Half a unit later truncates to the nearest one.
-        return _computable(truncate(_whole(moment) + length // 2, unit))
+        return _computable(truncate(_whole(timestamp) + length // 2, unit))
     if unit not in _IS_LATE:
         raise ConditionError("ROUND", f"it is not understood for the {unit}")
-    start = truncate(moment, unit)
-    return add_months(start, Decimal(_NEXT[unit])) if _IS_LATE[unit](day_of(moment)) else start
+    start = truncate(timestamp, unit)
+    return add_months(start, Decimal(_NEXT[unit])) if _IS_LATE[unit](day_of(timestamp)) else start

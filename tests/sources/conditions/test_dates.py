@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from marketpulse.sources.conditions import moments
-from marketpulse.sources.conditions.moments import SECOND, at_midnight, parse_iso
+from marketpulse.sources.conditions import dates
+from marketpulse.sources.conditions.dates import SECOND, at_midnight, parse_iso
 from marketpulse.sources.conditions.tokens import ConditionError
 
 MORNING = at_midnight(date(2026, 3, 13))  # a Friday
@@ -45,15 +45,15 @@ def test_texts_that_are_no_dates(text: str) -> None:
 
 def test_days_are_added() -> None:
     """Parts of days are rounded to whole seconds; a fraction of a second is refused."""
-    assert moments.add_days(MORNING, Decimal("1.5")) == parse_iso("2026-03-14 12:00")
-    assert moments.add_days(MORNING, Decimal("-0.00001")) == MORNING - SECOND
-    assert moments.days_between(parse_iso("2026-03-14 06:00"), MORNING) == Decimal("1.25")
+    assert dates.add_days(MORNING, Decimal("1.5")) == parse_iso("2026-03-14 12:00")
+    assert dates.add_days(MORNING, Decimal("-0.00001")) == MORNING - SECOND
+    assert dates.days_between(parse_iso("2026-03-14 06:00"), MORNING) == Decimal("1.25")
     for wrong in (MORNING + 1, parse_iso("1582-10-14"), parse_iso("1582-10-14 23:59:59")):
         with pytest.raises(ConditionError):
-            moments.days_between(wrong, MORNING)
-    assert moments.add_days(parse_iso("1582-10-15"), Decimal(0)) == parse_iso("1582-10-15")
+            dates.days_between(wrong, MORNING)
+    assert dates.add_days(parse_iso("1582-10-15"), Decimal(0)) == parse_iso("1582-10-15")
     with pytest.raises(ConditionError, match="years 1 and 9999"):
-        moments.add_days(parse_iso("9999-12-31"), Decimal(1))
+        dates.add_days(parse_iso("9999-12-31"), Decimal(1))
 
 
 @pytest.mark.parametrize(
@@ -71,24 +71,24 @@ def test_days_are_added() -> None:
 )
 def test_months_are_added(day: str, months: int, expected: str) -> None:
     """The last day of a month gives the last day of a month."""
-    assert moments.add_months(parse_iso(day), Decimal(months)) == parse_iso(expected)
+    assert dates.add_months(parse_iso(day), Decimal(months)) == parse_iso(expected)
 
 
 def test_months_end_in_the_year_9999() -> None:
     """The year after it is refused."""
     with pytest.raises(ConditionError, match="the year is not between 1 and 9999"):
-        moments.add_months(parse_iso("9999-12-01"), Decimal(1))
+        dates.add_months(parse_iso("9999-12-01"), Decimal(1))
 
 
 def test_days_of_months_and_weeks() -> None:
     """The time of day stays; the day itself is never the next one of its name."""
     afternoon = parse_iso("2026-03-13 14:05")
-    assert moments.last_day(afternoon) == parse_iso("2026-03-31 14:05")
+    assert dates.last_day(afternoon) == parse_iso("2026-03-31 14:05")
     expected = {"FRI": 20, "friday": 20, "Sat": 14, "SUNDAY": 15, "mon": 16, "THURSDAY": 19}
     for name, number in expected.items():
-        assert moments.next_day(afternoon, name) == parse_iso(f"2026-03-{number} 14:05")
+        assert dates.next_day(afternoon, name) == parse_iso(f"2026-03-{number} 14:05")
     with pytest.raises(ConditionError, match="it is not a weekday"):
-        moments.next_day(afternoon, "FREITAG")
+        dates.next_day(afternoon, "FREITAG")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_days_of_months_and_weeks() -> None:
 )
 def test_units_are_cut_off(model: str, expected: str) -> None:
     """Each unit begins where Oracle's does; WW counts from the weekday of January 1."""
-    unit = moments.unit_of(model)
-    assert moments.truncate(parse_iso("2026-03-13 14:05:09.5"), unit) == parse_iso(expected)
-    assert moments.truncate(parse_iso(expected), unit) == parse_iso(expected)
+    unit = dates.unit_of(model)
+    assert dates.truncate(parse_iso("2026-03-13 14:05:09.5"), unit) == parse_iso(expected)
+    assert dates.truncate(parse_iso(expected), unit) == parse_iso(expected)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_units_are_cut_off(model: str, expected: str) -> None:
 )
 def test_units_are_rounded(model: str, text: str, expected: str) -> None:
     """Half a unit is rounded up."""
-    unit = moments.unit_of(model)
-    assert moments.round_moment(parse_iso(text), unit) == parse_iso(expected)
+    unit = dates.unit_of(model)
+    assert dates.round_date(parse_iso(text), unit) == parse_iso(expected)
 
 
 def test_units_that_are_refused() -> None:
     """Weeks are not rounded, and an unknown unit is named."""
     with pytest.raises(ConditionError, match="not understood for the ISO week"):
-        moments.round_moment(MORNING, moments.unit_of("IW"))
+        dates.round_date(MORNING, dates.unit_of("IW"))
     with pytest.raises(ConditionError, match="'CC': it is not a unit"):
-        moments.unit_of("CC")
+        dates.unit_of("CC")
