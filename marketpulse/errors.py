@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 # As in https://user:password@host/. A Path has lost a slash.
@@ -27,6 +29,9 @@ class MarketPulseError(Exception):
         super().__init__(self.message)
         self.hint = hint
         self.check = check or type(self).check
+
+    def __str__(self) -> str:
+        return self.message
 
     def as_json(self) -> dict[str, object]:
         """The fault as every program is told of it."""
@@ -52,6 +57,16 @@ class UserNote(str):
 def user_notes(error: BaseException) -> list[str]:
     """Return the notes for the user. Python and libraries add others, in their own words."""
     return [note for note in getattr(error, "__notes__", ()) if isinstance(note, UserNote)]
+
+
+@contextmanager
+def shown_as(path: str | Path, label: str) -> Iterator[None]:
+    """Let errors name a file as the user knows it; its path may be that of a temporary copy."""
+    try:
+        yield
+    except MarketPulseError as error:
+        error.message = error.message.replace(str(path), label)
+        raise
 
 
 def command_line(words: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.bundle import Bundle, BundleTable, Container, DataFile, parse_table_schema
-from marketpulse.errors import DataError, NotFoundError
+from marketpulse.errors import DataError, NotFoundError, shown_as
 from marketpulse.extras import require_extra
 from marketpulse.formats import read_back
 from marketpulse.formats.decode import field_of
@@ -123,19 +123,12 @@ def readable(table: BundleTable) -> list[DataFile]:
 def _check_rows(
     batches: Iterator[pa.RecordBatch], expected: int, path: Path, label: str
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the batches. Raises `DataError` at the end if there are more or fewer rows.
-
-    Errors name the file by its label, for the path may be that of a temporary copy.
-    """
+    """Yield the batches. Raises `DataError` at the end if there are more or fewer rows."""
     rows = 0
-    try:
+    with shown_as(path, label):
         for batch in batches:
             rows += len(batch)
             yield batch
-    except DataError as error:
-        error.message = error.message.replace(str(path), label)
-        error.args = (error.message,)
-        raise
     if rows != expected:
         raise DataError(
             f"{label}: it has {format_count(rows, 'row')} instead of {expected}",

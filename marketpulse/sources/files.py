@@ -19,13 +19,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from marketpulse.atomic import TemporaryFolder
-from marketpulse.errors import (
-    DataError,
-    MarketPulseError,
-    NotFoundError,
-    UsageError,
-    address_hint,
-)
+from marketpulse.errors import DataError, NotFoundError, UsageError, address_hint, shown_as
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
 from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
@@ -333,7 +327,7 @@ def _suggest_files(path: Path) -> str:
 
 
 def _open(file: InputFile, workspace: Path, options: FileOptions) -> Scan:
-    with _translate_errors(file.label, file.path):
+    with _translate_errors(file.label), shown_as(file.path, file.label):
         scan = prepare_scan(
             file.path,
             workspace,
@@ -369,20 +363,15 @@ def _with_partitions(scan: Scan, partitions: dict[str, str | None]) -> Scan:
 def _read(
     file: InputFile, scan: Scan, on_malformed_line: OnMalformedLine
 ) -> Iterator[pa.RecordBatch]:
-    with _translate_errors(file.label, file.path):
+    with _translate_errors(file.label), shown_as(file.path, file.label):
         yield from scan(on_malformed_line)
 
 
 @contextmanager
-def _translate_errors(label: str, path: Path | None = None) -> Iterator[None]:
-    """Turn errors of opening and reading a file into `NotFoundError`; name it as the user does."""
+def _translate_errors(label: str) -> Iterator[None]:
+    """Turn the system's errors of opening and reading a file into `NotFoundError`."""
     try:
         yield
-    except MarketPulseError as error:
-        if path is not None:  # perhaps a temporary copy
-            error.message = error.message.replace(str(path), label)
-            error.args = (error.message,)
-        raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise  # reading needs no space: this is about our temporary files

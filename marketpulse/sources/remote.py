@@ -18,7 +18,7 @@ from marketpulse.artifacts import (
     plain_name,
 )
 from marketpulse.atomic import FileRecord, TemporaryFolder
-from marketpulse.errors import DataError, MarketPulseError, NotFoundError, OutputError
+from marketpulse.errors import DataError, NotFoundError, OutputError, shown_as
 from marketpulse.sources.base import FileOptions
 from marketpulse.sources.containers import S3, Gate, open_bucket, parse_address, within_deadline
 
@@ -96,13 +96,8 @@ class RemoteFolder:
     @contextmanager
     def own_names(self) -> Iterator[None]:
         """Let errors name the address instead of the copy."""
-        try:
+        with shown_as(self._folder, self.name), shown_as(f"{self._folder}{os.sep}", self.name):
             yield
-        except MarketPulseError as error:
-            error.message = error.message.replace(f"{self._folder}{os.sep}", self.name)
-            error.message = error.message.replace(str(self._folder), self.name)
-            error.args = (error.message,)
-            raise
 
     def close(self) -> None:
         """Close the connections and remove the copies."""

@@ -176,7 +176,6 @@ def add_place(statement: str, query: SelectQuery | None) -> Iterator[None]:
             detail = cause.args[0] if isinstance(cause, oracledb.Error) and cause.args else None
             place = _place_in(query, statement, getattr(detail, "offset", 0))
             error.message += f" ({place}{query.file})"
-            error.args = (error.message,)
         raise
 
 
