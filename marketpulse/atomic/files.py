@@ -257,9 +257,8 @@ def atomic_folder(folder: Path, seal: Seal, patience: float = PATIENCE) -> Itera
         files = FileSet(folder, seal)
         try:
             yield files
-        except BaseException:
+        finally:
             files.discard()
-            raise
 
 
 @contextmanager
@@ -281,9 +280,8 @@ def atomic_file(path: Path, *, remove_parts: bool = False) -> Iterator[Path]:
                         other.unlink(missing_ok=True)
             part.replace(path)
             _sync(path.parent)
-        except BaseException:
+        finally:
             part.unlink(missing_ok=True)
-            raise
 
 
 def _file_record(path: Path, name: str) -> FileRecord:

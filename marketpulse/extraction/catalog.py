@@ -7,14 +7,13 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from marketpulse.artifacts import DATABASE_INFO, TABLE_LIST, schema_file
 from marketpulse.bundle import BundleTable, bundle_folder
 from marketpulse.errors import DataError, LoginError, NotFoundError
-from marketpulse.formats.timestamps import format_timestamp
+from marketpulse.formats.timestamps import current_timestamp
 from marketpulse.model import SourceInfo, Table, TableSchema
 from marketpulse.sources import Source, unknown_name_error
 from marketpulse.version import __version__
@@ -46,7 +45,7 @@ class TableListing:
         """
         documents = self.documents()
         with bundle_folder(folder, self.source, keep_rows=True) as bundle:
-            bundle.publish(documents, (), taken_at=_now(), secrets=secrets)
+            bundle.publish(documents, (), taken_at=current_timestamp(), secrets=secrets)
         return [*documents]
 
 
@@ -77,7 +76,7 @@ class Schemas:
         names = [schema.table.name for schema in self.tables]
         tables = [BundleTable(name=name, schema_file=self.schema_file(name)) for name in names]
         with bundle_folder(folder, self.source, keep_rows=True) as bundle:
-            bundle.publish(documents, tables, taken_at=_now(), secrets=secrets)
+            bundle.publish(documents, tables, taken_at=current_timestamp(), secrets=secrets)
         return [*documents]
 
     def schema_file(self, table: str) -> str:
@@ -203,7 +202,3 @@ def _with_exact_rows(source: Source, table: Table) -> Table:
 def _as_json(schema: TableSchema) -> dict[str, object]:
     content = asdict(schema)
     return {**content.pop("table"), **content}
-
-
-def _now() -> str:
-    return format_timestamp(datetime.now(UTC))

@@ -79,11 +79,11 @@ class SessionPool(Generic[T]):
         try:
             while self._left and not self._errors:
                 next(filter(Thread.is_alive, threads), threads[0]).join(_POLL)
-        except BaseException:
-            self._end(threads, self._sessions)
-            raise
-        errors, refusals = [*self._errors], [*self._refusals]
-        self._end(threads, self._sessions if errors else self._unopened)
+        finally:
+            # What is cancelled now may fail, which says nothing.
+            errors, refusals = [*self._errors], [*self._refusals]
+            is_done = not (self._left or errors)
+            self._end(threads, self._unopened if is_done else self._sessions)
         if errors:
             raise errors[0]
         if refusals:

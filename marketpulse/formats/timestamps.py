@@ -36,3 +36,8 @@ def to_utc(timestamp: datetime) -> datetime:
 def format_timestamp(timestamp: datetime) -> str:
     """Format as JSON has it: UTC, to the second, 2026-03-13T18:00:00Z."""
     return timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def current_timestamp() -> str:
+    """The time now, as `format_timestamp` has it."""
+    return format_timestamp(datetime.now(UTC))

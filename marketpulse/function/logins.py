@@ -23,10 +23,11 @@ from datetime import UTC, datetime
 from threading import Event
 
 from marketpulse.aws.bucket import Bucket
-from marketpulse.aws.stopping import run_stoppable
 from marketpulse.errors import AwsError, LoginError, MarketPulseError
+from marketpulse.formats.timestamps import current_timestamp
 from marketpulse.settings.load import OracleSettings
-from marketpulse.sources.oracle.refusals import WRONG_PASSWORD, now_text, refused_error
+from marketpulse.sources.oracle.refusals import WRONG_PASSWORD, refused_error
+from marketpulse.stopping import run_stoppable
 
 LOGIN_FILE = ".login.json"  # hidden: it has no rows
 _MOST_SECONDS = 60.0  # a login that takes longer has died with its process
@@ -95,15 +96,15 @@ class SharedLogins:
             min(seconds, _CLAIM_SECONDS),
             self._timeout_error,
         )
+        state = "unknown"
         try:
             yield
+            state = "accepted"
         except LoginError as error:
-            self._end(name, "refused" if error.check == WRONG_PASSWORD else "accepted")
+            state = "refused" if error.check == WRONG_PASSWORD else "accepted"
             raise
-        except BaseException:
-            self._end(name, "unknown")
-            raise
-        self._end(name, "accepted")
+        finally:
+            self._end(name, state)
 
     def _claim(self, name: str, settings: OracleSettings, address: str, stop: Event) -> None:
         """Write that this process is trying, as soon as no other one is."""
@@ -171,7 +172,7 @@ class SharedLogins:
 
     def _state(self, seen: SeenLogin, name: str, state: str) -> LoginState:
         """The state to write, with the refusals known so far."""
-        at = now_text()
+        at = current_timestamp()
         refusals = dict(seen.state.refusals) if seen.state else {}
         if state == "refused":
             refusals = dict([*refusals.items(), (name, at)][-_MOST_REFUSALS:])

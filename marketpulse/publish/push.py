@@ -21,7 +21,6 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from marketpulse.artifacts import POINTER, parse_pointer
-from marketpulse.aws.stopping import run_stoppable
 from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.extras import require_extra
 from marketpulse.model import Progress, format_count
@@ -39,6 +38,7 @@ from marketpulse.publish.remote import (
     is_proven,
 )
 from marketpulse.publish.uri import S3Location, parse_s3_uri
+from marketpulse.stopping import run_stoppable
 
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket, RemoteObject

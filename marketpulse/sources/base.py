@@ -21,7 +21,7 @@ from marketpulse.model import (
     TableSchema,
     format_count,
 )
-from marketpulse.sources.names import capitals
+from marketpulse.sources.names import capitals, fold_identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -288,9 +288,7 @@ class Source(Protocol):
 
 def match_table(name: str, tables: Sequence[str]) -> str:
     """Return the one of these tables that a user names, see `Source.find_table`."""
-    is_quoted = len(name) > 2 and name[0] == name[-1] == '"'
-    folded = name[1:-1].replace('""', '"') if is_quoted else capitals(name)
-    for spelling in (folded, name):
+    for spelling in (fold_identifier(name), name):
         if spelling in tables:
             return spelling
     if '"' not in name:

@@ -28,6 +28,7 @@ from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
 from marketpulse.extras import require_extra
 from marketpulse.formats import BY_SUFFIX
 from marketpulse.sources.base import FileOptions, standard_input
+from marketpulse.stopping import run_stoppable
 
 if TYPE_CHECKING:
     from marketpulse.aws.bucket import Bucket
@@ -283,10 +284,9 @@ class Gate:
 def within_deadline(job: Callable[[Gate], T], name: str, options: FileOptions) -> T:
     """Return what a job returns that reads from S3. Raises `AwsError` when `options.ends` comes.
 
-    Then, and at Ctrl-C, the job is left behind, and its gate is closed: whoever removes the copies
-    finds no new ones.
+    Then, and at Ctrl-C, the job is left behind. Its gate is closed at the end: whoever removes the
+    copies finds no new ones.
     """
-    from marketpulse.aws.stopping import run_stoppable  # noqa: PLC0415 - only for S3
 
     def timeout_error() -> AwsError:
         return AwsError(
@@ -298,9 +298,8 @@ def within_deadline(job: Callable[[Gate], T], name: str, options: FileOptions) -
     gate = Gate()
     try:
         return run_stoppable(lambda _: job(gate), options.seconds, timeout_error)
-    except BaseException:
+    finally:
         gate.close()
-        raise
 
 
 def open_bucket(name: str, options: FileOptions, connections: int = 4) -> Bucket:

@@ -331,6 +331,14 @@ def test_a_set_that_is_not_published_leaves_nothing(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
 
 
+def test_without_publish_nothing_is_left(tmp_path: Path) -> None:
+    """A set that is not completed leaves neither a part nor a new folder."""
+    with atomic_folder(tmp_path / "new" / "set", SEAL) as files:
+        fill(files, a="1")
+
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_folder_that_appears_in_the_way_changes_nothing(tmp_path: Path) -> None:
     """If a file cannot take its name, the earlier set stays complete."""
     text = write(tmp_path, "first", a="1")

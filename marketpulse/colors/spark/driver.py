@@ -141,12 +141,10 @@ def _stages(session: SparkSession) -> Iterator[None]:
     tag = f"marketpulse-{id(session)}"
     context.addJobTag(tag)
     try:
-        with quiet(), translated_errors():
-            try:
-                yield
-            except BaseException:
-                context.cancelJobsWithTag(tag)
-                raise
+        with quiet(), translated_errors(), ExitStack() as stack:
+            stack.callback(context.cancelJobsWithTag, tag)
+            yield
+            stack.pop_all()
     finally:
         with translated_errors():
             context.removeJobTag(tag)
@@ -253,12 +251,11 @@ class _Job:
     def in_frames(self) -> ColorsRun:
         """Run, and return DataFrames."""
         arrived, task = self._read()
-        try:
+        with ExitStack() as stack:
+            stack.callback(arrived.unpersist)
             arrivals, facts = self._arrivals(arrived, task)
             ranked = self._rank(arrived, arrivals, facts)
-        except BaseException:
-            arrived.unpersist()
-            raise
+            stack.pop_all()
         tally, warnings = self._summed(arrivals, ranked.reports)
         frames: Frames = {
             EXCLUDED: self._output(arrived, EXCLUDED, pa.schema([RULE_ID])),

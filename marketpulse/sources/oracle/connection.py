@@ -22,19 +22,20 @@ from marketpulse.errors import (
     UsageError,
 )
 from marketpulse.model import TableSchema
+from marketpulse.sources.names import fold_identifier
 from marketpulse.sources.oracle.catalog import Catalog
 from marketpulse.sources.oracle.columns import ColumnDef, RowDecoder, batch_rows, project
 from marketpulse.sources.oracle.errors import (
     add_place,
     translate_error,
 )
-from marketpulse.sources.oracle.identifiers import fold_identifier
 from marketpulse.sources.oracle.login import TCP_SECONDS, Login
 from marketpulse.sources.oracle.native_encryption import Protection
 from marketpulse.sources.oracle.refusals import LoginGuard
 from marketpulse.sources.oracle.relay import Relay
-from marketpulse.sources.oracle.timeouts import GRACE_SECONDS, call_within, end_later
+from marketpulse.sources.oracle.timeouts import GRACE_SECONDS, end_later
 from marketpulse.sources.oracle.tns import Address
+from marketpulse.stopping import run_stoppable
 
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
@@ -141,7 +142,7 @@ class OracleDatabase:
         if connection is not None and connection.is_healthy():
             end_later(connection, GRACE_SECONDS)
             try:
-                call_within(_INTERRUPT_SECONDS, connection.cancel, TimeoutError)
+                run_stoppable(lambda _: connection.cancel(), _INTERRUPT_SECONDS, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session does nothing that can be cancelled")
 
@@ -254,14 +255,12 @@ class OracleDatabase:
         from marketpulse.sources.oracle.dictionary import Dictionary  # noqa: PLC0415 - SQLAlchemy takes 0.2 s
 
         connection = self.connection
-        if self._dictionary is None:
-            self._dictionary = Dictionary(connection, self.schema)
-        try:
-            with self.translate_errors():
-                yield self._dictionary
-        except BaseException:
-            self._dictionary = None  # SQLAlchemy uses no connection again that was interrupted
-            raise
+        # After an error it is gone: SQLAlchemy uses no connection again that was interrupted.
+        dictionary, self._dictionary = self._dictionary, None
+        dictionary = dictionary or Dictionary(connection, self.schema)
+        with self.translate_errors():
+            yield dictionary
+        self._dictionary = dictionary
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -287,7 +286,7 @@ class OracleDatabase:
         if connection is not None:
             try:
                 seconds = min(seconds, max(self.login.deadline.until(seconds), GRACE_SECONDS))
-                call_within(seconds, connection.close, TimeoutError)
+                run_stoppable(lambda _: connection.close(), seconds, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session had ended already")
         if self._end is not None:

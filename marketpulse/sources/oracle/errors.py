@@ -197,11 +197,8 @@ def encryption_error(address: object) -> UnreachableError:
     return UnreachableError(f"{address}: {message}", hint=hint, check=check)
 
 
-def is_network_error(error: BaseException) -> bool:
-    """Return whether the network may be the cause, and a probe can find out more.
-
-    True unless the error has a code that names another cause.
-    """
+def may_be_network_error(error: BaseException) -> bool:
+    """Return whether a probe can find out more: no code of the error names another cause."""
     return all(
         code.startswith("DPY-6") or code == "DPY-4011" or _is_network_code(code)
         for code in _codes(error)

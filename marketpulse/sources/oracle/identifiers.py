@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from marketpulse.sources.names import capitals
+from marketpulse.sources.names import fold_identifier
 
 # NAME or OWNER.NAME, each part plain or in double quotes.
 _PART = r'(?:"(?:[^"]|"")+"|[^".]+)'
@@ -28,13 +28,6 @@ def parse_table_name(text: str) -> TableName | None:
     return TableName(
         None if owner is None else fold_identifier(owner), fold_identifier(match["name"])
     )
-
-
-def fold_identifier(text: str) -> str:
-    """Return the dictionary's spelling: exact in double quotes, else in capitals."""
-    if len(text) > 2 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('""', '"')
-    return capitals(text)
 
 
 def display_identifier(name: str) -> str:

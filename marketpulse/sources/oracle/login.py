@@ -17,15 +17,16 @@ from marketpulse.errors import MarketPulseError, SettingsError, UnreachableError
 from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.errors import (
     encryption_error,
-    is_network_error,
+    may_be_network_error,
     translate_error,
     warning_text,
 )
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
 from marketpulse.sources.oracle.relay import Relay, relay_is_possible
 from marketpulse.sources.oracle.retries import retry
-from marketpulse.sources.oracle.timeouts import GRACE_SECONDS, Deadline, call_within
+from marketpulse.sources.oracle.timeouts import GRACE_SECONDS, Deadline
 from marketpulse.sources.oracle.tns import Address, ServiceAnswer, probe
+from marketpulse.stopping import run_stoppable
 
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
@@ -107,8 +108,8 @@ class Login:
             return probe(self.address, seconds, context)
         # Each wait has this limit, but there may be several.
         limit = max(self.deadline.until(math.inf), seconds) + GRACE_SECONDS
-        return call_within(
-            limit, lambda: probe(self.address, seconds, context), self.deadline.error
+        return run_stoppable(
+            lambda _: probe(self.address, seconds, context), limit, self.deadline.error
         )
 
     def tls_context(self) -> ssl.SSLContext | None:
@@ -182,9 +183,9 @@ class Login:
                 seconds = self.deadline.left(_CONNECT_SECONDS)
                 if is_new:
                     self._fix_driver_mode(seconds)
-                connection = call_within(
+                connection = run_stoppable(
+                    lambda _: oracledb.connect(**arguments),
                     seconds,
-                    lambda: oracledb.connect(**arguments),
                     lambda: self._login_timeout_error(seconds),
                 )
             except (oracledb.Error, OSError, UnreachableError) as error:
@@ -238,9 +239,9 @@ class Login:
         if self._settings.client_lib_dir and not is_thin_certain:
             # Only a login shows whether thin mode will do. Asynchronous ones need no lock.
             try:
-                call_within(
+                run_stoppable(
+                    lambda _: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
                     seconds,
-                    lambda: asyncio.run(_try_login(self._login_arguments(seconds), seconds)),
                     lambda: self._login_timeout_error(seconds),
                 )
             except TimeoutError as error:  # of the loop, which may come first
@@ -249,7 +250,7 @@ class Login:
 
     def _diagnose(self, error: Exception) -> MarketPulseError:
         """Return the translated error; probe the network if that may tell more."""
-        if is_network_error(error):
+        if may_be_network_error(error):
             try:
                 self.probe(max(self.deadline.until(TCP_SECONDS), _PROBE_SECONDS))
             except MarketPulseError as diagnosis:

@@ -9,13 +9,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from marketpulse.atomic import folder_lock, write_file
 from marketpulse.errors import LoginError, OutputError
+from marketpulse.formats.timestamps import current_timestamp
 
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
@@ -125,9 +125,8 @@ class FileGuard:
     def _remember(
         self, settings: OracleSettings, address: str, salt: str, refusals: list[Refusal]
     ) -> None:
-        refusal = Refusal(
-            address=address, at=now_text(), digest=_digest(identity(settings), address, salt)
-        )
+        digest = _digest(identity(settings), address, salt)
+        refusal = Refusal(address=address, at=current_timestamp(), digest=digest)
         kept = [*refusals, refusal][-_MOST:]
         try:
             write_file(
@@ -161,11 +160,6 @@ def identity(settings: OracleSettings) -> str:
     if settings.version:
         return settings.version
     return f"{settings.username.get_secret_value()}\0{settings.password.get_secret_value()}"
-
-
-def now_text() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _find(

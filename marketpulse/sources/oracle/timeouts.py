@@ -1,4 +1,4 @@
-"""Time limits for calls that cannot be cancelled."""
+"""The deadline of a command, and the end of a connection that outlives it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from marketpulse.errors import UnreachableError
 
-T = TypeVar("T")
 GRACE_SECONDS = 0.3  # after a deadline, for an answer to the driver's break and for the log-off
 _DEPTH = 6  # of the driver's objects that refer to each other, from the connection to its socket
 
@@ -44,34 +41,6 @@ class Deadline:
             hint="raise --deadline",
             check="MP-NET-007",
         )
-
-
-def call_within(
-    seconds: float, function: Callable[[], T], timeout_error: Callable[[], Exception]
-) -> T:
-    """Return what `function` returns, or raise what it raises.
-
-    Raises `timeout_error()` if the call takes more than `seconds`.
-    """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
-            errors.append(error)
-
-    # Some calls of the system (getaddrinfo) and of the driver have no timeout. A late call stays
-    # behind in its thread. The thread is a daemon, so it does not keep the process alive.
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise timeout_error()
-    return results[0]
 
 
 def end_later(connection: object, seconds: float) -> threading.Timer:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from marketpulse.errors import MarketPulseError, NotFoundError, UnreachableError
-from marketpulse.sources.oracle.timeouts import call_within
+from marketpulse.stopping import run_stoppable
 
 # Packet types of TNS, Oracle's transport protocol.
 _CONNECT, _ACCEPT, _REFUSE, _REDIRECT, _DATA, _RESEND = 1, 2, 4, 5, 6, 11
@@ -122,12 +122,12 @@ def look_up(endpoint: Endpoint, seconds: float) -> list[str]:
             check="MP-NET-001",
         )
 
-    def resolve() -> list[str]:
+    def resolve(_: object) -> list[str]:
         answers = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(address[0]) for *_, address in answers))
 
     try:
-        return call_within(seconds, resolve, timeout_error)
+        return run_stoppable(resolve, seconds, timeout_error)
     except (socket.gaierror, UnicodeError) as error:
         raise UnreachableError(
             f"there is no host named {endpoint.host}", hint=_VPN_HINT, check="MP-NET-001"

@@ -17,7 +17,7 @@ from marketpulse.errors import (
     UnreachableError,
     UsageError,
 )
-from marketpulse.sources.oracle.errors import is_network_error, translate_error
+from marketpulse.sources.oracle.errors import may_be_network_error, translate_error
 
 # For each fault: the server's fault, changes of the environment, the check id, the exit code.
 FAULTS: dict[str, tuple[Faults, dict[str, str], str, int]] = {
@@ -141,12 +141,12 @@ def test_the_innermost_code_counts() -> None:
 
 def test_network_errors() -> None:
     """A lost connection may be the network's, a refused login or another answer is not."""
-    assert not is_network_error(driver_error("ORA-99999: something else"))
-    assert is_network_error(TimeoutError())
-    assert is_network_error(driver_error("DPY-4011: the connection was closed"))
-    assert is_network_error(driver_error("DPY-6001: not registered (Similar to ORA-12514)"))
-    assert not is_network_error(driver_error("ORA-12660: encryption parameters incompatible"))
-    assert not is_network_error(driver_error("ORA-01017: invalid username/password"))
+    assert not may_be_network_error(driver_error("ORA-99999: something else"))
+    assert may_be_network_error(TimeoutError())
+    assert may_be_network_error(driver_error("DPY-4011: the connection was closed"))
+    assert may_be_network_error(driver_error("DPY-6001: not registered (Similar to ORA-12514)"))
+    assert not may_be_network_error(driver_error("ORA-12660: encryption parameters incompatible"))
+    assert not may_be_network_error(driver_error("ORA-01017: invalid username/password"))
 
 
 def driver_error(text: str) -> oracledb.Error:

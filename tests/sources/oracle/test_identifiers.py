@@ -2,11 +2,8 @@
 
 import pytest
 
-from marketpulse.sources.oracle.identifiers import (
-    display_identifier,
-    fold_identifier,
-    parse_table_name,
-)
+from marketpulse.sources.names import fold_identifier
+from marketpulse.sources.oracle.identifiers import display_identifier, parse_table_name
 
 
 @pytest.mark.parametrize(

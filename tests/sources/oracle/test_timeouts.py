@@ -1,23 +1,14 @@
-"""The time limit: results and errors pass through, late calls are left behind."""
-
-import threading
+"""The deadline of a command."""
 
 import pytest
 
-from marketpulse.sources.oracle.timeouts import call_within
+from marketpulse.errors import UnreachableError
+from marketpulse.sources.oracle.timeouts import Deadline
 
 
-def test_result_and_error() -> None:
-    """A call in time returns its result, or raises its error."""
-    assert call_within(5, lambda: 42, TimeoutError) == 42
-    with pytest.raises(ZeroDivisionError):
-        call_within(5, lambda: 1 // 0, TimeoutError)
-
-
-def test_a_late_call() -> None:
-    """A late call raises the given error, and its thread does not keep the process alive."""
-    release = threading.Event()
-    with pytest.raises(TimeoutError):
-        call_within(0.05, release.wait, TimeoutError)
-    assert all(thread.daemon for thread in threading.enumerate() if thread.name.endswith("(call)"))
-    release.set()
+def test_time_that_is_left() -> None:
+    """A wait lasts no longer than the command, and none begins after its end."""
+    assert Deadline(None, "db").left(7) == 7
+    assert 0 < Deadline(1, "db").left(7) <= 1
+    with pytest.raises(UnreachableError, match="db: the deadline of 0 s has passed"):
+        Deadline(0, "db").left(7)

@@ -1,4 +1,4 @@
-"""A job that can be given up: at Ctrl-C and at a deadline, whatever its requests wait for."""
+"""A job that can be given up: at Ctrl-C and at a deadline, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def run_stoppable(
 ) -> T:
     """Return what `job` returns, or raise what it raises.
 
-    After `seconds` raises `timeout_error()`, and at Ctrl-C `KeyboardInterrupt`, at once: a request
-    to a silent store cannot be cancelled. Then the event that `job` got is set. The job sends
-    nothing more when it sees that.
+    After `seconds` raises `timeout_error()`, and at Ctrl-C `KeyboardInterrupt`, at once. Requests
+    to a silent store, `getaddrinfo` and some calls of Oracle's driver cannot be cancelled, so the
+    job stays behind in a thread that does not keep the process alive. Then the event that it got is
+    set. It sends nothing more when it sees that.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -40,12 +41,10 @@ def run_stoppable(
         while thread.is_alive() and (deadline is None or time.monotonic() < deadline):
             left = _POLL if deadline is None else deadline - time.monotonic()
             thread.join(max(0.0, min(_POLL, left)))
-    except BaseException:
-        stop.set()
-        raise
+    finally:
+        stop.set()  # a job that has ended looks at it no more
     if errors:
         raise errors[0]
     if not results:
-        stop.set()
         raise timeout_error()
     return results[0]
