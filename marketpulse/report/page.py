@@ -16,13 +16,23 @@ def fill(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "cell": _cell, "percent": _percent}
+    environment.filters |= {
+        "number": _number,
+        "amount": _amount,
+        "cell": _cell,
+        "percent": _percent,
+    }
     return environment.get_template(template).render(values)
 
 
 def _number(count: int | None) -> str:
     """A count with its thousands apart."""
     return "" if count is None else f"{count:,}"
+
+
+def _amount(count: int, noun: str) -> str:
+    """A count with its noun: `1 row`, `1,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _percent(part: int, whole: int) -> str:
