@@ -192,16 +192,15 @@ def _equals_above(key: SortKey) -> str:
 class RankedColors:
     """The colors of many securities in the order of their groups, by CUSIP.
 
-    `columns` are their cells as text, by the name of the column. `decided[i]` is the place in
-    `keys` of the first key in which color i differs from the one above it in its group; None is a
-    parent, or a color that equals the one above in all keys.
+    `columns` are their cells as text, by the name of the column. `decided[i]` is the first key in
+    which color i differs from the one above it in its group, with both cells: `RANK: 3 after 2`.
+    It is None for a parent, and for a color that equals the one above in all keys.
     """
 
     cusips: list[str]
     positions: list[int]  # 1 is the parent
     columns: dict[str, list[str | None]]
-    decided: list[int | None]
-    keys: tuple[str, ...]
+    decided: list[str | None]
 
 
 def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> RankedColors:
@@ -221,7 +220,7 @@ def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> 
         f"row_number() OVER {_GROUP} AS position",
         f"CASE {' '.join(differing)} END AS decided",
         f"count(*) OVER (ORDER BY {cusip}) AS so_far",
-        *(f"c{column.place}" for column in found.values()),
+        *(f"c{column.place}" for column in columns.all),
     ]
     ranked = (
         f"SELECT {', '.join(selected)} FROM valued WHERE reason IS NULL "
@@ -231,18 +230,31 @@ def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> 
         f"SELECT * EXCLUDE (so_far) FROM ({ranked}) WHERE so_far <= {limit:d} "
         "ORDER BY cusip, position"
     )
+    decided = table.column("decided").to_pylist()
+    deciding = {keys[number].column for number in {*decided} - {None}}
+    needed = [column for column in columns.all if column in deciding or column in found.values()]
     texts = cell_texts(
-        table.select(table.column_names[3:]), [column.field for column in found.values()]
+        table.select([f"c{column.place}" for column in needed]),
+        [column.field for column in needed],
     )
+    by_column = dict(zip(needed, texts, strict=True))
     positions = table.column("position").to_pylist()
-    decisions = zip(positions, table.column("decided").to_pylist(), strict=True)
     return RankedColors(
         cusips=table.column("cusip").to_pylist(),
         positions=positions,
-        columns=dict(zip(found, texts, strict=True)),
-        decided=[None if position == 1 else key for position, key in decisions],
-        keys=tuple(key.label for key in keys),
+        columns={label: by_column[column] for label, column in found.items()},
+        decided=[
+            None
+            if number is None or position == 1  # a parent has no color above
+            else _difference(keys[number].label, by_column[keys[number].column], row)
+            for row, (number, position) in enumerate(zip(decided, positions, strict=True))
+        ],
     )
+
+
+def _difference(key: str, cells: Sequence[str | None], row: int) -> str:
+    here, above = ("null" if cells[place] is None else cells[place] for place in (row, row - 1))
+    return f"{key}: {here} after {above}"
 
 
 def _excluded(verdict: Mapping[str, Any], cells: Cells, rules: Sequence[BoundRule]) -> ExplainedRow:

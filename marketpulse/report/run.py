@@ -193,7 +193,6 @@ def _page_data(
             "starts": [*starts, len(colors.cusips)],
             "columns": {name: _coded(cells) for name, cells in colors.columns.items()},
             "decided": _coded(colors.decided),
-            "keys": colors.keys,
             "labels": labels,
             "excluded": {name: _coded(cells) for name, cells in tables[EXCLUDED].items()},
             "rejected": {name: _coded(cells) for name, cells in tables[REJECTED].items()},

@@ -86,29 +86,22 @@ readData().then((data) => {
   };
 
   function reasonOf(rows, offset) {
-    const row = rows[offset];
     if (offset === 0) return "the parent";
-    const key = cell(data.decided, row);
-    if (key === null) return "equal to the color above in every key";
-    const column = names.find((name) => data.keys[key].startsWith(`${name} (`) || data.keys[key] === name);
-    const values = column && !data.keys[key].endsWith("(its spelling)")
-      ? `: ${cell(data.columns[column], row) ?? "null"} after ${cell(data.columns[column], row - 1) ?? "null"}`
-      : "";
-    return data.keys[key] + values;
+    return cell(data.decided, rows[offset]) ?? "equal to the color above in every key";
   }
 
   function showRanking(place) {
     const head = element("thead");
     const headRow = element("tr");
-    headRow.append(...["place", ...names, "why here"].map((name) => element("th", name, { scope: "col" })));
+    headRow.append(...["place", "why here", ...names].map((name) => element("th", name, { scope: "col" })));
     head.append(headRow);
     const body = element("tbody");
     const add = (title, cells, why, isParent) => {
       const row = element("tr", undefined, isParent ? { class: "parent-row" } : {});
       const heading = element("th", title, { scope: "row" });
       if (isParent) heading.classList.add("parent-mark");
-      row.append(heading, ...cells.map((text) =>
-        element("td", text ?? "null", text === null ? { class: "null" } : {})), element("td", why));
+      row.append(heading, element("td", why), ...cells.map((text) =>
+        element("td", text ?? "null", text === null ? { class: "null" } : {})));
       body.append(row);
     };
     const rows = range(place);
