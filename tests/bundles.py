@@ -10,7 +10,8 @@ import pytest
 from support import Tool
 
 from marketpulse.cli.console import progress
-from marketpulse.extraction import Sample, SampleOptions, write_sample
+from marketpulse.extraction.sample import Sample, write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.sources import open_source
 
 TAKEN_AT = datetime(2026, 3, 13, 18, tzinfo=UTC)

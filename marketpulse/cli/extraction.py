@@ -70,10 +70,10 @@ from marketpulse.sources.base import FileOptions, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from marketpulse.extraction import Sample, SampleOptions
     from marketpulse.extraction.masks.key import MaskKey
+    from marketpulse.extraction.sample import Sample
+    from marketpulse.extraction.sample_options import SampleOptions
 
 
 def list_tables(
@@ -94,9 +94,9 @@ def list_tables(
     session: Session = ctx.obj
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     with session.open_source(inputs, source, files=files, system=system) as data:
-        from marketpulse import extraction  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
 
-        listing = extraction.list_tables(data, like, schema=schema, exact=exact)
+        listing = catalog.list_tables(data, like, schema=schema, exact=exact)
     if output is not None:
         session.say(f"{output}: {', '.join(listing.write(output, session.secrets()))}")
     remember_tables(table.name for table in listing.tables)
@@ -127,21 +127,23 @@ def schema(
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     source, names = session.split_source(tables, source)
     with session.open_source(source=source, files=files) as data:
-        from marketpulse import extraction  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction.catalog import describe  # noqa: PLC0415 - not for --help
 
-        schemas = extraction.describe(data, names)
-        source_info = data.info()
+        schemas = describe(data, names)
     if output is not None:
         session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
-    if models == Path("-"):
-        console.show_code(extraction.format_models(source_info, schemas.tables))
-        return
     if models is not None:
-        extraction.write_models(models, source_info, schemas.tables, session.secrets())
-        count = len(schemas.tables)
-        session.say(f"{models}: models of {format_count(count, 'table')}")
+        from marketpulse.extraction.pydantic_models import format_models, write_models  # noqa: PLC0415 - not for --help
+
+        if models == Path("-"):
+            console.show_code(format_models(schemas.source, schemas.tables))
+            return
+        write_models(models, schemas.source, schemas.tables, session.secrets())
+        session.say(f"{models}: models of {format_count(len(schemas.tables), 'table')}")
     if ddl:
-        console.show_code(extraction.format_ddl(schemas.tables))
+        from marketpulse.extraction.ddl import format_ddl  # noqa: PLC0415 - not for --help
+
+        console.show_code(format_ddl(schemas.tables))
     else:
         render.show_schemas(schemas, as_json=result_format is OutputFormat.JSON)
 
@@ -192,36 +194,35 @@ def sample(
     with session.open_source(
         source=source, files=files, max_lob=max_lob, query=query, binds=binds
     ) as data:
-        from marketpulse import extraction  # noqa: PLC0415 - not for --help
         from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow
-        from marketpulse.formats import timestamps  # noqa: PLC0415 - see above
+        from marketpulse.extraction import sample_options  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction.sample import write_sample  # noqa: PLC0415 - not for --help
 
-        options = extraction.SampleOptions(
+        options = sample_options.SampleOptions(
             limit=_row_limit(session, ctx, limit, all_rows=all_rows, has_keys=per is not None),
             where=where,
             order=order,
             seed=seed if random else None,
-            per=() if per is None else extraction.parse_column_names(per[0]),
+            per=() if per is None else sample_options.parse_column_names(per[0]),
             per_rows=1 if per is None else per[1],
             follow=follow,
-            columns=None if columns is None else extraction.parse_column_names(columns),
+            columns=None if columns is None else sample_options.parse_column_names(columns),
             formats=None if formats is None else formats.split(","),
             profile=profile.value,
-            json_rows=extraction.parse_row_count(json_rows),
+            json_rows=sample_options.parse_row_count(json_rows),
             cell_readings=cell_readings(),
             masks=masks,
         )
         _warn_of_options(session, ctx, options)
-        timestamp = timestamps.parse_timestamp(taken_at, "--taken-at")
         if dry_run:
-            _show_plan(data, names, options, mask_key, timestamp, as_json=as_json)
+            _show_plan(data, names, options, mask_key, taken_at, as_json=as_json)
             return
-        written = extraction.write_sample(
+        written = write_sample(
             data,
             names,
             options,
             output=output,
-            taken_at=None if taken_at is None else timestamp,
+            taken_at=taken_at,
             progress=session.progress(),
             with_zip=zipped,
             replace=replace,
@@ -244,15 +245,19 @@ def _show_plan(
     names: Sequence[str],
     options: SampleOptions,
     mask_key: MaskKey | None,
-    taken_at: datetime,
+    taken_at: str | None,
     *,
     as_json: bool,
 ) -> None:
-    from marketpulse import extraction  # noqa: PLC0415 - not for --help
+    from marketpulse.extraction.joined_source import describe_sample  # noqa: PLC0415 - not for --help
+    from marketpulse.extraction.sample import with_masks  # noqa: PLC0415 - not for --help
+    from marketpulse.extraction.sample_options import plan_sample  # noqa: PLC0415 - not for --help
+    from marketpulse.formats.timestamps import parse_timestamp  # noqa: PLC0415 - not for --help
 
-    schemas = extraction.describe_sample(source, names, options)
-    schemas, _ = extraction.with_masks(source, schemas, options, mask_key)
-    render.show_plan(extraction.plan_sample(schemas, options, taken_at), as_json=as_json)
+    schemas = describe_sample(source, names, options)
+    schemas, _ = with_masks(source, schemas, options, mask_key)
+    timestamp = parse_timestamp(taken_at, "--taken-at")
+    render.show_plan(plan_sample(schemas, options, timestamp), as_json=as_json)
 
 
 def _warn_of_options(session: Session, ctx: typer.Context, options: SampleOptions) -> None:
@@ -290,10 +295,10 @@ def verify(
     ctx: typer.Context, bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE
 ) -> None:
     """Check that a bundle is complete and unchanged. Reads every row."""
-    from marketpulse import extraction  # noqa: PLC0415 - not for --help
+    from marketpulse.extraction.verify import verify_bundle  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
-    verification = extraction.verify_bundle(bundle, session.file_options([bundle]))
+    verification = verify_bundle(bundle, session.file_options([bundle]))
     render.show_verification(verification, as_json=result_format is OutputFormat.JSON)
     if verification.faults:
         raise typer.Exit(7)
@@ -312,9 +317,9 @@ def diff(
     """Compare two bundles or other sources: tables, columns and keys, then the rows."""
     session: Session = ctx.obj
     with session.open_source(source=left) as first, session.open_source(source=right) as second:
-        from marketpulse import extraction  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction.source_comparison import compare_sources  # noqa: PLC0415 - not for --help
 
-        comparison = extraction.compare_sources(
+        comparison = compare_sources(
             first, second, tables or (), schema_only=schema_only, progress=session.progress()
         )
     render.show_comparison(comparison, as_json=result_format is OutputFormat.JSON, say=session.say)

@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from marketpulse.colors.results import ColorsRun
     from marketpulse.colors.rules import CheckedRules
     from marketpulse.doctor import Step
-    from marketpulse.extraction import (
-        PlannedTable,
-        Sample,
-        Schemas,
-        SourceComparison,
-        TableListing,
-        Verification,
-    )
+    from marketpulse.extraction.catalog import Schemas, TableListing
+    from marketpulse.extraction.sample import Sample
+    from marketpulse.extraction.sample_options import PlannedTable
+    from marketpulse.extraction.source_comparison import SourceComparison
+    from marketpulse.extraction.verify import Verification
     from marketpulse.model import TableSchema
     from marketpulse.publish import Receipt
     from marketpulse.report import Report

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,16 +36,12 @@ from marketpulse.errors import (
 from marketpulse.extraction.catalog import Schemas, list_tables
 from marketpulse.extraction.joined_source import JoinedSource, describe_sample
 from marketpulse.extraction.journal import RowJournal
-from marketpulse.extraction.sample_options import (
-    PlannedTable,
-    SampleOptions,
-    plan_sample,
-)
+from marketpulse.extraction.sample_options import PlannedTable, SampleOptions, plan_sample
 from marketpulse.extraction.sessions import SessionPool, SharedProgress, open_sessions
 from marketpulse.extraction.table_sampler import TableSampler
 from marketpulse.extraction.unfinished import UnfinishedSample
 from marketpulse.formats.timestamps import format_timestamp, parse_timestamp
-from marketpulse.model import Progress, TableSchema, format_count, masks_of
+from marketpulse.model import Progress, TableSchema, format_count, masks_of, progress_stage
 from marketpulse.sources import Source
 from marketpulse.version import __version__
 
@@ -102,7 +98,7 @@ def write_sample(
     *,
     output: Path,
     progress: Progress,
-    taken_at: datetime | None = None,
+    taken_at: str | datetime | None = None,
     with_zip: bool = False,
     replace: bool = False,
     restart: bool = False,
@@ -117,8 +113,8 @@ def write_sample(
     is left, the error of the last one is raised.
 
     From a distant source, the same call goes on where an earlier one was interrupted, unless
-    `restart` is true. `taken_at` is the time in file names and manifest; None is the current time,
-    or that of the interrupted call. `mask_key` is for masks other than `redact`.
+    `restart` is true. `taken_at` is the time in file names and manifest, in ISO 8601; None is the
+    current time, or that of the interrupted call. `mask_key` is for masks other than `redact`.
 
     A database reads up to `jobs` tables at the same time, each in a session of its own, all at one
     SCN where that is allowed. The files are those of one session.
@@ -127,21 +123,33 @@ def write_sample(
     cannot be written or, without `replace`, holds the bundle of another source. Raises what
     `describe` raises.
     """
+    timestamp = parse_timestamp(taken_at, "--taken-at")
     _refuse_to_replace_source(source, output)
     with (
         _without_values(options),
         _rows_to_write(source, names, options, mask_key, progress) as (source, schemas, masks),  # noqa: PLR1704 - the same tables
         bundle_folder(output, source.info(), keep_rows=not replace) as bundle,
     ):
-        timestamp = taken_at or parse_timestamp(None, "")
         work, sessions = None, [source]
         if source.is_distant:
-            request = _request(source, schemas, options, taken_at, replace=replace)
-            work = _find_work(output, request, schemas, timestamp, restart=restart)
+            given = None if taken_at is None else timestamp
+            request = _request(source, schemas, options, given, replace=replace)
+            marks = [masks_of(schema.columns) for schema in schemas.tables]
+            work = UnfinishedSample(
+                output, request, _facts(schemas), marks, taken_at=timestamp, restart=restart
+            )
             sessions = _open_sessions(source, schemas, options, work, jobs)
             timestamp = work.taken_at
         run = _SampleRun(
-            sessions, schemas, options, masks, bundle, work, timestamp, progress, secrets
+            sessions=sessions,
+            schemas=schemas,
+            options=options,
+            masks=masks,
+            bundle=bundle,
+            work=work,
+            taken_at=timestamp,
+            progress=progress,
+            secrets=secrets,
         )
         with nullcontext() if work is None else _kept_for_later(work):
             run.read_tables()
@@ -155,24 +163,9 @@ def write_sample(
             )
         if work is not None and not run.may_go_on:
             work.remove()
-        previous = bundle.previous_tables
         # Another run may replace the files as soon as the folder is left.
         zip_file = write_zip(output, manifest) if with_zip else None
-    written = {table.name for table in run.tables}
-    kept_tables = [table for table in manifest.tables if table.files and table.name not in written]
-    kept = {table.name for table in kept_tables}
-    return Sample(
-        folder=output,
-        manifest=manifest,
-        zip_file=zip_file,
-        kept_tables=tuple(name for name in previous if name in kept),
-        replaced_tables=tuple(name for name in previous if name not in kept),
-        continued=run.continued,
-        unfinished=work.folder if work is not None and run.may_go_on else None,
-        began_again=work is not None and work.had_other_masks,
-        unmasked=tuple(masks.missed(kept_tables)) if masks else (),
-        sessions=len(sessions),
-    )
+    return run.result(output, manifest, zip_file)
 
 
 @contextmanager
@@ -240,54 +233,42 @@ class _TableRead:
     kept: str = ""
 
 
+@dataclass(kw_only=True)
 class _SampleRun:
-    """Reads tables into a bundle. `tables` and `missing` are the results."""
+    """Reads tables into a bundle. `tables` and `missing` are the results.
 
-    def __init__(
-        self,
-        sessions: Sequence[Source],
-        schemas: Schemas,
-        options: SampleOptions,
-        masks: SampleMasks | None,
-        bundle: BundleWriter,
-        work: UnfinishedSample | None,
-        taken_at: datetime,
-        progress: Progress,
-        secrets: Sequence[str],
-    ) -> None:
-        self._sessions = sessions
-        self._schemas = schemas
-        self._options = options
-        self._masks = masks
-        self._bundle = bundle
-        self._work = work
-        self._taken_at = taken_at
-        self._progress = progress
-        self._secrets = secrets
-        self.tables: list[BundleTable] = []
-        self.missing: list[MissingTable] = []
-        self.may_go_on = False  # the same command may read what is missing
-        self._kept: list[str] = []
+    `kept` is what did not have to be read again. If `may_go_on`, the same command may read what is
+    missing.
+    """
 
-    @property
-    def continued(self) -> str:
-        """What did not have to be read again; empty if there was no such thing."""
-        return ", ".join(self._kept)
+    sessions: Sequence[Source]
+    schemas: Schemas
+    options: SampleOptions
+    masks: SampleMasks | None
+    bundle: BundleWriter
+    work: UnfinishedSample | None
+    taken_at: datetime
+    progress: Progress
+    secrets: Sequence[str]
+    tables: list[BundleTable] = field(default_factory=list)
+    missing: list[MissingTable] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    may_go_on: bool = False
 
     def read_tables(self) -> None:
         """Read all tables. Raises the error of the last one if none can be read."""
-        planned_tables = plan_sample(self._schemas, self._options, self._taken_at)
+        planned_tables = plan_sample(self.schemas, self.options, self.taken_at)
         reads = [
             _TableRead(
                 planned=planned,
                 schema=schema,
-                parts={name: self._bundle.part(name) for name in planned.files},
+                parts={name: self.bundle.part(name) for name in planned.files},
             )
-            for planned, schema in zip(planned_tables, self._schemas.tables, strict=True)
+            for planned, schema in zip(planned_tables, self.schemas.tables, strict=True)
         ]
-        if len(self._sessions) == 1:
+        if len(self.sessions) == 1:
             for read in reads:
-                self._try_to_read(self._sessions[0], self._progress, read)
+                self._try_to_read(self.sessions[0], self.progress, read)
         else:
             self._read_at_the_same_time(reads)
         for read in reads:
@@ -296,21 +277,37 @@ class _SampleRun:
         if errors and not self.tables:
             raise errors[-1]
 
+    def result(self, folder: Path, manifest: Manifest, zip_file: Path | None) -> Sample:
+        """Return what the bundle has, once it is complete."""
+        read = {table.name for table in self.tables}
+        kept_tables = [table for table in manifest.tables if table.files and table.name not in read]
+        kept = {table.name for table in kept_tables}
+        previous, work = self.bundle.previous_tables, self.work
+        return Sample(
+            folder=folder,
+            manifest=manifest,
+            zip_file=zip_file,
+            kept_tables=tuple(name for name in previous if name in kept),
+            replaced_tables=tuple(name for name in previous if name not in kept),
+            continued=", ".join(self.kept),
+            unfinished=work.folder if work is not None and self.may_go_on else None,
+            began_again=work is not None and work.had_other_masks,
+            unmasked=tuple(self.masks.missed(kept_tables)) if self.masks else (),
+            sessions=len(self.sessions),
+        )
+
     def _read_at_the_same_time(self, reads: Sequence[_TableRead]) -> None:
         """Read the tables in all sessions, the longest first: none then reads alone at the end."""
-        whole = self._work.whole_tables if self._work else {}
+        whole = self.work.whole_tables if self.work else {}
         rows = [read.planned.rows for read in reads if read.planned.table not in whole]
         total = None if None in rows else sum(count or 0 for count in rows)
-        shared = SharedProgress(self._progress)
-        self._progress.begin(format_count(len(rows), "table"), total)
-        try:
+        shared = SharedProgress(self.progress)
+        with progress_stage(self.progress, format_count(len(rows), "table"), total):
             SessionPool(
-                self._sessions,
+                self.sessions,
                 sorted(reads, key=lambda read: -(read.planned.rows or 0)),
                 lambda source, read: self._try_to_read(source, shared, read),
             ).run()
-        finally:
-            self._progress.end()
 
     def _try_to_read(self, source: Source, progress: Progress, read: _TableRead) -> None:
         try:
@@ -323,27 +320,25 @@ class _SampleRun:
     def _note(self, read: _TableRead) -> None:
         """Add what came of a table to the results."""
         if read.kept:
-            self._kept.append(read.kept)
+            self.kept.append(read.kept)
         if read.table is not None:
             self.tables.append(read.table)
         elif read.error is not None:
-            self.missing.append(MissingTable(read.planned.table, self._reason(read.error)))
-            self._bundle.remove(read.planned.files)
+            # The message of a database may quote a cell.
+            reason = read.error.message if self.masks is None else _codes(read.error)
+            self.missing.append(MissingTable(read.planned.table, reason))
+            self.bundle.remove(read.planned.files)
             self.may_go_on |= self._may_go_on(read.planned, read.error)
-
-    def _reason(self, error: MarketPulseError) -> str:
-        """Why a table is missing; the message of a database may quote a cell."""
-        return error.message if self._masks is None else _codes(error)
 
     def _may_go_on(self, planned: PlannedTable, error: MarketPulseError) -> bool:
         """Whether the same command may read what this error has left."""
-        if self._work is None:
+        if self.work is None:
             return False
-        has_rows = self._work.has_rows_of(self._schemas.stems[planned.table])
+        has_rows = self.work.has_rows_of(self.schemas.stems[planned.table])
         return has_rows or is_network_error(error)
 
     def _read(self, source: Source, progress: Progress, read: _TableRead) -> BundleTable:
-        work, planned = self._work, read.planned
+        work, planned = self.work, read.planned
         if work is None:
             return self._write(source, progress, read, read.parts, None)
         if planned.table in work.whole_tables:
@@ -363,21 +358,18 @@ class _SampleRun:
     ) -> BundleTable:
         """Read a table into files that stay if the run is interrupted later."""
         files = {name: work.file(name) for name in read.planned.files}
-        path = work.journal(self._schemas.stems[read.planned.table])
-        may_continue = work.snapshot and _is_long(self._options)
-        try:
-            with closing(RowJournal(path)) as journal:
-                if journal.rows:
-                    read.kept = (
-                        f"the first {format_count(journal.rows, 'row')} of {read.planned.table}"
-                    )
-                used = journal if may_continue else None
-                table = self._write(source, progress, read, files, used)
-        except BaseException:
+        path = work.journal(self.schemas.stems[read.planned.table])
+        may_continue = work.snapshot and _is_long(self.options)
+        with closing(RowJournal(path)) as journal, ExitStack() as stack:
             for file in files.values():
-                file.unlink(missing_ok=True)
-            raise
-        if len(self._sessions) > 1 and not work.snapshot:
+                stack.callback(file.unlink, missing_ok=True)
+            if journal.rows:
+                rows = format_count(journal.rows, "row")
+                read.kept = f"the first {rows} of {read.planned.table}"
+            used = journal if may_continue else None
+            table = self._write(source, progress, read, files, used)
+            stack.pop_all()  # they are whole
+        if len(self.sessions) > 1 and not work.snapshot:
             table = replace(table, notes=(*table.notes, _NO_SNAPSHOT))
         work.add(table)
         path.unlink()
@@ -391,21 +383,21 @@ class _SampleRun:
         files: Mapping[str, Path],
         journal: RowJournal | None,
     ) -> BundleTable:
-        options, name, masks = self._options, read.planned.table, self._masks
-        if name in self._schemas.reached:
+        options, name, masks = self.options, read.planned.table, self.masks
+        if name in self.schemas.reached:
             options = options.without_choice()
         sampler = TableSampler(
             source,
             read.schema,
             options,
             planned=read.planned,
-            secrets=self._secrets,
+            secrets=self.secrets,
             journal=journal,
             # Rows that were collected have their masks.
             masks=masks.of(name) if masks and not options.follow else None,
         )
         sampler.write(files, progress)
-        table = sampler.describe(self._schemas.schema_file(name), self._taken_at)
+        table = sampler.describe(self.schemas.schema_file(name), self.taken_at)
         remarks = masks.remarks(name) if masks else ()
         return replace(table, notes=(*table.notes, *remarks))
 
@@ -442,21 +434,6 @@ def _facts(schemas: Schemas) -> object:
 def _is_long(options: SampleOptions) -> bool:
     """Whether so many rows are read that those of an interrupted run are worth keeping."""
     return options.limit is None or options.limit > _FEW_ROWS
-
-
-def _find_work(
-    output: Path,
-    request: object,
-    schemas: Schemas,
-    taken_at: datetime,
-    *,
-    restart: bool,
-) -> UnfinishedSample:
-    """Find what an interrupted run with the same request has left, or begin anew."""
-    masks = [masks_of(schema.columns) for schema in schemas.tables]
-    return UnfinishedSample(
-        output, request, _facts(schemas), masks, taken_at=taken_at, restart=restart
-    )
 
 
 def _open_sessions(

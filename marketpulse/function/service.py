@@ -20,7 +20,7 @@ from marketpulse.colors.results import ColorsRun
 from marketpulse.colors.rules import RuleBook, read_rules
 from marketpulse.colors.run import run as run_colors
 from marketpulse.errors import NotFoundError, SettingsError
-from marketpulse.extraction import describe_listed, list_tables
+from marketpulse.extraction.catalog import describe_listed, list_tables
 from marketpulse.formats import parse_delimiter
 from marketpulse.function.database import Database
 from marketpulse.function.published import PublishedRuns

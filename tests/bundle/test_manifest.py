@@ -11,7 +11,7 @@ import marketpulse
 from marketpulse.artifacts import format_json
 from marketpulse.bundle import Bundle, parse_manifest, parse_table_schema
 from marketpulse.errors import DataError
-from marketpulse.extraction import verify_bundle
+from marketpulse.extraction.verify import verify_bundle
 from marketpulse.sources import open_source
 
 OLD_BUNDLE = TESTS / "fixtures/bundle_v0.zip"

@@ -14,7 +14,7 @@ from support import ROOT, Tool, posix
 
 from marketpulse.bundle import Bundle, find_bundle
 from marketpulse.errors import DataError
-from marketpulse.extraction import verify_bundle
+from marketpulse.extraction.verify import verify_bundle
 from marketpulse.sources import open_source
 
 # Runs a command in a process that can open no socket and import no driver.

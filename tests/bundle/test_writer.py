@@ -26,7 +26,9 @@ from support import COLORS, ROOT, Tool, posix
 import marketpulse
 from marketpulse.bundle import BundleTable, DataFile, SecretFoundError, bundle_folder
 from marketpulse.errors import DataError, OutputError
-from marketpulse.extraction import SampleOptions, describe, verify_bundle
+from marketpulse.extraction.catalog import describe
+from marketpulse.extraction.sample_options import SampleOptions
+from marketpulse.extraction.verify import verify_bundle
 from marketpulse.model import SourceInfo
 from marketpulse.sources import open_source
 

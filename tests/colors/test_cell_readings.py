@@ -12,7 +12,8 @@ from color_tables import column, three_colors, write_colors
 
 from marketpulse import ColorsRun, run_colors
 from marketpulse.cli.console import progress
-from marketpulse.extraction import SampleOptions, write_sample
+from marketpulse.extraction.sample import write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.sources import open_source
 
 DAY = (

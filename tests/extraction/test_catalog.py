@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from support import COLORS, Tool
 
 from marketpulse.errors import NotFoundError, OutputError
-from marketpulse.extraction import describe, list_tables
-from marketpulse.extraction.catalog import file_stems, find_tables
+from marketpulse.extraction.catalog import describe, file_stems, find_tables, list_tables
 from marketpulse.sources import open_source
 
 AWKWARD = {'"Quoted"', "A/B", "CON", "x y", "é" * 60}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import DEMO_TABLES, ODD_TEXT, table_of
 from support import Tool
 
-from marketpulse.extraction import format_ddl
+from marketpulse.extraction.ddl import format_ddl
 from marketpulse.formats.decode import column_of
 from marketpulse.model import Column, ForeignKey
 from marketpulse.sources import Source

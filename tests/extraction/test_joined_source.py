@@ -16,7 +16,8 @@ from support import Tool
 
 import marketpulse
 from marketpulse.errors import UsageError
-from marketpulse.extraction import SampleOptions, describe_sample, plan_sample
+from marketpulse.extraction.joined_source import describe_sample
+from marketpulse.extraction.sample_options import SampleOptions, plan_sample
 from marketpulse.extraction.verify import verify_bundle
 from marketpulse.sources import open_bundle
 

@@ -21,7 +21,7 @@ from schemas import DEMO_TABLES, ODD_TEXT, table_of
 from support import Tool
 
 from marketpulse.errors import OutputError
-from marketpulse.extraction import format_models, write_models
+from marketpulse.extraction.pydantic_models import format_models, write_models
 from marketpulse.formats import open_writer
 from marketpulse.formats.decode import column_of
 from marketpulse.model import Column, ForeignKey, SourceInfo, TableSchema

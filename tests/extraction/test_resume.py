@@ -21,7 +21,9 @@ from support import Tool, one_message, posix
 
 from marketpulse.cli.console import progress
 from marketpulse.errors import MarketPulseError
-from marketpulse.extraction import Sample, SampleOptions, verify_bundle, write_sample
+from marketpulse.extraction.sample import Sample, write_sample
+from marketpulse.extraction.sample_options import SampleOptions
+from marketpulse.extraction.verify import verify_bundle
 
 ROWS = 620
 SCN = 8_765_432

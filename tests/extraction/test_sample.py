@@ -24,14 +24,14 @@ from support import Tool
 
 import marketpulse
 from marketpulse.errors import DataError, NotFoundError, OutputError, UsageError
-from marketpulse.extraction import (
+from marketpulse.extraction.catalog import describe
+from marketpulse.extraction.sample_options import (
     SampleOptions,
-    describe,
     parse_column_names,
     parse_row_count,
     plan_sample,
-    verify_bundle,
 )
+from marketpulse.extraction.verify import verify_bundle
 from marketpulse.formats.encode import to_text
 from marketpulse.sources import open_source
 

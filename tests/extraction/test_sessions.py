@@ -25,9 +25,10 @@ from support import Tool, posix
 from marketpulse.cli.console import progress
 from marketpulse.cli.render import show_sample
 from marketpulse.errors import LoginError, MarketPulseError, UnreachableError
-from marketpulse.extraction import Sample, SampleOptions, write_sample
 from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import parse_mask_options
+from marketpulse.extraction.sample import Sample, write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 
 KEY = MaskKey("a-secret-of-the-tests-alone")
 NAMES = ("LONGEST", "SECOND", "KEYLESS", "LAST")

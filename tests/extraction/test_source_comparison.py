@@ -16,7 +16,8 @@ from support import Tool
 
 from marketpulse.cli.console import progress
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.extraction import SampleOptions, SourceComparison, compare_sources
+from marketpulse.extraction.sample_options import SampleOptions
+from marketpulse.extraction.source_comparison import SourceComparison, compare_sources
 from marketpulse.sources import open_source
 
 

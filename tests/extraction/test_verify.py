@@ -16,7 +16,7 @@ from bundles import (
 from support import Tool
 
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.extraction import verify_bundle
+from marketpulse.extraction.verify import verify_bundle
 
 CSV = "COLORS_sample_20260313_180000.csv"
 

@@ -9,7 +9,7 @@ from bundles import extract
 from web import Open, check_accessibility
 
 from marketpulse.errors import OutputError
-from marketpulse.extraction import SampleOptions
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.report import write_report
 
 HOSTILE = '<script>alert("x")</script>'

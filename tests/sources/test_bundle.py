@@ -11,7 +11,8 @@ import pytest
 import marketpulse
 from marketpulse.cli.console import progress
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.extraction import SampleOptions, write_sample
+from marketpulse.extraction.sample import write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.sources import open_source
 from marketpulse.sources.demo import DemoSource
 

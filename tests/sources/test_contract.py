@@ -16,7 +16,8 @@ from samples import batch_texts, names, row_texts, write_table
 from marketpulse.artifacts import MANIFEST
 from marketpulse.cli.console import progress
 from marketpulse.errors import NotFoundError, UsageError
-from marketpulse.extraction import SampleOptions, write_sample
+from marketpulse.extraction.sample import write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.formats import FORMATS
 from marketpulse.model import KeyRows, NewestRows, RandomRows
 from marketpulse.sources import Source, open_files, open_source

@@ -15,7 +15,7 @@ from support import AWS_KEYS, PROCESSED_AT, Result, Tool, names_in, one_message,
 
 import marketpulse
 from marketpulse.errors import NotFoundError
-from marketpulse.extraction import SampleOptions
+from marketpulse.extraction.sample_options import SampleOptions
 
 
 @dataclass(frozen=True)

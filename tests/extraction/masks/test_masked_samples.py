@@ -16,10 +16,11 @@ from oracle_server.server import OracleServer
 import marketpulse
 from marketpulse.cli.console import progress
 from marketpulse.errors import MarketPulseError
-from marketpulse.extraction import Sample, SampleOptions, write_sample
 from marketpulse.extraction.journal import RowJournal
 from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import parse_mask_options
+from marketpulse.extraction.sample import Sample, write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 
 KEY = MaskKey("a-secret-of-the-tests-alone")
 MASKS = parse_mask_options(["PARTY=hmac", "NOTE=redact", "DAY=shift", "AMOUNT=hmac", "SENT=shift"])

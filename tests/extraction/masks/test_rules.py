@@ -9,7 +9,7 @@ from bundles import extract
 from support import Tool
 
 from marketpulse.errors import MarketPulseError, NotFoundError, UsageError
-from marketpulse.extraction import SampleOptions, describe
+from marketpulse.extraction.catalog import describe
 from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import (
     MaskKind,
@@ -19,6 +19,7 @@ from marketpulse.extraction.masks.rules import (
     read_mask_file,
 )
 from marketpulse.extraction.masks.tables import SampleMasks
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.sources import open_source
 
 TABLES = ("COLORS", "SECURITIES")

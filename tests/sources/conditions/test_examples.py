@@ -14,7 +14,8 @@ from oracle_server.server import OracleServer
 from marketpulse.cli.console import progress
 from marketpulse.colors.cell_readings import cell_readings
 from marketpulse.errors import UsageError
-from marketpulse.extraction import SampleOptions, write_sample
+from marketpulse.extraction.sample import write_sample
+from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.formats import open_writer
 from marketpulse.sources import Source, open_files, open_source
 

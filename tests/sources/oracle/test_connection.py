@@ -19,7 +19,9 @@ from oracle_server.server import OracleServer
 from support import ROOT, Tool
 
 from marketpulse.errors import ConnectionLostError, LoginError, UnreachableError
-from marketpulse.extraction import SampleOptions, verify_bundle, write_sample
+from marketpulse.extraction.sample import write_sample
+from marketpulse.extraction.sample_options import SampleOptions
+from marketpulse.extraction.verify import verify_bundle
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 
 

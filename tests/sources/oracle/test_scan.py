@@ -12,9 +12,10 @@ from oracle_server.engine import DuckEngine
 from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
 
-from marketpulse import extraction
 from marketpulse.bundle import SecretFoundError
 from marketpulse.errors import DataError, UsageError
+from marketpulse.extraction.catalog import describe, list_tables
+from marketpulse.extraction.pydantic_models import write_models
 from marketpulse.sources.oracle import OracleSource
 
 ROWS = (Column("ID", "NUMBER(3,0)"), Column("RATIO", "NUMBER"), Column("NOTE", "VARCHAR2(10)"))
@@ -115,7 +116,7 @@ def test_exact_counts_survive(small_server: OracleServer, caplog: pytest.LogCapt
     """`list-tables --exact` goes on after a view that cannot be counted, and says so."""
     small_server.faults = Faults(fail_at_statement=(3, 4063))  # the first count
     with open_source(small_server) as source:
-        listing = extraction.list_tables(source, exact=True)
+        listing = list_tables(source, exact=True)
     small_server.faults = Faults()
     rows = {table.name: table.rows for table in listing.tables}
     assert sorted(name for name, count in rows.items() if count is None) == ["BROKEN_VIEW"]
@@ -146,11 +147,11 @@ def test_invisible_columns(source: OracleSource) -> None:
 
 def test_no_secrets_in_descriptions(source: OracleSource, tmp_path: Path) -> None:
     """A comment with a known password is not written, neither as JSON nor as models."""
-    schemas = extraction.describe(source, ["SECRETS"])
+    schemas = describe(source, ["SECRETS"])
     with pytest.raises(SecretFoundError):
         schemas.write(tmp_path / "json", [PASSWORD])
     with pytest.raises(SecretFoundError):
-        extraction.write_models(tmp_path / "m.py", source.info(), schemas.tables, [PASSWORD])
+        write_models(tmp_path / "m.py", source.info(), schemas.tables, [PASSWORD])
     assert not (tmp_path / "m.py").exists()
     assert not any(path.is_file() for path in tmp_path.rglob("*.json"))
 
