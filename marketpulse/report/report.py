@@ -81,6 +81,13 @@ def _page(source: Path) -> tuple[str, str]:
         raise NotFoundError(
             f"{source}: no such file or folder", hint="name the folder of a bundle or of a run"
         )
+    if source.is_file() and source.suffix.lower() != ".zip":
+        raise NotFoundError(
+            f"{source}: a report shows a bundle or a run, not a file",
+            hint="name its folder, or rank the colors of a file with "
+            "`marketpulse run-colors FILE --report`",
+            check="MP-BND-001",
+        )
     if (source / RUN_SUMMARY).is_file():
         return "run", _run_page(source)
     if source.is_file() or find_bundle(source):
