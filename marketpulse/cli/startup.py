@@ -11,6 +11,7 @@ from pathlib import Path
 
 from marketpulse.cli import console
 from marketpulse.cli.app import app
+from marketpulse.cli.arrow_functions import make_functions_late
 from marketpulse.cli.errors import wants_json
 from marketpulse.cli.interrupts import handle_signals, interruption, release_signals
 from marketpulse.cli.pandas_blocker import block_pandas
@@ -29,6 +30,7 @@ def main() -> None:
     # Loading modules allocates many objects and drops few: collecting then is wasted time.
     gc.set_threshold(50_000)
     block_pandas()
+    make_functions_late()
     _refuse_lost_folder()
     try:
         app(prog_name="marketpulse")

@@ -8,7 +8,8 @@ The relation has the columns c0, c1, ... and the row number n.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from marketpulse.formats.spill import Spill
 _ROWS_OUT = 50_000  # of a batch that a query returns
 _ROWS_IN = 20_000  # of a batch that is read: small, so that all cores have work
 _IN_MEMORY = 1 << 29  # bytes of the rows in memory; the rest is on disk
+_MACROS = {macro.partition("(")[0]: macro for macro in (*MACROS, *spellings.MACROS)}
 
 Row = tuple[Any, ...]  # DuckDB's values have the types of their columns
 
@@ -46,8 +48,9 @@ class Arrivals:
         self._failure: MarketPulseError | None = None
         # The other half is for the libraries, and for rows between a file and the engine.
         half = max(memory_limit // 2, 1) if memory_limit else None
-        self.connection = connect_engine(workspace, half, threads)
+        self.connection = _connect(workspace, half, threads)
         self._aside = self.connection.cursor()
+        self._macros: set[str] = set()  # that exist
         in_memory = min(_IN_MEMORY, memory_limit // 8) if memory_limit else _IN_MEMORY
         fields = [field.with_name(f"c{place}") for place, field in enumerate(color_input.schema)]
         schema = pa.schema([*fields, pa.field("n", pa.int64())])
@@ -70,6 +73,7 @@ class Arrivals:
     def ask(self, sql: str, doubtful: pa.Table) -> Row:
         """The one row of a query on the relation `doubtful`, also while `read` runs."""
         self._aside.register("doubtful", doubtful)
+        self._create_macros(self._aside, sql)
         (row,) = self._aside.execute(sql).fetchall()
         return row
 
@@ -82,6 +86,7 @@ class Arrivals:
         """The rows of a query with a small result, as a table."""
         self._register(self._spill.reader())
         with self._translated_errors():
+            self._create_macros(self.connection, sql)
             return self.connection.sql(sql).to_arrow_table()
 
     def stream(self, sql: str, fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
@@ -89,6 +94,7 @@ class Arrivals:
         schema = pa.schema(fields)
         self._register(self._spill.reader())
         with self._translated_errors():
+            self._create_macros(self.connection, sql)
             for batch in self.connection.sql(sql).to_arrow_reader(_ROWS_OUT):
                 columns = [
                     column if column.type == field.type else column.cast(field.type)
@@ -133,7 +139,14 @@ class Arrivals:
 
     def _execute(self, sql: str) -> list[Row]:
         with self._translated_errors():
+            self._create_macros(self.connection, sql)
             return self.connection.execute(sql).fetchall()
+
+    def _create_macros(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+        """Create the macros that a statement uses: all of them take as long as to read the file."""
+        if missing := [name for name in _macros_of(sql) if name not in self._macros]:
+            connection.execute(_create(missing))
+            self._macros.update(missing)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -180,7 +193,15 @@ class Arrivals:
 def connect_engine(
     workspace: Path | None = None, memory_limit: int | None = None, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A database in memory with our macros, which sorts in the workspace what does not fit."""
+    """A database in memory with all macros, which sorts in the workspace what does not fit."""
+    connection = _connect(workspace, memory_limit, threads)
+    connection.execute(_create(_MACROS))
+    return connection
+
+
+def _connect(
+    workspace: Path | None, memory_limit: int | None, threads: int | None
+) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(workspace or ""),
         "autoinstall_known_extensions": "false",
@@ -194,14 +215,27 @@ def connect_engine(
         # DuckDB would draw its progress on standard output, among the results.
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")  # of dates without an offset
-        macros = (*MACROS, *spellings.MACROS)
-        connection.execute(";".join(f"CREATE MACRO {macro}" for macro in macros))
     except duckdb.Error as error:
         raise UsageError(
             f"--memory-limit: {memory_limit} bytes do not work: {_first_line(error)}",
             hint="for instance 2GB",
         ) from error
     return connection
+
+
+def _create(names: Iterable[str]) -> str:
+    return ";".join(f"CREATE MACRO {_MACROS[name]}" for name in names)
+
+
+def _macros_of(sql: str) -> list[str]:
+    """The macros that a text of SQL uses, those that they use before them."""
+    names = [name for name in re.findall(r"\b([a-z_]+)\(", sql) if name in _MACROS]
+    below = [other for name in dict.fromkeys(names) for other in (*_macros_of(_body(name)), name)]
+    return list(dict.fromkeys(below))
+
+
+def _body(name: str) -> str:
+    return _MACROS[name].partition(")")[2]
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,8 @@ equal, or less, just when their DOUBLEs are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import pyarrow as pa
@@ -381,6 +382,19 @@ class Cell:
             whole = f"TRY_CAST({self.raw} AS HUGEINT)"
             return f"CASE WHEN {whole} = {self.raw} THEN {whole}::VARCHAR ELSE {self.text} END"
         return self.text
+
+
+def trim_once(cells: Iterable[Cell], rows: str) -> tuple[list[Cell], str]:
+    """The cells of a relation that trims each text of `rows` once, and that relation.
+
+    The SQL of a cell repeats its trimmed text. To plan that takes longer than to run it on a day.
+    """
+    trimmed = [
+        replace(cell, trimmed=f"t{cell.column.place}") if cell.column.logical_type else cell
+        for cell in cells
+    ]
+    texts = {f"trimmed({cell.text}) AS {cell.trimmed}": None for cell in trimmed if cell.trimmed}
+    return trimmed, f"(SELECT *, {', '.join(texts)} FROM {rows})" if texts else rows
 
 
 def _any(*conditions: str | None) -> str | None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.colors.arrivals import Row
-from marketpulse.colors.cells import BLANKS, Cell, Precision
+from marketpulse.colors.cells import BLANKS, Cell, Precision, trim_once
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
 from marketpulse.formats.encode import LogicalType
 
@@ -89,15 +89,13 @@ class CellProfile:
 
 def _query(column: InputColumn) -> str | None:
     """What to ask about doubtful cells: their precision, and whether one is no value."""
-    cell = Cell(column, trimmed="t" if column.logical_type else "")
+    (cell,), rows = trim_once([Cell(column)], "doubtful")
     # A typed cell that is no float is missing if it is null, which the batch says.
     can_miss = column.logical_type or pa.types.is_floating(column.field.type)
     required = column.role in NEVER_MISSING and can_miss
     suspicion = " OR ".join(filter(None, [cell.fault, cell.missing if required else None]))
     if not (cell.needed or suspicion):
         return None
-    text = f"SELECT {cell.raw}, trimmed({cell.text}) AS t FROM doubtful"
-    rows = f"({text})" if column.logical_type else "doubtful"
     return f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM {rows}"
 
 
