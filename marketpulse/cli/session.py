@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from marketpulse.cli import console
 from marketpulse.errors import NotFoundError, SettingsError, UsageError
-from marketpulse.log import configure_logging
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file
+from marketpulse.settings.log import configure_logging
 from marketpulse.sources.base import FileOptions, standard_input
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from marketpulse.colors.columns import HIERARCHY
 from marketpulse.colors.options import RunOptions
 from marketpulse.errors import MarketPulseError, UsageError
 from marketpulse.function.service import Service
-from marketpulse.log import configure_logging
+from marketpulse.settings.log import configure_logging
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

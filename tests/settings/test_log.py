@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from marketpulse.log import configure_logging
+from marketpulse.settings.log import configure_logging
 
 SECRET = "Planted-Rye-5150"
 
