@@ -15,13 +15,8 @@ from marketpulse.colors.options import RunOptions
 from marketpulse.colors.rankable import rankable
 from marketpulse.colors.tables import as_reader
 from marketpulse.errors import UsageError
-from marketpulse.formats import parse_delimiter
-from marketpulse.formats.nameless import (
-    count_index_columns,
-    named_columns,
-    without_index,
-    without_nameless,
-)
+from marketpulse.formats import Scan, parse_delimiter
+from marketpulse.formats.nameless import drop_index, drop_nameless
 from marketpulse.model import NO_PROGRESS, CellReading, FileNotes, OnMalformedLine, Progress
 from marketpulse.sources import FileOptions, Source, open_files, open_source, refuse_file_options
 
@@ -134,17 +129,12 @@ def table_input(data: object) -> ColorInput:
         name = "rows"
     else:
         name = "reader" if isinstance(data, pa.RecordBatchReader) else type(data).__name__
-    reader = as_reader(data)
-    nameless = len(reader.schema) - len(named_columns(reader.schema))
-    if nameless:
-        reader = without_nameless(name, reader)
-    if index_columns := count_index_columns(reader.schema):
-        reader = without_index(reader)
-    reader = rankable(reader, name)
-    notes = FileNotes(nameless_columns=nameless, index_columns=index_columns)
+    rows = as_reader(data)
+    scan = drop_index(drop_nameless(name, Scan(lambda _: rows)))
+    reader = rankable(scan(lambda _: None), name)
     return ColorInput(
         name=name,
         schema=reader.schema,
         read=lambda _on_malformed_line: reader,
-        read_notes=lambda: notes,
+        read_notes=lambda: scan.notes,
     )

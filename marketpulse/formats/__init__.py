@@ -176,7 +176,7 @@ def prepare_scan(
     """
     from marketpulse.formats.nameless import drop_nameless  # noqa: PLC0415 - loads pyarrow
 
-    return drop_nameless(path, _prepare_scan(path, workspace, delimiter, sheet, header_row))
+    return drop_nameless(str(path), _prepare_scan(path, workspace, delimiter, sheet, header_row))
 
 
 def _prepare_scan(

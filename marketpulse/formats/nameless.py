@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,83 +22,62 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index
 
 def drop_index(scan: Scan) -> Scan:
     """Leave out the index of pandas."""
-    count = count_index_columns(scan(lambda _: None).schema)
-    if not count:
+    names = scan(lambda _: None).schema.names
+    kept = [place for place, name in enumerate(names) if not _PANDAS_INDEX.fullmatch(name)]
+    if len(kept) == len(names):
         return scan
+    return Scan(
+        lambda on_malformed_line: _select(scan(on_malformed_line), kept),
+        replace(scan.notes, index_columns=len(names) - len(kept)),
+    )
+
+
+def drop_nameless(label: str, scan: Scan) -> Scan:
+    """Leave out the columns without a name. Reading raises `DataError` if one holds anything."""
+    names = scan(lambda _: None).schema.names
+    named = [place for place, name in enumerate(names) if name.strip()]
+    if len(named) == len(names):
+        return scan
+    header = likely_header(sum(map(bool, names)), scan.notes.first_rows)
 
     def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        return without_index(scan(on_malformed_line))
+        rows = scan(on_malformed_line)
+        checked = _refuse_values(label, rows, header)
+        return _select(pa.RecordBatchReader.from_batches(rows.schema, checked), named)
 
-    return Scan(read, replace(scan.notes, index_columns=count))
-
-
-def count_index_columns(schema: pa.Schema) -> int:
-    """Return how many columns are the index of pandas."""
-    return sum(_PANDAS_INDEX.fullmatch(name) is not None for name in schema.names)
+    return Scan(read, replace(scan.notes, nameless_columns=len(names) - len(named)))
 
 
-def without_index(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """Return the rows without the index of pandas."""
-    names = rows.schema.names
-    places = [place for place, name in enumerate(names) if not _PANDAS_INDEX.fullmatch(name)]
+def _select(rows: pa.RecordBatchReader, places: Sequence[int]) -> pa.RecordBatchReader:
+    """Return the columns at these places: names may repeat."""
     schema = pa.schema([rows.schema.field(place) for place in places])
     batches = (pa.record_batch([batch.column(place) for place in places], schema) for batch in rows)
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def drop_nameless(path: Path, scan: Scan) -> Scan:
-    """Leave out the columns without a name. The scan raises `DataError` if one holds anything."""
-    schema = scan(lambda _: None).schema
-    named = named_columns(schema)
-    if len(named) == len(schema):
-        return scan
-    first_rows = scan.notes.first_rows
-    header = likely_header(sum(map(bool, schema.names)), first_rows)
+def _refuse_values(
+    label: str, rows: pa.RecordBatchReader, header: int | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches. Raises `DataError` if a column without a name holds anything.
 
-    def read(on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        return without_nameless(str(path), scan(on_malformed_line), header)
-
-    nameless = len(schema) - len(named)
-    return Scan(read, replace(scan.notes, nameless_columns=nameless))
-
-
-def named_columns(schema: pa.Schema) -> list[int]:
-    """Return the places of the columns with a name."""
-    return [place for place, name in enumerate(schema.names) if name.strip()]
-
-
-def without_nameless(
-    label: str, rows: pa.RecordBatchReader, header: int | None = None
-) -> pa.RecordBatchReader:
-    """Return the rows without the columns that have no name.
-
-    Reading raises `DataError` if one of those holds anything. `header` is the number of the row
-    that looks like the header, if it is not the first.
+    `header` is the number of the row that looks like the header, if it is not the first.
     """
-    named = named_columns(rows.schema)
-    nameless = [place for place in range(len(rows.schema)) if place not in named]
-    schema = pa.schema([rows.schema.field(place) for place in named])
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        # Batch by batch: whether a column is empty shows in the last row only.
-        count = 0
-        for batch in rows:
-            for place in nameless:
-                text = to_text(batch.column(place), batch.schema.field(place))
-                filled = pc.indices_nonzero(
-                    pc.fill_null(
-                        pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0), False
-                    )
-                )
-                if len(filled):
-                    row = filled[0].as_py()
-                    where = _describe_place(rows.schema.names, place)
-                    cell = f"row {count + row + 1} below the header holds {text[row].as_py()!r}"
-                    raise nameless_error(label, f"{where} has no name, but {cell}", header)
-            count += len(batch)
-            yield pa.record_batch([batch.column(place) for place in named], schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    names = rows.schema.names
+    nameless = [place for place, name in enumerate(names) if not name.strip()]
+    # Batch by batch: whether a column is empty shows in the last row only.
+    count = 0
+    for batch in rows:
+        for place in nameless:
+            text = to_text(batch.column(place), batch.schema.field(place))
+            lengths = pc.utf8_length(pc.utf8_trim_whitespace(text))
+            filled = pc.indices_nonzero(pc.fill_null(lengths, 0))
+            if len(filled):
+                row = filled[0].as_py()
+                cell = f"row {count + row + 1} below the header holds {text[row].as_py()!r}"
+                what = f"{_describe_place(names, place)} has no name, but {cell}"
+                raise nameless_error(label, what, header)
+        count += len(batch)
+        yield batch
 
 
 def nameless_error(label: str, what: str, header: int | None) -> DataError:

@@ -10,7 +10,9 @@ from format_files import read, write_text
 
 from marketpulse import run_colors
 from marketpulse.errors import DataError
-from marketpulse.formats.nameless import likely_header, without_nameless
+from marketpulse.formats import Scan
+from marketpulse.formats.nameless import drop_nameless, likely_header
+from marketpulse.model import FileNotes
 
 
 def parquet(path: Path, cells: list[int | None]) -> Path:
@@ -115,8 +117,10 @@ def test_index_of_pandas(tmp_path: Path) -> None:
 def test_the_place_of_a_cell_below_many_rows() -> None:
     """Rows are counted through all batches; the hint names the likely header."""
     table = pa.table({"A": ["1", "2", "3", "4"], "": [None, " ", None, "x"]})
+    notes = FileNotes(first_rows=((2, ("CUSIP", "PX")),))
+    rows = table.to_reader(max_chunksize=1)
     with pytest.raises(DataError) as caught:
-        without_nameless("in.csv", table.to_reader(max_chunksize=1), 2).read_all()
+        drop_nameless("in.csv", Scan(lambda _: rows, notes))(lambda _: None).read_all()
     assert caught.value.message == (
         "in.csv: column 2, after 'A', has no name, but row 4 below the header holds 'x'"
     )
@@ -125,5 +129,5 @@ def test_the_place_of_a_cell_below_many_rows() -> None:
         "--header-row 2; otherwise give the column a name, or clear its cells"
     )
     with pytest.raises(DataError) as caught:
-        without_nameless("in.csv", table.to_reader()).read_all()
+        drop_nameless("in.csv", Scan(lambda _: table.to_reader()))(lambda _: None).read_all()
     assert caught.value.hint == "give the column a name, or clear its cells"
