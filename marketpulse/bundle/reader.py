@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol, Self
+from typing import IO, Protocol
 
 from marketpulse.artifacts import MANIFEST, RUN_SUMMARY, is_unfinished
 from marketpulse.atomic import LOCK_FILE, TemporaryFolder
@@ -27,11 +27,10 @@ _BOMB_SIZE, _BOMB_RATIO = 100_000_000, 200
 
 
 class Bundle:
-    """A complete bundle, a folder or a zip, to read from. Use it as a context manager.
+    """A complete bundle, to read from until `close`: a folder, a zip, or in another container.
 
-    It may be in any other container, too, which it closes. Raises `NotFoundError` if the path does
-    not exist. Raises `DataError` if the bundle is not complete, names files outside of it, holds
-    links, or would unpack to far more than its size.
+    Raises `NotFoundError` if the path does not exist, `DataError` if the bundle is not complete,
+    names files outside of it, holds links, or would unpack to far more than its size.
     """
 
     def __init__(self, place: Path | Container) -> None:
@@ -108,12 +107,6 @@ class Bundle:
         except _UNREADABLE as error:
             raise _unsafe(self.name, f"{MANIFEST} cannot be read: {error}") from error
         return parse_manifest(text, self.label(MANIFEST))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def find_bundle(path: Path) -> Path | None:

@@ -43,10 +43,7 @@ class TableListing:
         Raises `OutputError` if the folder cannot be written, `DataError` if one of the `secrets`
         would be.
         """
-        documents = self.documents()
-        with bundle_folder(folder, self.source, keep_rows=True) as bundle:
-            bundle.publish(documents, (), taken_at=current_timestamp(), secrets=secrets)
-        return [*documents]
+        return _add_to_bundle(folder, self.source, self.documents(), (), secrets)
 
 
 @dataclass(frozen=True)
@@ -72,12 +69,9 @@ class Schemas:
         Raises `OutputError` if the folder cannot be written, `DataError` if one of the `secrets`
         would be.
         """
-        documents = self.documents()
         names = [schema.table.name for schema in self.tables]
         tables = [BundleTable(name=name, schema_file=self.schema_file(name)) for name in names]
-        with bundle_folder(folder, self.source, keep_rows=True) as bundle:
-            bundle.publish(documents, tables, taken_at=current_timestamp(), secrets=secrets)
-        return [*documents]
+        return _add_to_bundle(folder, self.source, self.documents(), tables, secrets)
 
     def schema_file(self, table: str) -> str:
         """Return the name of a table's schema file."""
@@ -197,6 +191,18 @@ def _with_exact_rows(source: Source, table: Table) -> Table:
         _LOG.warning("%s: its rows cannot be counted: %s", table.name, error.message)
         return replace(table, rows=None, rows_as_of="")
     return replace(table, rows=rows, rows_as_of="")
+
+
+def _add_to_bundle(
+    folder: Path,
+    source: SourceInfo,
+    documents: Mapping[str, object],
+    tables: Sequence[BundleTable],
+    secrets: Sequence[str],
+) -> list[str]:
+    with bundle_folder(folder, source, keep_rows=True) as bundle:
+        bundle.publish(documents, tables, taken_at=current_timestamp(), secrets=secrets)
+    return [*documents]
 
 
 def _as_json(schema: TableSchema) -> dict[str, object]:

@@ -225,26 +225,20 @@ def _damage_is_bad_data(label: str) -> Iterator[None]:
     except (
         EOFError,
         NotImplementedError,  # a zip with a method that Python lacks
-        gzip.BadGzipFile,
+        OSError,
         lzma.LZMAError,
         pa.ArrowException,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise _damaged(label, error) from error
-    except OSError as error:
-        # The system failed, unless a zip says that a file begins before the zip does.
-        if error.errno not in {None, errno.EINVAL}:
+        # With an errno the system failed, unless a zip says that a file begins before the zip does.
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
             raise
-        raise _damaged(label, error) from error
-
-
-def _damaged(label: str, error: Exception) -> DataError:
-    return DataError(
-        f"{label}: the compressed file is damaged or cut short: {error}",
-        hint="fetch it again, or unpack it and use the plain file",
-        check="MP-DAT-006",
-    )
+        raise DataError(
+            f"{label}: the compressed file is damaged or cut short: {error}",
+            hint="fetch it again, or unpack it and use the plain file",
+            check="MP-DAT-006",
+        ) from error
 
 
 def download(name: str, folder: Path, options: FileOptions) -> list[tuple[str, str, Path]]:

@@ -1,6 +1,7 @@
 """The manifest: what is read, what is refused, and bundles of earlier versions."""
 
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_schema_of_an_early_version_is_described(old_bundle: Path) -> None:
                 assert old_column.arrow_type == new_column.arrow_type
                 assert old_column.logical_type == new_column.logical_type
                 assert old_column.parts == new_column.parts
-    with Bundle(old_bundle) as opened:
+    with closing(Bundle(old_bundle)) as opened:
         path = opened.file("ALL_TYPES_schema.json")
         columns = parse_table_schema(path.read_bytes(), path.name).columns
     assert {column.logical_type for column in columns} == {"", "json", "number"}

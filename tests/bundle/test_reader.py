@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_zip_that_was_unpacked_one_folder_deeper(
 
 def test_a_workspace_is_removed(awkward_bundle: Path) -> None:
     """What a zip was unpacked to is gone when the bundle is closed."""
-    with Bundle(awkward_bundle.with_name("sample_data.zip")) as opened:
+    with closing(Bundle(awkward_bundle.with_name("sample_data.zip"))) as opened:
         path = opened.file("COLORS_schema.json")
         assert path.read_bytes() == (awkward_bundle / "COLORS_schema.json").read_bytes()
         assert opened.file("COLORS_schema.json") == path
