@@ -170,21 +170,21 @@ class Engine:
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
-    def kept(self, key: str) -> pa.RecordBatchReader:
-        """The rows that stay, in any order, every cell as it arrived.
+    def unranked(self, key: str) -> pa.RecordBatchReader:
+        """The rows that stay, in no order: they are shuffled next. Every cell is as it arrived.
 
         The column `key` beside them is the normalised CUSIP: rows with the same are one security.
         """
         cusip = self._columns.role("CUSIP").place
         schema = pa.schema([*self._arrivals.schema, pa.field(key, pa.string())])
         columns = ", ".join([*self._raw_columns(), f"v{cusip} AS security"])
-        statement = f"SELECT {columns} FROM {self._usable()} WHERE excluded_by IS NULL"
+        statement = f"SELECT {columns} FROM {self._staying()}"
         return pa.RecordBatchReader.from_batches(schema, self._stream(statement, [*schema]))
 
-    def kept_hashes(self) -> int:
+    def unranked_hashes(self) -> int:
         """The sum of the hashes of the rows that stay: their share of `InputProfile.row_hashes`."""
         hashes = f"sum(hash({', '.join(self._raw_columns())}))"
-        statement = f"SELECT {hashes} FROM {self._usable()} WHERE excluded_by IS NULL"
+        statement = f"SELECT {hashes} FROM {self._staying()}"
         ((total,),) = self._arrivals.fetch(self._with_values(statement))
         return int(total or 0)
 
@@ -316,8 +316,11 @@ class Engine:
         keys = [*sort_keys(self.cells, self._hierarchy), *tie_breaks(self.cells)]
         order = ", ".join([f"v{cusip}", *(key.ordered for key in keys)])
         columns = ", ".join([*self._raw_columns(cusip), self._odd_rank()])
-        rows = f"{self._usable()} WHERE excluded_by IS NULL"
-        return f"SELECT {columns} FROM {rows} ORDER BY {order}"
+        return f"SELECT {columns} FROM {self._staying()} ORDER BY {order}"
+
+    def _staying(self) -> str:
+        """The rows that stay."""
+        return f"{self._usable()} WHERE excluded_by IS NULL"
 
     def _usable(self) -> str:
         """The rows that can be used, and the rule that excludes each."""

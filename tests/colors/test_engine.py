@@ -62,8 +62,8 @@ def test_kept_rows_have_the_normalised_cusip_beside_their_own_cells() -> None:
     table = TABLE.set_column(1, "CUSIP", pa.array([" 037833100", "037833100", "594918104"]))
     with prepare(table, options) as prepared:
         prepared.engine.profile()
-        kept = prepared.engine.kept("security").read_all()
-        hashes = prepared.engine.kept_hashes()
+        kept = prepared.engine.unranked("security").read_all()
+        hashes = prepared.engine.unranked_hashes()
     assert kept["CUSIP"].to_pylist() == [" 037833100"]
     assert kept["security"].to_pylist() == ["037833100"]
     with prepare(table[:1], RunOptions()) as prepared:
@@ -143,7 +143,7 @@ def test_every_row_of_a_small_day(tmp_path: Path) -> None:
         excluded, rejected = engine.excluded().read_all(), engine.rejected().read_all()
         assert engine.warnings() == {"cusip": 2, "rank": 2}
         assert engine.funnel() == [(0, 0), (3, 3), (1, 0)]
-        kept = engine.kept("security").read_all()["MESSAGE_ID"].to_pylist()
+        kept = engine.unranked("security").read_all()["MESSAGE_ID"].to_pylist()
     assert sorted(kept) == ["1", "2", "3"]
     marks = zip(*(processed[name].to_pylist() for name in ("MESSAGE_ID", "IS_PARENT")), strict=True)
     assert list(marks) == [("1", True), ("2", False), ("3", True)]

@@ -336,7 +336,7 @@ class _Job:
         # Spark reads the rows of each part twice: to find the ranges, and to move them there.
         total = 2 * len(arrivals) + count
         reports = read_reports(self._report_rows(ranked, "ranking", total), RankingReport)
-        sent = sum(report.kept_hashes for report in arrivals)
+        sent = sum(report.unranked_hashes for report in arrivals)
         if sent != sum(report.hashes for report in reports):
             raise DataError(
                 "the rows that were ranked are not those that were read",
@@ -354,8 +354,8 @@ class _Job:
 
     def _count_ranges(self, arrivals: Sequence[ArrivalReport]) -> int:
         """As many ranges as keep all cores at work, none of them too large to sort in memory."""
-        rows = sum(report.kept for report in arrivals)
-        size = sum(report.kept_bytes for report in arrivals)
+        rows = sum(report.unranked for report in arrivals)
+        size = sum(report.unranked_bytes for report in arrivals)
         cores = self._session.sparkContext.defaultParallelism
         return max(1, -(-size // _RANGE_BYTES), min(cores, -(-rows // _RANGE_ROWS)))
 

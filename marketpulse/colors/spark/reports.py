@@ -56,14 +56,14 @@ class FilesReport:
 class ArrivalReport:
     """A part of the input: its profile, its rejected and excluded rows, and the rows that go on.
 
-    `permitted` counts cells by the place of their column, `kept` the rows that go on.
+    `permitted` counts cells by the place of their column, `unranked` the rows that go on.
     """
 
     number: int
     profile: InputProfile
-    kept: int
-    kept_hashes: int
-    kept_bytes: int
+    unranked: int
+    unranked_hashes: int
+    unranked_bytes: int
     permitted: dict[int, int]
     census: dict[str, DateCensus]
     warnings: dict[str, int]

@@ -169,16 +169,16 @@ class ReadRows:
                 parts += self.workshop.outputs.write(
                     table, number, attempt_id(), reader.schema, batches
                 )
-        kept = kept_bytes = 0
-        for batch in engine.kept(SECURITY.name):
-            kept, kept_bytes = kept + len(batch), kept_bytes + batch.nbytes
+        unranked = unranked_bytes = 0
+        for batch in engine.unranked(SECURITY.name):
+            unranked, unranked_bytes = unranked + len(batch), unranked_bytes + batch.nbytes
             yield self._arrived(batch)
         report = ArrivalReport(
             number=number,
             profile=profile,
-            kept=kept,
-            kept_hashes=engine.kept_hashes(),
-            kept_bytes=kept_bytes,
+            unranked=unranked,
+            unranked_hashes=engine.unranked_hashes(),
+            unranked_bytes=unranked_bytes,
             permitted={column.place: count for column, count in engine.permitted().items()},
             census=engine.date_census(suspected_only=False),
             warnings=engine.warnings(),
