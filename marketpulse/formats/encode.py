@@ -228,9 +228,9 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     kind = logical_type(field)
     if kind is LogicalType.MIXED:
         return pc.utf8_slice_codeunits(column, 1)
-    if kind is not None:
-        return column.cast(pa.string())
     types, data_type = pa.types, column.type
+    if kind is not None:
+        return column if types.is_string(data_type) else column.cast(pa.string())
     if types.is_floating(data_type):
         return _floats_to_text(column)
     if types.is_decimal(data_type):
@@ -327,8 +327,10 @@ def _floats_to_text(column: pa.Array) -> pa.Array:
 
 
 def replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str) -> pa.Array:
-    """Replace a pattern in some cells: a regular expression on all of them takes far longer."""
-    mask = pc.fill_null(mask, False)
+    """Replace a pattern in some cells: a regular expression on all of them takes far longer.
+
+    The mask is null where the text is null.
+    """
     if not pc.any(mask).as_py():
         return text
     replaced = pc.replace_substring_regex(text.filter(mask), pattern, replacement)

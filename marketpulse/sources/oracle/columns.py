@@ -328,7 +328,7 @@ class RowDecoder:
             return self._parse_dates(field, pc.utf8_trim_whitespace(column))
         if self._max_lob is not None and pa.types.is_large_string(column.type):
             column = self._cut_text(field.name, column, self._max_lob)
-        return column.cast(field.type)
+        return column if column.type == field.type else column.cast(field.type)
 
     def _replace_invalid_bytes(self, name: str, column: pa.Array) -> pa.Array:
         """Replace bytes that are not UTF-8 by U+FFFD, and count the values."""
