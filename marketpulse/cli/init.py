@@ -66,12 +66,30 @@ def _ask(earlier: Mapping[str, str]) -> Answers:
     """Ask for each setting, with the earlier answer as the default."""
     answers = _ask_address(earlier)
     answers["ORACLE_USERNAME"] = _ask_needed("User name", earlier.get("ORACLE_USERNAME", ""))
-    answers["ORACLE_PASSWORD"] = console.ask_password(answers["ORACLE_USERNAME"])
+    answers["ORACLE_PASSWORD"] = _ask_password(answers)
     owner = earlier.get("ORACLE_SCHEMA", answers["ORACLE_USERNAME"].upper())
     answers["ORACLE_SCHEMA"] = console.ask("Schema: the owner of the tables", owner)
     table = earlier.get("ORACLE_TABLE_NAME", "")
     answers["ORACLE_TABLE_NAME"] = console.ask("Default table", table)
     return answers
+
+
+def _ask_password(answers: Mapping[str, str]) -> str:
+    """Ask for the password, until it is one that the database has not refused before."""
+    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
+    from marketpulse.sources.oracle.refusals import FileGuard  # noqa: PLC0415 - see above
+
+    address = str(_address_of(answers))
+    while True:
+        password = console.ask_password(answers["ORACLE_USERNAME"])
+        settings = answered_settings({**answers, "ORACLE_PASSWORD": password}, _environment())
+        guard = FileGuard(settings.state_folder) if settings.state_folder else None
+        if not guard or not (refused_at := guard.refused_at(settings, address)):
+            return password
+        console.say(
+            f"  the database refused this password at {refused_at}, so it is not sent again\n"
+            f"  hint: type another one; if this one is right by now, press Ctrl-C and {guard.remedy()}"
+        )
 
 
 def _ask_address(earlier: Mapping[str, str]) -> Answers:

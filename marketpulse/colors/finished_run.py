@@ -71,6 +71,11 @@ def options_again(summary: RunSummary) -> RunOptions:
     )
 
 
+def rule_titles(summary: RunSummary) -> dict[str, str]:
+    """Return what pages call the rules, `id name`, by id. Summaries of old runs have no names."""
+    return {rule: f"{rule} {name}" for rule, name in _pairs(summary, "rule_names").items()}
+
+
 def _texts(summary: RunSummary, key: str) -> list[str]:
     value = summary.content.get(key)
     return [str(text) for text in value] if isinstance(value, list) else []

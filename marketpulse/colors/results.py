@@ -52,6 +52,7 @@ class ColorsRun:
     mapping: dict[str, str]
     types: dict[str, str]
     rules: str
+    rule_names: dict[str, str]  # of the active rules, by their ids
     counts: Counts
     excluded_by_rule: dict[str, int]
     rejected_by_reason: dict[str, int]
@@ -91,6 +92,7 @@ class ColorsRun:
             "types": self.types,
             "date_formats": self.date_formats,
             "rules": self.rules,
+            "rule_names": self.rule_names,
             "rows": asdict(self.counts),
             "excluded_by_rule": self.excluded_by_rule,
             "rejected_by_reason": self.rejected_by_reason,
@@ -191,6 +193,7 @@ class RunFacts:
             mapping=plan.mapping,
             types=plan.types,
             rules=plan.book.name,
+            rule_names={bound.rule.id: bound.rule.name for bound in plan.rules},
             counts=tally.counts(self.profile.rows),
             excluded_by_rule=tally.excluded,
             rejected_by_reason=dict(tally.rejected.most_common()),

@@ -20,7 +20,13 @@ from marketpulse.artifacts import (
     RunSummary,
 )
 from marketpulse.colors.explain import RankedColors, main_columns, rank_securities
-from marketpulse.colors.finished_run import find_file, find_record, options_again, read_summary
+from marketpulse.colors.finished_run import (
+    find_file,
+    find_record,
+    options_again,
+    read_summary,
+    rule_titles,
+)
 from marketpulse.colors.prepare import PreparedRun, prepare
 from marketpulse.formats.encode import to_text
 from marketpulse.report.page import fill
@@ -76,11 +82,15 @@ def run_page(folder: Path) -> str:
             table: _rows(folder, summary, table, list(colors.columns), labels["CUSIP"], reason)
             for table, reason in ((EXCLUDED, "RULE_ID"), (REJECTED, "REASON"))
         }
+    titles = rule_titles(summary)
+    rules = tables[EXCLUDED]["RULE_ID"]
+    rules[:] = [rule and titles.get(rule, rule) for rule in rules]
     data = _page_data(colors, labels, tables)
     return fill(
         "run.html.j2",
         title=folder.resolve().name,
         summary=summary.content,
+        rule_titles=titles,
         shares=shares,
         shown=len(colors.cusips),
         securities=len({*colors.cusips}),

@@ -47,7 +47,11 @@ def converse(tool: Tool, turns: Sequence[tuple[str, str]], *words: str) -> tuple
 
 
 def test_it_asks_tests_and_writes(database: OracleServer, tool: Tool) -> None:
-    """A wrong password is corrected at once; the file is its owner's, and doctor reads it."""
+    """A wrong password is corrected at once; the file is its owner's, and doctor reads it.
+
+    The wrong one, typed again, is not sent again.
+    """
+    database.reset()
     (tool.folder / ".env").write_text("# mine\nORACLE_DSN=old:1/X\nMARKETPULSE_RULES=r.json\n")
     jdbc = f"jdbc:oracle:thin:@//{database.host}:{database.port}/{database.service}"
     login = [
@@ -60,7 +64,8 @@ def test_it_asks_tests_and_writes(database: OracleServer, tool: Tool) -> None:
         ("again? [Y/n]: ", ""),
         (f"{ADDRESS} [{jdbc}]: ", ""),
         (f"{USER} [analyst]: ", ""),
-        (SECRET, PASSWORD),
+        (SECRET, "wrong"),
+        (f"refused-logins.json\r\n{SECRET}", PASSWORD),
         ("Schema: the owner of the tables [MARKET]: ", ""),
         ("Default table [COLORS_TABLE]: ", ""),
     ]
@@ -70,6 +75,8 @@ def test_it_asks_tests_and_writes(database: OracleServer, tool: Tool) -> None:
     assert code == 0, shown
     assert "  understood as " in shown
     assert "ORA-01017" in shown
+    assert "not sent again\n  hint: type another one" in shown
+    assert [error for _, error in database.record.logins if error] == [1017]
     assert "COLORS_TABLE can be read" in shown
     assert PASSWORD not in shown
     path = tool.folder / ".env"

@@ -44,6 +44,7 @@ def test_it_shows_what_the_rows_became(page_file: Path, open_page: Open) -> None
     shown = {row.split("\t")[0]: row.split("\t")[1] for row in funnel.all_inner_texts()[1:]}
     assert shown == {name: f"{count:,}" for name, count in NUMBERS.items()}
     assert page.get_by_role("row", name="PX: 'n/a' is not a number 4").count() == 1
+    assert page.get_by_role("row", name="2 No valuations 61").count() == 1
     bars = page.get_by_role("region", name="By SOURCE").get_by_role("row")
     assert any(row.startswith("MS\t") for row in bars.all_inner_texts())
 
@@ -72,7 +73,7 @@ def test_a_security_shows_its_ranking(run_folder: Path, page_file: Path, open_pa
     ]
     assert hidden
     excluded = [line[1] for line in lines if line[0] == "excluded"]
-    assert {*excluded} == {"by rule 2", "by rule 5"}
+    assert {*excluded} == {"by rule 2 No valuations", "by rule 5 Left to right"}
     # One mark a color that has a price: no other table says where the parent is.
     page.locator("#chart svg").wait_for()
     assert page.locator("#chart .mark-symbol.role-mark path").count() == len(lines)

@@ -106,13 +106,22 @@ class FileGuard:
                 _LOG.debug("refused logins are not remembered: %s", error)
             salt, refusals = self._read()
             if found := _find(settings, address, salt, refusals):
-                raise refused_error(settings, address, found.at, f"delete {self._path}")
+                raise refused_error(settings, address, found.at, self.remedy())
             try:
                 yield
             except LoginError as error:
                 if error.check == WRONG_PASSWORD:
                     self._remember(settings, address, salt, refusals)
                 raise
+
+    def refused_at(self, settings: OracleSettings, address: str) -> str | None:
+        """Return when the database refused these credentials; None if it did not."""
+        found = _find(settings, address, *self._read())
+        return found and found.at
+
+    def remedy(self) -> str:
+        """How to try refused credentials again, when the account has changed since."""
+        return f"delete {self._path}"
 
     def _read(self) -> tuple[str, list[Refusal]]:
         """The salt and the refusals; a new salt if there is no readable file."""
