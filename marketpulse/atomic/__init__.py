@@ -8,7 +8,9 @@ from marketpulse.atomic.files import (
     atomic_file,
     atomic_folder,
     check_file,
+    check_folder_name,
     finish_part,
+    writable_folder,
     write_file,
 )
 from marketpulse.atomic.lock import LOCK_FILE, folder_lock
@@ -24,7 +26,9 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "check_file",
+    "check_folder_name",
     "finish_part",
     "folder_lock",
+    "writable_folder",
     "write_file",
 ]

@@ -253,7 +253,7 @@ def atomic_folder(folder: Path, seal: Seal, patience: float = PATIENCE) -> Itera
     another run waits for this one, `patience` seconds at most. Raises `OutputError` if the folder
     cannot be made or written, or another run still writes; `UsageError` if it is an address.
     """
-    with _writable_folder(folder), folder_lock(folder, patience):
+    with writable_folder(folder), folder_lock(folder, patience):
         files = FileSet(folder, seal)
         try:
             yield files
@@ -269,7 +269,7 @@ def atomic_file(path: Path, *, remove_parts: bool = False) -> Iterator[Path]:
     that dead runs left of this file; use it if no other run may be writing the file now. Raises
     what `atomic_folder` raises.
     """
-    with _writable_folder(path.parent):
+    with writable_folder(path.parent):
         part = path.with_name(f"{path.name}{_new_mark()}")
         try:
             yield part
@@ -311,7 +311,7 @@ def check_file(path: Path) -> None:
     """Raise `OutputError` if `write_file` could not write this, as far as that can be known."""
     if path.is_dir():
         raise OutputError(f"{path}: this is a folder", hint="name a file in it")
-    with _writable_folder(path.parent):
+    with writable_folder(path.parent):
         part = path.with_name(f"{path.name}{_new_mark()}")
         part.touch()
         part.unlink()
@@ -326,14 +326,26 @@ def _refuse_folder(path: Path) -> None:
         )
 
 
-@contextmanager
-def _writable_folder(folder: Path) -> Iterator[None]:
-    """Make a folder and its parents; remove those that are still empty at the end."""
+def check_folder_name(folder: Path) -> None:
+    """Raise `UsageError` for what is no folder: an address, or `-` for standard output."""
     if address_hint(folder):
         raise UsageError(
             f"{folder}: this is an address, not a folder",
             hint="write into a folder; --push s3://bucket/prefix/ sends what was written",
         )
+    if folder.parts[:1] == ("-",):
+        raise UsageError(
+            "-: standard output cannot take several files", hint="name a folder to write into"
+        )
+
+
+@contextmanager
+def writable_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; remove those that are still empty at the end.
+
+    Raises what `check_folder_name` raises, and `OutputError` for the system's errors inside.
+    """
+    check_folder_name(folder)
     created: list[Path] = []
     try:
         created += [path for path in (folder, *folder.parents) if not path.exists()]

@@ -53,7 +53,7 @@ from marketpulse.cli.options import (
 )
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import check_page, write_page
-from marketpulse.cli.session import Session, check_query
+from marketpulse.cli.session import Session, check_query, check_standard_input
 from marketpulse.cli.spark import rank_on_spark, spark_names
 from marketpulse.model import Progress, progress_stage
 from marketpulse.sources.base import FileOptions
@@ -117,6 +117,7 @@ def run_colors(
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
     check_query(query, "--table", table)
+    check_standard_input(inputs, [source, query], rules)
     check_days(
         since,
         until,
@@ -214,12 +215,16 @@ def rules_check(
     result_format: ResultFormat = OutputFormat.TABLE,
 ) -> None:
     """List the errors and warnings of a rules file."""
-    from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - loads pyarrow, 0.1 s
+    from marketpulse.cli.run_settings import (  # noqa: PLC0415 - loads pyarrow, 0.1 s
+        RunSettings,
+        read_rules_options,
+    )
     from marketpulse.colors.rules_check import check_rules as check  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
     settings = RunSettings(session)
-    checked = check(*rules, types=settings.types(None))
+    check_standard_input(rules)
+    checked = check(*read_rules_options(rules), types=settings.types(None))
     settings.say()
     render.show_rules_check(checked, as_json=result_format is OutputFormat.JSON)
     if checked.errors:
@@ -248,14 +253,19 @@ def rules_test(
     session: Session = ctx.obj
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     as_json = result_format is OutputFormat.JSON
+    check_standard_input(inputs, [source], rules, compare)
     with session.open_source(inputs, source, files=files) as data:
-        from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - the same as below
+        from marketpulse.cli.run_settings import (  # noqa: PLC0415 - the same as below
+            RunSettings,
+            read_rules_options,
+        )
         from marketpulse.colors.funnel import try_rules  # noqa: PLC0415 - loads the engine
 
         settings = RunSettings(session)
         reading = settings.reading_options(mapping, types, date_format, accept_rounded_ids)
-        options = replace(reading, rules=rules, table=table, again=again)
+        options = replace(reading, rules=read_rules_options(rules), table=table, again=again)
+        other_rules = read_rules_options(compare) if compare else None
         settings.say()
         # A table for people shows the first rows, and how many there are.
-        funnel = try_rules(data, options, compare or None, None if as_json else _MOST_ROWS)
+        funnel = try_rules(data, options, other_rules, None if as_json else _MOST_ROWS)
     render.show_funnel(funnel, as_json=as_json, say=session.say)

@@ -87,8 +87,9 @@ def _ask_password(answers: Mapping[str, str]) -> str:
         if not guard or not (refused_at := guard.refused_at(settings, address)):
             return password
         console.say(
-            f"  the database refused this password at {refused_at}, so it is not sent again\n"
-            f"  hint: type another one; if this one is right by now, press Ctrl-C and {guard.remedy()}"
+            f"  the database refused this password at {refused_at}, and it is not sent again\n"
+            "  hint: type another one; if this one is right by now, press Ctrl-C and "
+            f"{guard.remedy()}"
         )
 
 

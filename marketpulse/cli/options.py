@@ -295,7 +295,7 @@ RulesFiles = Annotated[
         "--rules",
         metavar="FILE",
         readable=False,
-        help="Exclusion rules, JSON or TOML. Can be repeated.",
+        help="Exclusion rules, JSON or TOML; - is standard input. Can be repeated.",
     ),
 ]
 RequiredRulesFiles = Annotated[
@@ -304,7 +304,7 @@ RequiredRulesFiles = Annotated[
         "--rules",
         metavar="FILE",
         readable=False,
-        help="Exclusion rules, JSON or TOML. Can be repeated.",
+        help="Exclusion rules, JSON or TOML; - is standard input. Can be repeated.",
     ),
 ]
 CompareRules = Annotated[
@@ -318,7 +318,9 @@ CompareRules = Annotated[
 ]
 RulesFileArguments = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML."),
+    typer.Argument(
+        metavar="FILE", readable=False, help="Exclusion rules, JSON or TOML; - is standard input."
+    ),
 ]
 Hierarchy = Annotated[
     str | None,
@@ -569,7 +571,9 @@ ReportSource = Annotated[
 ]
 ReportFile = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Page to write (default: NAME_report.html beside it)."),
+    typer.Option(
+        "--output", "-o", help="Page to write (default: NAME_report.html beside it); - prints it."
+    ),
 ]
 ReportFlag = Annotated[
     bool, typer.Option("--report", help="Also write an HTML report: DIR_report.html.")

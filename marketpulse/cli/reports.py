@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from marketpulse.cli import render
+from marketpulse.cli import console, render
 from marketpulse.cli.options import OutputFormat, ReportFile, ReportSource, ResultFormat
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
@@ -23,10 +23,19 @@ def report(
     A bundle: tables, keys, a profile of each column, first rows. A run: what the rows became, and
     each security with its prices and its ranking.
     """
-    from marketpulse.report import write_report  # noqa: PLC0415 - not for --help
+    from marketpulse.report import report_page, write_report  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
-    written = write_report(source, output, session.file_options([source]))
+    files = session.file_options([source])
+    if output == Path("-"):
+        if result_format is OutputFormat.JSON:
+            raise UsageError(
+                "--output - prints the page, not JSON", hint="leave out --output - or --format"
+            )
+        _, page = report_page(source, files)
+        console.show_code(page)
+        return
+    written = write_report(source, output, files)
     render.show_report(written, as_json=result_format is OutputFormat.JSON)
 
 

@@ -11,10 +11,12 @@ from marketpulse.cli.session import Session
 from marketpulse.colors.columns import HIERARCHY, parse_hierarchy, parse_mapping, parse_types
 from marketpulse.colors.memory import parse_memory_limit
 from marketpulse.colors.options import RunOptions
+from marketpulse.colors.rules import RuleBook, parse_rules
 from marketpulse.colors.spellings import parse_date_forms
 from marketpulse.errors import SettingsError, UsageError
 from marketpulse.formats import parse_formats
 from marketpulse.settings.file import RUN_VARIABLES
+from marketpulse.sources.base import standard_input
 
 T = TypeVar("T")
 
@@ -30,9 +32,9 @@ class RunSettings:
         self._settings = session.run_settings()
         self._used: dict[str, list[str]] = {}  # keys by their place
 
-    def rules(self, option: Sequence[Path] | None) -> tuple[Path, ...] | None:
+    def rules(self, option: Sequence[Path] | None) -> tuple[Path | RuleBook, ...] | None:
         """The rules files."""
-        return tuple(option) if option else self._read("rules", _parse_rules)
+        return read_rules_options(option) if option else self._read("rules", _parse_rules)
 
     def hierarchy(self, option: str | None) -> str | tuple[str, ...]:
         """The order of the sort keys."""
@@ -114,6 +116,14 @@ class RunSettings:
             raise SettingsError(f"{setting.origin}: {key}: {message}", hint=error.hint) from error
         self._used.setdefault(setting.origin, []).append(key)
         return value
+
+
+def read_rules_options(paths: Sequence[Path]) -> tuple[Path | RuleBook, ...]:
+    """Return rules files, and in place of `-` the rules on standard input."""
+    return tuple(
+        parse_rules(standard_input().read(), "standard input") if path == Path("-") else path
+        for path in paths
+    )
 
 
 def _parse_rules(paths: Sequence[str]) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,6 +238,14 @@ def check_query(query: str | None, name: str, tables: object) -> None:
     """Raise `UsageError` if `--query` and the parameter with this name both say what to read."""
     if query is not None and tables:
         raise UsageError(f"{name} and --query both name what to read", hint="leave out one of them")
+
+
+def check_standard_input(*options: Iterable[object] | None) -> None:
+    """Raise `UsageError` if several of what these options name is standard input, `-`."""
+    if sum(str(name) == "-" for names in options for name in names or ()) > 1:
+        raise UsageError(
+            "standard input (-) can be read only once", hint="name files in the other places"
+        )
 
 
 def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 from marketpulse.colors.rules import (
     CheckedRules,
+    RuleBook,
     bind_rules,
     join_books,
     read_rules,
 )
 
 
-def check_rules(*paths: Path, types: Sequence[str] = ()) -> CheckedRules:
-    """Check rules files as one book; their examples have columns of these `types`.
+def check_rules(*rules: Path | RuleBook, types: Sequence[str] = ()) -> CheckedRules:
+    """Check rules files, or books, as one book; their examples have columns of these `types`.
 
     `types` are as in `RunOptions`. Raises what `read_rules` raises.
     """
-    book = join_books([read_rules(path) for path in paths])
+    book = join_books([part if isinstance(part, RuleBook) else read_rules(part) for part in rules])
     active = sum(rule.active for rule in book.rules)
     faults = [*bind_rules(book, None).faults, *book.example_faults]
     # Rules with errors stop a run, so nothing would happen to a row.

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
 from json.encoder import encode_basestring
@@ -57,6 +57,9 @@ class LogicalType(StrEnum):
 _BY_TAG = {kind.tag: kind for kind in LogicalType if kind is not LogicalType.MIXED}
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by Arrow's name of the unit
 _PLAIN = frozenset("0123456789+-.: NaInfEe")  # the characters of numbers and dates
+_LONGEST_EXPANSION = 1000  # zeros written for an exponent; beyond, the number stays as it is
+_EXPONENTS = "[0-9][eE]"
+_EXPONENTS_MIXED = rf"^{LogicalType.NUMBER.tag}[-0-9.]+[eE]"
 _METADATA_KEY = b"marketpulse"
 _TAGS_KEY = b"marketpulse.tags"
 
@@ -207,14 +210,22 @@ def with_pandas_types(schema: pa.Schema) -> pa.Schema:
 
 
 def untag(rows: Rows) -> Rows:
-    """Return a table or a batch whose mixed columns are plain text, for readers that are not ours.
+    """Return a table or a batch for readers that are not ours: mixed columns are plain text.
 
-    The logical types of other columns stay.
+    Exact numbers have no exponent. The logical types of other columns stay.
     """
     for index, field in enumerate(rows.schema):
-        if logical_type(field) is LogicalType.MIXED:
-            text = to_text(rows.column(index), field)
-            rows = rows.set_column(index, logical_field(field.name, LogicalType.TEXT), text)
+        kind = logical_type(field)
+        if kind in {LogicalType.MIXED, LogicalType.NUMBER}:
+            column = rows.column(index)
+            if isinstance(column, pa.ChunkedArray):
+                texts = [to_text(chunk, field) for chunk in column.chunks]
+                text = pa.chunked_array(texts, pa.string())
+            else:
+                text = to_text(column, field)
+            is_mixed = kind is LogicalType.MIXED
+            plain = logical_field(field.name, LogicalType.TEXT) if is_mixed else field
+            rows = rows.set_column(index, plain, text)
     return rows
 
 
@@ -227,10 +238,11 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     """
     kind = logical_type(field)
     if kind is LogicalType.MIXED:
-        return pc.utf8_slice_codeunits(column, 1)
+        return _expand_where(_EXPONENTS_MIXED, column, pc.utf8_slice_codeunits(column, 1))
     types, data_type = pa.types, column.type
     if kind is not None:
-        return column if types.is_string(data_type) else column.cast(pa.string())
+        text = column if types.is_string(data_type) else column.cast(pa.string())
+        return expand_exponents(text) if kind is LogicalType.NUMBER else text
     if types.is_floating(data_type):
         return _floats_to_text(column)
     if types.is_decimal(data_type):
@@ -274,26 +286,42 @@ def to_json(column: pa.Array, field: pa.Field, *, nested: bool = False) -> list[
     another value: there only the text of that value is left to tell them from null.
     """
     kind = logical_type(field)
+    texts = to_text(column, field).to_pylist()
     if kind is LogicalType.MIXED:
+        tags = pc.utf8_slice_codeunits(column, 0, 1).to_pylist()
         return [
-            "null" if cell is None else _json_literal(cell[1:], LogicalType.from_tag(cell[0]))
-            for cell in column.to_pylist()
+            "null" if text is None else _json_literal(text, LogicalType.from_tag(tag))
+            for tag, text in zip(tags, texts, strict=True)
         ]
     if kind is None:
         kind = _json_kind(field.type)
-    texts = to_text(column, field).to_pylist()
     return ["null" if text is None else _json_literal(text, kind, nested=nested) for text in texts]
 
 
 def expand_exponents(text: pa.Array) -> pa.Array:
-    """Write numbers without the exponent that Arrow gives very large and very small ones."""
-    raw = bytes(text_buffer(text))
-    if b"e" not in raw and b"E" not in raw:
+    """Write numbers without exponent. Arrow gives one to very large and very small numbers."""
+    content = bytes(text_buffer(text))
+    is_plain = b"e" not in content and b"E" not in content
+    return text if is_plain else _expand_where(_EXPONENTS, text, text)
+
+
+def plain_number(text: str) -> str:
+    """Return a number without exponent, unless it had too many zeros then."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # the exponent is too large for a Decimal
         return text
-    exponents = pc.fill_null(pc.match_substring_regex(text, "[0-9][eE]"), False)
+    exponent = number.as_tuple().exponent
+    is_short = isinstance(exponent, int) and abs(exponent) <= _LONGEST_EXPANSION
+    return format(number, "f") if is_short else text
+
+
+def _expand_where(pattern: str, raw: pa.Array, text: pa.Array) -> pa.Array:
+    """Expand the cells of `text` at the places where `raw` has the pattern."""
+    exponents = pc.fill_null(pc.match_substring_regex(raw, pattern), False)
     if not pc.any(exponents).as_py():
         return text
-    plain = [format(Decimal(cell), "f") for cell in pc.filter(text, exponents).to_pylist()]
+    plain = [plain_number(cell) for cell in pc.filter(text, exponents).to_pylist()]
     return pc.replace_with_mask(text, exponents, pa.array(plain, pa.string()))
 
 

@@ -6,7 +6,6 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
 from functools import cache
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -18,18 +17,17 @@ import pyarrow as pa
 from marketpulse.errors import DataError
 from marketpulse.formats.base import JsonOptions, Scan
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import LogicalType, to_json
+from marketpulse.formats.encode import LogicalType, plain_number, to_json
 from marketpulse.formats.nesting import MAX_NESTING, check_nesting
 from marketpulse.formats.spool import Spool
 
 _LONGEST_OBJECT = 1 << 26  # bytes
-_LONGEST_EXPANSION = 1000  # zeros written for an exponent; beyond, the number stays as it is
 # DuckDB says "line" for the number of a value, which it counts from 2.
 _DUCKDB_POSITION = re.compile("in (?:line|record/value) ([0-9]+)")
 
 
 class _Number(str):
-    """A number as the document spells it, but without exponent; NaN and infinities, too.
+    """A number as the document spells it; NaN and infinities, too.
 
     The constants are not JSON, but many programs write them.
     """
@@ -68,8 +66,8 @@ def prepare_scan(path: Path, workspace: Path) -> Scan:
         )
     decoder = json.JSONDecoder(
         object_pairs_hook=_Object,
-        parse_int=_parse_number,
-        parse_float=_parse_number,
+        parse_int=_Number,
+        parse_float=_Number,
         parse_constant=_Number,
     )
     spool = Spool(workspace)
@@ -136,18 +134,6 @@ def _bad_value(path: Path, position: int, message: str, check: str = "MP-DAT-007
     )
 
 
-def _parse_number(text: str) -> _Number:
-    if "e" in text or "E" in text:
-        try:
-            number = Decimal(text)
-        except InvalidOperation:  # the exponent is too large for a Decimal
-            return _Number(text)
-        exponent = number.as_tuple().exponent
-        if isinstance(exponent, int) and abs(exponent) <= _LONGEST_EXPANSION:
-            return _Number(format(number, "f"))
-    return _Number(text)
-
-
 def _tagged(value: _Value) -> str | None:
     """Return a cell as `Spool` takes it: the tag of its logical type and its text."""
     match value:
@@ -173,7 +159,7 @@ def _dump(value: _Value) -> str:
                 members.append(f"{encode_basestring(name)}: {_dump(member)}")
             return "{" + ", ".join(members) + "}"
         case _Number():
-            return "null" if value[-1:].isalpha() else str(value)
+            return "null" if value[-1:].isalpha() else plain_number(value)
         case None | str() | bool():
             return json.dumps(value, ensure_ascii=False)
         case _:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from marketpulse.report.report import Report, require_charts, write_report
+from marketpulse.report.report import Report, report_page, require_charts, write_report
 
-__all__ = ["Report", "require_charts", "write_report"]
+__all__ = ["Report", "report_page", "require_charts", "write_report"]

@@ -44,20 +44,26 @@ def write_report(
     `MissingExtraError` if the page is one of a run and the extra `report` is not installed, and
     `OutputError` if it would replace another file, or stand in the folder of a bundle.
     """
-    if str(source).startswith("s3://"):
-        from marketpulse.sources.remote import RemoteFolder  # noqa: PLC0415 - only for S3
-
-        seals = [RUN_SUMMARY, MANIFEST]
-        with RemoteFolder(str(source), files or FileOptions(), seals) as remote, remote.own_names():
-            target = output or Path(f"{remote.title}_report.html")
-            _refuse_target(target, source)
-            kind, page = _remote_page(remote)
-    else:
-        target = output or default_path(Path(source))
-        _refuse_target(target, source)
-        kind, page = _page(Path(source))
+    target = output or _default_path(source)
+    _refuse_target(target, source)
+    kind, page = report_page(source, files)
     write_file(target, page)
     return Report(kind=kind, path=target, bytes=target.stat().st_size)
+
+
+def report_page(source: str | Path, files: FileOptions | None = None) -> tuple[str, str]:
+    """Return what `source` is, `bundle` or `run`, and its page. Raises what `write_report` does."""
+    if not _is_remote(source):
+        return _page(Path(source))
+    from marketpulse.sources.remote import RemoteFolder  # noqa: PLC0415 - only for S3
+
+    seals = [RUN_SUMMARY, MANIFEST]
+    with RemoteFolder(str(source), files or FileOptions(), seals) as remote, remote.own_names():
+        return _remote_page(remote)
+
+
+def _is_remote(source: str | Path) -> bool:
+    return str(source).startswith("s3://")
 
 
 def _refuse_target(target: Path, source: str | Path) -> None:
@@ -132,8 +138,12 @@ def require_charts() -> None:
     require_extra("report", "the page of a run")
 
 
-def default_path(source: Path) -> Path:
+def _default_path(source: str | Path) -> Path:
     """The path of the page beside a bundle or a run: a file inside would not belong to it."""
-    folder = source.resolve()
-    stem = folder.stem if source.is_file() else folder.name
+    if _is_remote(source):
+        from marketpulse.sources.remote import title_of  # noqa: PLC0415 - only for S3
+
+        return Path(f"{title_of(str(source))}_report.html")
+    folder = Path(source).resolve()
+    stem = folder.stem if folder.is_file() else folder.name
     return folder.with_name(f"{stem}_report.html")

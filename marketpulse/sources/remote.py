@@ -47,7 +47,7 @@ class RemoteFolder:
         bucket, key = parse_address(address)
         self._prefix = key if not key or key.endswith("/") else f"{key}/"
         self.name = f"{S3}{bucket}/{self._prefix}"
-        self.title = _title(bucket, self._prefix)
+        self.title = title_of(address)
         self.sizes: dict[str, int] = {}
         self._records: dict[str, FileRecord] = {}
         self._digests: dict[str, str] = {}  # SHA-256 of the copies
@@ -188,7 +188,9 @@ def missing_set(folder: RemoteFolder, *seals: str) -> NotFoundError:
     )
 
 
-def _title(bucket: str, prefix: str) -> str:
+def title_of(address: str) -> str:
+    """Return the `title` of the folder at an address. Raises `UsageError` for an invalid one."""
+    bucket, prefix = parse_address(address)
     name = prefix.rstrip("/").rpartition("/")[2]
     try:
         return plain_name(name) if len(name.encode()) <= _MAX_TITLE else bucket

@@ -9,6 +9,7 @@ from importlib.resources import files
 from os.path import lexists
 from pathlib import Path
 
+from marketpulse.atomic import writable_folder
 from marketpulse.errors import OutputError
 
 _BUILD_FILES = {"build_function.py", "Dockerfile"}
@@ -23,7 +24,8 @@ def file_names() -> list[str]:
 def write(folder: Path, *, force: bool = False) -> list[str]:
     """Write the files into a folder and return the names of those that changed or are new.
 
-    Raises `OutputError` if a file is there with other content, unless `force` is given.
+    Raises `OutputError` if a file is there with other content, unless `force` is given, or if they
+    cannot be written.
     """
     contents = {name: files(__name__).joinpath(name).read_bytes() for name in file_names()}
     existing = {name for name in contents if lexists(folder / name)}
@@ -35,9 +37,9 @@ def write(folder: Path, *, force: bool = False) -> list[str]:
             "version's",
             hint="write into another folder and compare, or overwrite them with --force",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in contents.keys() - same:
-        (folder / name).write_bytes(contents[name])
+    with writable_folder(folder):
+        for name in contents.keys() - same:
+            (folder / name).write_bytes(contents[name])
     return sorted(contents.keys() - same)
 
 

@@ -481,6 +481,12 @@ def test_an_address_is_not_a_folder(folder: str) -> None:
         write_file(Path(folder) / "a.txt", "1")
 
 
+def test_standard_output_is_not_a_folder() -> None:
+    """`-`, which prints a single file elsewhere, makes no folder of that name."""
+    with pytest.raises(UsageError, match="standard output"):
+        write_file(Path("-") / "a.txt", "1")
+
+
 def test_of_several_attempts_only_what_is_adopted_remains(tmp_path: Path) -> None:
     """Other processes write parts, some twice; the set has those that it adopts, as recorded."""
     with atomic_folder(tmp_path, SEAL) as files:

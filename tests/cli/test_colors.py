@@ -207,6 +207,17 @@ def test_several_rules_files(tool: Tool) -> None:
     )
 
 
+def test_rules_on_standard_input(tool: Tool) -> None:
+    """`-` stands for them, once in a command."""
+    with RULES.open("rb") as file:
+        tested = tool.run_process("rules", "test", COLORS, "--rules", "-", stdin=file)
+    twice = tool.run("run-colors", "-", "--rules", "-")
+
+    assert tested.out == tool.run("rules", "test", COLORS, "--rules", RULES).out
+    assert twice.code == 2
+    assert "only once" in one_message(twice.err)
+
+
 def test_the_funnel_adds_up(tool: Tool) -> None:
     """`rules test` counts for each rule what a run excludes by it."""
     text = tool.run("rules", "test", COLORS, "--rules", RULES)

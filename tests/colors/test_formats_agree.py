@@ -14,11 +14,13 @@ import pytest
 import xlsxwriter
 from color_tables import (
     EXPECTED,
+    column,
     csv_text,
     day,
     expected,
     outcome_in,
     outcome_of,
+    reasons,
     without_malformed_lines,
     write_json,
     write_text,
@@ -58,6 +60,28 @@ def test_a_real_day_is_the_same_from_numbers_of_json(suffix: str, tmp_path: Path
         color = json.loads(line, parse_int=Decimal, parse_float=Decimal)
         assert isinstance(color["MESSAGE_ID"], Decimal)
         assert color["RANK"] is None or isinstance(color["RANK"], Decimal)
+
+
+@pytest.mark.parametrize("text", ["", '"x"'], ids=["numbers alone", "next to text"])
+def test_an_exponent_of_json_is_that_of_text(text: str, tmp_path: Path) -> None:
+    """An id with an exponent has lost digits, and a CUSIP was changed; a price is a price."""
+    path = tmp_path / "exponents.ndjson"
+    colors = ('1.77e16, "CUSIP": "037833100"', '2, "CUSIP": 12345e108', '3, "CUSIP": "594918104"')
+    others = f', "RANK": {text}, "PX": {text}' if text else ""
+    lines = [f'{{"MESSAGE_ID": {color}, "RANK": 1, "DATE": null, "PX": 1.5E1}}' for color in colors]
+    lines += [f'{{"MESSAGE_ID": {text}, "CUSIP": "594918104"{others}}}'] if text else []
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+    refused = run_colors(path)
+    accepted = run_colors(path, accept_rounded_ids=True)
+
+    assert reasons(refused)[:2] == [
+        "MESSAGE_ID: '1.77e16' is not an integer",
+        "CUSIP: '12345e108' is not a CUSIP: a spreadsheet has changed it",
+    ]
+    assert column(refused.processed, "PX") == ["15"]
+    assert column(accepted.processed, "MESSAGE_ID") == ["17700000000000000", "3"]
+    assert accepted.warnings["rounded_ids"] == 1
 
 
 def typed_day() -> tuple[pa.Table, list[str], list[list[str]]]:

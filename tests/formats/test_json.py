@@ -43,17 +43,18 @@ def test_typed_values_in_json_are_exact(suffix: str, tmp_path: Path) -> None:
     ]
 )
 def test_any_number_of_json_is_exact(numbers: list[Decimal], folder: Path) -> None:
-    """A number keeps all its digits when it is read and written; exponents are expanded."""
+    """A number is read as it is spelled, and written with all its digits, without exponent."""
     assume(all(abs(int(number.as_tuple().exponent)) <= 1000 for number in numbers))
     path = folder / "numbers.ndjson"
-    lines = [f'{{"K": "x", "N": {str(number).replace("E+", "e")}}}' for number in numbers]
+    spelled = [str(number).replace("E+", "e") for number in numbers]
+    lines = [f'{{"K": "x", "N": {number}}}' for number in spelled]
     path.write_text("\n".join(lines), encoding="utf-8")
     file = read(path)
     assert file.kind("N") is LogicalType.NUMBER
-    assert file.column("N") == [f"{number:f}" for number in numbers]
+    assert file.column("N") == spelled
     again = write(folder / "again.ndjson", file.table)
     assert read_independently(again) == [["x", number] for number in numbers]
-    assert read(again).table.equals(file.table, check_metadata=True)
+    assert read(again).column("N") == [f"{number:f}" for number in numbers]
 
 
 JSON_SHAPES = {
@@ -80,14 +81,14 @@ def test_json_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
 def test_cells_of_different_kinds_stay_different(tmp_path: Path) -> None:
     """Numbers, text, booleans and nested values of one column are written as they were read."""
     inner = '[1.50, {"b": null, "c": "é\\n"}, true]'
-    cells = ['"5"', "5", "5.0", "true", "null", inner, '"true"', '""', '{"a": 1E2}']
+    cells = ['"5"', "5", "5.0", "true", "null", inner, '"true"', '""', '"n1e2"', '{"a": 1E2}']
     lines = [f'{{"K": {number}, "M": {cell}}}' for number, cell in enumerate(cells)]
     file = read(write_text(tmp_path / "mixed.ndjson", "\n".join(lines)))
     assert file.kind("M") is LogicalType.MIXED
     again = write(tmp_path / "again.ndjson", file.table).read_text(encoding="utf-8")
     cells_written = [line.partition('"M": ')[2][:-1] for line in again.splitlines()]
     assert cells_written == [*cells[:-1], '{"a": 100}']
-    plain = ["5", "5", "5.0", "true", None, inner, "true", "", '{"a": 100}']
+    plain = ["5", "5", "5.0", "true", None, inner, "true", "", "n1e2", '{"a": 100}']
     csv_rows = read_independently(write(tmp_path / "again.csv", file.table))
     assert [row[1] for row in csv_rows] == [cell or None for cell in plain]
     for suffix in ("parquet", "xlsx"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bundles import extract
+from support import Tool, names_in
 from web import Open, check_accessibility
 
 from marketpulse.errors import OutputError
@@ -99,3 +100,13 @@ def test_a_page_replaces_only_pages(market: Path, tmp_path: Path) -> None:
     assert notes.read_text() == "of the desk"
     page = tmp_path / "page.html"
     assert [write_report(market, page).bytes for _ in range(2)] == [page.stat().st_size] * 2
+
+
+def test_a_dash_prints_the_page(market: Path, tool: Tool) -> None:
+    """It is the page that would be written, and no file; JSON beside it is refused."""
+    page = write_report(market, tool.folder / "page.html").path
+    printed = tool.run("report", market, "--output", "-")
+
+    assert printed.out == page.read_text(encoding="utf-8") + "\n"
+    assert tool.run("report", market, "--output", "-", "--format", "json").code == 2
+    assert names_in(tool.folder) == ["page.html", "tmp"]

@@ -21,7 +21,7 @@ from marketpulse.colors.rules.model import (
     RuleFault,
 )
 from marketpulse.colors.rules.operands import Instant, describe_operand
-from marketpulse.colors.rules.parse import join_books, read_rules, rules_from
+from marketpulse.colors.rules.parse import join_books, parse_rules, read_rules, rules_from
 
 __all__ = [
     "NO_RULES",
@@ -38,6 +38,7 @@ __all__ = [
     "bind_rules",
     "describe_operand",
     "join_books",
+    "parse_rules",
     "read_rules",
     "require_rules",
     "rules_from",

@@ -53,11 +53,7 @@ def read_rules(path: Path) -> RuleBook:
     Raises `NotFoundError` if the file cannot be opened, and `RulesError` if it cannot be parsed.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RulesError(
-            f"{path}: byte {error.start} is not UTF-8", hint="save the rules as UTF-8"
-        ) from None
+        content = path.read_bytes()
     except OSError as error:
         raise NotFoundError(
             f"{path}: the rules cannot be read: {error.strerror}",
@@ -66,23 +62,45 @@ def read_rules(path: Path) -> RuleBook:
             else "--rules takes a file, JSON or TOML: check its name and its permissions",
             check="MP-SRC-005",
         ) from error
+    return parse_rules(content, str(path), is_toml=path.suffix.lower() == ".toml")
+
+
+def parse_rules(content: bytes, name: str, *, is_toml: bool | None = None) -> RuleBook:
+    """Parse the content of a rules file. If nobody says whether it is TOML, TOML is what parses so.
+
+    Raises `RulesError` if it cannot be parsed.
+    """
     try:
-        document = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
+        text = content.decode("utf-8-sig")
+        if is_toml is None:
+            is_toml = _is_toml(text)
+        document = _load_toml(text) if is_toml else _load_json(text)
+    except UnicodeDecodeError as error:
+        raise RulesError(
+            f"{name}: byte {error.start} is not UTF-8", hint="save the rules as UTF-8"
+        ) from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise RulesError(f"{path}: {place}: invalid JSON: {error.msg}", hint=_SHAPE) from None
+        raise RulesError(f"{name}: {place}: invalid JSON: {error.msg}", hint=_SHAPE) from None
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"{path}: invalid TOML: {error}", hint=_SHAPE) from None
+        raise RulesError(f"{name}: invalid TOML: {error}", hint=_SHAPE) from None
     except UnicodeEncodeError as error:
         surrogate = ascii(error.object[error.start])
-        raise RulesError(f"{path}: {surrogate} is half a character") from None
+        raise RulesError(f"{name}: {surrogate} is half a character") from None
     except InvalidOperation:
-        raise RulesError(f"{path}: a number is too large") from None
+        raise RulesError(f"{name}: a number is too large") from None
     except RecursionError:
-        raise RulesError(f"{path}: the values are nested too deeply") from None
+        raise RulesError(f"{name}: the values are nested too deeply") from None
     except ValueError as error:
-        raise RulesError(f"{path}: {error}") from None
-    return rules_from(document, str(path))
+        raise RulesError(f"{name}: {error}") from None
+    return rules_from(document, name)
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        return bool(tomllib.loads(text))
+    except (ValueError, RecursionError):
+        return False
 
 
 def rules_from(document: object, name: str = "rules") -> RuleBook:

@@ -24,7 +24,7 @@ from marketpulse.artifacts import (
     format_json,
     numbered_file,
 )
-from marketpulse.atomic import FileSet, atomic_folder
+from marketpulse.atomic import FileSet, atomic_folder, check_folder_name
 from marketpulse.colors.columns import without_run_columns
 from marketpulse.colors.engine import DateCensus
 from marketpulse.colors.inputs import select_columns
@@ -178,6 +178,7 @@ def _run(
     if options.output is None:
         job = _Job(session, spark_input, request, workshop, options, processed_at, progress)
         return job.in_frames()
+    check_folder_name(Path(options.output))
     folder = Path(options.output).absolute()
     refuse_input_folder(spark_input.files, folder)
     with atomic_folder(folder, RUN_SEAL) as files:

@@ -117,7 +117,7 @@ class FileGuard:
     def refused_at(self, settings: OracleSettings, address: str) -> str | None:
         """Return when the database refused these credentials; None if it did not."""
         found = _find(settings, address, *self._read())
-        return found and found.at
+        return found.at if found else None
 
     def remedy(self) -> str:
         """How to try refused credentials again, when the account has changed since."""

@@ -25,6 +25,7 @@ from marketpulse.colors.rules import (
     Operator,
     bind_rules,
     join_books,
+    parse_rules,
     read_rules,
     require_rules,
     rules_from,
@@ -227,6 +228,13 @@ def test_what_is_not_an_id(tmp_path: Path, literal: str) -> None:
     path.write_text(f'{{"rules": [{text}]}}', encoding="utf-8")
 
     assert [fault.place for fault in check_rules(path).faults] == ["rule number 1"]
+
+
+@pytest.mark.parametrize("text", [RULES.read_text(encoding="utf-8"), DAY_RULES_AS_TOML])
+def test_rules_without_a_name_are_json_or_toml(text: str) -> None:
+    """Rules on standard input have no suffix: what parses as TOML is TOML."""
+    rules = bind_rules(parse_rules(text.encode(), "standard input"), COLUMNS)[0]
+    assert meaning(rules) == meaning(bind_rules(read_rules(RULES), COLUMNS)[0])
 
 
 @pytest.mark.parametrize("literal", ["nan", "inf", "-inf", "1.5", "2026-03-13", "1e99999"])
