@@ -1,6 +1,6 @@
 """`python -m marketpulse`."""
 
-from marketpulse.cli.startup import main
+from marketpulse.cli import main
 
 if __name__ == "__main__":
     main()

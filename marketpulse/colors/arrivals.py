@@ -23,6 +23,7 @@ from marketpulse.colors.cells import MACROS
 from marketpulse.colors.inputs import ColorInput
 from marketpulse.colors.malformed import MalformedLines
 from marketpulse.errors import DataError, MarketPulseError, UsageError
+from marketpulse.formats.arrays import from_numpy
 from marketpulse.formats.spill import Spill
 
 _ROWS_OUT = 50_000  # of a batch that a query returns
@@ -115,7 +116,7 @@ class Arrivals:
             count = 0
             try:
                 for batch in reader:
-                    numbers = pa.array(np.arange(count, count + len(batch)))
+                    numbers = from_numpy(np.arange(count, count + len(batch)))
                     count += len(batch)
                     look(batch.columns)
                     rows = pa.table([*batch.columns, numbers], schema=schema)

@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketpulse.formats.arrays import from_numpy
+
 if TYPE_CHECKING:
     # The package of the function leaves this module of numpy out.
     import numpy.typing as npt
@@ -53,10 +55,10 @@ def group_marks(cusips: pa.Array, message_ids: pa.Array) -> list[pa.Array]:
     positions = np.arange(len(cusips)) - parents + 1
     is_parent = positions == 1
     return [
-        pa.array(is_parent),
-        message_ids.take(pa.array(parents, mask=is_parent)),
-        pa.array(np.where(is_parent, np.repeat(sizes, sizes) - 1, 0)),
-        pa.array(positions),
+        from_numpy(is_parent),
+        message_ids.take(from_numpy(parents, is_parent)),
+        from_numpy(np.where(is_parent, np.repeat(sizes, sizes) - 1, 0)),
+        from_numpy(positions),
     ]
 
 

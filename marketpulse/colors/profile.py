@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from marketpulse.colors.arrivals import Row
 from marketpulse.colors.cells import BLANKS, Cell, Precision, trim_once
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
+from marketpulse.formats.arrays import from_numpy
 from marketpulse.formats.encode import LogicalType
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:
         cells = cells.drop_null()
         numbers = cells.to_numpy(zero_copy_only=False)
         is_negative_zero = (numbers == 0) & np.signbit(numbers)
-        return cells.filter(pa.array(~np.isfinite(numbers) | is_negative_zero))
+        return cells.filter(from_numpy(~np.isfinite(numbers) | is_negative_zero))
     return cells
 
 
@@ -129,8 +130,8 @@ def _not_plain(kind: Kind, cells: pa.Array) -> pa.Array:
         is_doubtful[np.searchsorted(ends - ends[0], places, side="right") - 1] = True
     if not is_doubtful.any():
         return cells[:0] if _can_be_cast(kind, cells) else cells
-    plain = cells.filter(pa.array(~is_doubtful))
-    return cells.filter(pa.array(is_doubtful)) if _can_be_cast(kind, plain) else cells
+    plain = cells.filter(from_numpy(~is_doubtful))
+    return cells.filter(from_numpy(is_doubtful)) if _can_be_cast(kind, plain) else cells
 
 
 def _can_be_cast(kind: Kind, cells: pa.Array) -> bool:
@@ -188,7 +189,7 @@ def _blank(cells: pa.Array) -> pa.Array:
     if len(text):
         starts = np.minimum(ends[:-1] - ends[0], len(text) - 1)
         is_visible = np.isin(np.arange(256), list(_VISIBLE))
-        cells = cells.filter(pa.array((np.diff(ends) == 0) | ~is_visible[text[starts]]))
+        cells = cells.filter(from_numpy((np.diff(ends) == 0) | ~is_visible[text[starts]]))
     return cells.filter(pc.equal(pc.utf8_trim(cells, BLANKS), ""))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketpulse.formats.arrays import from_numpy
+
 if TYPE_CHECKING:
     # The package of the function leaves this module of numpy out.
     import numpy.typing as npt
@@ -20,7 +22,7 @@ _VALUES[list(_CHARACTERS)] = range(len(_CHARACTERS))
 def are_valid_cusips(cells: pa.Array) -> npt.NDArray[np.bool_]:
     """Which of the cells, trimmed and in upper case, are CUSIPs with the right check digit."""
     valid = pc.match_substring_regex(cells, "^[0-9A-Z*@#]{8}[0-9]$").to_numpy(zero_copy_only=False)
-    text = "".join(cells.filter(pa.array(valid)).to_pylist())
+    text = "".join(cells.filter(from_numpy(valid)).to_pylist())
     characters = np.frombuffer(text.encode(), np.uint8).reshape(-1, 9)
     valid[valid] = check_digits(characters[:, :8]) == characters[:, 8] - ord("0")
     checked: npt.NDArray[np.bool_] = valid

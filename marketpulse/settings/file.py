@@ -14,7 +14,6 @@ This module checks keys and types. The jobs check what the values mean.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -177,6 +176,8 @@ def _parse(path: Path) -> Mapping[str, object]:
         raise NotFoundError(
             f"{path}: cannot be read: {error.strerror}", hint="check the file's permissions"
         ) from error
+    import tomllib  # noqa: PLC0415 - few have such a file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from marketpulse.formats.arrays import from_numpy
 from marketpulse.formats.encode import to_text
 from marketpulse.sources.conditions.cells import Codes, ColumnCells, encode
 from marketpulse.sources.conditions.meaning import Predicate, Truth
@@ -46,7 +47,7 @@ class BatchEvaluation:
         truths = self._truths(predicate, rows)
         is_unknown = (truths == _UNKNOWN) & self._faulty
         self.undecided = is_unknown | (truths == _FALSE) & self._misled
-        return pa.array(truths == _TRUE)
+        return from_numpy(truths == _TRUE)
 
     def find_fault(self, row: int) -> str:
         """Return the column and the cell of an undecided row that is no value."""
