@@ -10,13 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from marketpulse.artifacts import (
-    DATABASE_INFO,
-    MANIFEST,
-    TABLE_LIST,
-    format_json,
-    is_bundle_file,
-)
+from marketpulse.artifacts import DATABASE_INFO, MANIFEST, TABLE_LIST, format_json, is_bundle_file
 from marketpulse.atomic import FileRecord, FileSet, Seal, atomic_file, atomic_folder
 from marketpulse.bundle.manifest import BundleTable, Manifest, MissingTable, parse_manifest
 from marketpulse.errors import DataError, OutputError
@@ -123,10 +117,7 @@ class BundleWriter:
         """Return what the previous bundle lacks and this run did not try to read."""
         if self._previous is None or not self._keep_rows:
             return []
-        tried = {
-            *(table.name for table in tables if table.files),
-            *(gap.table for gap in missing),
-        }
+        tried = {*(table.name for table in tables if table.files), *(gap.table for gap in missing)}
         return [gap for gap in self._previous.missing if gap.table not in tried]
 
     def _merge(self, tables: Sequence[BundleTable]) -> tuple[BundleTable, ...]:

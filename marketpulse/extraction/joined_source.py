@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from marketpulse.atomic import TemporaryFolder
-from marketpulse.errors import (
-    ConnectionLostError,
-    MarketPulseError,
-    UsageError,
-    is_network_error,
-)
+from marketpulse.errors import ConnectionLostError, MarketPulseError, UsageError, is_network_error
 from marketpulse.extraction.catalog import Schemas, describe
 from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.model import (

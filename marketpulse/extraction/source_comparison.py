@@ -58,12 +58,7 @@ class SourceComparison:
 
 
 def compare_sources(
-    left: Source,
-    right: Source,
-    names: Sequence[str],
-    *,
-    schema_only: bool,
-    progress: Progress,
+    left: Source, right: Source, names: Sequence[str], *, schema_only: bool, progress: Progress
 ) -> SourceComparison:
     """Compare tables of two sources: those that a user names, or all of both.
 
@@ -131,11 +126,7 @@ def _pairs(
             if source.info().kind in _DATABASES and is_one_database:
                 wanted = others
     for name in sorted(wanted):
-        yield (
-            name,
-            name if name in tables[0] else None,
-            name if name in tables[1] else None,
-        )
+        yield (name, name if name in tables[0] else None, name if name in tables[1] else None)
 
 
 def _only_table(source: Source, names: Sequence[str]) -> str:

@@ -302,10 +302,7 @@ def open_bucket(name: str, options: FileOptions, connections: int = 4) -> Bucket
     from marketpulse.aws.bucket import Bucket  # noqa: PLC0415 - boto3 takes 0.2 s
 
     return Bucket(
-        name,
-        region=options.region,
-        endpoint_url=options.endpoint_url,
-        connections=connections,
+        name, region=options.region, endpoint_url=options.endpoint_url, connections=connections
     )
 
 

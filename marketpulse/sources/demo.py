@@ -177,10 +177,7 @@ class DemoSource(Source):
             for (name, *_), (template, _) in zip(definitions, conversions, strict=True)
         ]
         no_rows = _SCAN.format(
-            columns=", ".join(expressions),
-            table=_qualified(schema, table),
-            where="false",
-            rest="",
+            columns=", ".join(expressions), table=_qualified(schema, table), where="false", rest=""
         )
         fields = self._database.sql(no_rows).to_arrow_reader(1).schema
         items = {}

@@ -11,12 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
-from marketpulse.artifacts import (
-    MANIFEST,
-    parse_bundle_files,
-    parse_run_summary,
-    plain_name,
-)
+from marketpulse.artifacts import MANIFEST, parse_bundle_files, parse_run_summary, plain_name
 from marketpulse.atomic import FileRecord, TemporaryFolder
 from marketpulse.errors import DataError, NotFoundError, OutputError, shown_as
 from marketpulse.sources.base import FileOptions

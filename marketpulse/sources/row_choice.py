@@ -93,9 +93,7 @@ def _hashes(seed: int, start: int, count: int) -> Hashes:
     return _mix(_mix(np.array([seed], np.uint64)) + numbers * np.uint64(_STEP))
 
 
-def _mix(
-    numbers: Hashes,
-) -> Hashes:
+def _mix(numbers: Hashes) -> Hashes:
     numbers = numbers + np.uint64(_STEP)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(_FIRST)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(_SECOND)

@@ -10,10 +10,7 @@ from marketpulse.errors import ConnectionLostError, NotFoundError
 from marketpulse.model import ForeignKey, Table, TableSchema
 from marketpulse.sources.base import unknown_name_error
 from marketpulse.sources.oracle.columns import ColumnDef, project
-from marketpulse.sources.oracle.identifiers import (
-    display_identifier,
-    parse_table_name,
-)
+from marketpulse.sources.oracle.identifiers import display_identifier, parse_table_name
 from marketpulse.sources.oracle.retries import retry
 
 if TYPE_CHECKING:

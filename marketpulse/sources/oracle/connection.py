@@ -15,20 +15,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import oracledb
 import pyarrow as pa
 
-from marketpulse.errors import (
-    ConnectionLostError,
-    DataError,
-    UnreachableError,
-    UsageError,
-)
+from marketpulse.errors import ConnectionLostError, DataError, UnreachableError, UsageError
 from marketpulse.model import TableSchema
 from marketpulse.sources.names import fold_identifier
 from marketpulse.sources.oracle.catalog import Catalog
 from marketpulse.sources.oracle.columns import ColumnDef, RowDecoder, batch_rows, project
-from marketpulse.sources.oracle.errors import (
-    add_place,
-    translate_error,
-)
+from marketpulse.sources.oracle.errors import add_place, translate_error
 from marketpulse.sources.oracle.login import TCP_SECONDS, Login
 from marketpulse.sources.oracle.native_encryption import Protection
 from marketpulse.sources.oracle.refusals import LoginGuard

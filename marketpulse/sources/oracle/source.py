@@ -10,12 +10,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from marketpulse.errors import (
-    ConnectionLostError,
-    MarketPulseError,
-    UsageError,
-    is_network_error,
-)
+from marketpulse.errors import ConnectionLostError, MarketPulseError, UsageError, is_network_error
 from marketpulse.model import KeyRows, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import KeyPosition, RowRequest, Source
 from marketpulse.sources.names import quoted
