@@ -262,7 +262,7 @@ class _Diagnosis:
 
     def _seconds(self) -> float:
         """The limit of a wait. Raises `UnreachableError` if the deadline has passed."""
-        return self._database.login.deadline.left(_TIMEOUT)
+        return self._database.login.deadline.limit(_TIMEOUT)
 
     def _each(self, test: Callable[[Endpoint], str]) -> list[str]:
         """The result of each endpoint. Later steps use only those that passed.

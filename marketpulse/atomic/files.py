@@ -184,7 +184,9 @@ class FileSet:
         Raises `OutputError` if another program's file has the name of the seal.
         """
         names: set[str] = set()
-        for path in self._seal_parts():
+        for path in self._folder.iterdir():
+            if _name_of_part(path.name) != self._seal.name or not path.is_file():
+                continue
             with suppress(ValueError):  # the run died while it wrote this, so nothing is lost
                 names.update(self._seal.list_files(path.read_text(encoding="utf-8")))
         seal = self._folder / self._seal.name
@@ -197,13 +199,6 @@ class FileSet:
                     hint="choose another folder with --output",
                 ) from error
         return names
-
-    def _seal_parts(self) -> list[Path]:
-        return [
-            path
-            for path in self._folder.iterdir()
-            if _name_of_part(path.name) == self._seal.name and path.is_file()
-        ]
 
     def _part(self, name: str) -> Path:
         return self._folder / f"{name}{self._mark}"
@@ -368,7 +363,9 @@ def writable_folder(folder: Path) -> Iterator[None]:
             hint="; ".join([hint, *user_notes(error)]),
         ) from error
     finally:
-        _remove_empty(created)
+        with suppress(OSError):  # one is not empty
+            for path in created:
+                path.rmdir()
 
 
 def _new_mark() -> str:
@@ -379,14 +376,6 @@ def _new_mark() -> str:
 def _name_of_part(name: str) -> str | None:
     """Return the name that a part will have in the end; None if it is not a part."""
     return name.rsplit(".", 2)[0] if name.endswith(_PART) else None
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
 
 
 def _sync(path: Path) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.extraction.catalog import find_tables
 from marketpulse.extraction.column_profile import ColumnProfile, profile_columns
-from marketpulse.model import Column, Progress, SourceInfo, TableSchema, progress_stage
+from marketpulse.model import Progress, SourceInfo, TableSchema, progress_stage
 from marketpulse.sources import Source
 
 # A side of a difference: a name, a count, a value as text, the columns of keys; None is nothing.
@@ -154,7 +154,7 @@ def _schema_differences(table: str, left: TableSchema, right: TableSchema) -> It
     columns = [{column.name: column for column in schema.columns} for schema in (left, right)]
     common = [name for name in columns[0] if name in columns[1]]
     for name in dict.fromkeys([*columns[0], *columns[1]]):
-        sides = [_column_text(side.get(name)) for side in columns]
+        sides = [side[name].type if name in side else None for side in columns]
         if None in sides:
             yield Difference(table=table, column=name, what="column", left=sides[0], right=sides[1])
     order = [name for name in columns[1] if name in columns[0]]
@@ -176,10 +176,6 @@ def _schema_differences(table: str, left: TableSchema, right: TableSchema) -> It
             "foreign keys": (_foreign_keys(left), _foreign_keys(right)),
         },
     )
-
-
-def _column_text(column: Column | None) -> str | None:
-    return None if column is None else column.type
 
 
 def _unique_keys(schema: TableSchema) -> list[str]:

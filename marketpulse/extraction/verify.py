@@ -7,8 +7,8 @@ from pathlib import Path
 
 from marketpulse.bundle import Manifest
 from marketpulse.errors import DataError
-from marketpulse.sources import FileOptions, open_bundle
-from marketpulse.sources.bundle import BundleSource, readable
+from marketpulse.sources import FileOptions
+from marketpulse.sources.bundle import BundleSource, open_bundle, readable_files
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _read_all_rows(source: BundleSource) -> list[FileFault]:
         return [FileFault("", error.message)]
     faults = []
     for table in source.bundle.manifest.tables:
-        for file in readable(table):
+        for file in readable_files(table):
             try:
                 for _ in source.read(table, file):
                     pass

@@ -14,7 +14,7 @@ from marketpulse.formats.encode import to_text
 from marketpulse.model import Column, TableSchema
 from marketpulse.report.diagram import draw_foreign_keys
 from marketpulse.report.page import fill
-from marketpulse.sources.bundle import BundleSource, readable
+from marketpulse.sources.bundle import BundleSource, readable_files
 from marketpulse.version import __version__
 
 _FIRST_ROWS = 10
@@ -64,7 +64,7 @@ def bundle_page(place: Path | Container, title: str) -> str:
 def _section(bundle_source: BundleSource, number: int, table: BundleTable) -> TableSection:
     profiles: dict[str, ColumnProfile] = {}
     first_rows: list[list[str | None]] = []
-    if files := readable(table):
+    if files := readable_files(table):
         # If only JSON was written, the bundle may hold no more than the first rows.
         reader = bundle_source.read(table, max(files, key=lambda file: file.rows))
         head = next(reader, None)

@@ -1,6 +1,14 @@
 """The places that rows come from. Every command reads from one `Source`, whatever it is.
 
-Oracle is in `oracle`, the demo database in `demo`, bundles in `bundle`, files in `files`.
+base            what all sources promise
+oracle          a live database
+demo            a market in memory; demo_market: its tables
+bundle          a bundle, and sample_folder: a folder of samples without a manifest
+files           files as one table ──▶ containers: compressed ones, streams, objects in S3
+    remote      a bundle or a run in S3, copied as far as it is read
+selection       the rows of a request, for sources that are no database
+    clauses     --where and --order-by ──▶ conditions
+    row_choice  rows at random, the newest ones, those of keys
 """
 
 from __future__ import annotations
@@ -23,7 +31,6 @@ from marketpulse.sources.base import (
 
 if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings
-    from marketpulse.sources.bundle import BundleSource
     from marketpulse.sources.oracle.select_query import SelectQuery
 
 __all__ = [
@@ -34,7 +41,6 @@ __all__ = [
     "Source",
     "is_bundle",
     "is_files",
-    "open_bundle",
     "open_files",
     "open_inputs",
     "open_source",
@@ -80,7 +86,7 @@ def open_source(
         if query is not None:
             return QuerySource(OracleDatabase(oracle), query, max_lob=max_lob)
         return OracleSource(OracleDatabase(oracle), max_lob=max_lob, system=system)
-    return open_folder(Path(name))
+    return _open_folder(Path(name))
 
 
 def open_inputs(names: Sequence[str], files: FileOptions | None = None) -> Source:
@@ -102,13 +108,6 @@ def is_files(name: str) -> bool:
     return path.suffix.lower() != ".zip" and not is_bundle(path)
 
 
-def open_bundle(place: str | Path, files: FileOptions | None = None) -> BundleSource:
-    """Open a bundle; see `marketpulse.sources.bundle.open_bundle`."""
-    from marketpulse.sources import bundle  # noqa: PLC0415 - DuckDB takes 0.1 s
-
-    return bundle.open_bundle(place, files)
-
-
 def _open_address(address: str, options: FileOptions) -> Source:
     """Open a bundle below a prefix, or else the files there."""
     _, _, key = address.removeprefix("s3://").partition("/")
@@ -125,11 +124,8 @@ def _open_address(address: str, options: FileOptions) -> Source:
     return open_files([address], options)
 
 
-def open_folder(path: Path) -> Source:
-    """Open a bundle, or a folder of samples that has no manifest and no file of a run that died.
-
-    Raises what `open_bundle` raises.
-    """
+def _open_folder(path: Path) -> Source:
+    """Open a bundle, or a folder of samples that has no manifest and no file of a run that died."""
     from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
 
     if path.is_dir() and find_bundle(path) is None:
@@ -137,7 +133,9 @@ def open_folder(path: Path) -> Source:
 
         if has_samples(path):
             return SampleFolder(path)
-    return open_bundle(path)
+    from marketpulse.sources.bundle import BundleSource  # noqa: PLC0415 - see above
+
+    return BundleSource(path)
 
 
 def is_bundle(path: Path) -> bool:

@@ -49,7 +49,7 @@ class BundleSource(Source):
 
     def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:
         bundle_table = self._tables[table]
-        complete = (file for file in readable(bundle_table) if file.rows == bundle_table.rows)
+        complete = (file for file in readable_files(bundle_table) if file.rows == bundle_table.rows)
         file = next(complete, None)
         if file is None:
             raise self._incomplete_error(bundle_table)
@@ -114,7 +114,7 @@ class BundleSource(Source):
         self.bundle.close()
 
 
-def readable(table: BundleTable) -> list[DataFile]:
+def readable_files(table: BundleTable) -> list[DataFile]:
     """Return the table's files that can be read with their types, the fastest format first."""
     files = [file for file in table.files if file.format in _READABLE_FORMATS]
     return sorted(files, key=lambda file: _READABLE_FORMATS.index(file.format))

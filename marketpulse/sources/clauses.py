@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,6 @@ from marketpulse.sources.conditions import (
     Name,
     Node,
     OrderTerm,
-    Predicate,
     Timestamp,
     encode,
     names_in,
@@ -155,7 +154,19 @@ def matching_rows(
     cells = {word: cells_of(fields.field(name)) for word, name in names.items()}
     with _refusals(_WHERE, text):
         predicate = Compiler(text, cells, now).predicate(node)
-    return _filtered(text, batches, predicate, names, cells, undecided)
+
+    def matches() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            evaluation = BatchEvaluation(batch, names, cells)
+            with _refusals(_WHERE, text):
+                is_match = evaluation.matches(predicate)
+            if evaluation.undecided.any():
+                undecided.count += int(evaluation.undecided.sum())
+                first = int(evaluation.undecided.argmax())
+                undecided.cell = undecided.cell or evaluation.find_fault(first)
+            yield batch.filter(is_match)
+
+    return matches()
 
 
 def sorted_rows(
@@ -172,42 +183,34 @@ def sorted_rows(
     """
     with _refusals(_ORDER, text):
         keys = [(_find(key.column, text, fields.names), key) for key in parse_order(text)]
-    return _in_order(text, keys, batches, fields, cells_of, limit, workspace)
-
-
-def _in_order(
-    text: str,
-    keys: Sequence[tuple[str, OrderTerm]],
-    batches: Iterator[pa.RecordBatch],
-    fields: pa.Schema,
-    cells_of: CellsOf,
-    limit: int | None,
-    workspace: Path,
-) -> Iterator[pa.RecordBatch]:
     path = str(workspace / f"{uuid4().hex}.arrow")
-    with pa.ipc.new_stream(path, fields) as file:
-        for batch in batches:
-            file.write_batch(batch)
-    with pa.memory_map(path) as mapped:
-        rows = pa.ipc.open_stream(mapped).read_all().unify_dictionaries()
-        with _refusals(_ORDER, text):
-            ranks = [
-                _ranks(rows.column(name), fields.field(name), key, cells_of) for name, key in keys
-            ]
-        places = np.lexsort(ranks[::-1])[:limit]
-        for start in range(0, len(places), _ROWS):
-            taken = rows.take(pa.array(places[start : start + _ROWS]))
-            yield from taken.combine_chunks().to_batches()
+
+    def in_order() -> Iterator[pa.RecordBatch]:
+        with pa.ipc.new_stream(path, fields) as file:
+            for batch in batches:
+                file.write_batch(batch)
+        with pa.memory_map(path) as mapped:
+            rows = pa.ipc.open_stream(mapped).read_all().unify_dictionaries()
+            with _refusals(_ORDER, text):
+                ranks = [
+                    _ranks(rows.column(name), cells_of(fields.field(name)), name, key)
+                    for name, key in keys
+                ]
+            places = np.lexsort(ranks[::-1])[:limit]
+            for start in range(0, len(places), _ROWS):
+                taken = rows.take(pa.array(places[start : start + _ROWS]))
+                yield from taken.combine_chunks().to_batches()
+
+    return in_order()
 
 
 def _ranks(
-    column: pa.ChunkedArray, field: pa.Field, key: OrderTerm, cells_of: CellsOf
+    column: pa.ChunkedArray, cells: ColumnCells, name: str, key: OrderTerm
 ) -> npt.NDArray[np.int64]:
     """Return a number for each row, by which the rows are sorted."""
-    cells = cells_of(field)
     if cells.type is Type.OTHER:
-        if pa.types.is_nested(field.type):
-            raise ConditionError(field.name, f"a column of the type {field.type} has no order")
+        if pa.types.is_nested(column.type):
+            raise ConditionError(name, f"a column of the type {column.type} has no order")
         cells = ColumnCells(Type.TEXT, lambda column: column.to_pylist())
     codes = encode(column, cells)
     sort_by = sort_key(cells.type)
@@ -221,22 +224,3 @@ def _ranks(
             rank += 1
         ranks[place], earlier = rank, value
     return ranks.take(codes.codes)
-
-
-def _filtered(
-    text: str,
-    batches: Iterator[pa.RecordBatch],
-    predicate: Predicate,
-    names: Mapping[str, str],
-    cells: Mapping[str, ColumnCells],
-    undecided: UndecidedRows,
-) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        evaluation = BatchEvaluation(batch, names, cells)
-        with _refusals(_WHERE, text):
-            matches = evaluation.matches(predicate)
-        if evaluation.undecided.any():
-            undecided.count += int(evaluation.undecided.sum())
-            first = int(evaluation.undecided.argmax())
-            undecided.cell = undecided.cell or evaluation.find_fault(first)
-        yield batch.filter(matches)

@@ -67,7 +67,7 @@ _MARKS = {
 }
 
 
-def plain_name(name: str) -> str:
+def uncompressed_name(name: str) -> str:
     """Return a file's name without the suffix of its compression, if it has one."""
     suffix = _suffix(name)
     return name[: -len(suffix)] if suffix in _OPENERS else name
@@ -75,7 +75,7 @@ def plain_name(name: str) -> str:
 
 def format_suffix(name: str) -> str:
     """Return the suffix that says a file's format, in lower case: `.csv` of day.csv.gz."""
-    return _suffix(plain_name(name))
+    return _suffix(uncompressed_name(name))
 
 
 def is_known(name: str) -> bool:
@@ -111,7 +111,7 @@ def refuse_twins(names: Iterable[str]) -> None:
     """Refuse day.csv beside day.csv.gz or day.zip: rows would count twice."""
     seen: dict[str, str] = {}
     for name in sorted(names, key=lambda name: _suffix(name) == ZIP):
-        plain, is_zip = plain_name(name), _suffix(name) == ZIP
+        plain, is_zip = uncompressed_name(name), _suffix(name) == ZIP
         stem = plain[: -len(Path(plain).suffix)]
         twin = seen.setdefault(stem if is_zip else plain, name)
         if not is_zip:
@@ -165,7 +165,7 @@ def unpack(path: Path, label: str, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     if suffix == ZIP:
         return _unzip(path, label, folder)
-    unpacked = folder / plain_name(path.name)
+    unpacked = folder / uncompressed_name(path.name)
     with _damage_is_bad_data(label), _OPENERS[suffix](path) as source, unpacked.open("wb") as file:
         shutil.copyfileobj(source, file, _CHUNK)
     return unpacked

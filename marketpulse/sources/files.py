@@ -258,8 +258,7 @@ def find_paths(name: str) -> list[Path]:
     if path.is_file():
         paths = [path]
     elif path.is_dir():
-        paths = sorted(file for file in _walk(path) if has_rows(file))
-        containers.refuse_twins(map(str, paths))
+        paths = sorted(filter(has_rows, _walk(path)))
         if not paths:
             raise NotFoundError(
                 f"{name}: the folder holds no {', '.join(BY_SUFFIX)} file",
@@ -268,14 +267,14 @@ def find_paths(name: str) -> list[Path]:
             )
     else:
         matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        paths = sorted(file for file in matches if _is_visible_file(file))
-        containers.refuse_twins(map(str, paths))
+        paths = sorted(filter(_is_visible_file, matches))
         if not paths:
             hint = _suggest_files(path)
             if name.isidentifier():
                 separator = "; " if hint else ""
                 hint += f"{separator}to read a table of a database, use --table {name}"
             raise NotFoundError(f"{name}: no such file", hint=hint, check="MP-SRC-001")
+    containers.refuse_twins(map(str, paths))
     for file in paths:
         containers.require_known(file.name, str(file))
     return paths

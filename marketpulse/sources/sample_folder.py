@@ -18,7 +18,7 @@ from marketpulse.artifacts import (
 )
 from marketpulse.bundle import parse_table_schema
 from marketpulse.errors import DataError, NotFoundError
-from marketpulse.model import Column, FileNotes, SourceInfo, Table, TableSchema
+from marketpulse.model import FileNotes, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import RowRequest, Source
 from marketpulse.sources.files import FilesSource, join_notes
 
@@ -86,7 +86,8 @@ class SampleFolder(Source):
             return schema
         file = self._file(name)
         columns = file.describe(file.find_table()).columns
-        if schema is None or not _have_same_names(schema.columns, columns):
+        names = [column.name for column in columns]
+        if schema is None or names != [column.name for column in schema.columns]:
             return TableSchema(Table(name, "table"), columns)
         described = (
             replace(
@@ -137,10 +138,6 @@ def has_samples(path: Path) -> bool:
     return any(map(split_sample_name, names)) and not any(
         name.endswith(".part") or is_unfinished(name) or name == RUN_SUMMARY for name in names
     )
-
-
-def _have_same_names(columns: Sequence[Column], others: Sequence[Column]) -> bool:
-    return [column.name for column in columns] == [column.name for column in others]
 
 
 def _newest_samples(path: Path) -> Iterator[tuple[str, Path]]:

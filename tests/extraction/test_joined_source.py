@@ -19,7 +19,7 @@ from marketpulse.errors import UsageError
 from marketpulse.extraction.joined_source import describe_sample
 from marketpulse.extraction.sample_options import SampleOptions, plan_sample
 from marketpulse.extraction.verify import verify_bundle
-from marketpulse.sources import open_bundle
+from marketpulse.sources.bundle import open_bundle
 
 TRADES = 1100
 # The driver leaves a cut socket to the garbage collector, which warns.

@@ -1,8 +1,15 @@
 """A live Oracle database: one session, one read-only transaction, every value without loss.
 
-From the top: `source` and `query_source` (rows of tables and of a query), `scan` (statements),
-`connection` (the session), `catalog` (names and schemas), then `dictionary` (Oracle's views),
-`columns` (the projection), `query_text` (what may be sent), `dsn`, `errors` and `tns`.
+source, query_source   the tables, or the result of one query
+    scan               a statement, and its rows whatever their values are; keys: its conditions
+    catalog            names and schemas ──▶ dictionary: Oracle's own views
+    columns            how each type is selected without loss
+connection             the session ──▶ login: the way to it
+    dsn, tns           the address; the listener, asked before a login
+    refusals           passwords that are not sent again
+    relay              native_encryption for the thin driver
+query_text             what may be sent as a query; select_query: its name and binds
+errors, timeouts       what codes mean; the deadline
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ class OracleDatabase:
             translated = translate_error(error, self.address)
             if isinstance(translated, ConnectionLostError):
                 self.close()
-            if isinstance(translated, UnreachableError) and self.login.deadline.until(1) <= 0:
+            if isinstance(translated, UnreachableError) and self.login.deadline.left <= 0:
                 translated = self.login.deadline.error()
             raise translated from error
 
@@ -277,7 +277,7 @@ class OracleDatabase:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                seconds = min(seconds, max(self.login.deadline.until(seconds), GRACE_SECONDS))
+                seconds = min(seconds, max(self.login.deadline.left, GRACE_SECONDS))
                 run_stoppable(lambda _: connection.close(), seconds, TimeoutError)
             except (oracledb.Error, OSError):
                 _LOG.debug("the session had ended already")
@@ -303,7 +303,7 @@ class OracleDatabase:
 
     def _open(self) -> oracledb.Connection:
         connection, self._relay = self.login.open(self._refuse_if_cancelled)
-        seconds = self.login.deadline.until(math.inf)
+        seconds = self.login.deadline.left
         if seconds < math.inf:
             self._end = end_later(connection, seconds + GRACE_SECONDS)
         connection.module, connection.action = "marketpulse", "extract"
@@ -323,7 +323,7 @@ class OracleDatabase:
             return lambda _error: None
         self._refuse_if_cancelled()
         self._set_timeout(self._connection)
-        limit = self.login.deadline.left(self.settings.call_timeout)
+        limit = self.login.deadline.limit(self.settings.call_timeout)
         waiting = Timer(_PATIENCE_SECONDS, self._say_waiting, [limit])
         waiting.daemon = True
         waiting.start()
@@ -342,7 +342,7 @@ class OracleDatabase:
 
     def _set_timeout(self, connection: oracledb.Connection) -> None:
         """Limit the next round trip to the time that is left."""
-        seconds = self.login.deadline.left(self.settings.call_timeout)
+        seconds = self.login.deadline.limit(self.settings.call_timeout)
         connection.call_timeout = max(1, int(seconds * 1000))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -253,7 +253,8 @@ class Dictionary:
             .order_by(columns.owner, columns.table_name, columns.column_id, columns.column_name)
         )
         definitions: dict[Key, list[ColumnDef]] = {key: [] for key in keys}
-        for chunk in _chunks(keys):
+        for start in range(0, len(keys), _MOST_NAMES):
+            chunk = keys[start : start + _MOST_NAMES]
             for row in self._rows(statement.where(_any_of(chunk, columns))):
                 definitions[Key(row.owner, row.table_name)].append(_column_def(row))
         return definitions
@@ -412,10 +413,6 @@ def _names_by_owner(keys: Sequence[Key]) -> dict[str, list[str]]:
     for key in keys:
         names[key.owner].append(key.name)
     return names
-
-
-def _chunks(keys: Sequence[Key]) -> Iterable[Sequence[Key]]:
-    return (keys[start : start + _MOST_NAMES] for start in range(0, len(keys), _MOST_NAMES))
 
 
 def _relation(key: Key, row: Row[Any]) -> Relation:

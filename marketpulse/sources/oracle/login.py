@@ -104,10 +104,10 @@ class Login:
     def probe(self, seconds: float) -> ServiceAnswer:
         """Probe the listener for the service, without logging in. Raises what it finds wrong."""
         context = self.tls_context()
-        if self.deadline.until(math.inf) == math.inf:
+        if self.deadline.left == math.inf:
             return probe(self.address, seconds, context)
         # Each wait has this limit, but there may be several.
-        limit = max(self.deadline.until(math.inf), seconds) + GRACE_SECONDS
+        limit = max(self.deadline.left, seconds) + GRACE_SECONDS
         return run_stoppable(
             lambda _: probe(self.address, seconds, context), limit, self.deadline.error
         )
@@ -163,24 +163,24 @@ class Login:
         return retry(
             lambda: self._log_in(may_log_in),
             is_transient=lambda error: (
-                error.check in _TRANSIENT_CHECKS and self.deadline.until(math.inf) > max(_WAITS)
+                error.check in _TRANSIENT_CHECKS and self.deadline.left > max(_WAITS)
             ),
             waits=_WAITS,
         )
 
     def _log_in(self, may_log_in: Callable[[], object]) -> tuple[oracledb.Connection, Relay | None]:
-        name, seconds = self.address.descriptor, self.deadline.left(_CONNECT_SECONDS)
+        name, seconds = self.address.descriptor, self.deadline.limit(_CONNECT_SECONDS)
         is_new = name not in _HEALTHY
         if is_new:
             self._probe_before_login()
         _HEALTHY.discard(name)
         relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
         arguments = self._login_arguments(seconds, relay)
-        guard_seconds = self.deadline.left(math.inf)
+        guard_seconds = self.deadline.limit(math.inf)
         with self._guard.attempt(self._settings, str(self.address), guard_seconds):
             may_log_in()
             try:
-                seconds = self.deadline.left(_CONNECT_SECONDS)
+                seconds = self.deadline.limit(_CONNECT_SECONDS)
                 if is_new:
                     self._fix_driver_mode(seconds)
                 connection = run_stoppable(
@@ -219,7 +219,7 @@ class Login:
         A login at a silent listener cannot be cancelled: it would stay behind in its thread.
         """
         try:
-            answer = self.probe(self.deadline.left(TCP_SECONDS))
+            answer = self.probe(self.deadline.limit(TCP_SECONDS))
         except MarketPulseError as error:
             if error.check in _FINAL_CHECKS:
                 raise
@@ -252,7 +252,7 @@ class Login:
         """Return the translated error; probe the network if that may tell more."""
         if may_be_network_error(error):
             try:
-                self.probe(max(self.deadline.until(TCP_SECONDS), _PROBE_SECONDS))
+                self.probe(max(min(self.deadline.left, TCP_SECONDS), _PROBE_SECONDS))
             except MarketPulseError as diagnosis:
                 return diagnosis
         return (
@@ -260,7 +260,7 @@ class Login:
         )
 
     def _login_timeout_error(self, seconds: float) -> UnreachableError:
-        if self.deadline.until(1) <= 0:
+        if self.deadline.left <= 0:
             return self.deadline.error("; the login did not complete")
         return UnreachableError(
             f"{self.address}: the login did not complete within {seconds:.3g} s",

@@ -80,6 +80,3 @@ class QuerySource(OracleSource):
 
     def _relation(self, name: str) -> RowSet:  # noqa: ARG002 - there is only one
         return self._relation_of_query
-
-    def _relation_sql(self, name: str) -> str:  # noqa: ARG002 - there is only one
-        return self._relation_of_query.sql

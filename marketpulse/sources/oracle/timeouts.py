@@ -23,16 +23,17 @@ class Deadline:
         self._end = time.monotonic() + self._seconds
         self._address = address
 
-    def left(self, most: float) -> float:
-        """Return the seconds until then, at most `most`. Raises `UnreachableError` if past."""
-        seconds = self.until(most)
-        if seconds <= 0:
-            raise self.error()
-        return seconds
+    @property
+    def left(self) -> float:
+        """The seconds until then; less than 0 if it is past."""
+        return self._end - time.monotonic()
 
-    def until(self, most: float) -> float:
-        """Return the seconds until then, at most `most`; less than 0 if it is past."""
-        return min(most, self._end - time.monotonic())
+    def limit(self, seconds: float) -> float:
+        """Return how long a wait of this length may take. Raises `UnreachableError` if past."""
+        left = self.left
+        if left <= 0:
+            raise self.error()
+        return min(seconds, left)
 
     def error(self, detail: str = "") -> UnreachableError:
         """Return the error that says that the time is past."""
