@@ -60,6 +60,13 @@ _PLAIN = frozenset("0123456789+-.: NaInfEe")  # the characters of numbers and da
 _LONGEST_EXPANSION = 1000  # zeros written for an exponent; beyond, the number stays as it is
 _EXPONENTS = "[0-9][eE]"
 _EXPONENTS_MIXED = rf"^{LogicalType.NUMBER.tag}[-0-9.]+[eE]"
+# What JSON writes without quotes, and the cells for which that is not enough: they have zeros in
+# front, are no number, or are a JSON string or null.
+_NUMBERS = (LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC)
+_BARE = {*_NUMBERS, LogicalType.BOOLEAN, LogicalType.JSON}
+_ODD = dict.fromkeys(_NUMBERS, "^0[0-9]|[^0-9]$|^$") | {LogicalType.JSON: '^(?:["n]|$)'}
+_ODD_TEXT = r'[\x00-\x1f"\\]'
+_ESCAPED = bytes(range(32)) + b'"\\'
 _METADATA_KEY = b"marketpulse"
 _TAGS_KEY = b"marketpulse.tags"
 
@@ -279,23 +286,37 @@ def to_tagged(column: pa.Array, field: pa.Field) -> pa.Array:
     return pc.binary_join_element_wise(kind.tag, to_text(column, field), "")
 
 
-def to_json(column: pa.Array, field: pa.Field, *, nested: bool = False) -> list[str]:
+def to_json(column: pa.Array, field: pa.Field, *, nested: bool = False) -> pa.Array:
     """Return each cell as a JSON literal: text as strings, numbers exact, nulls as null.
 
     JSON has no NaN and no infinities. They become null, and strings if the cell is `nested` in
     another value: there only the text of that value is left to tell them from null.
     """
-    kind = logical_type(field)
-    texts = to_text(column, field).to_pylist()
+    kind = logical_type(field) or _json_kind(field.type)
+    text = to_text(column, field)
     if kind is LogicalType.MIXED:
         tags = pc.utf8_slice_codeunits(column, 0, 1).to_pylist()
-        return [
-            "null" if text is None else _json_literal(text, LogicalType.from_tag(tag))
-            for tag, text in zip(tags, texts, strict=True)
+        cells = [
+            "null" if cell is None else _json_literal(cell, LogicalType.from_tag(tag))
+            for tag, cell in zip(tags, text.to_pylist(), strict=True)
         ]
-    if kind is None:
-        kind = _json_kind(field.type)
-    return ["null" if text is None else _json_literal(text, kind, nested=nested) for text in texts]
+        return pa.array(cells, pa.string())
+    literals = text if kind in _BARE else pc.binary_join_element_wise('"', text, '"', "")
+    if _may_be_odd(text, field, kind):
+        # Few cells are, and Python spells these.
+        odd = pc.match_substring_regex(text, _ODD.get(kind, _ODD_TEXT))
+        cells = [_json_literal(cell, kind, nested=nested) for cell in text.filter(odd).to_pylist()]
+        literals = pc.replace_with_mask(literals, odd, pa.array(cells, pa.string()))
+    return pc.fill_null(literals, "null") if literals.null_count else literals
+
+
+def _may_be_odd(text: pa.Array, field: pa.Field, kind: LogicalType) -> bool:
+    """Return whether some cells may be no JSON literal as they are, or between quotes."""
+    raw = bytes(text_buffer(text))
+    if kind not in _BARE:
+        return len(raw.translate(None, _ESCAPED)) < len(raw)
+    # NaN, inf
+    return is_text(field.type) or kind is LogicalType.JSON or b"N" in raw or b"n" in raw
 
 
 def expand_exponents(text: pa.Array) -> pa.Array:
@@ -401,7 +422,7 @@ def _json_kind(data_type: pa.DataType) -> LogicalType:
 
 
 def _json_literal(text: str, kind: LogicalType, *, nested: bool = False) -> str:
-    if kind in {LogicalType.FLOAT, LogicalType.SCIENTIFIC, LogicalType.NUMBER}:
+    if kind in _NUMBERS:
         if text[-1].isdigit():
             # A float has the zeros in front that a spreadsheet shows. JSON does not allow them.
             return text.lstrip("0") or "0" if text.isdecimal() else text
@@ -423,7 +444,7 @@ def _nested_to_json(column: pa.Array) -> list[str | None]:
     if types.is_struct(data_type):
         names = [encode_basestring(field.name) for field in data_type]
         parts = (
-            to_json(part, field, nested=True)
+            to_json(part, field, nested=True).to_pylist()
             for part, field in zip(column.flatten(), data_type, strict=True)
         )
         objects = (
@@ -435,7 +456,7 @@ def _nested_to_json(column: pa.Array) -> list[str | None]:
             for text, is_valid in zip(objects, column.is_valid(), strict=True)
         ]
     lengths = pc.if_else(column.is_valid(), pc.list_value_length(column), None).to_pylist()
-    elements = iter(to_json(column.flatten(), data_type.value_field, nested=True))
+    elements = iter(to_json(column.flatten(), data_type.value_field, nested=True).to_pylist())
     return [
         None if length is None else f"[{', '.join(islice(elements, length))}]" for length in lengths
     ]

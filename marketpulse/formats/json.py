@@ -7,17 +7,19 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain, repeat
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketpulse.errors import DataError
 from marketpulse.formats.base import JsonOptions, Scan
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import LogicalType, plain_number, to_json
+from marketpulse.formats.encode import LogicalType, plain_number, text_buffer, to_json
 from marketpulse.formats.nesting import MAX_NESTING, check_nesting
 from marketpulse.formats.spool import Spool
 
@@ -190,27 +192,33 @@ class JsonWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, options: JsonOptions) -> None:
         self._schema = schema
-        # The cells are JSON already, with all their digits; json.dumps would quote them again.
-        names = [encode_basestring(name).replace("%", "%%") for name in schema.names]
-        cells = [f"{name}: %s" for name in names]
-        self._row_format = "{" + ", ".join(cells) + "}"
+        before, between, self._after = "{", ", ", "}"
         if options.pretty:
-            self._row_format = "  {\n    " + ",\n    ".join(cells) + "\n  }"
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+            before, between, self._after = "  {\n    ", ",\n    ", "\n  }"
+        starts = chain([self._separator + before], repeat(between))
+        self._names = [
+            f"{start}{encode_basestring(name)}: "
+            for start, name in zip(starts, schema.names, strict=False)
+        ]
+        self._file = path.open("wb")
         self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        columns = [
-            to_json(column, field)
-            for column, field in zip(batch.columns, self._schema, strict=True)
-        ]
-        for cells in zip(*columns, strict=True):
-            self._file.write(self._separator if self._rows else self._begin)
-            self._file.write(self._row_format % cells)
-            self._rows += 1
+        if not len(batch) or not self._names:
+            return
+        # The cells are JSON already, with all their digits; json.dumps would quote them again.
+        pieces: list[str | pa.Array] = []
+        for name, column, field in zip(self._names, batch.columns, self._schema, strict=True):
+            pieces += name, to_json(column, field)
+        text = text_buffer(pc.binary_join_element_wise(*pieces, self._after, ""))
+        if not self._rows:
+            self._file.write(self._begin.encode())
+            text = text[len(self._separator) :]
+        self._file.write(text)
+        self._rows += len(batch)
 
     def close(self) -> None:
-        self._file.write(self._end if self._rows else self._empty)
+        self._file.write((self._end if self._rows else self._empty).encode())
         self._file.close()
 
 
