@@ -11,8 +11,8 @@ ARROW = {"numpy", "pyarrow"}
 AWS = {"boto3", "botocore"}
 SETTINGS = {"dotenv", "pydantic", "pydantic_settings"}
 HEAVY = {
-    *ARROW, *AWS, *SETTINGS, "duckdb", "openpyxl", "oracledb", "pandas", "pydantic", "rich",
-    "sqlalchemy", "sqlglot", "xlsxwriter", "marketpulse.sources.conditions",
+    *ARROW, *AWS, *SETTINGS, "duckdb", "numpy.ma", "openpyxl", "oracledb", "pandas", "pydantic",
+    "rich", "sqlalchemy", "sqlglot", "xlsxwriter", "marketpulse.sources.conditions",
 }  # fmt: skip
 BUNDLE = ROOT / "tests/fixtures/bundle_v0.zip"
 
