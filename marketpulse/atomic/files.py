@@ -88,6 +88,7 @@ class FileSet:
         Raises `OutputError` if the folder has a file of this name that no seal lists.
         """
         path = self._folder / name
+        # A link to nothing is somebody's, too.
         if name not in self._listed and os.path.lexists(path):
             raise OutputError(
                 f"{path}: it would be overwritten, and no {self._seal.name} lists it",
@@ -115,7 +116,7 @@ class FileSet:
 
     def records(self) -> list[FileRecord]:
         """Bring the parts to the disk; return names, sizes and digests for the seal."""
-        with ThreadPoolExecutor(1) as executor:
+        with ThreadPoolExecutor(1) as executor:  # one waits for the disk, the other computes
             synced = executor.map(_sync, map(self._part, self._names))
             records = [
                 self._adopted.get(name) or _file_record(self._part(name), name)
@@ -134,6 +135,7 @@ class FileSet:
             raise OutputError(
                 f"{self._folder}: another run has written there meanwhile", hint="run it again"
             )
+        # First: after a crash no name may stand for a file without its content.
         for name in self._names:
             _sync(self._part(name))
         seal_part = self._part(self._seal.name)
@@ -144,7 +146,7 @@ class FileSet:
         self._publishing = True
         try:
             renames.set_aside(self._folder / self._seal.name)
-            _sync(self._folder)
+            _sync(self._folder)  # keeps the order of the renames, also if the power fails
             for name in sorted(removed.union(self._names)):
                 renames.set_aside(self._folder / name)
             for name in self._names:

@@ -21,6 +21,7 @@ def format_ddl(tables: Sequence[TableSchema]) -> str:
     of the source.
     """
     names = _duckdb_names(schema.table.name for schema in tables)
+    # Without the network: a type is not worth a download.
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as database:
         return "\n\n".join(
             _format_table(schema, names[schema.table.name], database) for schema in tables

@@ -122,6 +122,7 @@ class JoinedSource(Source):
                     choice=options.choice(schema),
                 )
             self._read(name, request, progress)
+        # Again from the start: the rows that are read refer to others.
         while missing := next(self._missing(), None):
             (name, key), values = missing
             changes = self._source.changes(name) if self._rows[name].files else {}

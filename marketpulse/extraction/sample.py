@@ -313,7 +313,7 @@ class _SampleRun:
         try:
             read.table = self._read(source, progress, read)
         except (OutputError, SecretFoundError):
-            raise
+            raise  # another table would fare no better, or may hold the secret, too
         except MarketPulseError as error:
             read.error = error
 
@@ -372,7 +372,7 @@ class _SampleRun:
         if len(self.sessions) > 1 and not work.snapshot:
             table = replace(table, notes=(*table.notes, _NO_SNAPSHOT))
         work.add(table)
-        path.unlink()
+        path.unlink()  # the files have its rows
         return table
 
     def _write(
@@ -445,6 +445,7 @@ def _open_sessions(
     """
     count = min(jobs, len(schemas.tables) - len(work.whole_tables))
     is_needed = _is_long(options) or count > 1
+    # What was begun without a snapshot goes on without: its tables are of other instants already.
     if work.snapshot or (is_needed and not work.is_continued):
         work.snapshot = source.read_snapshot(work.snapshot)
     work.save()

@@ -90,7 +90,7 @@ def compare_sources(
             try:
                 with progress_stage(progress, table):
                     differences += _row_differences(table, (left, right), described)
-            except NotFoundError as error:
+            except NotFoundError as error:  # a bundle may describe a table without its rows
                 if error.check != _NO_ROWS:
                     raise
                 skipped.append(SkippedRows(table=table, why=error.message))
@@ -122,6 +122,7 @@ def _pairs(
     else:
         wanted = tables[0] | tables[1]
         for source, others in ((left, tables[1]), (right, tables[0])):
+            # Of its many tables only some are in a bundle.
             is_one_database = {left.info().kind, right.info().kind} - _DATABASES
             if source.info().kind in _DATABASES and is_one_database:
                 wanted = others
@@ -197,6 +198,7 @@ def _row_differences(
         [column.name for column in schema.columns if not column.unreadable] for schema in schemas
     ]
     names = [name for name in readable[0] if name in readable[1]]
+    # Without a common column the rows are counted all the same.
     profiles = [
         profile_columns(source.scan(schema.table.name, names or None))
         for source, schema in zip(sources, schemas, strict=True)

@@ -33,6 +33,7 @@ def find_key(schema: TableSchema) -> tuple[str, ...]:
     """Return the columns of a key whose values order the rows; empty if there is none."""
     columns = {column.name: column for column in schema.columns if not column.unreadable}
     required = {name for name, column in columns.items() if not column.nullable}
+    # A null is unknown: rows with one have no place in the order of a unique key.
     unique = (key for key in schema.unique if required.issuperset(key))
     for key in (schema.primary_key, *unique):
         if key and columns.keys() >= {*key}:

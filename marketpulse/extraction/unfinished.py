@@ -113,6 +113,7 @@ class UnfinishedSample:
 
     def _load(self) -> bool:
         """Read the state; return whether there is one that can be continued."""
+        # Whatever is wrong with it: then the sample begins again.
         with suppress(OSError, ValueError, KeyError, TypeError):
             state = json.loads((self.folder / _STATE).read_bytes())
             self.had_other_masks = state["masks"] != self._masks

@@ -41,7 +41,6 @@ from marketpulse.errors import DataError
 from marketpulse.formats.encode import LogicalType
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from xml.etree.ElementTree import Element
 
 # openpyxl checks little: a damaged workbook makes it raise any of these.
@@ -119,12 +118,7 @@ class Workbook:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader.archive.close()
 
     @contextmanager

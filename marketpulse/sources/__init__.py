@@ -101,6 +101,7 @@ def is_files(name: str) -> bool:
     if name.startswith("s3://"):
         return True
     path = Path(name)
+    # A zip may be a bundle or a packed file: only its content tells.
     if path.suffix.lower() == ".zip" and path.is_file():
         from marketpulse.sources.containers import is_packed_file  # noqa: PLC0415 - loads pyarrow
 

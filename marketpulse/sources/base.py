@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from marketpulse.errors import NotFoundError, UsageError
@@ -277,17 +276,13 @@ class Source(Protocol):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 def match_table(name: str, tables: Sequence[str]) -> str:
     """Return the one of these tables that a user names, see `Source.find_table`."""
+    # Second as it is: the quotes may be a part of a listed name.
     for spelling in (fold_identifier(name), name):
         if spelling in tables:
             return spelling

@@ -142,6 +142,7 @@ class Loaded(Mapping[str, "pd.DataFrame"]):
 
     def __init__(self, place: str | Path) -> None:
         self._place = place
+        # Open for each access alone: nobody has to close a mapping.
         with open_bundle(place) as source:
             self._names = [table.name for table in source.tables() if table.rows is not None]
 

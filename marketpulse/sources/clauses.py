@@ -59,6 +59,7 @@ def condition_in_oracle(text: str, columns: Sequence[str]) -> str:
     with _refusals(_WHERE, text):
         node = parse_condition(text)
     statement = text
+    # From the end on, so that the places before stay right.
     for name in sorted(_columns_in(node, columns), key=lambda name: name.start, reverse=True):
         column = _find(name, text, columns)
         if not name.quoted and (name.value != column or name.value in RESERVED_WORDS):
@@ -71,6 +72,7 @@ def order_in_oracle(text: str, columns: Sequence[str]) -> str:
     """Return the user's sort keys for Oracle. Raises what `condition_in_oracle` raises."""
     with _refusals(_ORDER, text):
         keys = parse_order(text)
+    # With the nulls, although they are where Oracle has them: that depends on the direction.
     return ", ".join(
         f"{quoted(_find(key.column, text, columns))} {'DESC' if key.descending else 'ASC'} "
         f"NULLS {'FIRST' if key.nulls_first else 'LAST'}"

@@ -110,6 +110,7 @@ def require_known(name: str, label: str) -> None:
 def refuse_twins(names: Iterable[str]) -> None:
     """Refuse day.csv beside day.csv.gz or day.zip: rows would count twice."""
     seen: dict[str, str] = {}
+    # Zips come last: what they may hold is known then.
     for name in sorted(names, key=lambda name: _suffix(name) == ZIP):
         plain, is_zip = uncompressed_name(name), _suffix(name) == ZIP
         stem = plain[: -len(Path(plain).suffix)]
@@ -315,6 +316,7 @@ def _download_all(
         for number, object_key in enumerate(_keys_below(bucket, name, key) if is_prefix else [key]):
             address = f"{S3}{bucket_name}/{object_key}"
             require_known(object_key, address)
+            # Keys of two folders may end alike.
             copy = folder / str(number) / Path(object_key).name
             with gate:
                 copy.parent.mkdir()

@@ -202,7 +202,7 @@ def _find(name: str | InputFile, workspace: Path, options: FileOptions) -> Itera
     if isinstance(name, InputFile):
         yield name
         return
-    folder = Path(tempfile.mkdtemp(dir=workspace))
+    folder = Path(tempfile.mkdtemp(dir=workspace))  # files of two names may be called alike
     if name.startswith(containers.S3):
         for label, key, copy in containers.download(name, folder, options):
             path = containers.unpack(copy, label, copy.parent)
@@ -232,6 +232,7 @@ def _state(file: InputFile) -> tuple[int, int] | None:
 def _partitions(folders: Sequence[str]) -> dict[str, str | None]:
     """Return the columns that the innermost of these folders stand for: `NAME=value`."""
     partitions: dict[str, str | None] = {}
+    # From the inside out: the first other folder is not of the program that wrote the files.
     for folder in reversed(folders):
         name, equals, value = folder.partition("=")
         if not (name and equals):

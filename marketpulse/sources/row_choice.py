@@ -76,6 +76,7 @@ def _random_rows(
         kept = pa.concat_tables([kept, pa.Table.from_batches([batch], fields)])
         hashes = np.concatenate([hashes, _hashes(seed, start, len(batch))])
         start += len(batch)
+        # Not after each batch: to sort takes longer than to keep some rows more.
         if limit is not None and len(hashes) > limit + _ROWS:
             kept, hashes = _lowest(kept, hashes, limit)
     kept, _ = _lowest(kept, hashes, limit)

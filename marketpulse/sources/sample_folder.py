@@ -49,6 +49,7 @@ class SampleFolder(Source):
                     self._unknown_files.append(entry.name)
                 else:
                     name = split_schema_name(entry.name)
+                    # Nothing says that the rows are those that were counted.
                     table = replace(schema.table, name=name, rows=None)
                     self._schemas[name] = replace(schema, table=table)
         self._opened: dict[str, FilesSource] = {}

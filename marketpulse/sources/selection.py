@@ -65,6 +65,7 @@ def select_rows(
         batches = matching_rows(request.where, batches, fields, cells_of, now, counts)
     order, limit = request.order, request.limit
     if isinstance(choice, NewestRows):
+        # The newest of each key are found among all rows; the limit counts what is found.
         order, limit = choice.order, None
     if order is not None:
         from marketpulse.sources.clauses import sorted_rows  # noqa: PLC0415 - 0.05 s

@@ -115,6 +115,7 @@ class SampleMasks:
         nullable = {column.name for column in schema.columns if column.nullable}
         for key in dict.fromkeys((schema.primary_key, *schema.unique)):
             redacted = [name for name in key if masks.get(name) == MaskKind.REDACT]
+            # Where null is allowed, a redacted value is one, and no null equals another.
             if redacted and nullable.isdisjoint(redacted):
                 yield f"the key {', '.join(key)} is no longer unique: {redacted[0]} is redacted"
         for foreign_key in schema.foreign_keys:
@@ -157,6 +158,7 @@ class SampleMasks:
         }
 
     def _has(self, column: Column, kind: MaskKind) -> bool:
+        # Of a redacted value nothing is left to mask. A mask of another key can be masked again.
         return column.mask == MaskKind.REDACT or column.mask.endswith(self._label(kind))
 
     def _label(self, kind: MaskKind) -> str:
@@ -174,6 +176,7 @@ class SampleMasks:
         kinds = self._kinds[schema.table.name]
         if not kinds:
             return schema
+        # SQL that names a column may quote one of its values.
         columns = (
             self._describe_column(column, kinds[column.name])
             if column.name in kinds
@@ -217,6 +220,7 @@ class SampleMasks:
 
 def _mentions(text: str, names: Mapping[str, MaskKind]) -> bool:
     """Whether SQL has one of these names in it."""
+    # In Oracle $ and # may be in the middle of a name.
     return any(
         re.search(rf"(?<![\w$#]){re.escape(name)}(?![\w$#])", text, re.IGNORECASE) for name in names
     )

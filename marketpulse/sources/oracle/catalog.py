@@ -73,6 +73,7 @@ class Catalog:
             listed = self._find_exactly(parts.owner, parts.name)
         elif parts is not None:
             listed = display_identifier(parts.name)
+        # Second as it is: a name may be copied from the list.
         for spelling in filter(None, (listed, name)):
             if spelling in self._listed:
                 return spelling

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from threading import Timer
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import oracledb
@@ -291,14 +290,9 @@ class OracleDatabase:
         _ = self.connection
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         # After Ctrl-C nobody waits for a server that may be dead.
-        is_interrupted = kind is not None and not issubclass(kind, Exception)
+        is_interrupted = not isinstance(exception[1], Exception | None)
         self.close(_INTERRUPT_SECONDS if is_interrupted else TCP_SECONDS)
 
     def _open(self) -> oracledb.Connection:

@@ -155,7 +155,7 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
             ) and all(name in _BY_CODE for name in codes if name.startswith("ORA"))
             reason = f" ({code})" if is_code_enough else f": {lines}"
             return error_class(f"{address}: {message}{reason}", hint=hint, check=check)
-    if not codes or codes[0].startswith("DPY-6"):
+    if not codes or codes[0].startswith("DPY-6"):  # the driver's codes of connecting
         return UnreachableError(f"{address}: {lines}", hint=_ASK_HINT, check="MP-ORA-001")
     return DataError(
         f"{address}: the database or the driver failed: {lines}", hint=_ASK_HINT, check="MP-ORA-001"

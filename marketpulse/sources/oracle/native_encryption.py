@@ -153,6 +153,7 @@ class PacketChecksums:
         self._keys = self._key_stream.update(self._keys)
         key, iv = self._keys[:_BLOCK], self._keys[_BLOCK:]
         self._key_stream = _key_stream(key, iv)
+        # The two directions differ in one byte of their keys.
         self._salts = _key_stream(key[:5] + self._direction + key[6:], iv)
 
     def of(self, payload: bytes) -> bytes:

@@ -49,12 +49,14 @@ class QuerySource(OracleSource):
         return name if name == self._select.name else self.find_table(name)
 
     def describe_all(self, tables: Sequence[str]) -> Sequence[TableSchema]:
+        # Raises for the names of tables: only the query can be read.
         return [self._schema for _ in map(self.find_listed_table, tables)]
 
     def read_snapshot(self, name: str = "") -> str:  # noqa: ARG002 - it is sent as it is written
         return ""
 
     def count(self, table: str) -> int:
+        # By reading: COUNT(*) would need the values of the binds, too.
         return Source.count(self, table)
 
     def query_of(self, table: str) -> Query | None:

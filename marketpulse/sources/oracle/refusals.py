@@ -182,5 +182,6 @@ def _find(
 
 
 def _digest(text: str, address: str, salt: str) -> str:
+    # Slow on purpose: the file must not make it cheap to guess the password.
     key = f"{address}\0{text}".encode()
     return hashlib.scrypt(key, salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=16).hex()

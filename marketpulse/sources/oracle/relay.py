@@ -149,7 +149,7 @@ class Relay:
     def _redirect(self, driver: _Peer, server: _Peer, answer: bytearray) -> Endpoint:
         """Pass a redirection on so that the driver returns to this relay."""
         length, text = int.from_bytes(answer[8:10], "big"), bytes(answer[10:])
-        while len(text) < length:
+        while len(text) < length:  # it may come in a packet of its own
             text += server.read()[10:]
         address, separator, data = text.decode().partition("\0")
         host, port = (
@@ -293,6 +293,7 @@ def _read_connect(driver: _Peer) -> list[bytearray]:
     connect = driver.read()
     if connect[4] != _CONNECT:
         raise EOFError("not a CONNECT")
+    # 24: the length of the descriptor and where it begins; 32 and 33: flags of services.
     length, offset = struct.unpack_from(">HH", connect, 24)
     packets, size = [connect], len(connect) - offset
     while size < length:
@@ -322,6 +323,8 @@ def _negotiate(server: _Peer, accept: bytearray) -> Agreement:
 
 def _patch_accept(accept: bytearray) -> None:
     """Tell the driver: no native encryption, no urgent data, and packets that leave room."""
+    # 10: options; 12: the size of packets, at 32 in four bytes; 22 and 23: flags of services; 44:
+    # more flags. An old server sends a shorter ACCEPT.
     accept[22], accept[23] = _NO_SERVICES, _NO_SERVICES
     accept[10] &= ~_OUT_OF_BAND
     size = int.from_bytes(accept[12:14], "big")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
@@ -200,13 +199,8 @@ class OracleSource(Source):
         self.database.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.database.__exit__(kind, error, traceback)
+    def __exit__(self, *exception: object) -> None:
+        self.database.__exit__(*exception)
 
     @cached_property
     def _details(self) -> dict[str, str]:

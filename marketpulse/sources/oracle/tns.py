@@ -100,6 +100,7 @@ def _check_for_sid(
     """Return a better error if the unknown service name is a SID, else the error itself."""
     if error.check != "MP-TNS-001":
         return error
+    # Old programs ask for the SID, so people have it at hand.
     descriptor = re.sub(r"\(SERVICE_NAME=", "(SID=", address.descriptor, flags=re.IGNORECASE)
     try:
         _probe_endpoint(endpoint, descriptor, seconds, tls_context)
