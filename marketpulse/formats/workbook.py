@@ -95,7 +95,7 @@ class Workbook:
         self._path = path
         with self._damage_is_bad_data(), catch_warnings():
             simplefilter("ignore")  # openpyxl warns about styles, which matter only in part
-            self._reader = _Reader(path, read_only=True, data_only=True, keep_links=False)
+            self._reader = _Reader(path, keep_links=False)
             with ExitStack() as stack:  # closes the archive if it cannot be read
                 stack.callback(self._reader.archive.close)
                 self._reader.read()
@@ -107,7 +107,7 @@ class Workbook:
             return [
                 Sheet(str(sheet.name), part.target, sheet.state == "visible")
                 for sheet, part in self._reader.parser.find_sheets()
-                if part.target in self._reader.valid_files and "chartsheet" not in part.Type
+                if "chartsheet" not in part.Type
             ]
 
     def rows(self, sheet: Sheet) -> Iterator[SheetRow]:
@@ -195,7 +195,7 @@ class _SheetReader:
         for _, element in iterparse(file):
             if element.tag.endswith("}row"):
                 number = int(float(element.get("r", number + 1)))
-                yield SheetRow(number, self._cells(element), _is_true(element.get("hidden", "0")))
+                yield SheetRow(number, self._cells(element), _is_true(element.get("hidden")))
                 element.clear()
 
     def _cells(self, row: Element) -> list[str | None]:
@@ -203,8 +203,7 @@ class _SheetReader:
         for element in row:
             place = element.get("r")
             column = coordinate_to_tuple(place)[1] if place else len(cells) + 1
-            if column > len(cells):
-                cells.extend([None] * (column - len(cells)))
+            cells.extend([None] * (column - len(cells)))
             cells[column - 1] = self._cell(element)
         return cells
 
@@ -279,7 +278,7 @@ def _content(element: Element) -> str:
     return cast("Text", Text.from_tree(element)).content  # type: ignore[arg-type] # stubs: too narrow
 
 
-def _is_true(text: str) -> bool:
+def _is_true(text: str | None) -> bool:
     return text in {"1", "true"}
 
 

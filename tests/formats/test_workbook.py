@@ -1,6 +1,7 @@
 """What the cells of a workbook are: errors, zeros that a format shows, dates, formulas."""
 
 import zipfile
+from collections.abc import Callable
 from datetime import date, time, timedelta
 from pathlib import Path
 
@@ -81,17 +82,61 @@ def test_what_other_programs_write(tmp_path: Path) -> None:
     assert (second.number, second.cells[0], second.is_hidden) == (3, "tx", True)
 
 
+def change_parts(before: Path, path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+    """A copy of a workbook with changed parts; without those that become empty."""
+    with zipfile.ZipFile(before) as parts, zipfile.ZipFile(path, "w") as changed:
+        for name in parts.namelist():
+            if data := change(name, parts.read(name)):
+                changed.writestr(name, data)
+    return path
+
+
 def sheet_xml(path: Path, rows: str) -> Path:
     """A workbook whose sheet holds this XML."""
-    plain = write_sheet(path.with_name("plain.xlsx"), header=["A"])
-    with zipfile.ZipFile(plain) as before, zipfile.ZipFile(path, "w") as after:
-        for name in before.namelist():
-            data = before.read(name)
-            if name == "xl/worksheets/sheet1.xml":
-                start, end = data.index(b"<sheetData>"), data.index(b"</sheetData>")
-                data = data[: start + 11] + rows.encode() + data[end:]
-            after.writestr(name, data)
-    return path
+
+    def change(name: str, data: bytes) -> bytes:
+        if name != "xl/worksheets/sheet1.xml":
+            return data
+        start, end = data.index(b"<sheetData>"), data.index(b"</sheetData>")
+        return data[: start + 11] + rows.encode() + data[end:]
+
+    return change_parts(write_sheet(path.with_name("plain.xlsx"), header=["A"]), path, change)
+
+
+def test_sheets_of_charts_are_none(tmp_path: Path) -> None:
+    """Only sheets with cells are sheets."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        book.add_worksheet("rows").write_column("A1", ["A", 1])
+        chart = book.add_chart({"type": "bar"})
+        chart.add_series({"values": "=rows!$A$2"})
+        book.add_chartsheet("chart").set_chart(chart)
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        assert [sheet.title for sheet in workbook.sheets()] == ["rows"]
+
+
+def test_a_lost_sheet_is_damage(tmp_path: Path) -> None:
+    """A sheet that the workbook names and does not hold is not passed over."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        for name in ("first", "second"):
+            book.add_worksheet(name).write_column("A1", ["A", 1])
+    path = change_parts(
+        tmp_path / "a.xlsx",
+        tmp_path / "b.xlsx",
+        lambda name, data: b"" if name == "xl/worksheets/sheet2.xml" else data,
+    )
+    with pytest.raises(DataError, match="not an XLSX workbook, or it is damaged"):
+        read(path)
+
+
+def test_links_to_other_workbooks_are_not_followed(tmp_path: Path) -> None:
+    """A link may lead nowhere."""
+    links = b'</sheets><externalReferences><externalReference r:id="rId9"/></externalReferences>'
+    path = change_parts(
+        write_sheet(tmp_path / "a.xlsx", header=["A"]),
+        tmp_path / "b.xlsx",
+        lambda name, data: data.replace(b"</sheets>", links) if name == "xl/workbook.xml" else data,
+    )
+    assert tagged(path) == [["tA"]]
 
 
 def test_cells_of_unusual_xml(tmp_path: Path) -> None:
