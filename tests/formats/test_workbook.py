@@ -49,12 +49,16 @@ def with_formats(path: Path, *cells: tuple[float, str]) -> Path:
         (12345e10, "##0.0E+0", "s123450000000000"),
         (5, '0"E+"', "f5"),
         (0.5, "0.00E+00", "f0.5"),
-        (1e16, "0.00E+00", "f10000000000000000"),
+        (2**53 - 1, "0.00E+00", "s9007199254740991"),
+        (2**53, "0.00E+00", "f9007199254740992"),
         (1e-7, "General", "f0.0000001"),
         (46094, "yyyy-mm-dd", "d2026-03-13"),
         (46094.5, "yyyy-mm-dd", "d2026-03-13 12:00:00"),
         (0.5, "hh:mm", "c12:00:00"),
         (1.5, "[h]:mm", "c36:00:00"),
+        (-1.5, "[h]:mm", "c-36:00:00"),
+        (0, "[h]:mm", "c00:00:00"),
+        (0.5 / 86_400, "[h]:mm:ss", "c00:00:00.5"),
         (1e9, "yyyy-mm-dd", "e1000000000"),
     ],
 )
@@ -103,6 +107,19 @@ def sheet_xml(path: Path, rows: str) -> Path:
     return change_parts(write_sheet(path.with_name("plain.xlsx"), header=["A"]), path, change)
 
 
+def test_formats_of_other_languages(tmp_path: Path) -> None:
+    """A number has a built-in format, such as 30, that depends on the language: it is a number."""
+    rows = '<row r="1"><c r="A1"><v>7</v></c></row>'
+    path = change_parts(
+        sheet_xml(tmp_path / "a.xlsx", rows),
+        tmp_path / "b.xlsx",
+        lambda name, data: (
+            data.replace(b'numFmtId="0"', b'numFmtId="30"') if name == "xl/styles.xml" else data
+        ),
+    )
+    assert tagged(path) == [["f7"]]
+
+
 def test_sheets_of_charts_are_none(tmp_path: Path) -> None:
     """Only sheets with cells are sheets."""
     with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
@@ -147,6 +164,7 @@ def test_cells_of_unusual_xml(tmp_path: Path) -> None:
         '<row r="4"><c r="A4"><f t="shared" ref="A4:A5" si="0">B4+1</f></c></row>'
         '<row r="5"><c r="A5"><f t="shared" si="0"/></c>'
         '<c r="B5" t="str"><f>C5</f><v></v></c></row>'
+        '<row r="6"><c r="A6"><f t="shared" si="7"/></c></row>'  # the first of them is missing
     )
     with Workbook(sheet_xml(tmp_path / "a.xlsx", rows)) as workbook:
         found = [*workbook.rows(workbook.sheets()[0])]
@@ -155,12 +173,12 @@ def test_cells_of_unusual_xml(tmp_path: Path) -> None:
         [None, "btrue", "s100"],
         ["u=B4+1"],
         ["u=B5+1", None],
+        ["u="],
     ]
     assert [(row.number, row.is_hidden) for row in found] == [
         (1, False),
         (3, True),
-        (4, False),
-        (5, False),
+        *((4, False), (5, False), (6, False)),
     ]
 
 
