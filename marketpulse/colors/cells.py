@@ -63,20 +63,38 @@ MACROS = (
     "short_date(t) AS make_timestamp(epoch_us(TRY_CAST(t AS TIMESTAMPTZ)))",
     # A cast to TIMESTAMP overlooks offsets.
     "is_plain_date(t) AS is_short_date(t) AND regexp_full_match(t, '.{10}([^+-]*)')",
-    # Any number, exactly: sign, place of the first digit, digits. Rows compare from left to right.
-    # Below zero place and digits are inverted, because -20 is below -3.
-    # The lambda evaluates the parts once; a macro would repeat the regular expression at each use.
-    r"""_number_parts(t) AS regexp_extract(
-        t, '^([+-]?)([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,18}))?$',
-        ['sign', 'whole', 'rest', 'e'])""",
-    """_magnitude(p) AS length(ltrim(p.whole || p.rest, '0')) - length(p.rest)
-        + coalesce(TRY_CAST(p.e AS BIGINT), 0)""",
-    """number_key(t) AS list_transform([_number_parts(t)], lambda p: CASE
-        WHEN coalesce(p.whole || p.rest, '') = '' THEN NULL
-        WHEN ltrim(p.whole || p.rest, '0') = '' THEN row(0, 0::BIGINT, '')
-        WHEN p.sign = '-' THEN row(-1, -_magnitude(p),
-            translate(trim(p.whole || p.rest, '0'), '0123456789', '9876543210') || '~')
-        ELSE row(1, _magnitude(p), trim(p.whole || p.rest, '0')) END)[1]""",
+    # Any number, exactly: the DOUBLE of its first 15 digits, then those after them as text. Rows
+    # compare from left to right. Most numbers have no more digits; their text is a point. Below
+    # zero the digits are inverted and sort before the point, because -2.5001 is below -2.5.
+    """_tail(sign, digits) AS CASE WHEN sign = '-' AND digits <> ''
+        THEN '-' || translate(digits, '0123456789', '9876543210') || '~'
+        ELSE '.' || digits END""",
+    # The number is 0.DIGITS times ten to the power of its magnitude. Where a DOUBLE ends, it is
+    # infinity or zero, and the text begins with the magnitude.
+    # The lambdas evaluate each part once; a macro would repeat the regular expression at each use.
+    r"""_long_number_key(t) AS list_transform(list_transform([regexp_extract(
+            t, '^([+-]?)([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,18}))?$',
+            ['sign', 'whole', 'rest', 'e'])],
+        lambda p: {'sign': p.sign, 'is_number': p.whole || p.rest <> '',
+            'digits': trim(p.whole || p.rest, '0'),
+            'magnitude': length(ltrim(p.whole || p.rest, '0')) - length(p.rest)
+                + coalesce(TRY_CAST(p.e AS BIGINT), 0)}),
+        lambda n: CASE WHEN n.is_number THEN row(
+            CAST(n.sign || CASE WHEN n.digits = '' OR n.magnitude < -300 THEN '0'
+                WHEN n.magnitude > 300 THEN 'inf'
+                ELSE '0.' || left(n.digits, 15) || 'e' || n.magnitude END AS DOUBLE),
+            _tail(n.sign, CASE WHEN n.digits <> '' AND abs(n.magnitude) > 300
+                THEN n.magnitude + 2000000000000000000 || n.digits
+                ELSE substr(n.digits, 16) END)) END)[1]""",
+    """number_key(t) AS CASE
+        WHEN contains(t, 'e') OR contains(t, 'E') THEN _long_number_key(t)
+        WHEN strlen(t) <= 15 THEN
+            CASE WHEN isfinite(TRY_CAST(t AS DOUBLE)) THEN row(TRY_CAST(t AS DOUBLE), '.') END
+        WHEN t >= '1' AND t < ':' AND contains(left(t, 16), '.') THEN row(
+            TRY_CAST(left(t, 16) AS DOUBLE),
+            '.' || CASE WHEN ends_with(t, '0') THEN rtrim(substr(t, 17), '0')
+                ELSE substr(t, 17) END)
+        ELSE _long_number_key(t) END""",
     # Any time, exactly: seconds since 1970 in UTC, and the digits of the fraction.
     """date_key(t) AS CASE WHEN is_date(t) THEN row(
         CAST(epoch(date_trunc('second', short_date(t))) AS BIGINT),

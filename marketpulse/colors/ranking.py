@@ -22,7 +22,7 @@ from functools import reduce
 
 import pyarrow as pa
 
-from marketpulse.colors.cells import Cell, Precision, literal
+from marketpulse.colors.cells import Cell, Precision, literal, trim_once
 from marketpulse.colors.columns import KEYS, InputColumn, Kind
 from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operator
 
@@ -91,6 +91,7 @@ def with_values(statement: str, cells: Sequence[Cell], rows: str = "arrived") ->
     """
     names = set(re.findall(r"\b[kvxs][0-9]+(?:_[0-9]+)?\b", statement))
     selected = ["*"]
+    cells, rows = trim_once(cells, rows)
     for cell in cells:
         place = cell.column.place
         forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
