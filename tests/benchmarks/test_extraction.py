@@ -7,6 +7,7 @@ bare drain of the driver; asserts no time. ROWS=1000000 unless the environment s
 """
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,17 +22,30 @@ from support import ROOT, TESTS
 ROWS = os.environ.get("ROWS", "1000000")
 RUNS = int(os.environ.get("RUNS", "3"))
 
-# The statement and the types that `sample` asks for: what it costs more is not the conversion.
-PEER = """
-import csv, sys
-import oracledb, pyarrow as pa, pyarrow.csv
+# Writes the statement that `sample` sends, and the types that it asks for: what it costs more than
+# its peers is not the conversion.
+PLAN = """
+import pathlib, sys
+import pyarrow as pa
 from marketpulse.sources.oracle import OracleDatabase, OracleSource
 from marketpulse.sources.oracle.scan import SelectStatement
+folder = pathlib.Path(sys.argv[1])
+with OracleSource(OracleDatabase()) as source:
+    scan = SelectStatement(relation=source._relation("TICKS"))
+    items = scan.items()
+    schema = pa.schema([(item.field.name, item.fetched) for item in items])
+    (folder / "statement").write_text(scan.render(items, {}))
+    (folder / "schema").write_bytes(schema.serialize())
+"""
+# A user's own script: it loads the driver and pyarrow, and nothing of this package.
+PEER = """
+import csv, os, sys
+import oracledb, pyarrow as pa, pyarrow.csv
 kind, target = sys.argv[1:]
+user, password, dsn = (os.environ["ORACLE_" + name] for name in ("USERNAME", "PASSWORD", "DSN"))
 if kind == "adbc":
-    import os
     from adbc_driver_oracle import dbapi
-    uri = "oracle://{ORACLE_USERNAME}:{ORACLE_PASSWORD}@{ORACLE_DSN}".format_map(os.environ)
+    uri = f"oracle://{user}:{password}@{dsn}"
     with dbapi.connect(uri) as session, session.cursor() as cursor:
         cursor.execute('SELECT * FROM "MARKET"."TICKS"')
         reader = cursor.fetch_record_batch()
@@ -39,18 +53,15 @@ if kind == "adbc":
             for batch in reader:
                 writer.write_batch(batch)
     sys.exit()
-with OracleSource(OracleDatabase()) as source:
-    scan = SelectStatement(relation=source._relation("TICKS"))
-    items = scan.items()
-    statement = scan.render(items, {})
-    schema = pa.schema([(item.field.name, item.fetched) for item in items])
-    connection = source.database.connection
+with oracledb.connect(user=user, password=password, dsn=dsn) as connection:
+    statement = open("statement").read()
     if kind == "csv.writer":
         cursor = connection.cursor()
         cursor.arraysize = cursor.prefetchrows = 20_000
         with open(target, "w", newline="") as file:
             csv.writer(file).writerows(cursor.execute(statement))
         sys.exit()
+    schema = pa.ipc.read_schema(pa.memory_map("schema"))
     frames = connection.fetch_df_batches(statement, size=20_000, requested_schema=schema)
     tables = map(pa.table, frames)
     if kind == "drain":
@@ -109,12 +120,15 @@ def test_sample_against_the_drain(environment: dict[str, str], tmp_path: Path) -
     sample = ["-m", "marketpulse", "-q", "sample", "--all", "--formats"]
     kinds = ("drain", "pyarrow", "adbc", "pandas", "csv.writer")
     commands = {kind: ["-c", PEER, kind, str(tmp_path / kind)] for kind in kinds}
-    commands |= {f"sample {name}": [*sample, name] for name in ("csv", "parquet", "csv,json")}
+    formats = ("csv", "parquet", "csv,json", "ndjson")
+    commands |= {f"sample {name}": [*sample, name] for name in formats}
+    cost(["-c", PLAN, str(tmp_path)], environment, tmp_path)
     cost(commands["drain"], environment, tmp_path)  # the server encodes its rows
     costs: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in commands}
     for _ in range(RUNS):
         for kind, command in commands.items():
             (tmp_path / kind).unlink(missing_ok=True)
+            shutil.rmtree(tmp_path / "sample_data", ignore_errors=True)  # removing it takes time
             costs[kind].append(cost(command, environment, tmp_path))
     print(f"\n{int(ROWS):,} rows, {RUNS} runs in turn: wall, processor time, their ratios, memory")
     for kind, runs in costs.items():
