@@ -35,6 +35,7 @@ class StoreFault(StrEnum):
     CUT = "closes the connection instead of answering"
     CUT_AFTER = "does the work and closes the connection"
     HALF = "answers with half of the content"
+    FORGET = "answers as if the work was done"
 
 
 @dataclass
@@ -175,12 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.store.expect_requests.append(request)
             time.sleep(self.store.round_trip)
-        if fault is StoreFault.STALL:
-            self.store.closing.wait(20)
-            raise _Cut
-        if fault is StoreFault.CUT:
-            self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 100))
-            raise _Cut
+        self._break_off(fault)
         body = self._body()
         if (
             self.store.old
@@ -192,6 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.value in _CODES:
             code = _CODES[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
+            return
+        if fault is StoreFault.FORGET:
+            self._send(200, b"", {"ETag": f'"{hashlib.md5(body).hexdigest()}"'})
             return
         if fault is StoreFault.GARBLE:
             body = _garbled(body)
@@ -208,6 +207,14 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Cut
         content = _garbled(content) if fault is StoreFault.GARBLE_ANSWER else content
         self._send(status, content, headers, half=fault is StoreFault.HALF)
+
+    def _break_off(self, fault: StoreFault | None) -> None:
+        if fault is StoreFault.STALL:
+            self.store.closing.wait(20)
+            raise _Cut
+        if fault is StoreFault.CUT:
+            self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 100))
+            raise _Cut
 
     def _do(self, body: bytes, reported: bytes) -> tuple[int, bytes, dict[str, str]]:
         """Do the work of S3."""

@@ -15,9 +15,10 @@ import botocore.session
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore import exceptions as botocore_errors
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 from botocore.utils import determine_content_length
 
@@ -44,6 +45,10 @@ _DAMAGE_HINT = "something on the way changes the data; push again, or from anoth
 _CODES = {
     "NoSuchBucket": (
         "there is no bucket {bucket}", "check its name, and AWS_REGION", "MP-AWS-002"
+    ),
+    **dict.fromkeys(
+        ("ConditionalRequestConflict", "OperationAborted"),
+        ("another request changes it at the same time ({code})", "try again", "MP-AWS-004"),
     ),
     **dict.fromkeys(
         ("QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"),
@@ -118,6 +123,7 @@ def create_client(
     client = owner.client("s3", endpoint_url=endpoint_url, config=config)
     client.meta.events.register("request-created.s3.PutObject", _drop_expect_header)
     client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
+    client.meta.events.register("after-call.s3", _refuse_web_page)
     return client
 
 
@@ -128,6 +134,18 @@ def _follow_no_redirect(context: dict[str, dict[str, object]], **_: object) -> N
     well: without end, if the answer never names a region.
     """
     context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _refuse_web_page(
+    http_response: AWSResponse, parsed: dict[str, object], model: OperationModel, **_: object
+) -> None:
+    """Raise the error of a page that a proxy sent with status 200, as if the store had answered."""
+    error = botocore_errors.ClientError(parsed, model.name)
+    # Only an object may be a page. Some stores call their empty answers so.
+    if model.name not in {"GetObject", "HeadObject"} and _is_web_page(error):
+        start = http_response.content[:100].lstrip().lower()
+        if start.startswith((b"<!doctype html", b"<html")):
+            raise error
 
 
 def _drop_expect_header(request: AWSRequest, **_: object) -> None:
@@ -300,7 +318,8 @@ def _client_error(
         )
     return AwsError(
         f"{message}: {code} (HTTP {status})",
-        hint=f"look up the code in the store's documentation; {_OLD_STORE}",
+        hint="look up the code in the store's documentation"
+        + (f"; {_OLD_STORE}" if status == 400 and "checksums" in features else ""),
     )
 
 

@@ -329,6 +329,8 @@ class _Sender:
         if etag is None:
             return self._resend(item, remote, progress)
         if is_pointer:
+            if remote and remote.etag == self._pointer_etag:
+                raise self._damage_error(item, "the store accepted the object and did not keep it")
             if remote and remote.intact:  # another push has sent its own pointer since
                 return "sent"
             self._bucket.delete(item.key)  # no pointer is better than a broken one

@@ -107,6 +107,8 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
         (307, {"Location": "/again"}, "", "MP-AWS-002", "check AWS_REGION"),
         (302, {"Location": "/login", **HTML}, PAGE, "MP-AWS-003", "a proxy"),
         (403, HTML, PAGE, "MP-AWS-003", "a proxy"),
+        (200, HTML, PAGE, "MP-AWS-003", "a proxy"),
+        (409, {}, "<Error><Code>OperationAborted</Code></Error>", "MP-AWS-004", "try again"),
         (403, {}, "<Error><Code>QuotaExceeded</Code></Error>", "MP-AWS-010", "free some space"),
         (407, {}, "", "MP-AWS-003", "HTTPS_PROXY"),
     ],
@@ -235,6 +237,7 @@ FAULTS = [
     for times in TIMES.get(fault, [1, 1000])
     if not (fault in OF_CONTENT and not place.startswith("PUT"))  # nothing is sent there
     if not (fault in OF_AN_ANSWER and place.startswith("PUT"))  # nothing is answered there
+    if fault is not StoreFault.FORGET or place == "PUT p/latest.json"
 ]
 
 
