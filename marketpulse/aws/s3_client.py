@@ -12,14 +12,12 @@ from threading import Lock
 
 import boto3
 import botocore.session
-from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore import exceptions as botocore_errors
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.model import OperationModel
-from botocore.parsers import ResponseParserError
 from botocore.utils import determine_content_length
 
 from marketpulse.aws import session
@@ -244,12 +242,7 @@ def translate_errors(
             hint="check the network, the proxy and the endpoint, then try again",
             check="MP-AWS-003",
         ) from error
-    except (
-        botocore_errors.BotoCoreError,
-        Boto3Error,
-        ResponseParserError,
-        ValueError,  # botocore raises it for an invalid endpoint
-    ) as error:
+    except session.CLIENT_ERRORS as error:
         raise AwsError(
             f"{message}: {type(error).__name__}",
             hint="check the settings of AWS and the endpoint",

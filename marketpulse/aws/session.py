@@ -11,6 +11,7 @@ from boto3.exceptions import Boto3Error
 from botocore import exceptions as botocore_errors
 from botocore.config import Config
 from botocore.loaders import Loader, create_loader
+from botocore.parsers import ResponseParserError
 
 from marketpulse.errors import AwsError
 
@@ -46,6 +47,14 @@ CREDENTIALS_ERRORS = (
     botocore_errors.SSOError,
     botocore_errors.TokenRetrievalError,
     botocore_errors.UnknownCredentialError,
+)
+# All that a client raises.
+CLIENT_ERRORS = (
+    botocore_errors.BotoCoreError,
+    botocore_errors.ClientError,
+    Boto3Error,
+    ResponseParserError,
+    ValueError,  # of an invalid endpoint
 )
 
 
@@ -106,12 +115,7 @@ def caller_identity(region: str) -> str | None:
             return None
         session = boto3.Session(botocore_session=core, region_name=region)
         return str(session.client("sts", config=config).get_caller_identity()["Arn"])
-    except (
-        botocore_errors.BotoCoreError,
-        botocore_errors.ClientError,
-        Boto3Error,
-        ValueError,  # botocore raises it for an invalid endpoint
-    ) as error:
+    except CLIENT_ERRORS as error:
         raise AwsError(
             f"AWS did not return the caller's identity ({type(error).__name__})",
             hint="run `aws sts get-caller-identity` to see what AWS's own tools find",

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from boto3.exceptions import Boto3Error
 from botocore import exceptions as botocore_errors
-from botocore.parsers import ResponseParserError
 
 from marketpulse.aws import session
 from marketpulse.errors import AwsError, MarketPulseError, SettingsError
@@ -125,12 +123,7 @@ def translate_errors(action: str, permissions: str) -> Iterator[None]:
         ) from error
     except botocore_errors.SSLError as error:
         raise session.certificate_error(f"{action}: the certificate is not trusted") from error
-    except (
-        botocore_errors.BotoCoreError,
-        Boto3Error,
-        ResponseParserError,
-        ValueError,  # botocore raises it for an invalid endpoint
-    ) as error:
+    except session.CLIENT_ERRORS as error:
         raise AwsError(
             f"{action}: no answer ({type(error).__name__})",
             hint="check AWS_REGION, the network and the proxy, or use --credentials env "

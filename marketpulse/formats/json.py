@@ -88,7 +88,6 @@ def prepare_scan(path: Path, workspace: Path) -> Scan:
         if not isinstance(value, _Object):
             raise _bad_value(path, position, "it is not an object")
         spool.append({name: _tagged(cell) for name, cell in value.members.items()})
-    spool.finish()
     return Scan(spool.scan)
 
 

@@ -53,12 +53,9 @@ class Spool:
         """Add a line that is not a row."""
         self._malformed_lines.append(MalformedLine(self._count, fields, expected, text))
 
-    def finish(self) -> None:
-        """Say that no row follows."""
-        self._flush()
-
     def scan(self, on_malformed_line: OnMalformedLine) -> pa.RecordBatchReader:
-        """Read all rows. The type of a column follows from all of its cells."""
+        """Read all rows, after the last one. The type of a column follows from all of its cells."""
+        self._flush()
         # All of them first: whoever counts lines knows them before the batches around them.
         for malformed_line in self._malformed_lines:
             on_malformed_line(malformed_line)

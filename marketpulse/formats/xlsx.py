@@ -172,7 +172,6 @@ class _Decoder:
             )
             header = likely_header(len(self._names), self._first_rows)
             raise nameless_error(self._place, what, header)
-        self._spool.finish()
         notes = FileNotes(
             hidden_rows=self._hidden_rows,
             nameless_columns=len(self._gaps),

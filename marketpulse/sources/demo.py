@@ -55,7 +55,7 @@ FROM duckdb_constraints()
 WHERE schema_name = ? AND table_name = ? ORDER BY constraint_index
 """
 _COUNT = "SELECT count(*) FROM {table}"
-_SCAN = "SELECT {columns} FROM {table} WHERE {where} {rest}"
+_SCAN = "SELECT {columns} FROM {table} {rest}"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,6 @@ class DemoSource(Source):
         statement = _SCAN.format(
             columns=", ".join(item.sql for item in items),
             table=_qualified(schema, table),
-            where="true",
             rest="" if limit is None else f"LIMIT {limit:d}",
         )
         # Each reader has a cursor, so that several can be open.
@@ -177,7 +176,7 @@ class DemoSource(Source):
             for (name, *_), (template, _) in zip(definitions, conversions, strict=True)
         ]
         no_rows = _SCAN.format(
-            columns=", ".join(expressions), table=_qualified(schema, table), where="false", rest=""
+            columns=", ".join(expressions), table=_qualified(schema, table), rest="LIMIT 0"
         )
         fields = self._database.sql(no_rows).to_arrow_reader(1).schema
         items = {}

@@ -30,7 +30,6 @@ def test_the_type_of_a_column_follows_from_its_cells(
     spool = Spool(tmp_path, ("A",))
     for cell in cells:
         spool.append({"A": cell})
-    spool.finish()
     table = spool.scan(lambda _: None).read_all()
 
     assert logical_type(table.schema.field("A")) is kind
@@ -42,7 +41,6 @@ def test_many_rows_and_late_columns(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for number in range(20_001):
         spool.append({"A": f"n{number}"} if number < 20_000 else {"B": "tx"})
-    spool.finish()
     table = spool.scan(lambda _: None).read_all()
 
     assert table.column("A").to_pylist() == [*map(str, range(20_000)), None]
@@ -55,7 +53,6 @@ def test_malformed_lines_know_the_rows_before_them(tmp_path: Path) -> None:
     spool = Spool(tmp_path, ("A",))
     spool.append({"A": "tx"})
     spool.add_malformed_line(2, 1, "1,2")
-    spool.finish()
     for _ in range(2):
         lines: list[MalformedLine] = []
         spool.scan(lines.append)
