@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 _DIGITS = b"0123456789"
 _VISIBLE = bytes(range(ord("!"), ord("~") + 1))
+_ANY_LENGTH = 1 << 31
 # For each kind: the bytes of plain cells, and their greatest length.
 _PLAIN = {
     Kind.INTEGER: (_DIGITS, 18),
     Kind.NUMBER: (_DIGITS + b".-", 15),
     Kind.DATE: (_DIGITS + b"-T :.", 26),
-    Kind.TEXT: (bytes(set(_VISIBLE) - set(b"abcdefghijklmnopqrstuvwxyz")), 1 << 31),  # a CUSIP
+    Kind.TEXT: (bytes(set(_VISIBLE) - set(b"abcdefghijklmnopqrstuvwxyz")), _ANY_LENGTH),  # a CUSIP
 }
 _MINUS, _POINT, _ZERO = b"-.0"
 _DATE_LENGTHS = {10, 16, *range(19, 27)}  # a day, minutes, seconds with a fraction
@@ -60,7 +61,7 @@ class CellProfile:
             self.suspected = True
         if self._query is None:
             return
-        doubtful = _doubtful(self.column, cells)
+        doubtful = _doubtful(self.column, cells, self.precision)
         if not self._spelled_once or len(doubtful) or not _spelled_once(self.column.kind, cells):
             self._spelled_once = False
         if len(doubtful):
@@ -100,14 +101,16 @@ def _query(column: InputColumn) -> str | None:
     return f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM {rows}"
 
 
-def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:
-    """The cells that may be other than plain, each text once."""
+def _doubtful(column: InputColumn, cells: pa.Array, precision: Precision) -> pa.Array:
+    """The cells that may be no value or need more than this precision, each text once."""
     if column.logical_type:
         is_blank_or_plain = column.kind is Kind.TEXT and column.role != "CUSIP"
         if column.logical_type is not LogicalType.TEXT or column.translation:
             doubtful = cells
         else:
-            doubtful = _blank(cells) if is_blank_or_plain else _not_plain(column.kind, cells)
+            doubtful = (
+                _blank(cells) if is_blank_or_plain else _not_plain(column.kind, cells, precision)
+            )
         return doubtful.unique()
     if pa.types.is_floating(cells.type) and column.kind is Kind.NUMBER:
         cells = cells.drop_null()
@@ -117,9 +120,11 @@ def _doubtful(column: InputColumn, cells: pa.Array) -> pa.Array:
     return cells
 
 
-def _not_plain(kind: Kind, cells: pa.Array) -> pa.Array:
+def _not_plain(kind: Kind, cells: pa.Array, precision: Precision) -> pa.Array:
     """The cells with bytes or a length that plain ones do not have; all if a cast refuses one."""
     marks, limit = _PLAIN[kind]
+    if precision is Precision.EXACT and kind is not Kind.DATE:
+        limit = _ANY_LENGTH  # the column is read with all digits already
     lengths = pc.fill_null(pc.binary_length(cells), 1).to_numpy()
     is_doubtful = (lengths < 1) | (lengths > limit)
     text = _text(cells)

@@ -155,6 +155,17 @@ def test_the_bytes_of_cells_hide_no_odd_cell(database: Database, kind: Kind) -> 
             assert (alone.precision, alone.suspected) == (needed, is_faulty), cell
 
 
+@pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.INTEGER])
+def test_an_odd_cell_after_forty_digits_is_seen(database: Database, kind: Kind) -> None:
+    """Once all digits are read, long cells are not asked about, but what is no number is."""
+    column, long = text_column(kind), "9" * 40
+    for cell in [*EXAMPLES[kind], f"{long}.{long}.", f"{long}x", f"{long}-1"]:
+        found = profile(database, column, [long])
+        found.add(pa.array([long, cell]), database.ask)
+        found.finish(database.ask)
+        assert (found.precision, found.suspected) == (EXACT, database.needs(column, cell)[1]), cell
+
+
 def test_cells_that_are_spelled_once_differ_in_value(database: Database) -> None:
     """Where the spelling breaks no tie, no two of the cells have the same value."""
     for kind in (Kind.NUMBER, Kind.INTEGER, Kind.DATE):
