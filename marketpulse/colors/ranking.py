@@ -80,8 +80,9 @@ def _by_value(cell: Cell, remark: str = "", *, descending: bool = False) -> Sort
 
 
 def _key_column(cell: Cell, key: str, name: str) -> str:
-    # The sort keeps a column once if it is a key as it arrived.
-    return cell.raw if key == cell.raw else name
+    # The sort keeps a column once if it is a key as it arrived; the CUSIP leaves as its value.
+    is_output = cell.column.role != "CUSIP"
+    return cell.raw if key == cell.raw and is_output else name
 
 
 def with_values(statement: str, cells: Sequence[Cell], rows: str = "arrived") -> str:

@@ -115,6 +115,16 @@ def test_the_spelling_of_a_cusip_decides_before_those_of_later_columns() -> None
     assert column(run.processed, "DATE") == [dates[1], dates[2], dates[0]]
 
 
+def test_the_digits_of_a_cusip_decide_before_the_spelling_of_a_price(tmp_path: Path) -> None:
+    """A number of JSON as CUSIP is its digits in the result; `.0` after them breaks the tie."""
+    path = tmp_path / "in.ndjson"
+    same = '"MESSAGE_ID": 1, "RANK": 1, "DATE": "2026-03-13"'
+    path.write_text(
+        f'{{{same}, "CUSIP": 123456789.0, "PX": 98.5}}\n{{{same}, "CUSIP": 123456789, "PX": 98.50}}'
+    )
+    assert column(run_colors(path).processed, "PX") == ["98.50", "98.5"]
+
+
 def test_unknown_numbers_of_json_are_numbers(tmp_path: Path) -> None:
     """Numbers in an unknown column of JSON break ties and match rules as exact numbers."""
     sizes = ["10", "9", "9.50", "null", "1E1", "NaN"]
