@@ -8,6 +8,7 @@ import logging
 import math
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -175,23 +176,25 @@ class Login:
             self._probe_before_login()
         _HEALTHY.discard(name)
         relay = Relay(self.address.endpoints, seconds) if self.driver == "nne" else None
-        arguments = self._login_arguments(seconds, relay)
-        guard_seconds = self.deadline.limit(math.inf)
-        with self._guard.attempt(self._settings, str(self.address), guard_seconds):
-            may_log_in()
-            try:
-                seconds = self.deadline.limit(_CONNECT_SECONDS)
-                if is_new:
-                    self._fix_driver_mode(seconds)
-                connection = run_stoppable(
-                    lambda _: oracledb.connect(**arguments),
-                    seconds,
-                    lambda: self._login_timeout_error(seconds),
-                )
-            except (oracledb.Error, OSError, UnreachableError) as error:
-                if relay is not None:
-                    relay.close()
-                raise (relay and relay.error) or self._diagnose(error) from error
+        with ExitStack() as stack:
+            if relay is not None:
+                stack.callback(relay.close)
+            arguments = self._login_arguments(seconds, relay)
+            limit = self.deadline.limit(math.inf)
+            with self._guard.attempt(self._settings, str(self.address), limit):
+                may_log_in()
+                try:
+                    seconds = self.deadline.limit(_CONNECT_SECONDS)
+                    if is_new:
+                        self._fix_driver_mode(seconds)
+                    connection = run_stoppable(
+                        lambda _: oracledb.connect(**arguments),
+                        seconds,
+                        lambda: self._login_timeout_error(seconds),
+                    )
+                except (oracledb.Error, OSError, UnreachableError) as error:
+                    raise (relay and relay.error) or self._diagnose(error) from error
+            stack.pop_all()
         _HEALTHY.add(name)
         if connection.warning is not None:
             _LOG.warning("%s: %s", self.address, warning_text(connection.warning))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from oracle_server.client import PASSWORD, settings_for
@@ -247,6 +248,21 @@ def test_a_refused_login(server: OracleServer, settings: OracleSettings, code: i
     checks = {0: "MP-LOG-001", 28000: "MP-LOG-002", 1045: "MP-LOG-004"}
     assert refused.value.check == checks[code]
     assert server.record.logins == [("ANALYST", code or 1017)]
+
+
+def test_a_login_that_is_not_tried_again(
+    server: OracleServer, settings: OracleSettings, tmp_path: Path
+) -> None:
+    """Where the password was refused before, no relay stays behind."""
+    settings = replace(settings, password=SecretStr("not-the-one"), state_folder=tmp_path)
+    for _ in range(2):
+        with pytest.raises(LoginError):
+            OracleDatabase(settings).ping()
+    assert server.record.logins == [("ANALYST", 1017)]
+    relays = [thread for thread in threading.enumerate() if thread.name.endswith("(_serve)")]
+    for thread in relays:
+        thread.join(5)
+    assert not any(map(threading.Thread.is_alive, relays))
 
 
 @pytest.mark.parametrize(
