@@ -13,6 +13,7 @@ equal, or less, just when their DOUBLEs are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -406,17 +407,23 @@ class Cell:
         return self.text
 
 
-def trim_once(cells: Iterable[Cell], rows: str) -> tuple[list[Cell], str]:
-    """The cells of a relation that trims each text of `rows` once, and that relation.
+def trim_once(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells with a column each for the trimmed text, which `with_trimmed` adds.
 
-    The SQL of a cell repeats its trimmed text. To plan that takes longer than to run it on a day.
+    Their SQL repeats the trimmed text. To plan it each time takes longer than to run it on a day.
     """
-    trimmed = [
+    return [
         replace(cell, trimmed=f"t{cell.column.place}") if cell.column.logical_type else cell
         for cell in cells
     ]
-    texts = {f"trimmed({cell.text}) AS {cell.trimmed}": None for cell in trimmed if cell.trimmed}
-    return trimmed, f"(SELECT *, {', '.join(texts)} FROM {rows})" if texts else rows
+
+
+def with_trimmed(rows: str, cells: Iterable[Cell], sql: str) -> str:
+    """These rows, and the trimmed text of the cells where this SQL names it."""
+    names = {*re.findall(r"\bt[0-9]+\b", sql)}
+    texts = {cell.trimmed: f"trimmed({cell.text}) AS {cell.trimmed}" for cell in cells}
+    added = [text for name, text in texts.items() if name in names]
+    return f"(SELECT *, {', '.join(added)} FROM {rows})" if added else rows
 
 
 def _any(*conditions: str | None) -> str | None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.colors.arrivals import Arrivals, Row
-from marketpulse.colors.cells import Cell, Precision, literal, trim_once
+from marketpulse.colors.cells import Cell, Precision, literal, trim_once, with_trimmed
 from marketpulse.colors.columns import Columns, InputColumn, Kind
 from marketpulse.colors.groups import group_marks, whole_groups
 from marketpulse.colors.profile import CellProfile
@@ -271,33 +271,35 @@ class Engine:
             if column.kind is not Kind.DATE or not (suspected or not suspected_only):
                 continue
             forms = [replace(column, date_form=form) for form in DateForm]
-            (cell, *candidates), rows = trim_once(map(Cell, [column, *forms]), "arrived")
+            cell, *candidates = trim_once(map(Cell, [column, *forms]))
             if not (cell.fault and candidates[0].trimmed):
                 continue
             invalid = cell.fault if suspected else "false"
-            (present, faults) = self._count_arrived(rows, f"NOT {cell.missing}", invalid)
+            (present, faults) = self._count_arrived(candidates, f"NOT {cell.missing}", invalid)
             counted = DateCensus(present=present, invalid=faults)
             # To look for the forms takes longer than all else that a run asks about few rows.
             if suspected and (counted.fitting_forms or not suspected_only):
-                other = self._count_arrived(rows, *(str(other.fault) for other in candidates))
+                other = self._count_arrived(candidates, *(str(other.fault) for other in candidates))
                 fits = [form for form, count in zip(DateForm, other, strict=True) if not count]
                 counted = replace(counted, forms=tuple(fits))
             census[column.label] = counted
         return census
 
-    def _count_arrived(self, rows: str, *conditions: str) -> Row:
-        """How many of these rows fulfil each of these conditions."""
+    def _count_arrived(self, cells: Sequence[Cell], *conditions: str) -> Row:
+        """How many rows fulfil each of these conditions on the cells."""
         counts = ", ".join(f"count_if({condition})" for condition in conditions)
-        (row,) = self._arrivals.fetch(f"SELECT {counts} FROM {rows}")
+        (row,) = self._arrivals.fetch(
+            f"SELECT {counts} FROM {with_trimmed('arrived', cells, counts)}"
+        )
         return tuple(count or 0 for count in row)  # DuckDB counts no row as null
 
     def _note_rejections(self, suspected: AbstractSet[InputColumn]) -> None:
         """Store each rejected row's first reason, in the order of the input's columns."""
-        cells = [cell for cell in self.cells if cell.column in suspected]
-        cells, rows = trim_once(cells, "arrived")
+        cells = trim_once(cell for cell in self.cells if cell.column in suspected)
         reasons = [reason for cell in cells if (reason := cell.reason)]
         if reasons:
             reason = f"coalesce({', '.join(reasons)}) AS reason"
+            rows = with_trimmed("arrived", cells, reason)
             select = f"FROM (SELECT n, {reason} FROM {rows}) WHERE reason IS NOT NULL"
             ((self._rejections,),) = self._arrivals.fetch(f"CREATE TABLE rejections AS {select}")
 

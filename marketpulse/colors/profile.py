@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.colors.arrivals import Row
-from marketpulse.colors.cells import BLANKS, Cell, Precision, trim_once
+from marketpulse.colors.cells import BLANKS, Cell, Precision, trim_once, with_trimmed
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
 from marketpulse.formats.arrays import from_numpy
 from marketpulse.formats.encode import LogicalType
@@ -91,14 +91,15 @@ class CellProfile:
 
 def _query(column: InputColumn) -> str | None:
     """What to ask about doubtful cells: their precision, and whether one is no value."""
-    (cell,), rows = trim_once([Cell(column)], "doubtful")
+    (cell,) = trim_once([Cell(column)])
     # A typed cell that is no float is missing if it is null, which the batch says.
     can_miss = column.logical_type or pa.types.is_floating(column.field.type)
     required = column.role in NEVER_MISSING and can_miss
     suspicion = " OR ".join(filter(None, [cell.fault, cell.missing if required else None]))
     if not (cell.needed or suspicion):
         return None
-    return f"SELECT max({cell.needed or 0}), bool_or({suspicion or 'false'}) FROM {rows}"
+    answers = f"max({cell.needed or 0}), bool_or({suspicion or 'false'})"
+    return f"SELECT {answers} FROM {with_trimmed('doubtful', [cell], answers)}"
 
 
 def _doubtful(column: InputColumn, cells: pa.Array, precision: Precision) -> pa.Array:

@@ -22,7 +22,7 @@ from functools import reduce
 
 import pyarrow as pa
 
-from marketpulse.colors.cells import Cell, Precision, literal, trim_once
+from marketpulse.colors.cells import Cell, Precision, literal, trim_once, with_trimmed
 from marketpulse.colors.columns import KEYS, InputColumn, Kind
 from marketpulse.colors.rules import BoundCondition, BoundRule, Instant, Operator
 
@@ -92,13 +92,14 @@ def with_values(statement: str, cells: Sequence[Cell], rows: str = "arrived") ->
     """
     names = set(re.findall(r"\b[kvxs][0-9]+(?:_[0-9]+)?\b", statement))
     selected = ["*"]
-    cells, rows = trim_once(cells, rows)
+    cells = trim_once(cells)
     for cell in cells:
         place = cell.column.place
         forms = {f"v{place}": cell.value, f"k{place}": cell.key, f"x{place}": cell.folded}
         forms |= {f"s{place}_{number}": text for number, text in enumerate(cell.spellings)}
         selected += [f"{form} AS {name}" for name, form in forms.items() if name in names]
-    valued = f"SELECT {', '.join(selected)} FROM {rows}"
+    values = ", ".join(selected)
+    valued = f"SELECT {values} FROM {with_trimmed(rows, cells, values)}"
     return f"WITH valued AS ({valued}) {statement}"
 
 
