@@ -73,6 +73,7 @@ MACROS = (
     # The number is 0.DIGITS times ten to the power of its magnitude. Where a DOUBLE ends, it is
     # infinity or zero, and the text begins with the magnitude.
     # The lambdas evaluate each part once; a macro would repeat the regular expression at each use.
+    # No relation has a column of their parameters' names: it would be the one that is meant.
     r"""_long_number_key(t) AS list_transform(list_transform([regexp_extract(
             t, '^([+-]?)([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,18}))?$',
             ['sign', 'whole', 'rest', 'e'])],
@@ -80,13 +81,13 @@ MACROS = (
             'digits': trim(p.whole || p.rest, '0'),
             'magnitude': length(ltrim(p.whole || p.rest, '0')) - length(p.rest)
                 + coalesce(TRY_CAST(p.e AS BIGINT), 0)}),
-        lambda n: CASE WHEN n.is_number THEN row(
-            CAST(n.sign || CASE WHEN n.digits = '' OR n.magnitude < -300 THEN '0'
-                WHEN n.magnitude > 300 THEN 'inf'
-                ELSE '0.' || left(n.digits, 15) || 'e' || n.magnitude END AS DOUBLE),
-            _tail(n.sign, CASE WHEN n.digits <> '' AND abs(n.magnitude) > 300
-                THEN n.magnitude + 2000000000000000000 || n.digits
-                ELSE substr(n.digits, 16) END)) END)[1]""",
+        lambda d: CASE WHEN d.is_number THEN row(
+            CAST(d.sign || CASE WHEN d.digits = '' OR d.magnitude < -300 THEN '0'
+                WHEN d.magnitude > 300 THEN 'inf'
+                ELSE '0.' || left(d.digits, 15) || 'e' || d.magnitude END AS DOUBLE),
+            _tail(d.sign, CASE WHEN d.digits <> '' AND abs(d.magnitude) > 300
+                THEN d.magnitude + 2000000000000000000 || d.digits
+                ELSE substr(d.digits, 16) END)) END)[1]""",
     """number_key(t) AS CASE
         WHEN contains(t, 'e') OR contains(t, 'E') THEN _long_number_key(t)
         WHEN strlen(t) <= 15 THEN
