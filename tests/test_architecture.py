@@ -28,6 +28,7 @@ DOORS = {
     "openpyxl": {"formats.workbook"},
     "oracledb": {"sources.oracle"},
     "py4j": {"colors.spark"},
+    "pydantic_settings": {"settings"},
     "pyspark": {"colors.spark"},
     "rich": {"cli.console"},
     "sqlalchemy": {"sources.oracle.dictionary"},

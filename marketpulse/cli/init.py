@@ -29,7 +29,7 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
 
     Only you can read that file. Answer with Enter to keep what is in brackets.
     """
-    from marketpulse.settings import env_file, load  # noqa: PLC0415 - pydantic takes 0.1 s
+    from marketpulse.settings import env_file, load  # noqa: PLC0415 - pydantic takes 0.2 s
     from marketpulse.settings.keyring import store_password  # noqa: PLC0415 - see above
 
     session: Session = ctx.obj
@@ -76,7 +76,7 @@ def _ask(earlier: Mapping[str, str]) -> Answers:
 
 def _ask_password(answers: Mapping[str, str]) -> str:
     """Ask for the password, until it is one that the database has not refused before."""
-    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.1 s
+    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
     from marketpulse.sources.oracle.refusals import FileGuard  # noqa: PLC0415 - see above
 
     address = str(_address_of(answers))
@@ -127,7 +127,7 @@ def _is_host(text: str) -> bool:
 
 
 def _address_of(answers: Mapping[str, str]) -> Address:
-    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.1 s
+    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
     from marketpulse.sources.oracle.dsn import address_of  # noqa: PLC0415 - loads the driver
 
     # Settings need a login, and an address has none.
@@ -143,7 +143,7 @@ def _environment() -> dict[str, str]:
 def _test(session: Session, answers: Mapping[str, str]) -> int:
     """Test the answers as doctor does; return its exit code."""
     from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
-    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.1 s
+    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
 
     options = DoctorOptions(
         settings=lambda: answered_settings(answers, _environment()),

@@ -185,7 +185,7 @@ def ssm_put(
     Reads NAME=VALUE lines from standard input, or asks you at the terminal.
     """
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
-    from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.1 s
+    from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
     require_extra("aws", "ssm put")
     session: Session = ctx.obj
@@ -206,7 +206,7 @@ def ssm_put(
 def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
     """Check the parameters in AWS SSM: the connection, and the key of masks if there is one."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
-    from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.1 s
+    from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
 
     require_extra("aws", "ssm check")
     session: Session = ctx.obj

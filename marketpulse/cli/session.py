@@ -63,7 +63,7 @@ class Session:
     def settings(self) -> Settings:
         """The settings, without those in AWS SSM."""
         if self._settings is None:
-            from marketpulse.settings.load import load_settings  # noqa: PLC0415 - pydantic takes 0.1 s
+            from marketpulse.settings.load import load_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
             self._settings = load_settings(
                 self.options, os.environ, self.env_file, self.settings_file
@@ -73,7 +73,7 @@ class Session:
     def oracle_settings(self) -> OracleSettings:
         """The settings of the database connection. Reads AWS SSM if some are missing."""
         if self._oracle is None:
-            from marketpulse.settings.load import (  # noqa: PLC0415 - pydantic: 0.1 s
+            from marketpulse.settings.load import (  # noqa: PLC0415 - pydantic: 0.2 s
                 env_file_remarks,
                 oracle_settings,
             )
@@ -87,14 +87,14 @@ class Session:
     def mask_key(self) -> MaskKey:
         """The key of masks. Reads AWS if it is not set on this machine."""
         from marketpulse.extraction.masks.key import MaskKey  # noqa: PLC0415 - only masks need it
-        from marketpulse.settings.load import mask_key  # noqa: PLC0415 - pydantic: 0.1 s
+        from marketpulse.settings.load import mask_key  # noqa: PLC0415 - pydantic: 0.2 s
 
         self._mask_key = mask_key(self.options, os.environ, self.env_file)
         return MaskKey(self._mask_key.get_secret_value())
 
     def explain_settings(self) -> SettingsReport:
         """Every setting with its origin, including AWS SSM."""
-        from marketpulse.settings.load import explain_settings  # noqa: PLC0415 - pydantic: 0.1 s
+        from marketpulse.settings.load import explain_settings  # noqa: PLC0415 - pydantic: 0.2 s
 
         return explain_settings(self.options, os.environ, self.env_file, self.settings_file)
 
@@ -104,7 +104,7 @@ class Session:
         places = file or self.env_file or Path(".env").is_file()
         if not (places or any(variable in os.environ for variable in variables)):
             return {}
-        from marketpulse.settings.load import run_settings  # noqa: PLC0415 - pydantic takes 0.1 s
+        from marketpulse.settings.load import run_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
         return run_settings(os.environ, self.env_file, file)
 

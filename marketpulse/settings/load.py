@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from marketpulse.aws.parameters import MASK_KEY_VARIABLE, SHORTEST_MASK_KEY
 from marketpulse.errors import AwsError, SettingsError
@@ -43,10 +44,12 @@ from marketpulse.settings.stores import (
 MASK = "********"
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """Every setting, with the name of its environment variable. Secrets are masked when printed."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False
+    )
 
     source: str = Field(default="oracle", validation_alias="MARKETPULSE_SOURCE")
     credentials: Literal["auto", "env", "ssm"] = Field(
@@ -101,6 +104,17 @@ class Settings(BaseModel):
     memory_limit: str | None = Field(default=None, validation_alias=RUN_VARIABLES["memory_limit"])
     masks: str | None = Field(default=None, validation_alias=RUN_VARIABLES["masks"])
     mask_key: SecretStr | None = Field(default=None, validation_alias=MASK_KEY_VARIABLE)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - part of the overridden signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: object,
+        **__: object,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Turn off pydantic's own sources: it does not report where a value comes from."""
+        return (init_settings,)
 
 
 VARIABLES = tuple(str(info.validation_alias) for info in Settings.model_fields.values())

@@ -127,7 +127,7 @@ def _open_address(address: str, options: FileOptions) -> Source:
 
 def _open_folder(path: Path) -> Source:
     """Open a bundle, or a folder of samples that has no manifest and no file of a run that died."""
-    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.1 s
+    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
 
     if path.is_dir() and find_bundle(path) is None:
         from marketpulse.sources.sample_folder import SampleFolder, has_samples  # noqa: PLC0415 - DuckDB takes 0.1 s
@@ -146,7 +146,7 @@ def is_bundle(path: Path) -> bool:
     """
     if not path.is_dir():
         return False
-    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.1 s
+    from marketpulse.bundle import find_bundle  # noqa: PLC0415 - pydantic takes 0.2 s
 
     if find_bundle(path) is not None:
         return True

@@ -9,7 +9,7 @@ from support import COLORS, ROOT, RULES, Tool
 
 ARROW = {"numpy", "pyarrow"}
 AWS = {"boto3", "botocore"}
-SETTINGS = {"dotenv", "pydantic"}
+SETTINGS = {"dotenv", "pydantic", "pydantic_settings"}
 HEAVY = {
     *ARROW, *AWS, *SETTINGS, "duckdb", "numpy.ma", "openpyxl", "oracledb", "pandas", "pydantic",
     "rich", "sqlalchemy", "sqlglot", "xlsxwriter", "marketpulse.sources.conditions",

@@ -78,7 +78,7 @@ class OracleDatabase:
         self, settings: OracleSettings | None = None, *, guard: LoginGuard | None = None
     ) -> None:
         if settings is None:
-            from marketpulse.settings.load import oracle_settings  # noqa: PLC0415 - pydantic takes 0.1 s
+            from marketpulse.settings.load import oracle_settings  # noqa: PLC0415 - pydantic takes 0.2 s
 
             settings = oracle_settings({}, os.environ, None)
         self.settings = settings
