@@ -49,6 +49,17 @@ def test_int96_at_the_ends_of_64_bits(sign: int, tmp_path: Path) -> None:
         assert read_back.cast(pa.timestamp("s")).to_pylist() == timestamp.to_pylist()
 
 
+def test_int96_beyond_all_units(tmp_path: Path) -> None:
+    """Microseconds last for 292,000 years; no type has what is later."""
+    most = 9_223_372_036_853
+    seconds = pa.array([most], pa.int64()).cast(pa.timestamp("s"))
+    last = read(write_int96(tmp_path / "last.parquet", D=seconds)).table["D"]
+    assert last.cast(pa.int64()).to_pylist() == [most * 10**6]
+    later = pa.array([most + 1], pa.int64()).cast(pa.timestamp("s"))
+    with pytest.raises(DataError, match=r"D: a timestamp lies more than 290,000 years away"):
+        read(write_int96(tmp_path / "later.parquet", D=later))
+
+
 def test_int96_in_nested_columns(tmp_path: Path) -> None:
     """Lists, structures and maps of such timestamps keep them, too."""
     timestamp = pa.timestamp("us")
