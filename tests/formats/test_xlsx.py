@@ -355,16 +355,29 @@ def test_only_one_sheet_may_hold_data(tmp_path: Path) -> None:
                 read(path)
 
 
+def test_a_hidden_sheet_does_not_stand_in(tmp_path: Path) -> None:
+    """If no visible sheet holds data, the first visible one is empty, and none is taken for it."""
+    path = tmp_path / "hidden.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        hidden, colors = book.add_worksheet("Old"), book.add_worksheet("Colors")
+        hidden.write_column(0, 0, ["A", "x"])
+        colors.activate()
+        hidden.hide()
+    with pytest.raises(DataError, match="the sheet 'Colors' is empty: it has no header"):
+        read(path)
+
+
 def test_columns_without_names_are_dropped_if_they_hold_nothing(tmp_path: Path) -> None:
     """Blank cells there are nothing; the other columns keep their places."""
     path = write_sheet(
         tmp_path / "gaps.xlsx",
         ["1", None, "x", " ", None],
         ["2", " ", "y", None, None],
+        ["3", None, "z", None, "c", " "],
         header=["A", "", "B", " ", "C"],
     )
     file = read(path)
-    assert file.rows() == [["1", "x", None], ["2", "y", None]]
+    assert file.rows() == [["1", "x", None], ["2", "y", None], ["3", "z", "c"]]
     assert file.notes.nameless_columns == 2
 
 
