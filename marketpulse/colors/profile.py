@@ -170,16 +170,16 @@ def _spelled_once(kind: Kind, cells: pa.Array) -> bool:
     text, ends = np.frombuffer(_text(cells), np.uint8), _ends(cells)
     ends = ends - ends[0]
     lengths = np.diff(ends)
-    if not len(lengths) or lengths.min() < 1:
-        return not len(lengths)
+    if not len(lengths):
+        return True
     if kind is Kind.DATE:
         return bool((lengths == 10).all())
     first = text[ends[:-1]]
     if kind is Kind.INTEGER:
         return not ((first == _ZERO) & (lengths > 1)).any()
     points = np.flatnonzero(text == _POINT)
-    if len(points) != len(lengths) or (points < ends[:-1]).any() or (points >= ends[1:]).any():
-        return False  # a cell without a point
+    if len(points) != len(lengths):
+        return False  # a number has one point at most, so a cell has none
     is_negative = first == _MINUS
     digits = points - ends[:-1] - is_negative  # before the point
     decimals = ends[1:] - points - 1
