@@ -117,7 +117,7 @@ def test_a_sheet_is_made_to_be_read(tmp_path: Path) -> None:
     assert sheet.title == "DESK_ _COLORS_ of a long, long "
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:B3"
-    assert sheet["A1"].font.bold
+    assert [sheet[place].font.bold for place in ("A1", "A2", "B2")] == [True, False, False]
     assert sheet.column_dimensions["B"].width > len("ABCLO 2022-9A ER")
 
 
@@ -335,6 +335,17 @@ def test_escapes_of_a_sheet_are_characters(tmp_path: Path) -> None:
     sheet.append(["a_x000D_\nb"])
     book.save(tmp_path / "other.xlsx")
     assert read(tmp_path / "other.xlsx").rows() == [["a\r\nb"]]
+
+
+def test_blanks_at_the_end_are_no_cells_of_a_malformed_row(tmp_path: Path) -> None:
+    """They do not count, and the cell before them does."""
+    rows = [["1", "x"], ["2", "y", "z", " "], ["3", "y", "z", " ", " "]]
+    file = read(write_sheet(tmp_path / "long.xlsx", *rows, header=["A", "B"]))
+    assert file.rows() == [["1", "x"]]
+    assert [(line.fields, line.text) for line in file.malformed_lines] == [
+        (3, "2,y,z"),
+        (3, "3,y,z"),
+    ]
 
 
 def test_only_one_sheet_may_hold_data(tmp_path: Path) -> None:
