@@ -97,11 +97,7 @@ class Arrivals:
         with self._translated_errors():
             self._create_macros(self.connection, sql)
             for batch in self.connection.sql(sql).to_arrow_reader(_ROWS_OUT):
-                columns = [
-                    column if column.type == field.type else column.cast(field.type)
-                    for column, field in zip(batch.columns, schema, strict=True)
-                ]
-                yield pa.record_batch(columns, schema)
+                yield pa.record_batch(batch.columns, schema)  # which casts them
 
     def register_malformed(self) -> None:
         """Make the malformed lines the relation `malformed`: n, line, reason, raw."""
