@@ -10,7 +10,7 @@ from marketpulse.colors.explain import Cells, cell_texts, main_columns
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare, rule_book
 from marketpulse.colors.ranking import excluding_rule
-from marketpulse.colors.rules import NO_RULES, BoundRule
+from marketpulse.colors.rules import BoundRule
 
 # The field names of these classes are the keys of `rules test --format json`.
 
@@ -84,7 +84,7 @@ def try_rules(
     With `compare`, other rules of the same kinds as `options.rules`, find the rows whose fate
     differs: all of them, or the first ones up to `limit`.
     """
-    other_book = NO_RULES if compare is None else rule_book(compare)
+    other_book = rule_book(compare)
     with prepare(data, options, other_book) as prepared:
         read = prepared.engine.profile().rows
         rejected = sum(len(batch) for batch in prepared.engine.rejected())
