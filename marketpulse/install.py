@@ -21,7 +21,10 @@ STAMP = VENV / ".setup_stamp"
 CONSTRAINTS = Path(".ci/constraints.txt")
 SCRIPT = "setup_extraction.bat" if WINDOWS else "./setup_extraction.sh"
 PROGRAMS = VENV / ("Scripts" if WINDOWS else "bin")
-PYTHON = PROGRAMS / ("python.exe" if WINDOWS else "python")
+# Windows adds no .exe to a name that has a folder.
+PYTHON, MARKETPULSE = (
+    PROGRAMS / (f"{name}.exe" if WINDOWS else name) for name in ("python", "marketpulse")
+)
 # Without these pip would wait for a password that nobody sees, or install outside .venv.
 PIP_SETTINGS = {"PIP_NO_INPUT": "1", "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 NO_NETWORK = (
@@ -58,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     os.environ.update(PIP_SETTINGS)
     prepare("test" if task == "test" else "run")
     if task == "demo":
-        return run([str(PROGRAMS / "marketpulse"), *words])
+        return run([str(MARKETPULSE), *words])
     if task == "test":
         return run([str(PYTHON), "-m", "pytest", *words[1:]])
     program = str(PROGRAMS / "marketpulse")

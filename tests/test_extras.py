@@ -140,7 +140,7 @@ def test_the_tool_that_installed_adds_an_extra(
     """What installs anew, uv and pipx, is given the extras that are there, too."""
     if mark:
         (tmp_path / mark).touch()
-    *words, package = shlex.split(install_command("aws", tmp_path))
+    *words, package = shlex.split(install_command("aws", tmp_path), posix=os.name != "nt")
 
     assert words == command
     assert package.endswith("[aws]") is not bool(mark)

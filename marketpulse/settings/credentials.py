@@ -22,6 +22,8 @@ def run_password_command(command: str) -> str:
     No shell takes part. Standard error and standard input stay the terminal's. Raises
     `SettingsError`, which repeats neither the command nor its output.
     """
+    if not command.strip():
+        raise _error("it is empty", "name a program, or leave it out")
     try:
         # Windows gives a program its whole command line; elsewhere the words are split here.
         words = command if os.name == "nt" else shlex.split(command)
@@ -29,9 +31,10 @@ def run_password_command(command: str) -> str:
     except ValueError:
         # `from None` here and below: the errors of Python repeat the command or its output.
         raise _error("a quote in it is not closed", "close the quote") from None
-    except (OSError, IndexError) as error:
-        reason = getattr(error, "strerror", None) or "it is empty"
-        raise _error(f"it cannot be started: {reason}", "check the program's path") from None
+    except OSError as error:
+        raise _error(
+            f"it cannot be started: {error.strerror}", "check the program's path"
+        ) from None
     except subprocess.CalledProcessError as error:
         raise _error(
             f"it ended with exit code {error.returncode}", "run it by hand; it says why there"

@@ -1,12 +1,12 @@
 """A password from a command, line ends that would cost a login, and the user's state folder."""
 
-import shlex
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from marketpulse.errors import SettingsError
+from marketpulse.errors import SettingsError, command_line
 from marketpulse.settings.credentials import run_password_command, state_folder
 from marketpulse.settings.load import oracle_settings
 
@@ -16,7 +16,7 @@ NEEDED = {"ORACLE_HOST": "db", "ORACLE_SERVICE_NAME": "X", "ORACLE_USERNAME": "m
 
 def command(script: str) -> str:
     """A command that runs this Python."""
-    return shlex.join([sys.executable, "-c", script])
+    return command_line([sys.executable, "-c", script])
 
 
 @pytest.mark.parametrize("end", ["", "\\n", "\\r\\n"])
@@ -33,7 +33,11 @@ def test_a_command_prints_the_password(end: str) -> None:
         (command("pass"), "printed 0 lines"),
         (command(r"import sys; sys.stdout.buffer.write(b'\xff')"), "not UTF-8"),
         (f"/no/such/program {SECRET}", "cannot be started"),
-        (f"'{SECRET}", "a quote in it is not closed"),
+        pytest.param(
+            f"'{SECRET}",
+            "a quote in it is not closed",
+            marks=pytest.mark.skipif(os.name == "nt", reason="there each program reads its quotes"),
+        ),
         ("  ", "it is empty"),
     ],
 )

@@ -8,6 +8,7 @@ from marketpulse.errors import MarketPulseError, NotFoundError, SettingsError
 from marketpulse.settings.file import RUN_VARIABLES, find_settings_file, read_settings_file
 from marketpulse.settings.load import RunSetting, explain_settings, load_settings, run_settings
 
+MORE_RULES = Path("/desk/more.json").absolute()  # on Windows with a drive
 WHOLE = """\
 # the desk's settings
 source = "colors_day.csv"
@@ -44,7 +45,7 @@ def test_every_key(tmp_path: Path) -> None:
     path = write(tmp_path, WHOLE)
 
     assert run_settings({}, None, path) == {
-        "rules": RunSetting((str(tmp_path / "rules.json"), "/desk/more.json"), str(path)),
+        "rules": RunSetting((str(tmp_path / "rules.json"), str(MORE_RULES)), str(path)),
         "hierarchy": RunSetting(("date", "rank", "price"), str(path)),
         "mapping": RunSetting((("price", "MID, PRICE"), ("DATE", "CREATED_DATE")), str(path)),
         "types": RunSetting((("SPREAD", "number"),), str(path)),
@@ -58,7 +59,7 @@ def test_every_key(tmp_path: Path) -> None:
     assert run_settings({}, None, None) == {}
 
 
-@pytest.mark.parametrize("source", ["oracle", "demo", "s3://bucket/day.csv", "/desk/day.csv"])
+@pytest.mark.parametrize("source", ["oracle", "demo", "s3://bucket/day.csv", str(MORE_RULES)])
 def test_sources_that_are_no_relative_paths(source: str, tmp_path: Path) -> None:
     """Only a relative path starts at the folder of the file."""
     path = write(tmp_path, f"source = '{source}'")
@@ -132,7 +133,7 @@ def test_config_shows_the_file(tmp_path: Path) -> None:
     assert shown["MARKETPULSE_HIERARCHY"].overridden == (str(path),)
     texts = {name: shown[variable].text for name, variable in RUN_VARIABLES.items()}
     assert texts == {
-        "rules": f"{tmp_path / 'rules.json'}, /desk/more.json",
+        "rules": f"{tmp_path / 'rules.json'}, {MORE_RULES}",
         "hierarchy": "rank,date,price",
         "mapping": "price=MID, PRICE, DATE=CREATED_DATE",
         "types": "SPREAD=number",
