@@ -23,7 +23,7 @@ from marketpulse.colors.arrivals import Arrivals, Row
 from marketpulse.colors.cells import Cell, Precision, literal, trim_once, with_trimmed
 from marketpulse.colors.columns import Columns, InputColumn, Kind
 from marketpulse.colors.groups import group_marks, whole_groups
-from marketpulse.colors.profile import CellProfile
+from marketpulse.colors.profile import CellProfile, finish_profiles
 from marketpulse.colors.ranking import (
     excluding_rule,
     rule_predicate,
@@ -131,8 +131,7 @@ class Engine:
 
         digest_sql = f"SELECT count(*), sum(hash({row})) FROM arrived"
         ((rows, digest),) = self._arrivals.read(digest_sql, look)
-        for profile in profiles:
-            profile.finish(self._arrivals.ask)
+        finish_profiles(profiles, self._arrivals.ask)
         self.cells = [profile.cell for profile in profiles]
         suspected = {profile.column for profile in profiles if profile.suspected}
         self._note_rejections(suspected)

@@ -9,7 +9,7 @@ query looks at the others, each text once:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,10 @@ _PLAIN = {
 _MINUS, _POINT, _ZERO = b"-.0"
 _DATE_LENGTHS = {10, 16, *range(19, 27)}  # a day, minutes, seconds with a fraction
 _BYTES_ASKED = 1 << 22  # of doubtful cells: from here on they are asked about
+_FEW_BYTES = 1 << 16  # of cells that are asked about together with those of other columns
 _YEAR_1 = -62_135_596_800_000_000  # in microseconds
+
+Ask = Callable[[str, pa.Table], Row]  # runs a query on the relation `doubtful`
 
 
 class CellProfile:
@@ -49,39 +52,43 @@ class CellProfile:
         self.column = column
         self.precision = Precision.PLAIN
         self.suspected = False  # whether a cell may be missing or invalid
+        self.bytes = 0  # of the cells that are to be asked about
+        self.questions = _questions(column)
         self._spelled_once = True
         self._required = column.role in NEVER_MISSING
-        self._query = _query(column)
         self._doubtful: list[pa.Array] = []
-        self._bytes = 0
 
-    def add(self, cells: pa.Array, ask: Callable[[str, pa.Table], Row]) -> None:
-        """Look at the cells of a batch; `ask` runs a query on the relation `doubtful`."""
+    def add(self, cells: pa.Array, ask: Ask) -> None:
+        """Look at the cells of a batch."""
         if self._required and cells.null_count:
             self.suspected = True
-        if self._query is None:
+        if self.questions is None:
             return
         doubtful = _doubtful(self.column, cells, self.precision)
         if not self._spelled_once or len(doubtful) or not _spelled_once(self.column.kind, cells):
             self._spelled_once = False
         if len(doubtful):
             self._doubtful.append(doubtful)
-            self._bytes += doubtful.nbytes
-        if self._bytes > _BYTES_ASKED:
-            self.finish(ask)
+            self.bytes += doubtful.nbytes
+        if self.bytes > _BYTES_ASKED:
+            finish_profiles([self], ask)
 
-    def finish(self, ask: Callable[[str, pa.Table], Row]) -> None:
-        """Ask about the cells that are doubtful so far: a query for each batch takes too long."""
-        if not self._doubtful:
-            return
-        doubtful = pa.chunked_array(self._doubtful)
-        if self.column.logical_type:
-            doubtful = doubtful.unique()
-        needed, suspected = ask(str(self._query), pa.table([doubtful], [f"c{self.column.place}"]))
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether there are cells to be asked about."""
+        return bool(self._doubtful)
+
+    def take_doubtful(self) -> pa.Array:
+        """The cells to be asked about, which are doubtful no more."""
+        cells = pa.chunked_array(self._doubtful)
+        self._doubtful.clear()
+        self.bytes = 0
+        return cells.unique() if self.column.logical_type else cells.combine_chunks()
+
+    def note(self, needed: int, suspected: bool | None) -> None:
+        """Note the answers about doubtful cells."""
         self.precision = max(self.precision, Precision(needed))
         self.suspected |= bool(suspected)
-        self._doubtful.clear()
-        self._bytes = 0
 
     @property
     def cell(self) -> Cell:
@@ -89,7 +96,32 @@ class CellProfile:
         return Cell(self.column, self.precision, spelled_once=self._spelled_once)
 
 
-def _query(column: InputColumn) -> str | None:
+def finish_profiles(profiles: Iterable[CellProfile], ask: Ask) -> None:
+    """Ask about the cells that are doubtful so far: a query for each batch takes too long.
+
+    So does one for each column with few such cells: to plan it takes longer than to run it.
+    """
+    pending = [profile for profile in profiles if profile.is_doubtful]
+    few = [profile for profile in pending if profile.bytes <= _FEW_BYTES]
+    for group in (few, *([profile] for profile in pending if profile not in few)):
+        if group:
+            _ask_about(group, ask)
+
+
+def _ask_about(profiles: Sequence[CellProfile], ask: Ask) -> None:
+    doubtful = [profile.take_doubtful() for profile in profiles]
+    # The cells of a shorter column begin anew.
+    rows = np.arange(max(map(len, doubtful)))
+    columns = [cells.take(from_numpy(rows % len(cells))) for cells in doubtful]
+    cells = trim_once(Cell(profile.column) for profile in profiles)
+    questions = ", ".join(str(profile.questions) for profile in profiles)
+    sql = f"SELECT {questions} FROM {with_trimmed('doubtful', cells, questions)}"
+    answers = ask(sql, pa.table(columns, [cell.raw for cell in cells]))
+    for profile, needed, suspected in zip(profiles, answers[::2], answers[1::2], strict=True):
+        profile.note(needed, suspected)
+
+
+def _questions(column: InputColumn) -> str | None:
     """What to ask about doubtful cells: their precision, and whether one is no value."""
     (cell,) = trim_once([Cell(column)])
     # A typed cell that is no float is missing if it is null, which the batch says.
@@ -98,8 +130,7 @@ def _query(column: InputColumn) -> str | None:
     suspicion = " OR ".join(filter(None, [cell.fault, cell.missing if required else None]))
     if not (cell.needed or suspicion):
         return None
-    answers = f"max({cell.needed or 0}), bool_or({suspicion or 'false'})"
-    return f"SELECT {answers} FROM {with_trimmed('doubtful', [cell], answers)}"
+    return f"max({cell.needed or 0}), bool_or({suspicion or 'false'})"
 
 
 def _doubtful(column: InputColumn, cells: pa.Array, precision: Precision) -> pa.Array:

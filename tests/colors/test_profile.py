@@ -1,6 +1,7 @@
 """Profiles: how precisely the values of a column have to be taken, as few cells as may need it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 from marketpulse.colors.arrivals import Row
 from marketpulse.colors.cells import MACROS, Cell, Precision
 from marketpulse.colors.columns import InputColumn, Kind
-from marketpulse.colors.profile import CellProfile
+from marketpulse.colors.profile import CellProfile, finish_profiles
 from marketpulse.formats.encode import LogicalType, logical_field
 
 PLAIN, SHORT, EXACT = Precision
@@ -114,7 +115,7 @@ def profile(database: Database, column: InputColumn, *batches: Sequence[str | No
     for cells in batches:
         # A part of a longer array, as a batch may be.
         profile.add(pa.array(["x", *cells, "x"], pa.string())[1:-1], database.ask)
-    profile.finish(database.ask)
+    finish_profiles([profile], database.ask)
     return profile
 
 
@@ -139,8 +140,34 @@ def test_doubtful_cells_of_many_batches_are_asked_about_together(database: Datab
     assert not asked
     found.add(pa.array([" " * (1 << 23)]), ask)
     assert asked == [3]
-    found.finish(ask)
+    finish_profiles([found], ask)
     assert (asked, found.precision, found.suspected) == ([3], SHORT, True)
+
+
+def test_few_cells_of_several_columns_are_asked_about_together(database: Database) -> None:
+    """The cells of one do not count for another, however many it has."""
+    asked: list[tuple[list[str], int]] = []
+
+    def ask(sql: str, doubtful: pa.Table) -> Row:
+        asked.append((doubtful.column_names, len(doubtful)))
+        return database.ask(sql, doubtful)
+
+    cells = {
+        "c0": (Kind.NUMBER, ["98.5", " 98.5"]),
+        "c1": (Kind.NUMBER, ["98.5", "97"]),
+        "c2": (Kind.DATE, ["2026-03-13 10:30:05.123456789", *"abcd"]),
+        "c3": (Kind.NUMBER, ["9" * 40 + str(number) for number in range(2000)]),
+        "c4": (Kind.INTEGER, ["1", None, "x"]),
+    }
+    profiles = []
+    for place, (kind, texts) in enumerate(cells.values()):
+        profiles.append(CellProfile(replace(text_column(kind), place=place)))
+        profiles[-1].add(pa.array(texts), ask)
+    finish_profiles(profiles, ask)
+
+    assert asked == [(["c0", "c2", "c4"], 5), (["c3"], 2000)]
+    assert [found.precision for found in profiles] == [SHORT, PLAIN, EXACT, EXACT, PLAIN]
+    assert [found.suspected for found in profiles] == [False, False, True, False, True]
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
@@ -162,7 +189,7 @@ def test_an_odd_cell_after_forty_digits_is_seen(database: Database, kind: Kind) 
     for cell in [*EXAMPLES[kind], f"{long}.{long}.", f"{long}x", f"{long}-1"]:
         found = profile(database, column, [long])
         found.add(pa.array([long, cell]), database.ask)
-        found.finish(database.ask)
+        finish_profiles([found], database.ask)
         assert (found.precision, found.suspected) == (EXACT, database.needs(column, cell)[1]), cell
 
 
@@ -234,6 +261,6 @@ def test_a_float_is_plain_unless_two_of_its_spellings_are_equal(
         field = pa.field("PX", data_type)
         found = CellProfile(InputColumn(place=0, field=field, role="PX", kind=Kind.NUMBER))
         found.add(pa.array(numbers, data_type), database.ask)
-        found.finish(database.ask)
+        finish_profiles([found], database.ask)
         assert found.precision is precision
         assert found.suspected is (numbers == [float("inf")])
