@@ -326,9 +326,9 @@ class Cell:
                     return (f"coalesce({self.text}, '')",)
                 # Empty text is first, then null. The sort keeps the cell as it arrived once.
                 absence = (
-                    f"CASE WHEN {self.raw} = '' THEN 0 WHEN {self.raw} IS NULL THEN 1 ELSE 2 END"
+                    f"CASE WHEN {self.text} = '' THEN 0 WHEN {self.raw} IS NULL THEN 1 ELSE 2 END"
                 )
-                return (absence, self.raw)
+                return (absence, self.text)
             is_text = logical_type is LogicalType.TEXT and self.column.kind is Kind.TEXT
             return () if is_text or self.spelled_once else (self.raw,)
         if pa.types.is_floating(self.column.field.type) and not is_plain:
