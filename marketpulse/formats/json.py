@@ -200,7 +200,7 @@ class JsonWriter:
             for start, name in zip(starts, schema.names, strict=False)
         ]
         self._file = path.open("wb")
-        self._rows = 0
+        self._is_empty = True
 
     def write(self, batch: pa.RecordBatch) -> None:
         if not len(batch) or not self._names:
@@ -210,14 +210,14 @@ class JsonWriter:
         for name, column, field in zip(self._names, batch.columns, self._schema, strict=True):
             pieces += name, to_json(column, field)
         text = text_buffer(pc.binary_join_element_wise(*pieces, self._after, ""))
-        if not self._rows:
+        if self._is_empty:
             self._file.write(self._begin.encode())
             text = text[len(self._separator) :]
         self._file.write(text)
-        self._rows += len(batch)
+        self._is_empty = False
 
     def close(self) -> None:
-        self._file.write((self._end if self._rows else self._empty).encode())
+        self._file.write((self._empty if self._is_empty else self._end).encode())
         self._file.close()
 
 

@@ -1,5 +1,6 @@
 """JSON and NDJSON: exact numbers, cells of different kinds, and broken files."""
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -78,9 +79,18 @@ def test_json_is_read_in_any_shape(name: str, tmp_path: Path) -> None:
         assert file.kind("B") is LogicalType.NUMBER
 
 
+def test_the_name_of_a_file_is_no_pattern(tmp_path: Path) -> None:
+    """Brackets, stars and question marks stand for themselves."""
+    write_text(tmp_path / "day1.json", '{"A": "another"}')
+    for name in (
+        ("day[1].json", "day?.json", "day*.json") if os.name == "posix" else ("day[1].json",)
+    ):
+        assert read(write_text(tmp_path / name, '{"A": "x"}')).rows() == [["x"]], name
+
+
 def test_cells_of_different_kinds_stay_different(tmp_path: Path) -> None:
     """Numbers, text, booleans and nested values of one column are written as they were read."""
-    inner = '[1.50, {"b": null, "c": "é\\n"}, true]'
+    inner = '[1.50, {"b": null, "c": "é\\n"}, true, 7]'
     cells = ['"5"', "5", "5.0", "true", "null", inner, '"true"', '""', '"n1e2"', '{"a": 1E2}']
     lines = [f'{{"K": {number}, "M": {cell}}}' for number, cell in enumerate(cells)]
     file = read(write_text(tmp_path / "mixed.ndjson", "\n".join(lines)))
@@ -137,7 +147,7 @@ BROKEN_JSON = {
     "half a character": (b'[{"A": "\\ud800"}]', "broken JSON .* surrogate"),
     "a number alone": (b"[1, 2]", "value 1: it is not an object"),
     "an array in the array": (b'[{"A": 1}, [2]]', "value 2: it is not an object"),
-    "a name twice": (b'[{"A": 1, "A": 2}]', "value 1: two columns named 'A'"),
+    "a name twice": (b'[{"B": 0, "A": 1, "A": 2}]', "value 1: two columns named 'A'"),
     "a well": (
         b'[{"A": ' + b"[" * 5000 + b"]" * 5000 + b"}]",
         "value 1: it is nested too deeply, more than 500",

@@ -40,6 +40,8 @@ from marketpulse.formats.encode import LogicalType, to_text
         ("-0.25", -0.25, "0.00"),
         ("-12", -12, "0"),
         ("+5", 5, "0"),
+        ("-007", -7, "000"),
+        ("0.000000000000012", 1.2e-14, "0.000000000000000"),
         ("-1.23456789012345", -1.23456789012345, "0.00000000000000"),
         ("1.234567890123456", "1.234567890123456", "General"),  # 16 digits
         *(
@@ -82,23 +84,23 @@ def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path)
 
 def test_dates_in_a_sheet_are_dates_where_nothing_is_lost(tmp_path: Path) -> None:
     """Date columns have dates that show what the text says; any other spelling stays text."""
-    dates = ["2026-03-13", "2026-03-13 14:05:09"]
+    dates = ["2026-03-13", "2026-03-13 14:05:09", "1900-03-01"]
     spelled = [
         *dates,
         "2026-03-13 00:00:00",
         "2026-03-13T14:05:09Z",
-        "1899-12-31",
+        "1900-02-28",
         "2026-02-30",
         None,
     ]
-    hours = [datetime.fromisoformat(f"2026-03-13 0{hour}:00:00") for hour in range(7)]
+    hours = [datetime.fromisoformat(f"2026-03-13 0{hour}:00:00") for hour in range(8)]
     table = pa.table({"D": spelled, "T": pa.array(hours, pa.timestamp("us"))})
     path = write(tmp_path / "dates.xlsx", table, dates=["D", "T"])
 
     sheet = openpyxl.load_workbook(path).active
     assert sheet is not None
     columns = list(zip(*sheet.iter_rows(min_row=2, values_only=True), strict=True))
-    assert columns[0] == (*map(datetime.fromisoformat, dates), *spelled[2:])
+    assert columns[0] == (*map(datetime.fromisoformat, dates), *spelled[len(dates) :])
     assert columns[1] == tuple(hours)
     codes = [sheet[cell].number_format for cell in ("A2", "A3", "B2")]
     assert codes == ["yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd hh:mm:ss"]
@@ -119,6 +121,12 @@ def test_a_sheet_is_made_to_be_read(tmp_path: Path) -> None:
     assert sheet.auto_filter.ref == "A1:B3"
     assert [sheet[place].font.bold for place in ("A1", "A2", "B2")] == [True, False, False]
     assert sheet.column_dimensions["B"].width > len("ABCLO 2022-9A ER")
+
+
+def test_a_title_that_excel_reserves(tmp_path: Path) -> None:
+    """Excel opens no workbook with a sheet named History."""
+    path = write(tmp_path / "sheet.xlsx", pa.table({"A": ["x"]}), title="History")
+    assert openpyxl.load_workbook(path).sheetnames == ["History_"]
 
 
 @given(numbers=st.lists(NUMBERS, min_size=1, max_size=20))
