@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from marketpulse.artifacts import REJECTED
+from marketpulse.artifacts import EXCLUDED, PROCESSED, REJECTED
 from marketpulse.colors.tally import Tally
 from marketpulse.errors import DataError
 
@@ -14,6 +14,18 @@ def rejected(*reasons: str) -> Tally:
     for _ in tally.counted(REJECTED, [pa.record_batch({"REASON": reasons})]):
         pass
     return tally
+
+
+def test_batches_add_up() -> None:
+    """The rows of all batches of an output count, and all rows of their rules."""
+    tally = Tally(["1", "2"])
+    parents = [pa.record_batch({"IS_PARENT": marks}) for marks in ([True, False], [True, False])]
+    assert [*tally.counted(PROCESSED, parents)] == parents
+    rules = [pa.record_batch({"RULE_ID": ids}) for ids in (["2", "2"], ["2"])]
+    assert [*tally.counted(EXCLUDED, rules)] == rules
+    counts = tally.counts(7)
+    assert (counts.parents, counts.children, counts.excluded) == (2, 2, 3)
+    assert tally.excluded == {"1": 0, "2": 3}
 
 
 def test_a_thousand_reasons_are_listed() -> None:
