@@ -18,6 +18,7 @@ from color_tables import (
 )
 
 from marketpulse import run_colors
+from marketpulse.colors.prepare import rule_book
 from marketpulse.errors import RulesError
 
 
@@ -60,6 +61,11 @@ def test_rules_are_the_same_as_document_json_and_toml(tmp_path: Path) -> None:
     ]
     assert [run.excluded_by_rule for run in runs] == [{"1": 1, "2": 1, "3": 1}] * 3
     assert len({run.run_id for run in runs}) == 1
+
+
+def test_an_empty_list_is_no_rules() -> None:
+    """It has the name of no rules, too, which the summary shows."""
+    assert rule_book(None).name == rule_book([]).name == rule_book(()).name == "no rules"
 
 
 WRONG_RULES = {
