@@ -29,6 +29,8 @@ class MarketPulseError(Exception):
         super().__init__(self.message)
         self.hint = hint
         self.check = check or type(self).check
+        if hint:
+            self.add_note(f"hint: {hint}")  # Python and notebooks show it below the traceback
 
     def __str__(self) -> str:
         return self.message

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import traceback
 
 import pytest
 
@@ -18,6 +19,13 @@ def test_notes_of_python_are_not_for_the_user() -> None:
     error.add_note("Error calling __set_name__ on 'x' instance 'X' in 'Y'")
     error.add_note(UserNote("the rows are kept"))
     assert user_notes(error) == ["the rows are kept"]
+
+
+def test_a_traceback_shows_the_hint() -> None:
+    """In Python and notebooks nobody else shows it."""
+    shown = traceback.format_exception(NotFoundError("no such file", hint="check the name"))
+    assert shown[-1] == "hint: check the name\n"
+    assert user_notes(NotFoundError("no such file", hint="check the name")) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such shell")

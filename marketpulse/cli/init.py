@@ -36,7 +36,8 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
     if not console.is_interactive():
         raise UsageError(
             "init asks questions, and there is no terminal to answer them",
-            hint="copy .env.example to .env and fill it in, or set environment variables",
+            hint="write ORACLE_HOST, ORACLE_SERVICE_NAME, ORACLE_USERNAME, ORACLE_PASSWORD and "
+            "ORACLE_SCHEMA to .env, one NAME=VALUE a line, or set them in the environment",
         )
     if keyring:
         require_extra("keyring", "--keyring")

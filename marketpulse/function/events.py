@@ -49,7 +49,9 @@ def handler(event: Mapping[str, object], context: Context) -> object:
     every error, so that Lambda retries and alarms ring.
     """
     configure_logging(logging.INFO, as_json=True, replace_handlers=True)
-    if "requestContext" in event:  # every event of API Gateway and function URLs has it
+    if (
+        isinstance(event, Mapping) and "requestContext" in event
+    ):  # every event of API Gateway and function URLs has it
         return _answer_http(event, context)
     request_id = getattr(context, "aws_request_id", "")
     try:
@@ -105,6 +107,10 @@ def _adapter(tables: tuple[str, ...]) -> Mangum:
 
 def _parse_event(event: Mapping[str, object]) -> RunOptions:
     """Read what an event asks for. Raises `UsageError` for unknown keys and wrong types."""
+    if not isinstance(event, Mapping):
+        raise UsageError(
+            "the event is no object", hint='for example {}, or {"time": "2026-03-13T08:00:00Z"}'
+        )
     # A misspelt key would otherwise rank and publish with the default.
     unknown = sorted(event.keys() - EVENT_KEYS - _EVENTBRIDGE_KEYS)
     if unknown:

@@ -11,6 +11,7 @@ from marketpulse.errors import UsageError
 # A bucket's name as S3 and other stores allow it, or the ARN of an access point, which stands for a
 # bucket; then the prefix, a slash at its end or not.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}"
+_SHORT_NAME = re.compile(r"s3://[A-Za-z0-9._-]{1,2}(?:/|$)")
 _ACCESS_POINT = r"arn:aws[a-z-]*:s3:[a-z0-9-]*:(?:[0-9]{12}):accesspoint[/:][A-Za-z0-9.-]{3,63}"
 _URI = re.compile(rf"s3://({_ACCESS_POINT}|{_NAME})(?:/(.*?))?/?")
 
@@ -36,7 +37,9 @@ def parse_s3_uri(uri: str) -> S3Location:
         shown = "" if "@" in uri else f"{uri}: "
         raise UsageError(
             f"{shown}not an S3 address",
-            hint="for example s3://bucket/prefix/, without credentials; in push-s3 it comes last",
+            hint="a bucket's name has at least 3 characters"
+            if _SHORT_NAME.match(uri)
+            else "for example s3://bucket/prefix/, without credentials; in push-s3 it comes last",
         )
     return S3Location(match[1], prefix)
 

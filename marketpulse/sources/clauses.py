@@ -47,6 +47,9 @@ _HINTS = {
     + ", ".join(sorted({*FUNCTIONS, *CHOICES, *_OTHERS})),
     _ORDER: 'columns with ASC or DESC and NULLS FIRST or LAST: --order-by "PX DESC, CUSIP"',
 }
+_ORACLE_HINT = (
+    "one condition as after WHERE in Oracle SQL, without a subquery: BIAS = 'BID' AND RANK < 3"
+)
 
 
 def condition_in_oracle(text: str, columns: Sequence[str]) -> str:
@@ -56,7 +59,7 @@ def condition_in_oracle(text: str, columns: Sequence[str]) -> str:
     `UsageError` for what is not one condition without a subquery, `NotFoundError` for an unknown
     column.
     """
-    with _refusals(_WHERE, text):
+    with _refusals(_WHERE, text, _ORACLE_HINT):
         node = parse_condition(text)
     statement = text
     # From the end on, so that the places before stay right.
@@ -124,13 +127,13 @@ def _find(name: Name, text: str, columns: Sequence[str]) -> str:
 
 
 @contextmanager
-def _refusals(option: str, text: str) -> Iterator[None]:
+def _refusals(option: str, text: str, hint: str = "") -> Iterator[None]:
     """Turn `ConditionError` into `UsageError`."""
     try:
         yield
     except ConditionError as error:
         raise UsageError(
-            f"{option}: {text!r}: {error}", hint=_HINTS[option], check="MP-USE-003"
+            f"{option}: {text!r}: {error}", hint=hint or _HINTS[option], check="MP-USE-003"
         ) from error
 
 

@@ -11,7 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
-from marketpulse.artifacts import MANIFEST, parse_bundle_files, parse_run_summary, plain_name
+from marketpulse.artifacts import (
+    MANIFEST,
+    POINTER,
+    parse_bundle_files,
+    parse_pointer,
+    parse_run_summary,
+    plain_name,
+)
 from marketpulse.atomic import FileRecord, TemporaryFolder
 from marketpulse.errors import DataError, NotFoundError, OutputError, shown_as
 from marketpulse.sources.base import FileOptions
@@ -31,6 +38,7 @@ class RemoteFolder:
     name    the address
     title   the last part of the prefix, or the bucket if that is no name for files
     seal    which of `seals`, the files that list the others, is there; None if there is none
+    latest  if there is none, the address that `latest.json` leads to, or an empty string
     sizes   the sizes of the files that the seal lists, and of itself
 
     It is a `Container` of a bundle. Nothing else below the prefix is looked at: it may be
@@ -40,9 +48,11 @@ class RemoteFolder:
 
     def __init__(self, address: str, options: FileOptions, seals: Sequence[str]) -> None:
         bucket, key = parse_address(address)
+        self._bucket_name = bucket
         self._prefix = key if not key or key.endswith("/") else f"{key}/"
         self.name = f"{S3}{bucket}/{self._prefix}"
         self.title = title_of(address)
+        self.latest = ""
         self.sizes: dict[str, int] = {}
         self._records: dict[str, FileRecord] = {}
         self._digests: dict[str, str] = {}  # SHA-256 of the copies
@@ -112,6 +122,7 @@ class RemoteFolder:
         found = self._bucket.find([self._prefix + seal for seal in seals])
         seal = next((seal for seal in seals if self._prefix + seal in found), None)
         if seal is None:
+            self.latest = self._read_pointer(seals)
             return None
         self.sizes[seal] = found[self._prefix + seal].size
         if self.sizes[seal] > _MAX_SEAL_SIZE:
@@ -132,6 +143,18 @@ class RemoteFolder:
             listed = self._bucket.find(keys, pool.map)
         self.sizes |= {keys[key]: item.size for key, item in listed.items()}
         return seal
+
+    def _read_pointer(self, seals: Sequence[str]) -> str:
+        """The address of the set that `latest.json` leads to, or "" if it has none of the seals."""
+        key = self._prefix + POINTER
+        found = self._bucket.find([key])
+        if key not in found or found[key].size > _MAX_SEAL_SIZE:
+            return ""
+        try:
+            folder, _, seal = parse_pointer(self._bucket.read(key) or b"").seal.rpartition("/")
+        except ValueError:
+            return ""
+        return f"{S3}{self._bucket_name}/{folder}/" if seal in seals else ""
 
     def _fetch(self, names: Collection[str], gate: Gate) -> None:
         """Fetch those of the files that are there, and not here yet."""
@@ -178,6 +201,10 @@ def missing_set(folder: RemoteFolder, *seals: str) -> NotFoundError:
         f"{folder.name}: there is no {' or '.join(seals)}",
         hint="a zip in S3 is not read: download it, and name the copy"
         if folder.name.lower().endswith(".zip/")
+        else f"{POINTER} leads to the newest one: {folder.latest}"
+        if folder.latest
+        else f"{POINTER} leads to the newest one: {folder.latest}"
+        if folder.latest
         else "check the bucket and the prefix: `push-s3` and its receipt print where the files are",
         check="MP-BND-001",
     )

@@ -49,10 +49,12 @@ def test_a_scheduled_event_publishes_what_the_cli_writes(cloud: Cloud, tool: Too
         {"wher": "RANK = 1"},
         {"max_rejected": True},
         {"max_rejected": [1]},
+        [],
+        None,
     ],
 )
-def test_invalid_events(cloud: Cloud, event: dict[str, Any]) -> None:
-    """An unknown key or a wrong type fails before a login."""
+def test_invalid_events(cloud: Cloud, event: Any) -> None:
+    """An unknown key, a wrong type or no object fails before a login."""
     with pytest.raises(UsageError):
         call(event)
     assert cloud.database.record.connections == 0

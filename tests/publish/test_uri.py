@@ -44,6 +44,13 @@ def test_invalid_addresses(uri: str) -> None:
         parse_s3_uri(uri)
 
 
+def test_a_name_that_is_too_short_for_a_bucket() -> None:
+    """The hint says what is wrong with s3://b/prefix."""
+    with pytest.raises(UsageError) as caught:
+        parse_s3_uri("s3://b/prefix")
+    assert "at least 3 characters" in caught.value.hint
+
+
 @pytest.mark.parametrize("user", ["user:0pen-Sesame-11@", "0pen-Sesame-11@"])
 def test_a_password_in_an_address_is_not_repeated(user: str) -> None:
     """The message says what is wrong, without the address."""

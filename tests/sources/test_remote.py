@@ -14,6 +14,7 @@ from s3_server import Object, Store, StoreFault, s3_server
 from support import AWS_KEYS, PROCESSED_AT, Result, Tool, names_in, one_message, posix
 
 import marketpulse
+from marketpulse.artifacts import Pointer
 from marketpulse.errors import NotFoundError
 from marketpulse.extraction.sample_options import SampleOptions
 
@@ -92,6 +93,14 @@ def test_a_page(desk: Desk, name: str) -> None:
     assert there.read_bytes() == (desk.tool.folder / "here.html").read_bytes()
     if name == "ranked":  # CSV says the same as Parquet
         assert not any(request.endswith(".csv") for request in desk.store.requests)
+
+
+def test_the_prefix_of_a_pointer(desk: Desk) -> None:
+    """Above the runs there is no summary: the hint names the run that the pointer leads to."""
+    pointer = Pointer(run_id="1", seal="daily/run=1/run_summary.json", files=())
+    desk.change("daily/latest.json", pointer.text().encode())
+    assert "newest one: s3://desk/daily/run=1/\n" in desk.run("report", "s3://desk/daily").err
+    assert "newest one" not in desk.run("verify", "s3://desk/daily").err  # it takes no runs
 
 
 def csv_of(desk: Desk) -> str:

@@ -36,12 +36,16 @@ _ENCRYPTION_HINT = (
     "for a port with TLS (tcps://)"
 )
 
+_CREDENTIALS_HINT = (
+    "check ORACLE_USERNAME and ORACLE_PASSWORD, `marketpulse config` shows where they come from; "
+    "several failed logins lock an account"
+)
 # For each group of codes: the class of our error, the check id, what happened, what to do.
 _Translation = tuple[type[MarketPulseError], str, str, str]
 _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
     ("ORA-01017", "ORA-01005"): (
         LoginError, "MP-LOG-001", "the user name or the password is wrong",
-        "check ORACLE_USERNAME and ORACLE_PASSWORD; several failed logins lock an account",
+        _CREDENTIALS_HINT,
     ),
     ("ORA-28000",): (
         LoginError, "MP-LOG-002", "the account is locked", "ask the DBA to unlock it"

@@ -204,6 +204,7 @@ def test_oracle_gets_one_condition(
         source.scan("EXAMPLES", where=condition)
     reason = raised.value.message.partition(f"{condition!r}: ")[2]
     assert word in reason
+    assert "in Oracle SQL" in raised.value.hint
     statements = [statement.sql for statement in examples_server.record.statements]
     assert not any('"EXAMPLES" WHERE' in sql for sql in statements)
 
