@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self, TypeAlias
+from typing import Any, BinaryIO, Protocol, Self, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from botocore import exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
 
 from marketpulse.aws import s3_client, session
 from marketpulse.aws.checksums import Checksums
@@ -350,9 +351,7 @@ class Bucket:
         """List up to `limit` objects of a prefix; the flag says whether there are more."""
         start = {"StartAfter": after} if after else {}
         with self._translate_errors("cannot be listed", prefix):
-            page = self._client.list_objects_v2(
-                Bucket=self._name, Prefix=prefix, MaxKeys=limit, **start
-            )
+            page = self._read_page(Prefix=prefix, MaxKeys=limit, **start)
             now = datetime.now(UTC)  # for stores that leave the time out
             objects = {
                 item["Key"]: ListedObject(
@@ -364,6 +363,22 @@ class Bucket:
             }
             # A page that is empty and yet not the last would be asked for without end.
             return objects, bool(page.get("IsTruncated")) and bool(objects)
+
+    def _read_page(self, **request: object) -> Mapping[str, Any]:
+        """Read a page of the listing, again if the answer breaks off.
+
+        An answer without content would say that there is nothing, and a push would overwrite it.
+        """
+        for attempts_left in reversed(range(_READ_ATTEMPTS)):
+            try:
+                page: Mapping[str, Any] = self._client.list_objects_v2(Bucket=self._name, **request)
+            except ResponseParserError:
+                if not attempts_left:
+                    raise
+            else:
+                if page.keys() - {"ResponseMetadata"}:
+                    return page
+        raise ResponseParserError("the answer has no content")
 
     def _read_chunks(
         self, key: str, consume: Callable[[bytes], object], *, restart: Callable[[], object]

@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.model import OperationModel
+from botocore.parsers import ResponseParserError
 from botocore.utils import determine_content_length
 
 from marketpulse.aws import session
@@ -240,6 +241,12 @@ def translate_errors(
         raise AwsError(
             f"{message}: no answer from {host} ({type(error).__name__})",
             hint="check the network, the proxy and the endpoint, then try again",
+            check="MP-AWS-003",
+        ) from error
+    except (botocore_errors.IncompleteReadError, ResponseParserError) as error:
+        raise AwsError(
+            f"{message}: the answer of {host} broke off ({type(error).__name__})",
+            hint="try again; if it breaks off again, check the network, the proxy and the endpoint",
             check="MP-AWS-003",
         ) from error
     except session.CLIENT_ERRORS as error:

@@ -273,6 +273,20 @@ def test_whatever_the_store_does_a_reader_sees_a_whole_run(
     assert latest_of(store) == again.run_id == RUNS["two"]
 
 
+def test_a_listing_without_content_is_none(store: Store, runs: dict[str, Path]) -> None:
+    """A forced push that sees nothing would overwrite what the pointer leads to."""
+    send(store, runs["one"])
+    before = dict(store.objects)
+    make_run(runs["one"], RUNS["one"], a="changed", b="changed")
+    store.choose_fault = lambda request: StoreFault.FORGET if "list-type" in request else None
+
+    with pytest.raises(AwsError) as caught:
+        send(store, runs["one"], force=True)
+
+    assert caught.value.check == "MP-AWS-003"
+    assert store.objects == before
+
+
 @pytest.mark.parametrize("fault", [StoreFault.CORRUPT, StoreFault.CORRUPT_ETAG])
 @pytest.mark.parametrize("name", ["a.csv", "large.csv"])
 def test_a_corrupted_object_is_found_and_replaced(
