@@ -7,7 +7,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -94,13 +94,7 @@ class OracleDatabase:
     @property
     def connection(self) -> oracledb.Connection:
         """The driver's connection; opened on first use, and after it was lost."""
-        if self._connection is None:
-            self._refuse_if_cancelled()
-            self._connection = self._open()
-            self._dictionary = None
-            self._is_prepared = False
-            self.run("SET TRANSACTION READ ONLY")
-        return self._connection
+        return self._open() if self._connection is None else self._connection
 
     @property
     def address(self) -> Address:
@@ -296,15 +290,23 @@ class OracleDatabase:
         self.close(_INTERRUPT_SECONDS if is_interrupted else TCP_SECONDS)
 
     def _open(self) -> oracledb.Connection:
-        connection, self._relay = self.login.open(self._refuse_if_cancelled)
-        seconds = self.login.deadline.left
-        if seconds < math.inf:
-            self._end = end_later(connection, seconds + GRACE_SECONDS)
-        connection.module, connection.action = "marketpulse", "extract"
-        if connection.thin:  # thick mode has no callbacks
-            connection.round_trip_callback = self._before_round_trip
-            connection.operation_callback = _log_statement
-        self._set_timeout(connection)
+        self._refuse_if_cancelled()
+        with ExitStack() as stack:
+            stack.push(self.__exit__)  # a session that is not read-only is never used
+            connection, self._relay = self.login.open(self._refuse_if_cancelled)
+            self._connection = connection
+            seconds = self.login.deadline.left
+            if seconds < math.inf:
+                self._end = end_later(connection, seconds + GRACE_SECONDS)
+            connection.module, connection.action = "marketpulse", "extract"
+            if connection.thin:  # thick mode has no callbacks
+                connection.round_trip_callback = self._before_round_trip
+                connection.operation_callback = _log_statement
+            self._set_timeout(connection)
+            self._dictionary = None
+            self._is_prepared = False
+            self.run("SET TRANSACTION READ ONLY")
+            stack.pop_all()
         return connection
 
     def _before_round_trip(self, _operation: str) -> Callable[[object], None]:

@@ -12,13 +12,19 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from oracle_server.catalog import Catalog, Column, Table
-from oracle_server.client import PASSWORD, open_source, oracle_environment, settings_for
+from oracle_server.client import (
+    PASSWORD,
+    READ_ONLY,
+    open_source,
+    oracle_environment,
+    settings_for,
+)
 from oracle_server.engine import DuckEngine
 from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
 from support import ROOT, Tool
 
-from marketpulse.errors import ConnectionLostError, UnreachableError
+from marketpulse.errors import ConnectionLostError, LoginError, UnreachableError
 from marketpulse.extraction.sample import write_sample
 from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.extraction.verify import verify_bundle
@@ -252,6 +258,19 @@ def test_settings_from_the_environment(server: OracleServer, tool: Tool) -> None
         check=False,
     )
     assert done.stdout == "What dealers said about prices\n", done.stderr
+
+
+def test_a_session_that_is_not_read_only_is_not_used(server: OracleServer) -> None:
+    """If the transaction cannot begin, the session ends, and the next read opens another one."""
+    with OracleDatabase(settings_for(server)) as database:  # no probe comes before the next login
+        database.close()
+        server.faults = Faults(fail_at_statement=(1, 1031), connections=1)
+        with pytest.raises(LoginError, match="ORA-01031"):
+            database.ping()
+        database.ping()
+
+    assert [statement.sql for statement in server.record.statements] == [READ_ONLY] * 3
+    assert len(server.record.logins) == 3
 
 
 def test_a_passed_deadline(server: OracleServer) -> None:
