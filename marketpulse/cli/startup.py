@@ -29,7 +29,6 @@ def main() -> None:
     block_pandas()
     make_functions_late()
     _refuse_lost_folder()
-    _leave_out_commands(*sys.argv[1:2])
     try:
         app(prog_name="marketpulse")
     except KeyboardInterrupt:  # before a command started
@@ -49,14 +48,6 @@ def _refuse_lost_folder() -> None:
         error = UsageError("the working folder is gone", hint="go to another one with cd")
         console.show_error(error, as_json=wants_json(sys.argv))
         sys.exit(error.exit_code)
-
-
-def _leave_out_commands(word: str = "") -> None:
-    """Leave out the other commands if a command stands first. To make all of them takes 10 ms."""
-    commands = [command for command in app.registered_commands if command.name == word]
-    groups = [group for group in app.registered_groups if group.name == word]
-    if commands or groups:
-        app.registered_commands, app.registered_groups = commands, groups
 
 
 def _end_process() -> None:

@@ -69,7 +69,7 @@ class UnfinishedSample:
 
     def journal(self, stem: str) -> Path:
         """Return the path of a table's journal."""
-        return self.file(f"{stem}.rows")
+        return self.file(_journal_name(stem))
 
     def has_rows(self) -> bool:
         """Whether there is anything from which a later run can go on."""
@@ -77,7 +77,7 @@ class UnfinishedSample:
 
     def has_rows_of(self, stem: str) -> bool:
         """Whether there are rows of a table that is not whole."""
-        journals = list(self.folder.glob(f"{stem}.rows"))
+        journals = list(self.folder.glob(_journal_name(stem)))
         return any(journal.stat().st_size for journal in journals)
 
     def add(self, table: BundleTable) -> None:
@@ -136,6 +136,11 @@ def remove_unfinished(output: Path) -> None:
     """Remove what interrupted samples left in a folder."""
     for folder in list(output.glob(f"{UNFINISHED_PREFIX}*")):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _journal_name(stem: str) -> str:
+    # Windows takes CON.rows for a device.
+    return f"{stem}_journal.rows"
 
 
 def _digest(content: object) -> str:

@@ -105,7 +105,7 @@ def interrupt(server: OracleServer, folder: Path, key: MaskKey = KEY) -> None:
     with pytest.raises(MarketPulseError):
         sample(server, folder, "DEAL", key=key,
                faults=Faults(cut_at_row=301, connections=1, then=GONE))  # fmt: skip
-    assert list(folder.glob("unfinished-*/DEAL.rows"))
+    assert list(folder.glob("unfinished-*/DEAL_journal.rows"))
 
 
 def assert_hidden(folder: Path, temporary: Path) -> None:
@@ -163,7 +163,7 @@ def test_an_interrupted_sample_goes_on(server: OracleServer, tmp_path: Path) -> 
     folder = tmp_path / "out"
     interrupt(server, folder)
     assert_hidden(folder, folder)
-    (path,) = folder.glob("unfinished-*/DEAL.rows")
+    (path,) = folder.glob("unfinished-*/DEAL_journal.rows")
     journal = RowJournal(path)
     for batch in journal.batches():  # they are compressed
         assert "PLANTED" not in str(batch.rows.to_pylist()).upper()
