@@ -18,7 +18,8 @@ import pyarrow as pa
 
 _HEADER = struct.Struct(">QI")  # the length of the content, its CRC-32
 _LENGTHS = struct.Struct(">II")  # of the changes and the position before a batch
-_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+# Below 0, the quicker: a fifth of the time for a fifth more space.
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression=pa.Codec("lz4", compression_level=-30))
 
 
 @dataclass(frozen=True)
