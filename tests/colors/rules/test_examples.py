@@ -115,6 +115,20 @@ def test_examples_wait_for_rules_without_errors(tmp_path: Path) -> None:
     assert fault.place == "rule 7 ('Seven'), condition 1"
 
 
+def test_warnings_do_not_stop_examples(tmp_path: Path) -> None:
+    """Both are told, and examples may have columns of other types than text."""
+    path = tmp_path / "rules.json"
+    wide = rule(condition("SPREAD", "gt", 9), id=4, name="Wide")
+    document = {"rules": [wide, LOW, OFF], "examples": [example("kept", SPREAD=10)]}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    checked = check_rules(path, types=["spread=number", "OTHER=date"])
+    assert (checked.active, checked.inactive, checked.examples) == (2, 1, 1)
+    assert [(fault.place, fault.fatal) for fault in checked.faults] == [
+        ("rule 4 ('Wide'), condition 1", False),  # not a column of every input
+        ("example 1", True),
+    ]
+
+
 def test_a_list_of_examples_is_expected(tmp_path: Path) -> None:
     """`examples` that are no list are an error of the check."""
     path = tmp_path / "rules.json"
