@@ -145,6 +145,7 @@ BROKEN_JSON = {
     "Latin-1": (b'[{"A": "\xe9"}]', "broken JSON .* invalid UTF-8"),
     "UTF-16": ('[{"A": 1}]'.encode("utf-16"), "broken JSON .* UTF-16"),
     "half a character": (b'[{"A": "\\ud800"}]', "broken JSON .* surrogate"),
+    "a constant in small letters": (b'[{"A": NaN}, {"A": nan}]', "value 2: Expecting value"),
     "a number alone": (b"[1, 2]", "value 1: it is not an object"),
     "an array in the array": (b'[{"A": 1}, [2]]', "value 2: it is not an object"),
     "a name twice": (b'[{"B": 0, "A": 1, "A": 2}]', "value 1: two columns named 'A'"),

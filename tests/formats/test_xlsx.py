@@ -56,6 +56,7 @@ def test_a_number_in_a_sheet(text: str, value: object, code: str, tmp_path: Path
     sheet = openpyxl.load_workbook(path).active
     assert sheet is not None
     assert (sheet["A2"].value, sheet["A2"].number_format) == (value, code)
+    assert not sheet["A2"].font.bold
 
 
 def test_numbers_in_a_sheet_are_numbers_where_they_are_asked_for(tmp_path: Path) -> None:
