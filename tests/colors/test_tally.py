@@ -19,13 +19,18 @@ def rejected(*reasons: str) -> Tally:
 def test_batches_add_up() -> None:
     """The rows of all batches of an output count, and all rows of their rules."""
     tally = Tally(["1", "2"])
-    parents = [pa.record_batch({"IS_PARENT": marks}) for marks in ([True, False], [True, False])]
+    parents = [
+        pa.record_batch({"IS_PARENT": marks}) for marks in ([True, False], [], [True, False])
+    ]
     assert [*tally.counted(PROCESSED, parents)] == parents
     rules = [pa.record_batch({"RULE_ID": ids}) for ids in (["2", "2"], ["2"])]
     assert [*tally.counted(EXCLUDED, rules)] == rules
-    counts = tally.counts(7)
-    assert (counts.parents, counts.children, counts.excluded) == (2, 2, 3)
-    assert tally.excluded == {"1": 0, "2": 3}
+    later = Tally(["2", "1"])
+    assert len([*later.counted(EXCLUDED, rules)]) == 2
+    tally.merge(later)
+    counts = tally.counts(10)
+    assert (counts.parents, counts.children, counts.excluded) == (2, 2, 6)
+    assert tally.excluded == {"1": 0, "2": 6}
 
 
 def test_a_thousand_reasons_are_listed() -> None:
