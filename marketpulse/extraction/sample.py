@@ -121,7 +121,7 @@ def write_sample(
 
     Raises `DataError` if one of the `secrets` would be written, and `OutputError` if the folder
     cannot be written or, without `replace`, holds the bundle of another source. Raises what
-    `describe` raises.
+    `parse_timestamp` and `describe` raise.
     """
     timestamp = parse_timestamp(taken_at, "--taken-at")
     _refuse_to_replace_source(source, output)
