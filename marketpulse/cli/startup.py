@@ -10,7 +10,6 @@ from pathlib import Path
 
 from marketpulse.cli import console
 from marketpulse.cli.app import app
-from marketpulse.cli.arrow_functions import make_functions_late
 from marketpulse.cli.errors import wants_json
 from marketpulse.cli.interrupts import handle_signals, interruption, release_signals
 from marketpulse.cli.pandas_blocker import block_pandas
@@ -27,7 +26,6 @@ def main() -> None:
     # Threads of numpy's linear algebra, which nothing here uses, would spin for 30 ms each.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     block_pandas()
-    make_functions_late()
     _refuse_lost_folder()
     try:
         app(prog_name="marketpulse")

@@ -120,7 +120,7 @@ def _ranking(folder: Path, colors: str, rules: str, rows: int) -> Iterator[TourS
         ("push-s3", results, "s3://YOUR-BUCKET/colors", "--dry-run"),
     )
     yield TourStep(
-        f"This is the end of the tour. Open {results}/processed_colors.csv to see the result.\n"
+        f"This is the end of the tour. The ranked colors are in {folder / 'results'}.\n"
         "To rank a file of your own, or to connect to your database:\n\n"
         f"    {program()} run-colors YOUR_FILE.csv --output results\n"
         f"    {program()} init"
