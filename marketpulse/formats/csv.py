@@ -35,7 +35,7 @@ from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedL
 
 _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
-_CHUNK = 1 << 22  # bytes in which quotes are looked for at once
+_CHUNK = 1 << 19  # bytes in which quotes are looked for at once: larger ones are new memory each
 _BOM = "\ufeff"
 # The first line with which Excel names the delimiter: `sep=;`, with quotes in files of some tools.
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n]|\t)"?[\r\n]*', re.IGNORECASE)
