@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from marketpulse.cli import render
+from marketpulse.cli.allocator import keep_freed_memory
 from marketpulse.cli.history import check_days, rank_days
 from marketpulse.cli.options import (
     Again,
@@ -133,6 +134,7 @@ def run_colors(
     with opened as data:
         from marketpulse.cli.run_settings import RunSettings  # noqa: PLC0415 - loads pyarrow, 0.1 s
 
+        keep_freed_memory()
         settings = RunSettings(session)
         reading = settings.reading_options(mapping, types, date_format, accept_rounded_ids)
         options = replace(
@@ -158,8 +160,7 @@ def run_colors(
             return
         direct = _with_files(options, files)
         if by_day:
-            span = (since, until)
-            rank_days(session, days, span, direct, progress, push, report, as_json)
+            rank_days(session, days, (since, until), direct, progress, push, report, as_json)
             return
         if names:
             rank_on_spark(session, names, direct, master, progress, as_json)

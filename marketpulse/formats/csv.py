@@ -36,6 +36,8 @@ from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedL
 _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
 _CHUNK = 1 << 19  # bytes in which quotes are looked for at once: larger ones are new memory each
+# Rows that become text at once: Arrow's allocator returns more than 8 MB to the system each time.
+_ROWS_ENCODED = 10_000
 _BOM = "\ufeff"
 # The first line with which Excel names the delimiter: `sep=;`, with quotes in files of some tools.
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n]|\t)"?[\r\n]*', re.IGNORECASE)
@@ -380,9 +382,11 @@ class CsvWriter:
         self._file.write(_join_rows([_quote(name) for name in names]))
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._pending.append(self._executor.submit(self._encode, batch))
-        if len(self._pending) > 2:
-            self._file.write(self._pending.popleft().result())
+        for start in range(0, len(batch), _ROWS_ENCODED):
+            rows = batch[start : start + _ROWS_ENCODED]
+            self._pending.append(self._executor.submit(self._encode, rows))
+            if len(self._pending) > 2:
+                self._file.write(self._pending.popleft().result())
 
     def close(self) -> None:
         try:

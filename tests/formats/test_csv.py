@@ -24,6 +24,17 @@ def test_csv_quotes_only_where_needed(tmp_path: Path) -> None:
     assert path.read_bytes() == 'A,B\nx y,""\n,é\n"a,b",1\n"a""b", \n"a\rb",\n'.encode()
 
 
+def test_rows_keep_their_order_however_many_a_batch_has(tmp_path: Path) -> None:
+    """CSV is spelled in pieces and in threads; the file has all rows in their order."""
+    path = tmp_path / "out.csv"
+    numbers = pa.record_batch({"n": pa.array(range(45_001))})
+    writer = open_writer("csv", path, numbers.schema)
+    for batch in (numbers, numbers[:0], numbers[:1]):
+        writer.write(batch)
+    writer.close()
+    assert path.read_text().split() == ["n", *map(str, range(45_001)), "0"]
+
+
 def test_typed_values_in_csv_are_canonical(tmp_path: Path) -> None:
     """CSV has the one spelling of every typed value."""
     lines = write(tmp_path / "typed.csv", TYPED).read_text(encoding="utf-8").splitlines()
