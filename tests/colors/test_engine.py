@@ -70,6 +70,21 @@ def test_kept_rows_have_the_normalised_cusip_beside_their_own_cells() -> None:
         assert prepared.engine.profile().row_hashes == hashes
 
 
+def test_rows_of_many_batches_stay_in_their_order() -> None:
+    """Excluded and rejected rows are in the input's order, however it arrives."""
+    numbers = [str(number) for number in range(9, 0, -1)]
+    prices = [0.5 if int(number) % 2 else float("inf") for number in numbers]
+    table = pa.table({**dict.fromkeys(("CUSIP", "MESSAGE_ID"), numbers), "PX": prices})
+    for name, array in {"RANK": pa.nulls(9, pa.int64()), "DATE": pa.nulls(9, pa.date32())}.items():
+        table = table.append_column(name, array)
+    reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(2))
+    rules = book(rule({"column": "PX", "operator": "less_than", "value": 1}))
+    with prepare(reader, RunOptions(rules=rules)) as prepared:
+        prepared.engine.profile()
+        outputs = prepared.engine.excluded().read_all(), prepared.engine.rejected().read_all()
+    assert [output["MESSAGE_ID"].to_pylist() for output in outputs] == [numbers[::2], numbers[1::2]]
+
+
 def test_outputs_can_be_streamed_in_any_order_and_again() -> None:
     """A reader may be asked for after another, and a second time, with the same rows."""
     options = RunOptions(rules=book(rule({"column": "NOTE", "operator": "equals", "value": "c"})))

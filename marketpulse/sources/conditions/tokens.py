@@ -84,8 +84,8 @@ def _tokens(text: str, *, any_symbol: bool = False) -> Iterator[Token]:
             return
         # Before names: q begins one, too.
         token = _quoted_text(text, place) or _match(text, place)
-        if any_symbol and text.startswith("/*", place):
-            raise ConditionError(text[place:].split(maxsplit=1)[0], "the comment has no end")
+        if text.startswith("/*", place):
+            raise ConditionError("/*", "the comment has no end")
         if token is None and any_symbol and text[place] not in "'\"":
             symbol = text[place]
             token = Token(kind=TokenKind.SYMBOL, value=symbol, start=place, end=place + 1)

@@ -189,7 +189,7 @@ def test_oracle_gets_the_text(listening_server: OracleServer) -> None:
         ("f@other(RANK) = 1", "@"),
         ("RANK >", "complete"),
         ("RANK", "RANK: it is not a condition"),
-        ("RANK = 1 /* open", "*"),
+        ("RANK = 1 /* open", "/*"),
         ("NOTE(+) = 'a'", "(+)"),
         ("JSON_VALUE(NOTE, '$.a' = 1", ") is expected"),
         ("(" * 500 + "RANK = 1" + ")" * 500, "nested"),
