@@ -86,8 +86,14 @@ def show_text(text: str) -> None:
 
 
 def show_code(text: str) -> None:
-    """Print a result that a program reads. Only a terminal gets it escaped."""
-    _put(text.translate(_ESCAPES) if sys.stdout.isatty() else text)
+    """Print a result that a program reads, in UTF-8. Only a terminal gets it escaped."""
+    if sys.stdout.isatty():
+        _put(text.translate(_ESCAPES))
+        return
+    # Windows would encode it as for a console, and what that lacks would not come back.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    _put(text)
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -141,7 +147,7 @@ def show_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a result as CSV."""
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows([headers, *rows])
-    _put(lines.getvalue().rstrip("\n"))
+    show_code(lines.getvalue().rstrip("\n"))
 
 
 def say(text: str) -> None:

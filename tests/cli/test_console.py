@@ -155,6 +155,19 @@ def test_a_console_of_another_encoding(tool: Tool, encoding: str) -> None:
     assert any(row["cells"]["NOTE"] == "é ü 東京" for row in explained["rows"])
 
 
+@pytest.mark.parametrize(
+    "command", ["schema --ddl duckdb", "schema --models -", "list-tables --format csv"]
+)
+def test_programs_read_utf_8(tool: Tool, command: str) -> None:
+    """A result for a program loses no character, whatever the console's encoding is."""
+    (tool.folder / "Ω é.csv").write_text("東京\n1\n", encoding="utf-8")
+    tool.env |= {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    out, err = tool.start(*command.split(), "--source", "Ω é.csv").communicate(timeout=60)
+
+    assert err == b""
+    assert ("Ω é" if "list-tables" in command else "東京") in out.decode()
+
+
 def test_progress_of_a_job_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Lines with stage, count, rate and time left; a short stage has none."""
     lines = Lines("rows", quiet_seconds=0.3)
