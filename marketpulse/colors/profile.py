@@ -20,7 +20,7 @@ from marketpulse.colors.arrivals import Row
 from marketpulse.colors.cells import BLANKS, Cell, Precision, trim_once, with_trimmed
 from marketpulse.colors.columns import NEVER_MISSING, InputColumn, Kind
 from marketpulse.formats.arrays import from_numpy
-from marketpulse.formats.encode import LogicalType
+from marketpulse.formats.encode import LogicalType, text_buffer
 
 if TYPE_CHECKING:
     # The package of the function leaves this module of numpy out.
@@ -159,12 +159,11 @@ def _not_plain(kind: Kind, cells: pa.Array, precision: Precision) -> pa.Array:
         limit = _ANY_LENGTH  # the column is read with all digits already
     lengths = pc.fill_null(pc.binary_length(cells), 1).to_numpy()
     is_doubtful = (lengths < 1) | (lengths > limit)
-    text = _text(cells)
+    text = bytes(text_buffer(cells))
     if text.translate(None, marks):
         is_odd = ~np.isin(np.arange(256), list(marks))
         places = np.flatnonzero(is_odd[np.frombuffer(text, np.uint8)])
-        ends = _ends(cells)
-        is_doubtful[np.searchsorted(ends - ends[0], places, side="right") - 1] = True
+        is_doubtful[np.searchsorted(_ends(cells), places, side="right") - 1] = True
     if not is_doubtful.any():
         return cells[:0] if _can_be_cast(kind, cells) else cells
     plain = cells.filter(from_numpy(~is_doubtful))
@@ -198,8 +197,7 @@ def _spelled_once(kind: Kind, cells: pa.Array) -> bool:
     if not pa.types.is_string(cells.type) or kind is Kind.TEXT:
         return False
     cells = cells.drop_null()
-    text, ends = np.frombuffer(_text(cells), np.uint8), _ends(cells)
-    ends = ends - ends[0]
+    text, ends = np.frombuffer(text_buffer(cells), np.uint8), _ends(cells)
     lengths = np.diff(ends)
     if not len(lengths):
         return True
@@ -222,23 +220,18 @@ def _spelled_once(kind: Kind, cells: pa.Array) -> bool:
 
 def _blank(cells: pa.Array) -> pa.Array:
     """The cells of blanks alone."""
-    text, ends = np.frombuffer(_text(cells), np.uint8), _ends(cells)
+    text, ends = np.frombuffer(text_buffer(cells), np.uint8), _ends(cells)
     if len(text):
-        starts = np.minimum(ends[:-1] - ends[0], len(text) - 1)
+        starts = np.minimum(ends[:-1], len(text) - 1)
         is_visible = np.isin(np.arange(256), list(_VISIBLE))
         cells = cells.filter(from_numpy((np.diff(ends) == 0) | ~is_visible[text[starts]]))
     return cells.filter(pc.equal(pc.utf8_trim(cells, BLANKS), ""))
 
 
-def _text(cells: pa.Array) -> bytes:
-    """The bytes of all cells, one after another."""
-    _, _, data = cells.buffers()
-    ends = _ends(cells)
-    return b"" if data is None else bytes(memoryview(data)[int(ends[0]) : int(ends[-1])])
-
-
-def _ends(cells: pa.Array) -> npt.NDArray[np.int64]:
-    """The places at which the cells begin in the buffer of their bytes, and the end of the last."""
+def _ends(cells: pa.Array) -> npt.NDArray[np.int32 | np.int64]:
+    """The places at which the cells begin in their text, and the end of the last."""
     _, ends, _ = cells.buffers()
     size = np.int64 if pa.types.is_large_string(cells.type) else np.int32
-    return np.frombuffer(ends, size)[cells.offset : cells.offset + len(cells) + 1].astype(np.int64)
+    places: npt.NDArray[np.int32 | np.int64] = np.frombuffer(ends, size)
+    places = places[cells.offset : cells.offset + len(cells) + 1]
+    return places - places[:1]
