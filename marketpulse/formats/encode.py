@@ -423,7 +423,7 @@ def _json_kind(data_type: pa.DataType) -> LogicalType:
 
 def _json_literal(text: str, kind: LogicalType, *, nested: bool = False) -> str:
     if kind in _NUMBERS:
-        if text[-1].isdigit():
+        if text[-1:].isdigit():
             # A float has the zeros in front that a spreadsheet shows. JSON does not allow them.
             return text.lstrip("0") or "0" if text.isdecimal() else text
         return encode_basestring(text) if nested else "null"  # NaN, inf, -inf

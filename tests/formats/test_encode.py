@@ -234,6 +234,7 @@ def test_mixed_cells_in_json() -> None:
         (LogicalType.NUMBER, "-0", "-0"),
         (LogicalType.NUMBER, "0.5", "0.5"),
         (LogicalType.NUMBER, "NaN", "null"),
+        (LogicalType.NUMBER, "", "null"),
         (LogicalType.FLOAT, "0.0", "0.0"),
         (LogicalType.FLOAT, "007", "7"),
         (LogicalType.TEXT, 'a"\\\n\x01é', r'"a\"\\\n\u0001é"'),
