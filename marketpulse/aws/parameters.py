@@ -9,11 +9,12 @@ Importing this module does not load boto3.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from marketpulse.errors import AwsError, SettingsError, UsageError
+from marketpulse.errors import AwsError, SettingsError, UsageError, command_line
 
 if TYPE_CHECKING:
     from marketpulse.aws.ssm import StoredParameter
@@ -67,6 +68,11 @@ class ParametersReport:
     def as_json(self) -> dict[str, object]:
         """The report as `--format json` prints it."""
         return {**asdict(self), "complete": self.complete}
+
+
+def mask_key_command() -> str:
+    """The command that prints a new key of masks, with this Python: the system may have none."""
+    return command_line([sys.executable, "-c", "import secrets; print(secrets.token_urlsafe(32))"])
 
 
 def is_blank(value: str | None) -> bool:
@@ -157,7 +163,7 @@ def put(
     if not _is_valid(MASK_KEY, values.get(MASK_KEY, "-" * SHORTEST_MASK_KEY)):
         raise UsageError(
             f"{MASK_KEY}: less than {SHORTEST_MASK_KEY} characters",
-            hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"`',
+            hint=f"make one with `{mask_key_command()}`",
         )
     from marketpulse.aws.ssm import write_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from marketpulse.artifacts import EXCLUDED, PROCESSED, RUN_SUMMARY, RunSummary, parse_run_summary
 from marketpulse.atomic import FileRecord
 from marketpulse.colors.options import RunOptions
+from marketpulse.colors.tally import Counts
 from marketpulse.errors import DataError, NotFoundError
 
 _FORMATS = ("parquet", "csv", "ndjson", "json", "xlsx")  # the fastest to read first
@@ -22,6 +24,21 @@ def read_summary(folder: Path) -> RunSummary:
             hint="rank the colors again",
             check="MP-DAT-019",
         ) from error
+
+
+def check_counts(folder: Path, summary: RunSummary) -> None:
+    """Raise `DataError` if the summary has not the counts of a run: it is no longer as written."""
+    needed = {field.name for field in fields(Counts)}
+    for key in ("rows", "excluded_by_rule", "rejected_by_reason"):
+        counts = summary.content.get(key)
+        names = set(counts) if isinstance(counts, dict) else set()
+        are_whole = isinstance(counts, dict) and {type(count) for count in counts.values()} <= {int}
+        if not are_whole or (key == "rows" and names != needed):
+            raise DataError(
+                f"{folder / RUN_SUMMARY}: {key!r} are not the counts of a run",
+                hint="rank the colors again",
+                check="MP-DAT-019",
+            )
 
 
 def find_record(summary: RunSummary, table: str) -> FileRecord | None:

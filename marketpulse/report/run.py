@@ -21,6 +21,7 @@ from marketpulse.artifacts import (
 )
 from marketpulse.colors.explain import RankedColors, main_columns, rank_securities
 from marketpulse.colors.finished_run import (
+    check_counts,
     find_file,
     find_record,
     options_again,
@@ -68,6 +69,7 @@ def run_page(folder: Path) -> str:
     Needs the extra `report`. Raises `DataError` if the folder is not what its summary says.
     """
     summary = read_summary(folder)
+    check_counts(folder, summary)
     with (
         open_source(str(find_file(folder, summary, PROCESSED))) as processed,
         prepare(processed, options_again(summary)) as prepared,

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from marketpulse.aws.parameters import MASK_KEY_VARIABLE, SHORTEST_MASK_KEY
+from marketpulse.aws.parameters import MASK_KEY_VARIABLE, SHORTEST_MASK_KEY, mask_key_command
 from marketpulse.errors import AwsError, SettingsError
 from marketpulse.extras import MissingExtraError, require_extra
 from marketpulse.settings.credentials import (
@@ -320,8 +320,7 @@ def _mask_key_stores(settings: Settings) -> Iterator[Layer]:
 def _mask_key_error(problem: str) -> SettingsError:
     return SettingsError(
         f"{MASK_KEY_VARIABLE}, which masks need, {problem}",
-        hint='make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"` '
-        "and keep it: the same key gives the same masks",
+        hint=f"make one with `{mask_key_command()}` and keep it: the same key gives the same masks",
         check="MP-SET-005",
     )
 

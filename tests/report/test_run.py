@@ -1,6 +1,7 @@
 """The page of a run: every security with its ranking, in a real browser."""
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,26 @@ def test_a_changed_file_is_refused(run_folder: Path, tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="not as the run wrote it"):
         write_report(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": None},
+        {"rows": {"read": 1}},
+        {"excluded_by_rule": [1]},
+        {"rejected_by_reason": {"x": "1"}},
+    ],
+)
+def test_a_changed_summary_is_refused(
+    run_folder: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    """Counts that are none are an error of the data."""
+    summary = json.loads((run_folder / "run_summary.json").read_bytes())
+    (tmp_path / "run_summary.json").write_text(json.dumps(summary | change))
+
+    with pytest.raises(DataError, match="are not the counts of a run"):
+        write_report(tmp_path)
 
 
 def test_parquet_gives_the_same_page(page_file: Path, tmp_path: Path) -> None:
