@@ -153,6 +153,7 @@ def test_since_and_until_are_inclusive(history: Path) -> None:
         ("date=20260313/colors.csv", UsageError),
         ("date=__HIVE_DEFAULT_PARTITION__/colors.csv", UsageError),
         ("colors.csv", UsageError),
+        ("a=1.csv", UsageError),
         ("desk=NY/colors.csv", None),
     ],
 )

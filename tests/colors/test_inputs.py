@@ -10,6 +10,8 @@ from color_tables import column, three_colors, write_colors
 from support import COLORS
 
 from marketpulse import MarketPulseError, run_colors
+from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import prepare
 from marketpulse.errors import NotFoundError
 
 TWO_DAYS = ("1,A,2,2026-03-12,98.5,x", "2,A,1,2026-03-13,99,x"), ("3,A,1,2026-03-14,97,x",)
@@ -53,6 +55,28 @@ def test_a_reader_is_read_once() -> None:
     run = run_colors(pa.RecordBatchReader.from_batches(schema, batches))
     assert run.counts.read == 3
     assert run.input == "reader"
+
+
+class Rows:
+    """Counts the rows of a job."""
+
+    count = 0
+
+    def begin(self, name: str, total: int | None) -> None: ...
+    def end(self) -> None: ...
+
+    def advance(self, more: int) -> None:
+        """Add rows."""
+        self.count += more
+
+
+def test_rows_are_counted_as_they_are_read() -> None:
+    """Progress has all of them at the end."""
+    rows = Rows()
+    with prepare(three_colors(), RunOptions(), progress=rows) as prepared:
+        assert rows.count == 0
+        prepared.engine.profile()
+    assert rows.count == 3
 
 
 def test_every_error_names_what_to_do(tmp_path: Path) -> None:
