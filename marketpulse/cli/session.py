@@ -170,7 +170,7 @@ class Session:
         path of a SELECT for Oracle. Raises `UsageError` if INPUT and `--source` are both given, or
         a query for another source.
         """
-        from marketpulse.sources import open_inputs, open_source  # noqa: PLC0415 - heavy
+        from marketpulse.sources import open_files, open_source  # noqa: PLC0415 - heavy
 
         names = self.input_names(inputs, source)
         files = self.file_options(names, files)
@@ -184,7 +184,8 @@ class Session:
             if given and (inputs or names[0] != "oracle"):
                 self.say(f"warning: {option} changes nothing: the input is not an Oracle database")
         if inputs or names != ["oracle"]:
-            opened = open_inputs(names, files)
+            is_single = len(names) == 1
+            opened = open_source(names[0], files=files) if is_single else open_files(names, files)
             for warning in opened.warnings:
                 self.say(f"warning: {warning}")
             return opened

@@ -42,7 +42,6 @@ __all__ = [
     "is_bundle",
     "is_files",
     "open_files",
-    "open_inputs",
     "open_source",
     "refuse_file_options",
     "unknown_name_error",
@@ -87,11 +86,6 @@ def open_source(
             return QuerySource(OracleDatabase(oracle), query, max_lob=max_lob)
         return OracleSource(OracleDatabase(oracle), max_lob=max_lob, system=system)
     return _open_folder(Path(name))
-
-
-def open_inputs(names: Sequence[str], files: FileOptions | None = None) -> Source:
-    """Open one name as `open_source` does, several as one table of files."""
-    return open_source(names[0], files=files) if len(names) == 1 else open_files(names, files)
 
 
 def is_files(name: str) -> bool:
