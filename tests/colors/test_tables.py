@@ -101,6 +101,11 @@ MIXED: dict[str, tuple[list[object], str | pa.DataType, list[object]]] = {
         LogicalType.MIXED,
         ["tx", "n5", "btrue", None, "tNaN", 'j{"a": 1}'],
     ),
+    "decimals with exponents, and what a mapping holds": (
+        [Decimal("1E+5"), {"é": date(2026, 3, 13)}],
+        LogicalType.MIXED,
+        ["n100000", 'j{"é": "2026-03-13"}'],
+    ),
     "dates and times": (
         [date(2026, 3, 13), datetime(2026, 3, 13, 14, 5)],  # noqa: DTZ001 - a cell has no zone
         LogicalType.DATE,
