@@ -31,6 +31,8 @@ _OLD_STORE = (
     "a store other than AWS may be too old for checksums: "
     "AWS_REQUEST_CHECKSUM_CALCULATION=when_required leaves them out"
 )
+# What the transfer manager takes from an answer without a look.
+_NEEDED = {"CreateMultipartUpload": "UploadId", "UploadPart": "ETag"}
 _REGION_ERRORS = {
     "PermanentRedirect",
     "TemporaryRedirect",
@@ -122,7 +124,7 @@ def create_client(
     client = owner.client("s3", endpoint_url=endpoint_url, config=config)
     client.meta.events.register("request-created.s3.PutObject", _drop_expect_header)
     client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
-    client.meta.events.register("after-call.s3", _refuse_web_page)
+    client.meta.events.register("after-call.s3", _refuse_foreign_answer)
     return client
 
 
@@ -135,16 +137,19 @@ def _follow_no_redirect(context: dict[str, dict[str, object]], **_: object) -> N
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
-def _refuse_web_page(
+def _refuse_foreign_answer(
     http_response: AWSResponse, parsed: dict[str, object], model: OperationModel, **_: object
 ) -> None:
-    """Raise the error of a page that a proxy sent with status 200, as if the store had answered."""
+    """Raise the error of an answer with status 200 that is not the store's: a page, or nothing."""
     error = botocore_errors.ClientError(parsed, model.name)
     # Only an object may be a page. Some stores call their empty answers so.
     if model.name not in {"GetObject", "HeadObject"} and _is_web_page(error):
         start = http_response.content[:100].lstrip().lower()
         if start.startswith((b"<!doctype html", b"<html")):
             raise error
+    needed = _NEEDED.get(model.name)
+    if needed and http_response.status_code < 300 and needed not in parsed:
+        raise ResponseParserError(f"there is no {needed} in the answer")
 
 
 def _drop_expect_header(request: AWSRequest, **_: object) -> None:
