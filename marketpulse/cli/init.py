@@ -27,7 +27,7 @@ _ASKED = {*_ADDRESS, *_LOGIN, "ORACLE_SCHEMA", "ORACLE_TABLE_NAME"}
 def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
     """Ask for the connection to Oracle, test it, and write it to .env.
 
-    Only you can read that file. Answer with Enter to keep what is in brackets.
+    Answer with Enter to keep what is in brackets.
     """
     from marketpulse.settings import env_file, load  # noqa: PLC0415 - pydantic takes 0.2 s
     from marketpulse.settings.keyring import store_password  # noqa: PLC0415 - see above
@@ -57,7 +57,9 @@ def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
         # Empty, so that an earlier password leaves the file.
         answers |= {"ORACLE_PASSWORD": "", "ORACLE_PASSWORD_COMMAND": command}
     env_file.write_env_file(path, answers)
-    console.say(f"wrote {path}, which only you can read")
+    # Windows has no such permissions: there a file is as open as its folder.
+    readers = "whoever opens its folder" if os.name == "nt" else "only you"
+    console.say(f"wrote {path}, which {readers} can read")
     if code:
         raise typer.Exit(code)
     console.say("next: `marketpulse list-tables`")
