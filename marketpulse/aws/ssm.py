@@ -84,7 +84,10 @@ def write_parameters(
             key = kms_key_id or keys.get(f"{path}{name}")
             if key and name in secrets:
                 settings["KeyId"] = key
-            client.put_parameter(Name=f"{path}{name}", Value=value, Overwrite=True, **settings)
+            written = client.put_parameter(
+                Name=f"{path}{name}", Value=value, Overwrite=True, **settings
+            )
+            _ = written["Version"]  # else somebody else has answered
 
 
 def _encryption_keys(
@@ -123,6 +126,14 @@ def translate_errors(action: str, permissions: str) -> Iterator[None]:
         ) from error
     except botocore_errors.SSLError as error:
         raise session.certificate_error(f"{action}: the certificate is not trusted") from error
+    except (KeyError, AttributeError) as error:
+        # boto3 passes on an answer that lacks what AWS's always have, or trips over it.
+        raise AwsError(
+            f"{action}: the answer is not one of AWS",
+            hint="a proxy or another web server has answered: check the proxy, the VPN and "
+            "AWS_ENDPOINT_URL",
+            check="MP-SSM-002",
+        ) from error
     except session.CLIENT_ERRORS as error:
         raise AwsError(
             f"{action}: no answer ({type(error).__name__})",

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from aws.helpers import PATH, SECRET, ParameterStore, parameters
 from oracle_server.server import OracleServer
-from support import Tool
+from support import AWS_KEYS, Tool, one_message
 
 
 def test_seven_parameters_are_enough(
@@ -121,3 +121,37 @@ def test_access_denied_stops(tool: Tool) -> None:
     assert (result.code, error["check"]) == (8, "MP-SSM-001")
     assert "AccessDeniedException" in error["message"]
     assert SECRET not in result.out + result.err
+
+
+class _PortalHandler(BaseHTTPRequestHandler):
+    """A proxy that answers everything with its page."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"<html")
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def test_a_page_is_not_an_answer(tool: Tool) -> None:
+    """Nothing is taken for read, and nothing for written."""
+    tool.env |= AWS_KEYS
+    lines = tool.folder / "parameters.txt"
+    lines.write_text("host=db.example.com\n")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _PortalHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        tool.env["AWS_ENDPOINT_URL_SSM"] = f"http://127.0.0.1:{server.server_port}"
+        with lines.open() as file:
+            results = [tool.run("ssm", "check"), tool.run_process("ssm", "put", stdin=file)]
+        server.shutdown()
+        thread.join()
+
+    for result in results:
+        assert result.code == 8
+        assert "the answer is not one of AWS" in one_message(result.err)
