@@ -161,7 +161,7 @@ def _run(
     formats = options.output_formats()
     options.check_processing_type()
     processed_at = timestamps.parse_timestamp(options.processed_at, "--processed-at")
-    options.rejection_limit()
+    options.rejection_limit()  # raises for a limit that is none, before a row is read
     empty = spark_input.empty
     if options.again:
         empty = select_columns(empty, without_run_columns(empty.schema))
@@ -171,6 +171,7 @@ def _run(
         schema=empty.schema,
         carriers=carrier_schema(empty.schema, empty.name),
         memory_limit=_task_memory(options),
+        # Spark has as many tasks at work as there are cores: DuckDB would start threads for all.
         threads=int(session.conf.get("spark.task.cpus", "1") or 1),
         outputs=None,
     )
@@ -294,7 +295,7 @@ class _Job:
             permitted.update(report.permitted)
             for name, part in report.census.items():
                 census[name] = census.get(name, DateCensus()) + part
-            if report is not arrivals[0]:
+            if report is not arrivals[0]:  # whose causes they are added to
                 causes.merge(report.causes)
         profile = reduce(add, (report.profile for report in arrivals))
         forms = {name: total.fitting_forms for name, total in census.items()}
@@ -329,14 +330,17 @@ class _Job:
         names = self._workshop.security_schema.names
         goes_on = arrived[REPORT.name].isNull() & arrived[TABLE.name].isNull()
         count = self._count_ranges(arrivals)
+        # By range, so that the files of the tasks, one after the other, are in the order of CUSIP.
         ranges = arrived.where(goes_on).select(*names).repartitionByRange(count, SECURITY.name)
         ranked = map_frame(ranges, task, task.ranked_schema)
         keeps_rows = self._workshop.outputs is None
         if keeps_rows:
+            # The rows are asked for after the reports: without this the tasks would run again.
             ranked = ranked.persist(StorageLevel.DISK_ONLY)
         # Spark reads the rows of each part twice: to find the ranges, and to move them there.
         total = 2 * len(arrivals) + count
         reports = read_reports(self._report_rows(ranked, "ranking", total), RankingReport)
+        # A sum does not depend on which task had which rows, and a lost or doubled row shows in it.
         sent = sum(report.unranked_hashes for report in arrivals)
         if sent != sum(report.hashes for report in reports):
             raise DataError(

@@ -61,6 +61,7 @@ class Units:
         self, batches: Batches, stack: ExitStack
     ) -> Iterator[tuple[int, tuple[str | InputFile, ...]]]:
         """The units of a task with their numbers; `stack` removes copies."""
+        # Spark gives copied files to tasks as it likes; their numbers keep the order of the input.
         numbers = {names[0]: number for number, names in enumerate(self.names)}
         for batch in batches:
             if not self.copied:
@@ -273,6 +274,7 @@ class RankRows:
                     parts = self.workshop.outputs.write(
                         PROCESSED, number, attempt_id(), reader.schema, counted
                     )
+                # Permitted cells were counted in the first stage already.
                 warnings = {name: engine.warnings()[name] for name in ("cusip", "rank")}
                 report = RankingReport(
                     number=number, hashes=hashes, warnings=warnings, tally=tally, parts=parts
@@ -290,6 +292,7 @@ class RankRows:
         )
         reader = pa.RecordBatchReader.from_batches(schema, rows)
         color_input = ColorInput(name=self.workshop.label, schema=schema, read=lambda _: reader)
+        # The first stage has applied the rules to these rows.
         plan = replace(self.workshop.plan, rules=(), other_rules=())
         return self.workshop.open_engine(color_input, stack, plan)
 
@@ -298,6 +301,7 @@ class RankRows:
         """The rows of the last stage: nothing but reports, if they are written."""
         if self.workshop.outputs is not None:
             return pa.schema([REPORT])
+        # An engine without rows knows the types of its result best.
         with ExitStack() as stack:
             engine = self.open_engine(iter(()), stack)
             engine.profile()
