@@ -222,6 +222,7 @@ def test_a_cusip_is_plain_in_capitals_without_blanks(database: Database) -> None
         assert found.precision is (PLAIN if normal else SHORT), cell
         assert found.suspected is (not cell.strip()), cell
     assert profile(database, column, ["037833100", None]).suspected
+    assert profile(database, column, [" 037833100", None]).suspected  # whatever SQL says of others
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
