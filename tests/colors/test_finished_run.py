@@ -7,8 +7,9 @@ import pytest
 
 from marketpulse import run_colors
 from marketpulse.artifacts import PROCESSED
-from marketpulse.colors.finished_run import find_file, read_summary
-from marketpulse.errors import NotFoundError
+from marketpulse.colors.finished_run import find_file, options_again, read_summary
+from marketpulse.colors.run import run
+from marketpulse.errors import DataError, NotFoundError
 
 ROW = {"MESSAGE_ID": 1, "CUSIP": "037833100", "RANK": 1, "DATE": "2026-03-13", "PX": 1}
 
@@ -41,3 +42,36 @@ def test_the_file_of_a_table(
     with pytest.raises(NotFoundError, match="with the columns of processed_colors alone") as caught:
         find_file(tmp_path / "run", summary, PROCESSED)
     assert "csv among the --formats" in caught.value.hint
+
+
+def test_a_file_that_has_changed(tmp_path: Path) -> None:
+    """One with other bytes than the summary says is not read, nor is a missing one."""
+    run_colors(pa.Table.from_pylist([ROW]), output=tmp_path)
+    summary = read_summary(tmp_path)
+    path = find_file(tmp_path, summary, PROCESSED)
+    path.write_bytes(path.read_bytes() + b"\n")
+    for _ in range(2):
+        with pytest.raises(DataError, match="it is missing, or not as the run wrote it"):
+            find_file(tmp_path, summary, PROCESSED)
+        path.unlink(missing_ok=True)
+
+
+def test_colors_are_ranked_again_as_they_were(tmp_path: Path) -> None:
+    """Spellings that an option has permitted are permitted again, and so the order stays."""
+    rows = [ROW, {**ROW, "MESSAGE_ID": "1.7E+3", "DATE": "3/14/2026", "NOTE": 7}]
+    rows = [{**row, "MESSAGE_ID": str(row["MESSAGE_ID"])} for row in rows]
+    first = run_colors(
+        rows,
+        output=tmp_path,
+        hierarchy="date,rank,price",
+        types={"NOTE": "integer"},
+        date_formats="DATE=M/D/YYYY",
+        accept_rounded_ids=True,
+    )
+    summary = read_summary(tmp_path)
+    options = options_again(summary)
+    again = run(find_file(tmp_path, summary, PROCESSED), options)
+    assert (first.counts, again.counts.rejected) == (again.counts, 0)
+    assert (again.hierarchy, again.types) == (first.hierarchy, first.types)
+    assert again.processed is not None
+    assert again.processed["MESSAGE_ID"].to_pylist() == ["1.7E+3", "1"]
