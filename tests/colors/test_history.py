@@ -218,3 +218,13 @@ def test_days_of_the_same_rows(history: Path) -> None:
     published = rank(history).published_days()
     days = [[result.day.day for result in same] for same in published.values()]
     assert days == [[12], [11, 13]]
+
+
+def test_days_without_a_color_are_not_published(history: Path) -> None:
+    """Neither one that the rules take whole nor one that has failed and has no earlier results."""
+    write_colors(history / DAYS[0] / "colors.csv", "7,037833100,1,2026-03-13,98.5,excluded")
+    write_colors(history / DAYS[1] / "colors.csv", "8,037833100,1,2026-03-13,n/a,rejected")
+    ranked = rank(history, rules=where("NOTE", "equals", "excluded"))
+    assert states(ranked) == "rfr"
+    published = [day.day for (day,) in ranked.published_days().values()]
+    assert published == [date(2026, 3, 13)]
