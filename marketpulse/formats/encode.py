@@ -231,7 +231,8 @@ def untag(rows: Rows) -> Rows:
             else:
                 text = to_text(column, field)
             is_mixed = kind is LogicalType.MIXED
-            plain = logical_field(field.name, LogicalType.TEXT) if is_mixed else field
+            text_field = field.with_type(pa.string())
+            plain = logical_field(field.name, LogicalType.TEXT) if is_mixed else text_field
             rows = rows.set_column(index, plain, text)
     return rows
 

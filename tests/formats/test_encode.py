@@ -211,6 +211,14 @@ def test_untag() -> None:
         assert plain.schema.field("mixed").metadata is None
 
 
+def test_untag_large() -> None:
+    """Exact numbers in a column of large text: a table of ours that another library cast."""
+    field = logical_field("number", LogicalType.NUMBER).with_type(pa.large_string())
+    plain = untag(pa.table([pa.array(["1e2"], field.type)], pa.schema([field])))
+    assert plain.to_pydict() == {"number": ["100"]}
+    assert logical_type(plain.schema.field("number")) is LogicalType.NUMBER
+
+
 def test_mixed_cells_in_json() -> None:
     """The tag of each cell decides whether it is a number, text, a boolean or null."""
     cells = ["tx", "n5.0", "btrue", 'j{"a": 1}', "fNaN", "f007", "s000", "d2026-03-13", "t5", None]
