@@ -279,12 +279,17 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     )
 
 
+def to_spelling(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Return text as it is spelled, also exponents, and values of other types as `to_text`."""
+    return column.cast(pa.string()) if is_text(field.type) else to_text(column, field)
+
+
 def to_tagged(column: pa.Array, field: pa.Field) -> pa.Array:
-    """Return each cell as a mixed column has it: the tag of its logical type and its text."""
+    """Return each cell as a mixed column has it: the tag of its logical type and its spelling."""
     kind = logical_type(field) or _json_kind(field.type)
     if kind is LogicalType.MIXED:
         return column
-    return pc.binary_join_element_wise(kind.tag, to_text(column, field), "")
+    return pc.binary_join_element_wise(kind.tag, to_spelling(column, field), "")
 
 
 def to_json(column: pa.Array, field: pa.Field, *, nested: bool = False) -> pa.Array:

@@ -22,7 +22,13 @@ from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import DataError, NotFoundError, UsageError, address_hint, shown_as
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
 from marketpulse.formats.decode import column_of
-from marketpulse.formats.encode import LogicalType, logical_field, logical_type, to_tagged, to_text
+from marketpulse.formats.encode import (
+    LogicalType,
+    logical_field,
+    logical_type,
+    to_spelling,
+    to_tagged,
+)
 from marketpulse.model import (
     FileNotes,
     MalformedLine,
@@ -446,7 +452,7 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         place = places[_fold(field.name)]
         column, column_field = batch.column(place), batch.schema.field(place)
         if not _are_equal(column_field, field):
-            convert = to_tagged if logical_type(field) is LogicalType.MIXED else to_text
+            convert = to_tagged if logical_type(field) is LogicalType.MIXED else to_spelling
             column = convert(column, column_field)
         columns.append(column)
     return pa.record_batch(columns, schema)

@@ -84,6 +84,20 @@ def test_an_exponent_of_json_is_that_of_text(text: str, tmp_path: Path) -> None:
     assert accepted.warnings["rounded_ids"] == 1
 
 
+def test_an_exponent_of_json_stays_one_beside_other_files(tmp_path: Path) -> None:
+    """An id that has lost digits is refused next to ids that are text, or floats, too."""
+    color = {"CUSIP": "037833100", "RANK": 1, "DATE": None, "PX": 1}
+    numbers, text, floats = (tmp_path / name for name in ("a.ndjson", "b.ndjson", "c.parquet"))
+    line = json.dumps({"MESSAGE_ID": 0, **color})
+    numbers.write_text(line.replace(": 0", ": 1.77e16", 1))
+    text.write_text(line.replace(": 0", ': "2"', 1))
+    pq.write_table(pa.table({"MESSAGE_ID": [3.0], **{k: [v] for k, v in color.items()}}), floats)
+    for others in ([text], [floats], [text, floats]):
+        run = run_colors([numbers, *others])
+        assert reasons(run) == ["MESSAGE_ID: '1.77e16' is not an integer"]
+        assert run.counts.children == len(others) - 1
+
+
 def typed_day() -> tuple[pa.Table, list[str], list[list[str]]]:
     """The usable rows of the real day as typed columns, and as canonical text."""
     header, rows = day()
