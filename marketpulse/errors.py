@@ -27,10 +27,15 @@ class MarketPulseError(Exception):
     def __init__(self, message: str, *, hint: str = "", check: str = "") -> None:
         self.message = hide_password(message)
         super().__init__(self.message)
-        self.hint = hint
+        self.hint = ""
         self.check = check or type(self).check
         if hint:
-            self.add_note(f"hint: {hint}")  # Python and notebooks show it below the traceback
+            self.add_hint(hint)
+
+    def add_hint(self, text: str) -> None:
+        """Say what else to do. Python and notebooks show it below the traceback, too."""
+        self.hint = f"{self.hint}; {text}" if self.hint else text
+        self.add_note(f"hint: {text}")
 
     def __str__(self) -> str:
         return self.message

@@ -28,6 +28,18 @@ def test_a_traceback_shows_the_hint() -> None:
     assert user_notes(NotFoundError("no such file", hint="check the name")) == []
 
 
+def test_a_hint_that_grows_is_in_the_traceback() -> None:
+    """What a command adds to the hint, such as how to resume, is there for Python, too."""
+    error = NotFoundError("no such file", hint="check the name")
+    error.add_hint("or name a folder")
+    assert error.hint == "check the name; or name a folder"
+    shown = traceback.format_exception(error)
+    assert shown[-2:] == ["hint: check the name\n", "hint: or name a folder\n"]
+    error = NotFoundError("no such file")
+    error.add_hint("name a folder")
+    assert error.hint == "name a folder"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such shell")
 def test_a_shell_reads_the_words_of_a_command_back() -> None:
     """Blanks, quotes and dollars survive the shell."""

@@ -194,7 +194,7 @@ class Session:
             oracle = self.oracle_settings()
         except SettingsError as error:
             if not (source or self.source):  # perhaps the user did not mean a database
-                error.hint += "; or name a file, a folder or 'demo' with --source"
+                error.add_hint("or name a file, a folder or 'demo' with --source")
             raise
         return open_source(
             name, oracle=oracle, max_lob=max_lob, system=system, query=select, files=files

@@ -463,7 +463,7 @@ def _kept_for_later(work: UnfinishedSample) -> Iterator[None]:
             raise
         note = f"{work.folder} keeps what was read: run the same command again to resume"
         if isinstance(error, MarketPulseError):
-            error.hint += f"; {note}" if error.hint else note
+            error.add_hint(note)
         else:
             error.add_note(UserNote(note))
         raise

@@ -49,9 +49,8 @@ def handler(event: Mapping[str, object], context: Context) -> object:
     every error, so that Lambda retries and alarms ring.
     """
     configure_logging(logging.INFO, as_json=True, replace_handlers=True)
-    if (
-        isinstance(event, Mapping) and "requestContext" in event
-    ):  # every event of API Gateway and function URLs has it
+    # Every event of API Gateway and function URLs has it.
+    if isinstance(event, Mapping) and "requestContext" in event:
         return _answer_http(event, context)
     request_id = getattr(context, "aws_request_id", "")
     try:

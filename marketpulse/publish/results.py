@@ -24,5 +24,5 @@ def push_results(
     except (AwsError, SettingsError) as error:
         command = command_line(["marketpulse", "push-s3", *map(str, folders), uri])
         place = folders[0] if len(folders) == 1 else folders[0].parent
-        error.hint += f"; the results are in {place}, upload them with `{command}`"
+        error.add_hint(f"the results are in {place}, upload them with `{command}`")
         raise

@@ -203,8 +203,6 @@ def missing_set(folder: RemoteFolder, *seals: str) -> NotFoundError:
         if folder.name.lower().endswith(".zip/")
         else f"{POINTER} leads to the newest one: {folder.latest}"
         if folder.latest
-        else f"{POINTER} leads to the newest one: {folder.latest}"
-        if folder.latest
         else "check the bucket and the prefix: `push-s3` and its receipt print where the files are",
         check="MP-BND-001",
     )
