@@ -51,7 +51,7 @@ class CommandGroup(TyperGroup):
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
         console.message_format.as_json = wants_json(args, "--log-format")
-        read_plain_values(self.get_params(ctx))
+        read_plain_values(self.get_params(ctx))  # with --help, which is no attribute
         # Wrong options fail here, before `invoke`.
         with error_boundary(args, verbose=lambda: False):
             return super().parse_args(ctx, args)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, get_origin
 
@@ -22,30 +21,18 @@ if TYPE_CHECKING:
 
 
 class PlainValues:
-    """Reads the values of a parameter; those that are not plainly right are left to Typer."""
-
-    def __init__(self, param: TyperArgument | TyperOption) -> None:
-        descriptor = param.type_descriptor
-        self._type: object = descriptor.annotation
-        self._info = descriptor.parameter_info
+    """Reads the values of parameters; those that are not plainly right are left to Typer."""
 
     def coerce(self, value: object, param: TyperArgument | TyperOption, ctx: Context) -> object:
         """The value in the parameter's type. Raises Typer's errors."""
-        many = param.multiple or param.nargs == -1
         if value is None:
-            return () if many else None
+            return () if param.multiple or param.nargs == -1 else None
+        descriptor = param.type_descriptor
         try:
-            return self._read(value)
+            return _read_plain(descriptor.annotation, value, descriptor.parameter_info)
         except ValueError:
             typer_values: RuntimeParam = type(param).get_runtime_param(param)
             return typer_values.coerce(value, param, ctx)
-
-    def _read(self, value: object) -> object:
-        """Raise `ValueError` if Typer has to read the value."""
-        if get_origin(self._type) is list and isinstance(value, list | tuple):
-            (kind,) = get_args(self._type)
-            return [_read_plain(kind, item, self._info) for item in value]
-        return _read_plain(self._type, value, self._info)
 
 
 def read_plain_values(params: Iterable[object]) -> None:
@@ -53,10 +40,14 @@ def read_plain_values(params: Iterable[object]) -> None:
     for param in params:
         if isinstance(param, TyperArgument | TyperOption):
             # Typer has no place for it.
-            param.get_runtime_param = partial(PlainValues, param)  # type: ignore[method-assign, assignment]
+            param.get_runtime_param = PlainValues  # type: ignore[method-assign, assignment]
 
 
 def _read_plain(kind: object, value: object, info: ParameterInfo) -> object:
+    """Raise `ValueError` if Typer has to read the value."""
+    if get_origin(kind) is list and isinstance(value, list | tuple):
+        (kind,) = get_args(kind)
+        return [_read_plain(kind, item, info) for item in value]
     if info.parser is not None or not isinstance(kind, type):
         raise ValueError
     if kind is str and type(value) is str:

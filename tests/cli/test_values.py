@@ -56,4 +56,4 @@ def test_values_are_those_of_typer(param: TyperArgument | TyperOption, tmp_path:
         return type(read), read
 
     for value in [*VALUES, str(secret)]:
-        assert outcome(PlainValues(param)) == outcome(type(param).get_runtime_param(param)), value
+        assert outcome(PlainValues()) == outcome(type(param).get_runtime_param(param)), value

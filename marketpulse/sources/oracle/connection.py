@@ -293,8 +293,8 @@ class OracleDatabase:
         self._refuse_if_cancelled()
         with ExitStack() as stack:
             stack.push(self.__exit__)  # a session that is not read-only is never used
-            connection, self._relay = self.login.open(self._refuse_if_cancelled)
-            self._connection = connection
+            self._connection, self._relay = self.login.open(self._refuse_if_cancelled)
+            connection = self._connection
             seconds = self.login.deadline.left
             if seconds < math.inf:
                 self._end = end_later(connection, seconds + GRACE_SECONDS)
