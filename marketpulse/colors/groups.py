@@ -26,25 +26,20 @@ if TYPE_CHECKING:
 
 def whole_groups(batches: Iterator[pa.RecordBatch], key: int) -> Iterator[pa.RecordBatch]:
     """The same rows in other batches, so that no group is cut; `key` is the sorted column."""
-    last_group: list[pa.RecordBatch] = []  # its rows so far: the next batch may continue it
+    held: list[pa.RecordBatch] = []  # it ends with a group that the next batch may continue
     for batch in batches:
         if not len(batch):
             continue
-        starts = _group_starts(batch.column(key))
-        if last_group and batch.column(key)[0] == last_group[-1].column(key)[-1]:
-            if len(starts) == 1:
-                last_group.append(batch)
-                continue
-            last_group.append(batch[: int(starts[1])])
-            starts = starts[1:]
-        if last_group:
-            yield pa.concat_batches(last_group)
-        first, last = int(starts[0]), int(starts[-1])
-        if last > first:
-            yield batch[first:last]
-        last_group = [batch[last:]]
-    if last_group:
-        yield pa.concat_batches(last_group)
+        column = batch.column(key)
+        whole = int(_group_starts(column)[-1])  # rows before the last group
+        if held and (whole or column[0] != held[-1].column(key)[-1]):
+            yield pa.concat_batches([*held, batch[:whole]])
+            held = []
+        elif whole:
+            yield batch[:whole]
+        held.append(batch[whole:])
+    if held:
+        yield pa.concat_batches(held)
 
 
 def group_marks(cusips: pa.Array, message_ids: pa.Array) -> list[pa.Array]:
