@@ -246,7 +246,7 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     """
     kind = logical_type(field)
     if kind is LogicalType.MIXED:
-        return _expand_where(_EXPONENTS_MIXED, column, pc.utf8_slice_codeunits(column, 1))
+        return _expand_where(_EXPONENTS_MIXED, column, to_spelling(column, field))
     types, data_type = pa.types, column.type
     if kind is not None:
         text = column if types.is_string(data_type) else column.cast(pa.string())
@@ -281,6 +281,8 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
 
 def to_spelling(column: pa.Array, field: pa.Field) -> pa.Array:
     """Return text as it is spelled, also exponents, and values of other types as `to_text`."""
+    if logical_type(field) is LogicalType.MIXED:
+        return pc.utf8_slice_codeunits(column, 1)
     return column.cast(pa.string()) if is_text(field.type) else to_text(column, field)
 
 

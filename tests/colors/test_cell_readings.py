@@ -104,6 +104,18 @@ def test_undecided_rows_are_told(day: Path, condition: str, undecided: int, cell
     )
 
 
+@pytest.mark.parametrize("second", ["7", '"7"'], ids=["numbers alone", "next to text"])
+def test_an_id_of_json_with_an_exponent_is_undecided(tmp_path: Path, second: str) -> None:
+    """Ranking rejects it as it is spelled, so a condition does not see its digits."""
+    path = tmp_path / "in.ndjson"
+    rest = '"CUSIP": "037833100", "RANK": 1, "DATE": null, "PX": 1E2'
+    path.write_text("\n".join(f'{{"MESSAGE_ID": {cell}, {rest}}}' for cell in ("1e3", second)))
+    run = run_colors(path, where="MESSAGE_ID IN (7, 1000) AND PX = 100")
+    assert column(run.processed, "MESSAGE_ID") == ["7"]
+    assert run.warnings["undecided_rows"] == 1
+    assert any("MESSAGE_ID: '1e3'" in remark for remark in run.remarks)
+
+
 def test_dates_of_a_mapped_column(day: Path) -> None:
     """A format of one column is read in the column that has the role."""
     text = day.read_text().replace(",DATE,", ",WHEN,")

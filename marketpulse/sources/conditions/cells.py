@@ -16,6 +16,7 @@ from marketpulse.formats.encode import (
     LogicalType,
     is_text,
     logical_type,
+    to_spelling,
     to_text,
     value_type,
     without_errors,
@@ -139,12 +140,12 @@ def _read_cells(field: pa.Field, reading: CellReading) -> ColumnCells:
     type_of, parse = _KINDS[reading.kind]
 
     def read(column: pa.Array) -> list[Value]:
-        texts = to_text(without_errors(column, field), field)
+        texts = to_spelling(without_errors(column, field), field)
         texts = reading.translate(texts) if reading.translate else texts
         return [None if text is None else parse(text) for text in texts.to_pylist()]
 
     def find_faults(column: pa.Array) -> list[bool]:
-        texts, values = to_text(column, field).to_pylist(), read(column)
+        texts, values = to_spelling(column, field).to_pylist(), read(column)
         return [
             value is None and text is not None and not _is_missing(text, reading.kind)
             for text, value in zip(texts, values, strict=True)

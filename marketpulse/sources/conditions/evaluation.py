@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketpulse.formats.arrays import from_numpy
-from marketpulse.formats.encode import to_text
+from marketpulse.formats.encode import to_spelling
 from marketpulse.sources.conditions.cells import Codes, ColumnCells, encode
 from marketpulse.sources.conditions.meaning import Predicate, Truth
 from marketpulse.sources.conditions.values import Value
@@ -55,7 +55,7 @@ class BatchEvaluation:
             codes = self._codes.get(name)
             if codes and codes.faults is not None and codes.faults[codes.codes[row]]:
                 column = self._batch.column(name).slice(row, 1)
-                text = to_text(column, self._batch.schema.field(name))[0]
+                text = to_spelling(column, self._batch.schema.field(name))[0]
                 return f"{word}: {str(text)[:80]!r}"
         return ""
 
