@@ -103,7 +103,8 @@ def _mask(column: pa.Array, field: pa.Field, key: MaskKey) -> pa.Array:
 
 
 def _mask_mixed(column: pa.Array, field: pa.Field, key: MaskKey) -> pa.Array:
-    tags, texts = pc.utf8_slice_codeunits(column, 0, 1), pc.utf8_slice_codeunits(column, 1)
+    tags = pc.utf8_slice_codeunits(column, 0, 1)
+    texts = to_text(column, field)  # without exponents: their letter would be masked
     if {*tags.unique().to_pylist()} - {None, *(kind.tag for kind in _MASKABLE)}:
         raise DataError(
             f"the column {field.name!r} has cells that are neither text nor numbers",

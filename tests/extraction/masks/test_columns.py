@@ -9,6 +9,7 @@ from marketpulse.errors import DataError
 from marketpulse.extraction.masks.columns import mask_column
 from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import MaskKind
+from marketpulse.formats.encode import LogicalType, mixed_field
 
 KEY = MaskKey("a-secret-of-the-tests-alone")
 
@@ -59,3 +60,14 @@ def test_cells_that_cannot_move(values: list[object], data_type: pa.DataType, me
     assert "1987" not in caught.value.message
     assert "Planted" not in caught.value.message
     assert caught.value.hint
+
+
+def test_an_exponent_beside_text() -> None:
+    """A number has the mask of its digits: with a letter for its `e`, it would be no number."""
+    field = mixed_field("A", [LogicalType.NUMBER, LogicalType.TEXT])
+    cells = pa.array(["n1e3", "n1000", "t1e3", "n1E-2"])
+    exponent, plain, text, small = mask_column(cells, field, MaskKind.HMAC, True, KEY).to_pylist()
+    assert exponent == plain
+    assert text.startswith("t")
+    assert not text[2].isdigit()
+    assert all(cell[1:].replace(".", "").isdigit() for cell in (plain, small))
