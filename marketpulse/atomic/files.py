@@ -210,7 +210,7 @@ class _Renames:
     """Renames of files that can be undone."""
 
     def __init__(self) -> None:
-        self._done: list[tuple[Path, Path]] = []
+        self._begun: list[tuple[Path, Path]] = []
 
     def set_aside(self, path: Path) -> None:
         """Make a file a part, if it exists."""
@@ -220,6 +220,7 @@ class _Renames:
 
     def rename(self, old: Path, new: Path) -> None:
         """Rename a file. Raises `OutputError` with the name that is not a part's."""
+        self._begun.append((old, new))  # first: Ctrl-C may come right after the rename
         try:
             old.replace(new)
         except OSError as error:
@@ -229,11 +230,12 @@ class _Renames:
                 hint="close it in other programs, such as Excel, and run it again; or name another "
                 "folder with --output",
             ) from error
-        self._done.append((old, new))
 
     def undo(self) -> bool:
         """Rename everything back, the last first. Returns whether all files have their names."""
-        for old, new in reversed(self._done):
+        for old, new in reversed(self._begun):
+            if os.path.lexists(old):
+                continue  # it was not renamed
             try:
                 new.replace(old)
             except OSError:

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -310,6 +312,42 @@ def test_an_error_while_writing_changes_nothing(tmp_path: Path, error: type[Base
         fail(tmp_path, error())
 
     assert contents(tmp_path) == {"a.txt": "1", NAME: "first a.txt"}
+
+
+class RenameInterrupt:
+    """A trace function that raises `KeyboardInterrupt` at the n-th line of renames, from 0 on."""
+
+    def __init__(self, number: int) -> None:
+        self._lines_left = number
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> "RenameInterrupt | None":
+        if frame.f_code.co_name not in {"set_aside", "rename"}:
+            return None
+        if event in {"line", "return"}:
+            self._lines_left -= 1
+            if self._lines_left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self
+
+
+def test_an_interrupt_between_renames_keeps_the_old_set(tmp_path: Path) -> None:
+    """Ctrl-C at any line, also right after a rename."""
+    write(tmp_path, "old", a="1", b="1")
+    previous = sys.gettrace()
+    for number in count():
+        try:
+            with atomic_folder(tmp_path, SEAL) as files:
+                fill(files, a="2", c="2")
+                sys.settrace(RenameInterrupt(number))
+                files.publish("new a.txt c.txt")
+        except KeyboardInterrupt:
+            assert contents(tmp_path) == {"a.txt": "1", "b.txt": "1", NAME: "old a.txt b.txt"}
+        else:
+            break
+        finally:
+            sys.settrace(previous)
+    assert number > 20
 
 
 def test_an_error_removes_new_folders(tmp_path: Path) -> None:
