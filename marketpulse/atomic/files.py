@@ -110,9 +110,9 @@ class FileSet:
 
     def remove(self, name: str) -> None:
         """Take a file out of the set again."""
+        self._part(name).unlink(missing_ok=True)
         if name in self._names:
             self._names.remove(name)
-        self._part(name).unlink(missing_ok=True)
 
     def records(self) -> list[FileRecord]:
         """Bring the parts to the disk; return names, sizes and digests for the seal."""

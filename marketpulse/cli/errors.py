@@ -14,7 +14,13 @@ import typer
 
 from marketpulse.cli import console
 from marketpulse.cli.interrupts import interruption
-from marketpulse.errors import MarketPulseError, OutputError, UsageError, user_notes
+from marketpulse.errors import (
+    MarketPulseError,
+    OutputError,
+    UsageError,
+    hide_password,
+    user_notes,
+)
 from marketpulse.version import __version__
 
 
@@ -61,7 +67,7 @@ def _plain_words(message: str) -> str:
     """What is wrong with an option, in our words."""
     for pattern, words in _WORDS:
         message = re.sub(pattern, words, message)
-    return message
+    return hide_password(message)
 
 
 def _show(error: BaseException, *, as_json: bool, verbose: bool) -> int:

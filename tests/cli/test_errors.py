@@ -338,3 +338,11 @@ def test_a_wrong_value_of_an_option_is_told_in_plain_words(
 
     assert refused.code == 2
     assert one_message(refused.err).splitlines()[-1] == f"Error: Invalid value for {message}"
+
+
+@pytest.mark.parametrize("more", [[], ["--format", "json"]], ids=["text", "json"])
+def test_an_address_in_place_of_a_command(more: list[str]) -> None:
+    """Typer's own messages do not repeat the password of an address either."""
+    refused = CliRunner().invoke(app, ["https://desk:secret@host/day.csv", *more])
+    assert refused.exit_code == 2
+    assert "No such command 'https://desk:***@host/day.csv'" in refused.stderr
