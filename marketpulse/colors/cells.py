@@ -67,6 +67,7 @@ MACROS = (
     # Any number, exactly: the DOUBLE of its first 15 digits, then those after them as text. Rows
     # compare from left to right. Most numbers have no more digits; their text is a point. Below
     # zero the digits are inverted and sort before the point, because -2.5001 is below -2.5.
+    # Text that is no number has any key: a cell of it rejects its row.
     """_tail(sign, digits) AS CASE WHEN sign = '-' AND digits <> ''
         THEN '-' || translate(digits, '0123456789', '9876543210') || '~'
         ELSE '.' || digits END""",
