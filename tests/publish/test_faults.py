@@ -49,18 +49,15 @@ def test_a_closed_port(tool: Tool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "check"),
+    "answer",
     [
-        (b"garbage\r\n\r\n", "MP-AWS-003"),
-        (b"", "MP-AWS-003"),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<p>Hi</p>",
-            "MP-AWS-008",
-        ),
+        b"garbage\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<p>Hi</p>",
     ],
     ids=["garbage", "silence", "a web page"],
 )
-def test_a_server_that_is_no_store(tool: Tool, answer: bytes, check: str) -> None:
+def test_a_server_that_is_no_store(tool: Tool, answer: bytes) -> None:
     """A server that is no store is exit 8 with one message, never an internal error."""
 
     class Handler(socketserver.StreamRequestHandler):
@@ -71,7 +68,7 @@ def test_a_server_that_is_no_store(tool: Tool, answer: bytes, check: str) -> Non
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as url:
         result = push_to(tool, url)
 
-    assert fault_of(result) == (8, check)
+    assert fault_of(result) == (8, "MP-AWS-003")
     assert len(result.err.splitlines()) == 1
 
 
