@@ -20,6 +20,7 @@ from marketpulse.cli.options import (
     ComparedTables,
     CopyFolder,
     DdlDialect,
+    DescribedTables,
     ExactCounts,
     FieldDelimiter,
     FollowFlag,
@@ -110,7 +111,7 @@ def list_tables(
 
 def schema(
     ctx: typer.Context,
-    tables: TableNames = None,
+    tables: DescribedTables = None,
     source: SourceName = None,
     delimiter: FieldDelimiter = None,
     sheet: SheetName = None,
@@ -127,9 +128,9 @@ def schema(
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
     source, names = session.split_source(tables, source)
     with session.open_source(source=source, files=files) as data:
-        from marketpulse.extraction.catalog import describe  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction.catalog import describe, describe_all  # noqa: PLC0415 - not for --help
 
-        schemas = describe(data, names)
+        schemas = describe(data, names) if names else describe_all(data)
     if output is not None:
         session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
     if models is not None:

@@ -211,6 +211,15 @@ TableNames = Annotated[
         "table). The first may be the path of a bundle or a file.",
     ),
 ]
+DescribedTables = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TABLE",
+        autocompletion=complete_table,
+        help='Tables to describe, also A,B or "COLOR*" (default: all; of a database '
+        "ORACLE_TABLE_NAME). The first may be the path of a bundle or a file.",
+    ),
+]
 TableName = Annotated[
     str | None,
     typer.Option(

@@ -114,6 +114,15 @@ def describe(source: Source, names: Sequence[str] = ()) -> Schemas:
     return describe_listed(source, find_tables(source, names) if names else [source.find_table()])
 
 
+def describe_all(source: Source) -> Schemas:
+    """Return the schemas of all tables; of a database, which may have thousands, of the default.
+
+    Raises `NotFoundError` if there is no table.
+    """
+    tables = [] if source.is_distant else [table.name for table in source.tables()]
+    return describe_listed(source, tables or [source.find_table()])
+
+
 def find_tables(source: Source, names: Sequence[str]) -> list[str]:
     """Return the listed names of tables that a user names, each once.
 

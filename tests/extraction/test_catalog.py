@@ -132,13 +132,17 @@ def test_a_table_that_is_named_twice_is_described_once() -> None:
         assert [schema.table.name for schema in schemas] == ["CON"]
 
 
-def test_the_only_table_needs_no_name(tool: Tool) -> None:
-    """A file is described without a name; of several tables one has to be named."""
+def test_all_tables_are_described_without_names(tool: Tool) -> None:
+    """A file has one; to sample one of several, it has to be named."""
     only = tool.run("schema", "--source", COLORS)
     assert (only.code, only.out.splitlines()[0]) == (0, "colors_day: file")
-    several = tool.run("schema", "--source", "demo")
-    assert (several.code, several.out) == (6, "")
-    assert "none was named" in several.err
+    several = tool.run("schema", "--source", "demo", "--format", "json")
+    names = [table["name"] for table in json.loads(several.out)]
+    assert {"COLORS", "DEALERS", "Colors", "x y"} <= {*names}
+    assert several.out == tool.run("schema", "*", "--source", "demo", "--format", "json").out
+    sampled = tool.run("sample", "--source", "demo")
+    assert (sampled.code, sampled.out) == (6, "")
+    assert "none was named" in sampled.err
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
