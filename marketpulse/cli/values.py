@@ -39,8 +39,7 @@ def read_plain_values(params: Iterable[object]) -> None:
     """Have the values of these parameters read by `PlainValues`."""
     for param in params:
         if isinstance(param, TyperArgument | TyperOption):
-            # Typer has no place for it.
-            param.get_runtime_param = PlainValues  # type: ignore[method-assign, assignment]
+            param.get_runtime_param = PlainValues  # type: ignore[method-assign, assignment]  # Typer has no place for it
 
 
 def _read_plain(kind: object, value: object, info: ParameterInfo) -> object:
