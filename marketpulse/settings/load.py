@@ -258,7 +258,7 @@ def oracle_settings(
 ) -> OracleSettings:
     """The settings of a database connection.
 
-    While a needed setting is missing, looks for it in this order: the command of
+    While a needed setting is missing, looks in this order: the command of
     ORACLE_PASSWORD_COMMAND, the secret of ORACLE_SECRET_ID, SSM with one call if AWS finds
     credentials. If the password alone is missing then, `ask_password` asks the user of that name.
 
