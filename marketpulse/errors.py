@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-# As in https://user:password@host/. A Path has lost a slash.
-_PASSWORD = re.compile(r"(?<=:/)(/?[^\s/:@]*:)\S*@")
+# As in https://user:password@host/. A Path has lost a slash. What follows the port of a host,
+# https://host:8080/a@b, is a path.
+_PASSWORD = re.compile(r"(?<=:/)(/?(?!\[)[^\s/:@]*:)(?!\d{1,5}/)\S*@")
 
 
 class MarketPulseError(Exception):

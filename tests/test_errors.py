@@ -53,7 +53,10 @@ def test_a_shell_reads_the_words_of_a_command_back() -> None:
     [
         ("https://desk:pa/ss@word@host/day.csv", "https://desk:***@host/day.csv"),
         ("s3a:/key:secret@bucket", "s3a:/key:***@bucket"),
+        ("https://desk:8080@host", "https://desk:***@host"),
         ("https://host:8080/day.csv", "https://host:8080/day.csv"),
+        ("https://host:8080/days@noon.csv", "https://host:8080/days@noon.csv"),
+        ("https://[::1]:8080/days@noon.csv", "https://[::1]:8080/days@noon.csv"),
         ("C:/days/a@b.csv", "C:/days/a@b.csv"),
     ],
 )

@@ -138,7 +138,8 @@ def write_sample(
             work = UnfinishedSample(
                 output, request, _facts(schemas), marks, taken_at=timestamp, restart=restart
             )
-            sessions = _open_sessions(source, schemas, options, work, jobs)
+            with _kept_for_later(work):
+                sessions = _open_sessions(source, schemas, options, work, jobs)
             timestamp = work.taken_at
         run = _SampleRun(
             sessions=sessions,

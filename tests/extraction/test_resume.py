@@ -20,7 +20,7 @@ from oracle_server.server import OracleServer
 from support import Tool, one_message, posix
 
 from marketpulse.cli.console import progress
-from marketpulse.errors import MarketPulseError
+from marketpulse.errors import MarketPulseError, OutputError
 from marketpulse.extraction.sample import Sample, write_sample
 from marketpulse.extraction.sample_options import SampleOptions
 from marketpulse.extraction.verify import verify_bundle
@@ -323,3 +323,18 @@ def test_a_full_disk(
     result = tool.run(*words)
     assert "resumed an interrupted sample" in result.err
     assert contents_of(tool.folder / "sample_data") == undisturbed["BY_ID"]
+
+
+@posix
+def test_a_disk_without_any_space(server: OracleServer, tmp_path: Path) -> None:
+    """If not even the state can be written, no folder stays that has nothing to resume."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="unfinished-.*: File too large"):
+            sample(server, tmp_path, "BY_ID")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [*tmp_path.glob("unfinished-*")]

@@ -30,6 +30,7 @@ _WHOLE = re.compile(
     re.IGNORECASE,
 )
 _TIMESTAMP = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?$"
+_REDACT_HINT = "mask it with redact, or leave it out with --columns"
 _SHIFT_HINT = "mask it with redact, or leave out the row with --where"
 # The cells of a mixed column that are text or numbers, and those without a value.
 _MASKABLE = (
@@ -97,7 +98,9 @@ def _mask(column: pa.Array, field: pa.Field, key: MaskKey) -> pa.Array:
     if logical_type(field) is LogicalType.MIXED:
         return _mask_mixed(column, field, key)
     if is_number(field):
-        return mask_numbers(to_text(column, field), field.type, key.permutation)
+        texts = to_text(column, field)
+        _refuse_exponents(texts, field.name)
+        return mask_numbers(texts, field.type, key.permutation)
     mask = mask_texts if is_text(field.type) else mask_bytes
     return mask(column, key.permutation)
 
@@ -108,10 +111,19 @@ def _mask_mixed(column: pa.Array, field: pa.Field, key: MaskKey) -> pa.Array:
     if {*tags.unique().to_pylist()} - {None, *(kind.tag for kind in _MASKABLE)}:
         raise DataError(
             f"the column {field.name!r} has cells that are neither text nor numbers",
-            hint="mask it with redact, or leave it out with --columns",
+            hint=_REDACT_HINT,
         )
+    _refuse_exponents(texts.filter(pc.equal(tags, LogicalType.NUMBER.tag)), field.name)
     masked = pc.binary_join_element_wise(tags, mask_texts(texts, key.permutation), "")
     return pc.if_else(pc.equal(tags, LogicalType.ERROR.tag), column, masked)
+
+
+def _refuse_exponents(numbers: pa.Array, name: str) -> None:
+    """Refuse numbers too long to be written without exponent: theirs would show, or be masked."""
+    if pc.any(pc.match_substring_regex(numbers, "[0-9][eE]")).as_py():
+        raise DataError(
+            f"the column {name!r} has a number with more than 1,000 zeros", hint=_REDACT_HINT
+        )
 
 
 def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:

@@ -9,7 +9,7 @@ from marketpulse.errors import DataError
 from marketpulse.extraction.masks.columns import mask_column
 from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import MaskKind
-from marketpulse.formats.encode import LogicalType, mixed_field
+from marketpulse.formats.encode import LogicalType, logical_field, mixed_field
 
 KEY = MaskKey("a-secret-of-the-tests-alone")
 
@@ -71,3 +71,14 @@ def test_an_exponent_beside_text() -> None:
     assert text.startswith("t")
     assert not text[2].isdigit()
     assert all(cell[1:].replace(".", "").isdigit() for cell in (plain, small))
+
+
+@pytest.mark.parametrize("cells", [["1e2000", "7"], ["n1e-2000", "tA"]])
+def test_an_exponent_of_too_many_zeros(cells: list[str]) -> None:
+    """Such a number keeps its exponent. It is refused: it would show, or become no number."""
+    kinds = [LogicalType.NUMBER, LogicalType.TEXT]
+    is_mixed = cells[0].startswith("n")
+    field = mixed_field("A", kinds) if is_mixed else logical_field("A", LogicalType.NUMBER)
+    with pytest.raises(DataError, match="'A' has a number with more than 1,000 zeros") as caught:
+        mask_column(pa.array(cells), field, MaskKind.HMAC, True, KEY)
+    assert "redact" in caught.value.hint
