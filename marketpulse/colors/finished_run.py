@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 
 from marketpulse.artifacts import EXCLUDED, PROCESSED, RUN_SUMMARY, RunSummary, parse_run_summary
 from marketpulse.atomic import FileRecord
 from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import PreparedRun, prepare
 from marketpulse.colors.tally import Counts
-from marketpulse.errors import DataError, NotFoundError
+from marketpulse.errors import DataError, NotFoundError, UsageError
+from marketpulse.sources import open_source
 
 _FORMATS = ("parquet", "csv", "ndjson", "json", "xlsx")  # the fastest to read first
 
@@ -74,6 +78,29 @@ def find_file(folder: Path, summary: RunSummary, table: str) -> Path:
             check="MP-DAT-019",
         )
     return path
+
+
+@contextmanager
+def prepare_again(folder: Path, summary: RunSummary) -> Iterator[PreparedRun]:
+    """Prepare to rank the processed colors of a run as the run did.
+
+    Raises what `find_file` raises, and `DataError` if the options in the summary are damaged.
+    """
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(str(find_file(folder, summary, PROCESSED))))
+        try:
+            prepared = stack.enter_context(prepare(source, options_again(summary)))
+        except (UsageError, DataError) as error:
+            option, _, reason = error.message.partition(": ")
+            if not option.startswith("--"):
+                raise
+            # Nobody has given options here, so the message is about those of the summary.
+            raise DataError(
+                f"{folder / RUN_SUMMARY}: it does not say how the run ranked: {reason}",
+                hint="rank the colors again",
+                check="MP-DAT-019",
+            ) from error
+        yield prepared
 
 
 def options_again(summary: RunSummary) -> RunOptions:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from marketpulse.artifacts import PROCESSED
-from marketpulse.colors.finished_run import find_file, options_again, read_summary
-from marketpulse.colors.prepare import prepare
+from marketpulse.colors.finished_run import find_file, prepare_again, read_summary
 from marketpulse.colors.results import workbook_options
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.extras import require_extra
@@ -47,8 +46,7 @@ def write_sector_workbooks(run: Path, folder: Path) -> None:
             hint="leave out one of its folders",
         )
     target.mkdir(parents=True)
-    name = str(find_file(run, summary, PROCESSED))
-    with open_source(name) as source, prepare(source, options_again(summary)) as prepared:
+    with prepare_again(run, summary) as prepared:
         columns = prepared.columns
     sector = columns.find("SECTOR")
     if sector is None:
@@ -56,6 +54,7 @@ def write_sector_workbooks(run: Path, folder: Path) -> None:
             f"{run}: the run has no column SECTOR",
             hint="rank the colors again with --map sector=COLUMN",
         )
+    name = str(find_file(run, summary, PROCESSED))
     with open_source(name) as source, ExitStack() as stack:
         table = source.find_table()
         rows = source.scan(table)

@@ -24,11 +24,11 @@ from marketpulse.colors.finished_run import (
     check_counts,
     find_file,
     find_record,
-    options_again,
+    prepare_again,
     read_summary,
     rule_titles,
 )
-from marketpulse.colors.prepare import PreparedRun, prepare
+from marketpulse.colors.prepare import PreparedRun
 from marketpulse.formats.encode import to_text
 from marketpulse.report.page import fill
 from marketpulse.sources import open_source
@@ -70,10 +70,7 @@ def run_page(folder: Path) -> str:
     """
     summary = read_summary(folder)
     check_counts(folder, summary)
-    with (
-        open_source(str(find_file(folder, summary, PROCESSED))) as processed,
-        prepare(processed, options_again(summary)) as prepared,
-    ):
+    with prepare_again(folder, summary) as prepared:
         prepared.engine.profile()
         names = ["TICKER", "SECTOR", *main_columns(prepared.columns)]
         colors = rank_securities(prepared, names, _MOST_COLORS)

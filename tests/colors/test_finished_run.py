@@ -1,5 +1,6 @@
 """The files of a finished run that are read again."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +8,12 @@ import pytest
 
 from marketpulse import run_colors
 from marketpulse.artifacts import PROCESSED
-from marketpulse.colors.finished_run import find_file, options_again, read_summary
+from marketpulse.colors.finished_run import (
+    find_file,
+    options_again,
+    prepare_again,
+    read_summary,
+)
 from marketpulse.colors.run import run
 from marketpulse.errors import DataError, NotFoundError
 
@@ -75,3 +81,24 @@ def test_colors_are_ranked_again_as_they_were(tmp_path: Path) -> None:
     assert (again.hierarchy, again.types) == (first.hierarchy, first.types)
     assert again.processed is not None
     assert again.processed["MESSAGE_ID"].to_pylist() == ["1.7E+3", "1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"hierarchy": ["ranks", "date", "price"]}, "'ranks' is not a key, did you mean rank?"),
+        ({"mapping": {"PX": "MID"}}, "the input has no column 'MID'"),
+        ({"types": {"NOTE": "money"}}, "NOTE: 'money' is not a type"),
+        ({"date_formats": {"DATE": "dots"}}, "'dots' is not a format of dates"),
+    ],
+)
+def test_a_summary_with_damaged_options(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    """The error is about the file: nobody has given the option."""
+    run_colors([ROW], output=tmp_path)
+    path = tmp_path / "run_summary.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change))
+    with pytest.raises(DataError) as caught, prepare_again(tmp_path, read_summary(tmp_path)):
+        pass
+    assert caught.value.message.startswith(f"{path}: it does not say how the run ranked: {reason}")

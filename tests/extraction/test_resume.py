@@ -333,7 +333,7 @@ def test_a_disk_without_any_space(server: OracleServer, tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5, limits[1]))
     try:
-        with pytest.raises(OutputError, match="unfinished-.*: File too large"):
+        with pytest.raises(OutputError, match=r"unfinished-.*: File too large"):
             sample(server, tmp_path, "BY_ID")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
