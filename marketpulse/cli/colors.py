@@ -21,7 +21,6 @@ from marketpulse.cli.options import (
     CompareRules,
     DateFormat,
     EngineChoice,
-    EngineName,
     ExplainCusip,
     FieldDelimiter,
     FirstDay,
@@ -31,9 +30,7 @@ from marketpulse.cli.options import (
     LastDay,
     MaxRejected,
     MemoryLimit,
-    OutputFormat,
     ProcessedAt,
-    ProcessingType,
     ProcessingTypeChoice,
     PushTarget,
     QueryFile,
@@ -95,16 +92,16 @@ def run_colors(
     output: RunFolder = Path("processed_colors"),
     formats: RunFormats = None,
     workbook: WorkbookFlag = False,
-    processing_type: ProcessingTypeChoice = ProcessingType.MANUAL,
+    processing_type: ProcessingTypeChoice = "MANUAL",
     processed_at: ProcessedAt = None,
     max_rejected: MaxRejected = None,
     memory_limit: MemoryLimit = None,
-    engine: EngineChoice = EngineName.DUCKDB,
+    engine: EngineChoice = "duckdb",
     master: SparkMaster = None,
     explain: ExplainCusip = None,
     report: ReportFlag = False,
     push: PushTarget = None,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Rank colors into one parent and its children per security.
 
@@ -113,7 +110,7 @@ def run_colors(
     """
     session: Session = ctx.obj
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
-    as_json = result_format is OutputFormat.JSON
+    as_json = result_format == "json"
     names = spark_names(session, engine, master, inputs, source, ctx.params)
     check_push_target(push, writes=explain is None)
     check_page(report, writes=explain is None)
@@ -147,7 +144,7 @@ def run_colors(
             output=output,
             formats=settings.formats(formats),
             workbook=workbook,
-            processing_type=processing_type.value,
+            processing_type=processing_type,
             processed_at=processed_at,
             max_rejected=max_rejected,
             memory_limit=settings.memory_limit(memory_limit),
@@ -213,7 +210,7 @@ def _rank(
 def rules_check(
     ctx: typer.Context,
     rules: RulesFileArguments,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """List the errors and warnings of a rules file."""
     from marketpulse.cli.run_settings import (  # noqa: PLC0415 - loads pyarrow, 0.1 s
@@ -227,7 +224,7 @@ def rules_check(
     check_standard_input(rules)
     checked = check(*read_rules_options(rules), types=settings.types(None))
     settings.say()
-    render.show_rules_check(checked, as_json=result_format is OutputFormat.JSON)
+    render.show_rules_check(checked, as_json=result_format == "json")
     if checked.errors:
         raise typer.Exit(7)
 
@@ -248,12 +245,12 @@ def rules_test(
     date_format: DateFormat = None,
     accept_rounded_ids: RoundedIds = False,
     again: Again = False,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Show how many rows each rule matches, takes and leaves. Writes nothing."""
     session: Session = ctx.obj
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
-    as_json = result_format is OutputFormat.JSON
+    as_json = result_format == "json"
     check_standard_input(inputs, [source], rules, compare)
     with session.open_source(inputs, source, files=files) as data:
         from marketpulse.cli.run_settings import (  # noqa: PLC0415 - the same as below

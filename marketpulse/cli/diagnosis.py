@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from marketpulse.cli import render
-from marketpulse.cli.options import DoctorBucket, DoctorTable, OutputFormat, ResultFormat
+from marketpulse.cli.options import DoctorBucket, DoctorTable, ResultFormat
 from marketpulse.cli.session import Session
 
 
@@ -13,7 +13,7 @@ def doctor(
     ctx: typer.Context,
     table: DoctorTable = None,
     bucket: DoctorBucket = None,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Test the connection step by step. Stops at the first failure and says what to do."""
     from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
@@ -26,12 +26,12 @@ def doctor(
         table=table,
         bucket=bucket,
     )
-    as_json = result_format is OutputFormat.JSON
+    as_json = result_format == "json"
     raise typer.Exit(render.show_diagnosis(diagnose(options), as_json=as_json))
 
 
-def config(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+def config(ctx: typer.Context, result_format: ResultFormat = "table") -> None:
     """Show every setting, where its value comes from, and what it overrides."""
     session: Session = ctx.obj
-    as_json = result_format is OutputFormat.JSON
+    as_json = result_format == "json"
     render.show_settings(session.explain_settings(), as_json=as_json, say=session.say)

@@ -51,7 +51,7 @@ def error_boundary(arguments: Sequence[str], *, verbose: Callable[[], bool]) -> 
 
 # Typer lets pydantic read the values of options, and passes its words on.
 _WORDS = (
-    (r"Value error, ('.*') is not one of (.*)\.$", r"\1 is not one of \2"),
+    (r"Value error, (.*) is not one of (.*)\.$", r"\1 is not one of \2"),
     (r"Input should be a valid integer.*", "must be a whole number"),
     (r"Input should be a valid number.*", "must be a number"),
     (r"Input should be greater than or equal to (.*)", r"must be \1 or more"),

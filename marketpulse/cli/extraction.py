@@ -29,7 +29,6 @@ from marketpulse.cli.options import (
     JsonRows,
     LeftSource,
     ListedInput,
-    ListFormat,
     ListFormatChoice,
     MaskColumns,
     MaskFile,
@@ -38,8 +37,6 @@ from marketpulse.cli.options import (
     NamePattern,
     NewestPerKey,
     OrderBy,
-    OutputFormat,
-    Profile,
     ProfileChoice,
     PushTarget,
     QueryFile,
@@ -89,7 +86,7 @@ def list_tables(
     system: IncludeSystem = False,
     exact: ExactCounts = False,
     output: CopyFolder = None,
-    result_format: ListFormatChoice = ListFormat.TABLE,
+    result_format: ListFormatChoice = "table",
 ) -> None:
     """List the tables of the database or of another source, with row counts and comments."""
     session: Session = ctx.obj
@@ -101,9 +98,9 @@ def list_tables(
     if output is not None:
         session.say(f"{output}: {', '.join(listing.write(output, session.secrets()))}")
     remember_tables(table.name for table in listing.tables)
-    if result_format is ListFormat.JSON:
+    if result_format == "json":
         console.show_json(listing.as_json())
-    elif result_format is ListFormat.CSV:
+    elif result_format == "csv":
         render.show_listing_as_csv(listing)
     else:
         render.show_listing(listing)
@@ -119,10 +116,10 @@ def schema(
     output: CopyFolder = None,
     models: ModelsFile = None,
     ddl: DdlDialect = None,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Describe tables: their columns with types and comments, and their keys."""
-    if ddl and result_format is OutputFormat.JSON:
+    if ddl and result_format == "json":
         raise UsageError("--ddl prints SQL, not JSON", hint="leave out --ddl or --format")
     session: Session = ctx.obj
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
@@ -146,7 +143,7 @@ def schema(
 
         console.show_code(format_ddl(schemas.tables))
     else:
-        render.show_schemas(schemas, as_json=result_format is OutputFormat.JSON)
+        render.show_schemas(schemas, as_json=result_format == "json")
 
 
 def sample(
@@ -170,7 +167,7 @@ def sample(
     per: NewestPerKey = None,
     follow: FollowFlag = False,
     formats: BundleFormats = None,
-    profile: ProfileChoice = Profile.LOSSLESS,
+    profile: ProfileChoice = "lossless",
     json_rows: JsonRows = "100",
     output: BundleFolder = Path("sample_data"),
     max_lob: MaxLob = None,
@@ -182,12 +179,12 @@ def sample(
     push: PushTarget = None,
     taken_at: TakenAt = None,
     dry_run: SampleDryRun = False,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Write rows of tables, with their schemas and checksums, to a folder that you can send."""
     session: Session = ctx.obj
     files = FileOptions(delimiter=delimiter, sheet=sheet, header_row=header_row)
-    as_json = result_format is OutputFormat.JSON
+    as_json = result_format == "json"
     check_push_target(push, writes=not dry_run)
     check_query(query, "TABLE", tables)
     source, names = session.split_source(tables, source)
@@ -209,7 +206,7 @@ def sample(
             follow=follow,
             columns=None if columns is None else sample_options.parse_column_names(columns),
             formats=None if formats is None else formats.split(","),
-            profile=profile.value,
+            profile=profile,
             json_rows=sample_options.parse_row_count(json_rows),
             cell_readings=cell_readings(),
             masks=masks,
@@ -292,15 +289,13 @@ def _row_limit(
     return None if all_rows or is_default else limit
 
 
-def verify(
-    ctx: typer.Context, bundle: BundlePath, result_format: ResultFormat = OutputFormat.TABLE
-) -> None:
+def verify(ctx: typer.Context, bundle: BundlePath, result_format: ResultFormat = "table") -> None:
     """Check that a bundle is complete and unchanged. Reads every row."""
     from marketpulse.extraction.verify import verify_bundle  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
     verification = verify_bundle(bundle, session.file_options([bundle]))
-    render.show_verification(verification, as_json=result_format is OutputFormat.JSON)
+    render.show_verification(verification, as_json=result_format == "json")
     if verification.faults:
         raise typer.Exit(7)
     if not verification.manifest.complete:
@@ -313,7 +308,7 @@ def diff(
     right: RightSource,
     tables: ComparedTables = None,
     schema_only: SchemaOnly = False,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Compare two bundles or other sources: tables, columns and keys, then the rows."""
     session: Session = ctx.obj
@@ -323,7 +318,7 @@ def diff(
         comparison = compare_sources(
             first, second, tables or (), schema_only=schema_only, progress=session.progress()
         )
-    render.show_comparison(comparison, as_json=result_format is OutputFormat.JSON, say=session.say)
+    render.show_comparison(comparison, as_json=result_format == "json", say=session.say)
     if comparison.differences:
         raise typer.Exit(7)
     if comparison.skipped:

@@ -1,103 +1,13 @@
-"""The options and arguments of the commands, and the values that some of them choose from."""
+"""The options and arguments of the commands."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from marketpulse.cli.completion import complete_table
-
-
-class OutputFormat(StrEnum):
-    """How a result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class ListFormat(StrEnum):
-    """How a list of tables is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-class Profile(StrEnum):
-    """Who reads the CSV files: a program, or a person with a spreadsheet."""
-
-    LOSSLESS = "lossless"
-    EXCEL = "excel"
-
-
-class Dialect(StrEnum):
-    """The database that runs the CREATE TABLE statements."""
-
-    DUCKDB = "duckdb"
-
-
-class Credentials(StrEnum):
-    """Where to look for the database credentials."""
-
-    AUTO = "auto"
-    ENV = "env"
-    SSM = "ssm"
-
-
-class Driver(StrEnum):
-    """The mode of the Oracle driver."""
-
-    AUTO = "auto"
-    THIN = "thin"
-    THICK = "thick"
-    NNE = "nne"
-
-
-class LogFormat(StrEnum):
-    """How the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class LayoutChoice(StrEnum):
-    """The values of `push-s3 --layout`."""
-
-    BY_SECTOR = "by-sector"
-
-
-class VerificationChoice(StrEnum):
-    """The values of `push-s3 --verify`, without loading the job."""
-
-    READ = "read"
-    DIGEST = "digest"
-    NONE = "none"
-
-
-class Encryption(StrEnum):
-    """How the store encrypts objects."""
-
-    S3 = "AES256"
-    KMS = "aws:kms"
-    KMS_DOUBLE = "aws:kms:dsse"
-
-
-class ProcessingType(StrEnum):
-    """The value of PROCESSING_TYPE in the results."""
-
-    AUTOMATED = "AUTOMATED"
-    MANUAL = "MANUAL"
-
-
-class EngineName(StrEnum):
-    """What ranks the colors."""
-
-    DUCKDB = "duckdb"
-    SPARK = "spark"
-
 
 # -- before the command ----------------------------------------------------------------------------
 
@@ -127,7 +37,7 @@ ConfigFile = Annotated[
     ),
 ]
 CredentialsChoice = Annotated[
-    Credentials | None,
+    Literal["auto", "env", "ssm"] | None,
     typer.Option(
         "--credentials",
         show_default=False,
@@ -135,7 +45,7 @@ CredentialsChoice = Annotated[
     ),
 ]
 DriverChoice = Annotated[
-    Driver | None,
+    Literal["auto", "thin", "thick", "nne"] | None,
     typer.Option("--driver", show_default=False, help="Mode of the Oracle driver (default: auto)."),
 ]
 Deadline = Annotated[
@@ -148,7 +58,8 @@ Deadline = Annotated[
     ),
 ]
 LogFormatChoice = Annotated[
-    LogFormat, typer.Option("--log-format", help="Format of messages, log and progress.")
+    Literal["text", "json"],
+    typer.Option("--log-format", help="Format of messages, log and progress."),
 ]
 Verbosity = Annotated[
     int,
@@ -163,7 +74,8 @@ Quiet = Annotated[
 # -- several commands ------------------------------------------------------------------------------
 
 ResultFormat = Annotated[
-    OutputFormat, typer.Option("--format", help="Print a table for people or JSON for programs.")
+    Literal["table", "json"],
+    typer.Option("--format", help="Print a table for people or JSON for programs."),
 ]
 CopyFolder = Annotated[
     Path | None,
@@ -370,7 +282,8 @@ WorkbookFlag = Annotated[
     ),
 ]
 ProcessingTypeChoice = Annotated[
-    ProcessingType, typer.Option("--processing-type", help="Value of PROCESSING_TYPE.")
+    Literal["AUTOMATED", "MANUAL"],
+    typer.Option("--processing-type", help="Value of PROCESSING_TYPE."),
 ]
 ProcessedAt = Annotated[
     str | None,
@@ -395,7 +308,7 @@ MemoryLimit = Annotated[
     ),
 ]
 EngineChoice = Annotated[
-    EngineName,
+    Literal["duckdb", "spark"],
     typer.Option("--engine", help="Where to rank: in this process, or on a Spark cluster."),
 ]
 SparkMaster = Annotated[
@@ -432,14 +345,14 @@ ExactCounts = Annotated[
     bool, typer.Option("--exact", help="Count the rows of each table. Slow on large tables.")
 ]
 ListFormatChoice = Annotated[
-    ListFormat, typer.Option("--format", help="Print a table, JSON or CSV.")
+    Literal["table", "json", "csv"], typer.Option("--format", help="Print a table, JSON or CSV.")
 ]
 ModelsFile = Annotated[
     Path | None,
     typer.Option("--models", metavar="FILE.py", help="Also write Pydantic models to FILE.py."),
 ]
 DdlDialect = Annotated[
-    Dialect | None,
+    Literal["duckdb"] | None,
     typer.Option("--ddl", help="Print CREATE TABLE statements for this database instead."),
 ]
 
@@ -506,7 +419,7 @@ BundleFormats = Annotated[
     ),
 ]
 ProfileChoice = Annotated[
-    Profile,
+    Literal["lossless", "excel"],
     typer.Option("--profile", help="excel: write CSV that a spreadsheet program does not change."),
 ]
 JsonRows = Annotated[
@@ -624,7 +537,7 @@ UploadJobs = Annotated[
     typer.Option("--jobs", min=1, max=64, metavar="N", help="Number of parallel uploads."),
 ]
 EncryptionChoice = Annotated[
-    Encryption | None,
+    Literal["AES256", "aws:kms", "aws:kms:dsse"] | None,
     typer.Option("--sse", show_default=False, help="Server-side encryption of the objects."),
 ]
 KmsKey = Annotated[
@@ -644,7 +557,7 @@ PrefixTemplate = Annotated[
     ),
 ]
 PushLayout = Annotated[
-    LayoutChoice | None,
+    Literal["by-sector"] | None,
     typer.Option(
         "--layout",
         help="Also upload the colors of each run as a workbook for each sector, below by-sector/.",
@@ -654,7 +567,7 @@ Recursive = Annotated[
     bool, typer.Option("--recursive", help="Upload the folders inside a folder, too.")
 ]
 VerifyUpload = Annotated[
-    VerificationChoice,
+    Literal["read", "digest", "none"],
     typer.Option(
         "--verify",
         help="Read the objects of a set back (read), trust the store's own digest where it has "

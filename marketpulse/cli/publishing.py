@@ -19,7 +19,6 @@ from marketpulse.cli.options import (
     ForceWrite,
     KmsKey,
     ObjectTags,
-    OutputFormat,
     ParameterKey,
     ParameterNames,
     PrefixTemplate,
@@ -31,7 +30,6 @@ from marketpulse.cli.options import (
     ResultFormat,
     TerraformFolder,
     UploadJobs,
-    VerificationChoice,
     VerifyUpload,
 )
 from marketpulse.cli.session import Session
@@ -58,9 +56,9 @@ def push_s3(
     prefix_template: PrefixTemplate = None,
     recursive: Recursive = False,
     layout: PushLayout = None,
-    verify: VerifyUpload = VerificationChoice.READ,
+    verify: VerifyUpload = "read",
     receipt: ReceiptFile = None,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Upload complete results to S3. Skips what is already there."""
     if paths is None or len(paths) < 2:
@@ -85,7 +83,7 @@ def push_s3(
         tags=tags or (),
         prefix_template=prefix_template,
         recursive=recursive,
-        verify=PushVerification(verify.value),
+        verify=PushVerification(verify),
         deadline=settings.deadline,
     )
     if layout is None:
@@ -94,7 +92,7 @@ def push_s3(
         pushed = _push_by_sector(session, paths[:-1], paths[-1], options)
     if receipt is not None:
         pushed.write(receipt)
-    render.show_receipt(pushed, as_json=result_format is OutputFormat.JSON, say=session.say)
+    render.show_receipt(pushed, as_json=result_format == "json", say=session.say)
 
 
 def _push_by_sector(
@@ -162,14 +160,14 @@ def terraform(
     ctx: typer.Context,
     folder: TerraformFolder,
     force: ForceWrite = False,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Write the Terraform files for the function, its schedule, parameters and bucket."""
     from marketpulse import terraform as files  # noqa: PLC0415 - not for --help
 
     session: Session = ctx.obj
     written = files.write(folder, force=force)
-    as_json = result_format is OutputFormat.JSON
+    as_json = result_format == "json"
     render.show_terraform(folder, files.file_names(), written, as_json=as_json, say=session.say)
 
 
@@ -178,7 +176,7 @@ def ssm_put(
     ctx: typer.Context,
     names: ParameterNames = None,
     kms_key: ParameterKey = None,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Write the connection parameters, or the key of masks, to AWS SSM.
 
@@ -198,12 +196,12 @@ def ssm_put(
         values = {name: value for name, value in lines.items() if not names or name in chosen}
     settings = session.settings()
     written = parameters.put(parameter_path(settings), settings.aws_region, values, kms_key)
-    render.show_parameters(written, as_json=result_format is OutputFormat.JSON)
+    render.show_parameters(written, as_json=result_format == "json")
     session.say(f"written: {', '.join(values)}")
 
 
 @ssm_app.command("check")
-def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TABLE) -> None:
+def ssm_check(ctx: typer.Context, result_format: ResultFormat = "table") -> None:
     """Check the parameters in AWS SSM: the connection, and the key of masks if there is one."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
     from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s
@@ -212,7 +210,7 @@ def ssm_check(ctx: typer.Context, result_format: ResultFormat = OutputFormat.TAB
     session: Session = ctx.obj
     settings = session.settings()
     checked = parameters.check(parameter_path(settings), settings.aws_region)
-    render.show_parameters(checked, as_json=result_format is OutputFormat.JSON)
+    render.show_parameters(checked, as_json=result_format == "json")
     if not checked.complete:
         raise typer.Exit(3)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from marketpulse.cli import console, render
-from marketpulse.cli.options import OutputFormat, ReportFile, ReportSource, ResultFormat
+from marketpulse.cli.options import ReportFile, ReportSource, ResultFormat
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 
@@ -16,7 +16,7 @@ def report(
     ctx: typer.Context,
     source: ReportSource,
     output: ReportFile = None,
-    result_format: ResultFormat = OutputFormat.TABLE,
+    result_format: ResultFormat = "table",
 ) -> None:
     """Write a page about a bundle or a run: one HTML file that needs no network.
 
@@ -28,7 +28,7 @@ def report(
     session: Session = ctx.obj
     files = session.file_options([source])
     if output == Path("-"):
-        if result_format is OutputFormat.JSON:
+        if result_format == "json":
             raise UsageError(
                 "--output - prints the page, not JSON", hint="leave out --output - or --format"
             )
@@ -36,7 +36,7 @@ def report(
         console.show_code(page)
         return
     written = write_report(source, output, files)
-    render.show_report(written, as_json=result_format is OutputFormat.JSON)
+    render.show_report(written, as_json=result_format == "json")
 
 
 def check_page(wanted: bool, *, writes: bool) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from marketpulse.cli import render
-from marketpulse.cli.options import EngineName
 from marketpulse.cli.pandas_blocker import allow_pandas
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
@@ -32,7 +31,7 @@ _REFUSED = {
 
 def spark_names(
     session: Session,
-    engine: EngineName,
+    engine: str,
     master: str | None,
     inputs: Sequence[str] | None,
     source: str | None,
@@ -42,7 +41,7 @@ def spark_names(
 
     `parameters` has the values of all options. Raises `UsageError` for what Spark cannot do.
     """
-    if engine is not EngineName.SPARK:
+    if engine != "spark":
         if master is not None:
             raise UsageError(
                 "--master needs --engine spark", hint="add --engine spark, or leave out --master"

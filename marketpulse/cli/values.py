@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, get_origin
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from typer.core import TyperArgument, TyperOption
 
@@ -47,24 +46,17 @@ def _read_plain(kind: object, value: object, info: ParameterInfo) -> object:
     if get_origin(kind) is list and isinstance(value, list | tuple):
         (kind,) = get_args(kind)
         return [_read_plain(kind, item, info) for item in value]
+    if get_origin(kind) is Literal and type(value) is str and value in get_args(kind):
+        return value
     if info.parser is not None or not isinstance(kind, type):
         raise ValueError
     if kind is str and type(value) is str:
         return value
     if kind is Path and isinstance(value, str | Path):
         return _read_path(Path(value), info)
-    if issubclass(kind, Enum):
-        return value if isinstance(value, kind) else _member(kind, value)
     if kind is int:
         return _read_number(value, info)
     raise ValueError
-
-
-def _member(kind: type[Enum], value: object) -> Enum:
-    # A number, or another enumeration, may equal the value of a member.
-    if type(value) is not str:
-        raise ValueError
-    return kind(value)
 
 
 def _read_number(value: object, info: ParameterInfo) -> int:

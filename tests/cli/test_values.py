@@ -11,13 +11,12 @@ from typer._click.exceptions import BadParameter
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from marketpulse.cli.app import app
-from marketpulse.cli.options import OutputFormat
 from marketpulse.cli.values import PlainValues
 
 VALUES = [
     None, "", "a", "0", "1", "-1", " 5", "1.0", "0x1", "1_0", "\u0663", "9" * 30, 0, 5, -3, True,
-    2.5, "csv", "CSV", "json", "demo", "nowhere/at/all", ".", Path(), Path("a"), OutputFormat.JSON,
-    b"a", [], ["a"], ("a", "b"), ["1", None], [Path("a"), "b"], [5], ["COLUMN", "3"],
+    2.5, "csv", "CSV", "json", "demo", "nowhere/at/all", ".", Path(), Path("a"), b"a",
+    [], ["a"], ("a", "b"), ["1", None], [Path("a"), "b"], [5], ["COLUMN", "3"],
 ]  # fmt: skip
 
 
