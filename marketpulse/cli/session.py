@@ -179,7 +179,7 @@ class Session:
                 f"--query needs an Oracle database, and the input is {names[0]}",
                 hint="leave out --query, or read it with --source oracle",
             )
-        select = read_query(query, binds or ())
+        select = _read_query(query, binds or ())
         for option, given in (("--max-lob", max_lob is not None), ("--include-system", system)):
             if given and (inputs or names[0] != "oracle"):
                 self.say(f"warning: {option} changes nothing: the input is not an Oracle database")
@@ -249,7 +249,7 @@ def check_standard_input(*options: Iterable[object] | None) -> None:
         )
 
 
-def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
+def _read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
     """Read and check the file of `--query`, or standard input; None if there is none.
 
     Raises `NotFoundError` if it cannot be read, `UsageError` if it is not one SELECT.
@@ -258,23 +258,16 @@ def read_query(path: str | None, binds: Sequence[str]) -> SelectQuery | None:
         if binds:
             raise UsageError("--bind gives values to --query", hint="add --query FILE.sql")
         return None
-    from marketpulse.sources.oracle import query_text, select_query  # noqa: PLC0415 - the driver
+    from marketpulse.sources.oracle import query_text  # noqa: PLC0415 - loads the driver
 
-    label = "standard input" if path == "-" else path
     try:
         content = standard_input().read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
+        label = "standard input" if path == "-" else path
         raise NotFoundError(
             f"--query: {label}: {error.strerror or error}", hint="check the name of the file"
         ) from error
-    text = select_query.decode_query(content, label)
-    return select_query.SelectQuery(
-        name=select_query.query_name(path),
-        text=query_text.parse_query(text, label),
-        start=query_text.start_of_query(text),
-        file=label,
-        binds=select_query.parse_binds(binds),
-    )
+    return query_text.read_query(content, path, binds)
 
 
 def _is_path(name: str) -> bool:

@@ -29,8 +29,8 @@ from marketpulse.settings.file import split_list
 from marketpulse.settings.load import Settings, load_settings
 from marketpulse.sources import FileOptions, Source, open_source, refuse_file_options
 from marketpulse.sources.containers import within_deadline
-from marketpulse.sources.oracle.query_text import parse_query, start_of_query
-from marketpulse.sources.oracle.select_query import SelectQuery, decode_query, query_name
+from marketpulse.sources.oracle import SelectQuery
+from marketpulse.sources.oracle.query_text import read_query
 
 _log = logging.getLogger(__name__)
 
@@ -239,13 +239,7 @@ class Service:
             content = Path(name).read_bytes()
         else:
             raise NotFoundError(f"{name}: there is no such query", hint="check MARKETPULSE_QUERY")
-        text = decode_query(content, name)
-        return SelectQuery(
-            name=query_name(name),
-            text=parse_query(text, name),
-            start=start_of_query(text),
-            file=name,
-        )
+        return read_query(content, name)
 
 
 def _read_object(uri: str, kind: str, variable: str, store: FileOptions) -> bytes:

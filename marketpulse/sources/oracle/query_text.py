@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import NoReturn
 
 from marketpulse.errors import UsageError
 from marketpulse.sources.conditions import ConditionError
 from marketpulse.sources.conditions.tokens import Token, TokenKind, tokenize_statement
-from marketpulse.sources.oracle.select_query import CHECK
+from marketpulse.sources.oracle.select_query import CHECK, SelectQuery, parse_binds
 
 _HINT = "a query is one SELECT, or WITH ... SELECT: comments, hints and a ; at its end may stay"
 _DML, _DDL = "it changes rows", "it changes the database"
@@ -67,10 +68,27 @@ def parse_query(text: str, name: str = "query") -> str:
     return _Statement(name, text, tokens).checked()
 
 
-def start_of_query(text: str) -> tuple[int, int]:
-    """Return the line and the column of a file at which the statement of `parse_query` begins."""
-    before = text[: len(text) - len(text.lstrip())]
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
+def read_query(content: bytes, path: str, binds: Sequence[str] = ()) -> SelectQuery:
+    """Return the query in the content of a file, with the values of `--bind NAME=VALUE`.
+
+    Its table is named after the file; `-` is standard input. Raises `UsageError` if the content is
+    not UTF-8, and what `parse_query` and `parse_binds` raise.
+    """
+    label = "standard input" if path == "-" else path
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{label}: byte {error.start} is not UTF-8", hint="save it as UTF-8", check=CHECK
+        ) from None
+    blanks = text[: len(text) - len(text.lstrip())]
+    return SelectQuery(
+        name="query" if path == "-" else PurePath(path.rpartition("/")[2]).stem or "query",
+        text=parse_query(text, label),
+        start=(blanks.count("\n") + 1, len(blanks) - blanks.rfind("\n")),
+        file=label,
+        binds=parse_binds(binds),
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 from marketpulse.errors import UsageError
 
@@ -62,21 +61,6 @@ def match_binds(query: SelectQuery, variables: Sequence[str]) -> dict[str, str]:
             check=CHECK,
         )
     return {name: values[folded] for folded, name in known.items()}
-
-
-def query_name(path: str) -> str:
-    """Return the name of the table that the query of a file becomes; that of `-` is `query`."""
-    return "query" if path == "-" else PurePath(path.rpartition("/")[2]).stem or "query"
-
-
-def decode_query(content: bytes, label: str) -> str:
-    """Return the text of a file. Raises `UsageError` if it is not UTF-8."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{label}: byte {error.start} is not UTF-8", hint="save it as UTF-8", check=CHECK
-        ) from None
 
 
 def _fold(name: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from marketpulse.errors import UsageError
-from marketpulse.sources.oracle.query_text import parse_query
+from marketpulse.sources.oracle.query_text import parse_query, read_query
 
 FEED = """-- the feed of the desk
 WITH quotes AS (
@@ -116,3 +116,17 @@ def test_other_statements_are_refused(query: str, reason: str) -> None:
         parse_query(query, "feed.sql")
     assert caught.value.message.startswith("feed.sql")
     assert caught.value.check == "MP-USE-004"
+
+
+def test_files() -> None:
+    """A query's table is named after its file; its text is UTF-8, with or without a mark."""
+    content = "\ufeff\n  SELECT 'é' FROM dual WHERE :day = 5;\n".encode()
+    paths = {"-": "query", "sql/feed.sql": "feed", "s3://b/k/day.v2.sql": "day.v2"}
+    queries = [read_query(content, path, ["day=5"]) for path in paths]
+    assert [query.name for query in queries] == [*paths.values()]
+    assert [query.file for query in queries[:2]] == ["standard input", "sql/feed.sql"]
+    assert (queries[0].text, queries[0].start, queries[0].binds) == (
+        "SELECT 'é' FROM dual WHERE :day = 5", (2, 3), {"day": "5"},
+    )  # fmt: skip
+    with pytest.raises(UsageError, match=r"feed\.sql: byte 8 is not UTF-8"):
+        read_query(b"SELECT '\xe9'", "feed.sql")

@@ -1,14 +1,12 @@
-"""Queries of users: the names and values of their binds, their files."""
+"""Queries of users: the names and values of their binds."""
 
 import pytest
 
 from marketpulse.errors import UsageError
 from marketpulse.sources.oracle.select_query import (
     SelectQuery,
-    decode_query,
     match_binds,
     parse_binds,
-    query_name,
 )
 
 
@@ -29,13 +27,3 @@ def test_wrong_binds(pairs: list[str]) -> None:
     """Without a name, without a value or with two it is wrong usage."""
     with pytest.raises(UsageError, match="--bind"):
         parse_binds(pairs)
-
-
-def test_files() -> None:
-    """A query's table is named after its file; its text is UTF-8, with or without a mark."""
-    assert [query_name(path) for path in ("-", "sql/feed.sql", "s3://b/k/day.v2.sql")] == [
-        "query", "feed", "day.v2",
-    ]  # fmt: skip
-    assert decode_query("\ufeffSELECT 'é'".encode(), "feed.sql") == "SELECT 'é'"
-    with pytest.raises(UsageError, match=r"feed\.sql: byte 8 is not UTF-8"):
-        decode_query(b"SELECT '\xe9'", "feed.sql")
