@@ -114,8 +114,7 @@ def _no_type(ctx: Context) -> None:
 
 def _override(ctx: Context, param: Parameter, value: object) -> object:
     """Give the session the value of an option that stands after the command."""
-    source = ctx.get_parameter_source(param.name) if param.name else None
-    if source is not None and source.name == "COMMANDLINE":
+    if param.name and ctx.obj.is_given(ctx, param.name):
         ctx.obj.override(param.name, value)
     return value
 

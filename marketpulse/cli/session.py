@@ -174,30 +174,32 @@ class Session:
 
         names = self.input_names(inputs, source)
         files = self.file_options(names, files)
-        if query is not None and (inputs or names[0] != "oracle"):
+        is_oracle = names == ["oracle"]
+        if query is not None and not is_oracle:
             raise UsageError(
                 f"--query needs an Oracle database, and the input is {names[0]}",
                 hint="leave out --query, or read it with --source oracle",
             )
         select = _read_query(query, binds or ())
-        for option, given in (("--max-lob", max_lob is not None), ("--include-system", system)):
-            if given and (inputs or names[0] != "oracle"):
-                self.say(f"warning: {option} changes nothing: the input is not an Oracle database")
-        if inputs or names != ["oracle"]:
+        if not is_oracle:
+            for option, given in (("--max-lob", max_lob is not None), ("--include-system", system)):
+                if given:
+                    self.say(
+                        f"warning: {option} changes nothing: the input is not an Oracle database"
+                    )
             is_single = len(names) == 1
             opened = open_source(names[0], files=files) if is_single else open_files(names, files)
             for warning in opened.warnings:
                 self.say(f"warning: {warning}")
             return opened
-        (name,) = names
         try:
             oracle = self.oracle_settings()
         except SettingsError as error:
-            if not (source or self.source):  # perhaps the user did not mean a database
+            if not (inputs or source or self.source):  # perhaps the user did not mean a database
                 error.add_hint("or name a file, a folder or 'demo' with --source")
             raise
         return open_source(
-            name, oracle=oracle, max_lob=max_lob, system=system, query=select, files=files
+            "oracle", oracle=oracle, max_lob=max_lob, system=system, query=select, files=files
         )
 
     def input_names(self, inputs: Sequence[str] | None, source: str | None) -> list[str]:

@@ -35,6 +35,15 @@ def test_the_nearest_source_wins(tool: Tool) -> None:
     assert file.err.startswith("error: file.csv: ")
 
 
+def test_oracle_as_input_has_the_settings_of_the_command(tool: Tool) -> None:
+    """INPUT may name the database, too: what holds for --source oracle holds for it."""
+    as_input = tool.run("list-tables", "oracle", "--env-file", "desk.env")
+    as_option = tool.run("list-tables", "--source", "oracle", "--env-file", "desk.env")
+
+    assert as_input.code == as_option.code == 6
+    assert as_input.err == as_option.err
+
+
 def test_options_that_change_nothing_are_told(tool: Tool) -> None:
     """An option without an effect is a warning, not silence."""
     sample = ("sample", "DEALERS", "--source", "demo", "--dry-run")
