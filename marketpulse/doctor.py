@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from platform import python_version
 from statistics import median
@@ -85,26 +85,29 @@ def diagnose(options: DoctorOptions) -> Iterator[Step]:
     """
     with ExitStack() as stack:
         for layer, run in _Diagnosis(options, stack).layers():
-            started = time.monotonic()
-            try:
-                detail = run()
-            except SkippedError as reason:
-                seconds = time.monotonic() - started
-                yield Step(layer=layer, state="skipped", seconds=seconds, detail=str(reason))
-            except MarketPulseError as error:
-                yield Step(
-                    layer=layer,
-                    state="failed",
-                    seconds=time.monotonic() - started,
-                    detail=error.message,
-                    hint=error.hint,
-                    check=error.check,
-                    exit_code=error.exit_code,
-                )
+            step = _run_step(layer, run)
+            yield step
+            if step.state == "failed":
                 return
-            else:
-                seconds = time.monotonic() - started
-                yield Step(layer=layer, state="ok", seconds=seconds, detail=detail)
+
+
+def _run_step(layer: str, run: Callable[[], str]) -> Step:
+    started = time.monotonic()
+    step = Step(layer=layer, state="ok", seconds=0, detail="")
+    try:
+        step = replace(step, detail=run())
+    except SkippedError as reason:
+        step = replace(step, state="skipped", detail=str(reason))
+    except MarketPulseError as error:
+        step = replace(
+            step,
+            state="failed",
+            detail=error.message,
+            hint=error.hint,
+            check=error.check,
+            exit_code=error.exit_code,
+        )
+    return replace(step, seconds=time.monotonic() - started)
 
 
 def _describe_installation() -> str:

@@ -1,4 +1,4 @@
-"""Every way a command can end badly: one class for each exit code, one message, one remedy."""
+"""The errors that users see: one class for each exit code, each with a message and a remedy."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PASSWORD = re.compile(r"(?<=:/)(/?(?!\[)[^\s/:@]*:)(?!\d{1,5}/)\S*@")
 
 
 class MarketPulseError(Exception):
-    """A fault that the user can mend. `message` says what happened and where, `hint` what to do.
+    """An error that the user can mend. `message` says what happened and where, `hint` what to do.
 
-    `check` is the fault's stable id, the same in every release; `exit_code` is its class's. The
-    message does not repeat the password of an address.
+    `check` is the stable id of the error, the same in every release; `exit_code` belongs to the
+    class. The message does not repeat the password of an address.
     """
 
     exit_code: ClassVar[int] = 1
@@ -42,7 +42,7 @@ class MarketPulseError(Exception):
         return self.message
 
     def as_json(self) -> dict[str, object]:
-        """The fault as every program is told of it."""
+        """The error as `--format json`, the log of the function and HTTP show it."""
         return {
             "check": self.check,
             "message": self.message,
@@ -103,65 +103,65 @@ def address_hint(place: object) -> str:
 
 
 class UsageError(MarketPulseError):
-    """The command line asks for something that does not exist or does not fit together."""
+    """The options, or the arguments of a call, are invalid or do not fit together."""
 
     exit_code = 2
     check = "MP-USE-001"
 
 
 class OutputError(UsageError):
-    """The place named for the output cannot be written: read-only, full, a file in the way."""
+    """The output cannot be written: no permission, a full disk, a file in the way."""
 
     check = "MP-USE-002"
 
 
 class SettingsError(MarketPulseError):
-    """A setting or credential that the command needs is nowhere to be found."""
+    """A setting or a credential that the command needs is missing or invalid."""
 
     exit_code = 3
     check = "MP-SET-001"
 
 
 class UnreachableError(MarketPulseError):
-    """The database cannot be reached, does not answer, or breaks off."""
+    """The database or the cluster cannot be reached, does not answer, or closes the connection."""
 
     exit_code = 4
     check = "MP-NET-006"
 
 
 class ConnectionLostError(UnreachableError):
-    """The database was there, and then was gone: a new connection may do better."""
+    """The connection broke after the login. A new one may succeed."""
 
 
 class LoginError(MarketPulseError):
-    """The database is there, and does not let this user in, or not to this table."""
+    """The database answers, and refuses the login or the access to a table."""
 
     exit_code = 5
     check = "MP-LOG-001"
 
 
 class NotFoundError(MarketPulseError):
-    """No such file, table or folder, or it cannot be opened."""
+    """A file, a folder, a table or a run does not exist, or cannot be opened."""
 
     exit_code = 6
     check = "MP-SRC-001"
 
 
 class DataError(MarketPulseError):
-    """The input is not what its format or the columns' contract promises."""
+    """The input does not match its format, or the columns do not match the contract."""
 
     exit_code = 7
     check = "MP-DAT-001"
 
 
 class RulesError(DataError):
-    """The exclusion rules cannot be applied as they are written."""
+    """The exclusion rules are invalid, or do not fit the columns of the input."""
 
     check = "MP-RUL-001"
 
 
 class AwsError(MarketPulseError):
-    """AWS, or a store that speaks its language, does not do what it was asked for."""
+    """AWS, or a store with the API of S3, refuses a request, fails or does not answer."""
 
     exit_code = 8
     check = "MP-AWS-005"

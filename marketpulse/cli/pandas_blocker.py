@@ -12,6 +12,7 @@ class PandasBlocker:
     but `run-colors --engine spark` uses pandas.
     """
 
+    # None in sys.modules would be shorter, but Arrow's compiled code takes it for the module.
     def find_spec(self, name: str, *_: object) -> None:
         if name == "pandas":
             raise ModuleNotFoundError(name=name)

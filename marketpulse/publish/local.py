@@ -12,11 +12,12 @@ from pathlib import Path
 from marketpulse.artifacts import (
     MANIFEST,
     RUN_SUMMARY,
+    BundleFiles,
+    RunSummary,
     is_printable,
     parse_bundle_files,
     parse_run_summary,
 )
-from marketpulse.atomic import FileRecord
 from marketpulse.aws.checksums import Checksums, compute_checksums
 from marketpulse.errors import NotFoundError, UsageError
 from marketpulse.formats.timestamps import to_utc
@@ -93,17 +94,18 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _read_sealed_set(folder: Path, name: str, location: S3Location, template: str) -> PlannedSet:
     """Read a run or a bundle, and compare every file with what the seal lists."""
-    seal = folder / name
-    _refuse_links(seal)
-    with open_file(seal) as file:
+    seal_path = folder / name
+    _refuse_links(seal_path)
+    with open_file(seal_path) as file:
         text = file.read()
     try:
-        records, fields, complete, empty = _parse_seal(name, text)
+        seal = parse_run_summary(text) if name == RUN_SUMMARY else parse_bundle_files(text)
+        fields = _template_fields(seal)
     except ValueError as error:
-        raise set_error(seal, f"not a valid list of files ({error})") from error
+        raise set_error(seal_path, f"not a valid list of files ({error})") from error
     parts = _fill_template(template, fields)
     files = []
-    for record in records:
+    for record in seal.files:
         path = folder / record.name
         if not os.path.lexists(path):
             raise set_error(path, f"the file is missing; {name} lists it")
@@ -112,29 +114,22 @@ def _read_sealed_set(folder: Path, name: str, location: S3Location, template: st
             raise set_error(path, f"the file differs from what {name} lists")
         files.append(item)
     planned_seal = PlannedObject(
-        location.key(*parts, name), seal, compute_checksums(io.BytesIO(text))
+        location.key(*parts, name), seal_path, compute_checksums(io.BytesIO(text))
     )
-    return PlannedSet(tuple(files), planned_seal, fields.get("run_id"), complete, empty)
+    return PlannedSet(
+        tuple(files),
+        planned_seal,
+        fields.get("run_id"),
+        complete=isinstance(seal, RunSummary) or seal.complete,
+        empty=isinstance(seal, RunSummary) and seal.empty,
+    )
 
 
-def _parse_seal(
-    name: str, text: bytes
-) -> tuple[tuple[FileRecord, ...], dict[str, str], bool, bool]:
-    """Parse a seal: its files, the fields for the template, whether it is complete, and empty.
-
-    Raises `ValueError` if it is neither a run summary nor a manifest.
-    """
-    if name == RUN_SUMMARY:
-        run = parse_run_summary(text)
-        return (
-            run.files,
-            {"date": _utc_date(run.processed_at), "run_id": run.run_id},
-            True,
-            run.empty,
-        )
-    bundle = parse_bundle_files(text)
-    fields = {"date": _utc_date(bundle.taken_at)} if bundle.taken_at else {}
-    return bundle.files, fields, bundle.complete, False
+def _template_fields(seal: RunSummary | BundleFiles) -> dict[str, str]:
+    """What `--prefix-template` may name. Raises `ValueError` if a timestamp is none."""
+    if isinstance(seal, RunSummary):
+        return {"date": _utc_date(seal.processed_at), "run_id": seal.run_id}
+    return {"date": _utc_date(seal.taken_at)} if seal.taken_at else {}
 
 
 def _utc_date(timestamp: str) -> str:

@@ -12,9 +12,9 @@ A push runs in these steps. Steps 2 to 5 repeat while another push of the same r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path, PurePath
 from threading import Event, Lock
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from marketpulse.artifacts import POINTER, parse_pointer
 from marketpulse.errors import AwsError, DataError, UsageError
 from marketpulse.extras import require_extra
-from marketpulse.model import Progress, format_count
+from marketpulse.model import NO_PROGRESS, Progress, format_count, progress_stage
 from marketpulse.publish.local import read_set
 from marketpulse.publish.lock import LOCK_KEY, ConcurrentPushError, PushLock
 from marketpulse.publish.options import PushOptions, PushVerification
@@ -60,7 +60,7 @@ def push(
     uri: str,
     options: PushOptions,
     *,
-    progress: Progress | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Receipt:
     """Send runs, bundles, folders and files to an S3 address. Skips what is there already.
 
@@ -94,7 +94,7 @@ def _push(
     paths: Sequence[str | Path],
     location: S3Location,
     options: PushOptions,
-    progress: Progress | None,
+    progress: Progress,
     stop: Event,
 ) -> Receipt:
     with ThreadPoolExecutor(1) as pool:  # loads boto3 while the files are read
@@ -153,7 +153,7 @@ def _push_sets(
     location: S3Location,
     sets: Sequence[PlannedSet],
     options: PushOptions,
-    progress: Progress | None,
+    progress: Progress,
     stop: Event,
 ) -> tuple[PushPlan, list[str]]:
     """Inspect and send; return what was sent and the action of each object.
@@ -167,25 +167,27 @@ def _push_sets(
     deadline = time.monotonic() + wait
     with ExitStack() as stack:
         checks = [lambda: _check_stop(stop)]
+        needs_lock = options.force
         while True:
             # Within the lock: it ends when no upload is under way any more, after an error too.
             with ThreadPoolExecutor(options.jobs) as pool:
                 inspector = Inspector(bucket, location, force=options.force, verify=options.verify)
                 inspection = inspector.inspect(sets, pool)
                 changes = inspection.plan.seals and inspection.changes
-                if not (options.force and changes and len(checks) == 1):
-                    sender = _Sender(bucket, location, inspection, options, checks)
+                if not (needs_lock and changes):
+                    sender = _Sender(bucket, location, inspection, options, checks, progress)
                     try:
-                        actions = sender.send_all(sets, pool, _ByteProgress(progress))
+                        actions = sender.send_all(sets, pool)
                     except ConcurrentPushError:
                         if time.monotonic() > deadline:
                             raise
                     else:
                         return inspection.plan, actions
-            if options.force and len(checks) == 1:
+            if needs_lock:
                 # Another push may change something while this one waits, so it looks again.
                 lock = PushLock(bucket, location.key(LOCK_KEY))
                 checks.append(stack.enter_context(lock.held()))
+                needs_lock = False
             else:
                 time.sleep(min(1, wait / 5))
 
@@ -194,32 +196,6 @@ def _check_stop(stop: Event) -> None:
     """Send nothing more after Ctrl-C or the deadline: nobody waits for the result."""
     if stop.is_set():
         raise AwsError("the push was given up", hint="push again")
-
-
-class _ByteProgress:
-    """Reports sent bytes of several threads to a progress display, if there is one."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._lock = Lock()
-
-    @contextmanager
-    def shown(self, name: str, total: int) -> Iterator[None]:
-        """Show the display during an upload."""
-        if self._progress is None:
-            yield
-            return
-        self._progress.begin(name, total)
-        try:
-            yield
-        finally:
-            self._progress.end()
-
-    def advance(self, size: int) -> None:
-        """Count more bytes."""
-        if self._progress is not None and size:
-            with self._lock:
-                self._progress.advance(size)
 
 
 class _Sender:
@@ -232,6 +208,7 @@ class _Sender:
         inspection: Inspection,
         options: PushOptions,
         checks: Sequence[Callable[[], None]],
+        progress: Progress,
     ) -> None:
         self._bucket = bucket
         self._location = location
@@ -243,10 +220,10 @@ class _Sender:
         self._force = options.force
         self._verify = options.verify
         self._checks = checks  # each raises if nothing more may be sent
+        self._progress = progress
+        self._progress_lock = Lock()  # several threads count what they have sent
 
-    def send_all(
-        self, sets: Sequence[PlannedSet], pool: Executor, progress: _ByteProgress
-    ) -> list[str]:
+    def send_all(self, sets: Sequence[PlannedSet], pool: Executor) -> list[str]:
         """Send everything in order and return the action of each object.
 
         The first file of a run goes alone. Of two pushes of the same run the one that creates it
@@ -261,20 +238,16 @@ class _Sender:
             for item in self._plan.objects
             if self._states[item.key] is not ObjectState.SAME
         )
-
-        def send(item: PlannedObject) -> str:
-            return self._send(item, progress)
-
-        with progress.shown(f"s3://{self._location.bucket}", total):
+        with progress_stage(self._progress, f"s3://{self._location.bucket}", total):
             started = time.monotonic()
             files = self._plan.files
-            first = {item.key: send(item) for item in files if item.key in first_keys}
-            actions = list(pool.map(lambda item: first.get(item.key) or send(item), files))
+            first = {item.key: self._send(item) for item in files if item.key in first_keys}
+            actions = list(pool.map(lambda item: first.get(item.key) or self._send(item), files))
             # Another push may have taken a slow one for abandoned, and replaced its files.
             slow = time.monotonic() - started > MAX_PUSH_DURATION.total_seconds() / 2
             if slow or ObjectState.BROKEN in self._states.values():
                 list(pool.map(self._check_still_there, files))
-            return [*actions, *map(send, self._plan.objects[len(files) :])]
+            return [*actions, *map(self._send, self._plan.objects[len(files) :])]
 
     def _prepare_overwriting(self) -> None:
         """Refuse to overwrite, or delete a pointer that leads to what is about to change."""
@@ -305,7 +278,7 @@ class _Sender:
     def _read_back(self, item: PlannedObject) -> RemoteObject | None:
         return self._bucket.download(item.key, expected=item.checksums)
 
-    def _send(self, item: PlannedObject, progress: _ByteProgress) -> str:
+    def _send(self, item: PlannedObject) -> str:
         """Send one object unless it is there, verify it, and return the action."""
         for check in self._checks:
             check()
@@ -316,7 +289,7 @@ class _Sender:
             raise self._damage_error(item, "the object differs from what its run lists")
         is_pointer = item.key == self._pointer_key
         overwrite = self._force or (state is ObjectState.BROKEN and not is_pointer)
-        etag = self._upload(item, overwrite=overwrite, progress=progress)
+        etag = self._upload(item, overwrite=overwrite)
         if etag is not None and (
             self._verify is PushVerification.NONE
             or is_proven(self._bucket, item, etag, self._verify)
@@ -327,7 +300,7 @@ class _Sender:
             # Without an ETag another push of the same content was faster.
             return "skipped" if etag is None else "sent"
         if etag is None:
-            return self._resend(item, remote, progress)
+            return self._resend(item, remote)
         if is_pointer:
             if remote and remote.etag == self._pointer_etag:
                 raise self._damage_error(item, "the store accepted the object and did not keep it")
@@ -337,9 +310,7 @@ class _Sender:
         item.check_unchanged()
         raise self._damage_error(item, "the object differs from what was sent")
 
-    def _resend(
-        self, item: PlannedObject, remote: RemoteObject | None, progress: _ByteProgress
-    ) -> str:
+    def _resend(self, item: PlannedObject, remote: RemoteObject | None) -> str:
         """Repair the object that an upload was refused for, if it is a damaged copy of `item`.
 
         A push of the same run has sent it, perhaps this one in a request whose answer was lost.
@@ -349,11 +320,9 @@ class _Sender:
         if not is_damaged(remote, item):
             raise self._conflict_error(item.key)
         self._states[item.key] = ObjectState.BROKEN
-        return self._send(item, progress)
+        return self._send(item)
 
-    def _upload(
-        self, item: PlannedObject, *, overwrite: bool, progress: _ByteProgress
-    ) -> str | None:
+    def _upload(self, item: PlannedObject, *, overwrite: bool) -> str | None:
         """Upload an object; returns like `Bucket.upload`."""
         suffix = PurePath(item.key).suffix.lower()
         body = item.read_body()
@@ -365,12 +334,16 @@ class _Sender:
                 content_type=_CONTENT_TYPES.get(suffix, "application/octet-stream"),
                 overwrite=overwrite,
                 replaces=self._pointer_etag if item.key == self._pointer_key else "",
-                progress=progress.advance,
+                progress=self._advance,
             )
         except (AwsError, OSError):
             # A file that changes or vanishes meanwhile makes boto3 fail in many ways.
             item.check_unchanged()
             raise
+
+    def _advance(self, size: int) -> None:
+        with self._progress_lock:
+            self._progress.advance(size)
 
     def _damage_error(self, item: PlannedObject, reason: str) -> AwsError:
         return AwsError(

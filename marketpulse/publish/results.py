@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from marketpulse.errors import AwsError, SettingsError, command_line
-from marketpulse.model import Progress
+from marketpulse.model import NO_PROGRESS, Progress
 from marketpulse.publish.options import PushOptions
 from marketpulse.publish.push import push
 from marketpulse.publish.receipt import Receipt
 
 
 def push_results(
-    folders: Sequence[Path], uri: str, options: PushOptions, progress: Progress | None = None
+    folders: Sequence[Path], uri: str, options: PushOptions, progress: Progress = NO_PROGRESS
 ) -> Receipt:
     """Push the folders that a command just wrote. Raises what `push` raises.
 

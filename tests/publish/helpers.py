@@ -17,6 +17,7 @@ from s3_server import Store
 from support import Result, Tool
 
 from marketpulse.aws.checksums import part_size
+from marketpulse.model import NO_PROGRESS
 from marketpulse.publish import PushOptions, Receipt, push
 
 SECRETS = {
@@ -135,7 +136,7 @@ def push_to(tool: Tool, url: str) -> Result:
 
 def send(store: Store, *paths: Path, **options: Any) -> Receipt:
     """Push to the second server, with a short timeout."""
-    progress = options.pop("progress", None)
+    progress = options.pop("progress", NO_PROGRESS)
     settings = PushOptions(
         region="us-east-1", endpoint_url=store.url, **{"timeout": 0.5, "jobs": 3, **options}
     )
