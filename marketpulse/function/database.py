@@ -9,10 +9,9 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from threading import RLock
 
-from marketpulse.aws.bucket import Bucket, ObjectSettings
 from marketpulse.errors import LoginError
 from marketpulse.function.logins import LOGIN_FILE, SharedLogins
-from marketpulse.publish import parse_s3_uri
+from marketpulse.function.published import open_store
 from marketpulse.settings.load import OracleSettings, load_settings, oracle_settings
 from marketpulse.sources import Source
 from marketpulse.sources.oracle import OracleDatabase, OracleSource, QuerySource, SelectQuery
@@ -48,8 +47,8 @@ class Database:
     def connect(self, query: SelectQuery | None = None) -> Iterator[Source]:
         """Log in, to read tables or the query.
 
-        After a refused login read the credentials again, and try the new ones.
-        One thread logs in at a time, and never with credentials that were refused: Lambda repeats
+        After a refused login it reads the credentials again, and tries them if they are new. One
+        thread logs in at a time, and never with credentials that were refused: Lambda repeats
         failed events, and repeated refusals lock the account.
         """
         with ExitStack() as stack:
@@ -94,12 +93,5 @@ class Database:
         settings = load_settings({}, self._environment, None)
         if settings.push is None:
             return None
-        location, key = parse_s3_uri(settings.push), settings.push_kms_key_id
-        encryption = ObjectSettings(sse="aws:kms" if key else None, kms_key_id=key)
-        bucket = Bucket(
-            location.bucket,
-            region=settings.aws_region,
-            timeout=_ANSWER_SECONDS,
-            settings=encryption,
-        )
+        bucket, location = open_store(settings, settings.push, _ANSWER_SECONDS)
         return SharedLogins(bucket, location.key(LOGIN_FILE))

@@ -16,11 +16,12 @@ from marketpulse.artifacts import (
     parse_run_summary,
 )
 from marketpulse.atomic import TemporaryFolder
-from marketpulse.aws.bucket import Bucket
+from marketpulse.aws.bucket import Bucket, ObjectSettings
 from marketpulse.aws.checksums import compute_checksums
 from marketpulse.colors.query import Filter, query_colors
 from marketpulse.errors import DataError, NotFoundError, UsageError
-from marketpulse.publish import S3Location
+from marketpulse.publish import S3Location, parse_s3_uri
+from marketpulse.settings.load import Settings
 
 _PARQUET = f"{PROCESSED}.parquet"
 
@@ -126,6 +127,21 @@ class PublishedRuns:
             raise _missing_error(key)
         if remote.checksums.sha256 != sha256:
             raise _damage_error(key)
+
+
+def open_store(
+    settings: Settings, address: str, timeout: float | None = None
+) -> tuple[Bucket, S3Location]:
+    """Return the bucket of an address, and the place in it; `timeout` is in seconds.
+
+    New objects are encrypted with the key of the settings. Raises `UsageError` for no address.
+    """
+    location, key = parse_s3_uri(address), settings.push_kms_key_id
+    encryption = ObjectSettings(sse="aws:kms" if key else None, kms_key_id=key)
+    bucket = Bucket(
+        location.bucket, region=settings.aws_region, timeout=timeout, settings=encryption
+    )
+    return bucket, location
 
 
 def _index_name(run_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from marketpulse.artifacts import RUN_SUMMARY
 from marketpulse.atomic import TemporaryFolder
-from marketpulse.aws.bucket import Bucket, ObjectSettings
+from marketpulse.aws.bucket import Bucket
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.query import Filter
 from marketpulse.colors.results import ColorsRun
@@ -23,7 +23,7 @@ from marketpulse.errors import NotFoundError, SettingsError
 from marketpulse.extraction.catalog import describe_listed, list_tables
 from marketpulse.formats import parse_delimiter
 from marketpulse.function.database import Database
-from marketpulse.function.published import PublishedRuns
+from marketpulse.function.published import PublishedRuns, open_store
 from marketpulse.publish import PushOptions, Receipt, parse_s3_uri, push
 from marketpulse.settings.file import split_list
 from marketpulse.settings.load import Settings, load_settings
@@ -68,7 +68,7 @@ class Service:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, without those of the database."""
+        """The settings, without those in AWS SSM."""
         return load_settings({}, self._environment, None)
 
     @property
@@ -107,19 +107,22 @@ class Service:
                 extra = {"fields": {**fields, "reason": run.unpublished}}
                 _log.warning("nothing is published", extra=extra)
                 return PublishedRun(run=run, summary=run.summary(), receipt=None)
-            push_options = replace(self._push_options, deadline=store.seconds)
+            key = self.settings.push_kms_key_id
+            push_options = PushOptions(
+                region=self.settings.aws_region,
+                sse="aws:kms" if key else None,
+                kms_key_id=key,
+                deadline=store.seconds,
+            )
             receipt = push([output], self._target, push_options)
         seal = next(pushed for pushed in receipt.objects if pushed.key.endswith(f"/{RUN_SUMMARY}"))
         self._ask(lambda runs: runs.add_to_index(run.run_id, seal.key), store)
         sent = sum(pushed.action == "sent" for pushed in receipt.objects)
         _log.info("published", extra={"fields": {**fields, "sent": sent}})
-        # The same rows were published before. Their summary counts, with its own PROCESSED_AT.
-        kept = seal.action == "kept"
-        summary = (
-            self._ask(lambda runs: runs.read_summary(seal.key).content, store)
-            if kept
-            else run.summary()
-        )
+        # If the same rows were published before, their summary counts, with its own PROCESSED_AT.
+        summary: Mapping[str, object] = run.summary()
+        if seal.action == "kept":
+            summary = self._ask(lambda runs: runs.read_summary(seal.key).content, store)
         return PublishedRun(run=run, summary=summary, receipt=receipt)
 
     def summary(self, run_id: str | None, day: date | None = None) -> dict[str, object]:
@@ -193,20 +196,9 @@ class Service:
             )
         return self.settings.push
 
-    @property
-    def _push_options(self) -> PushOptions:
-        key = self.settings.push_kms_key_id
-        return PushOptions(
-            region=self.settings.aws_region, sse="aws:kms" if key else None, kms_key_id=key
-        )
-
     @cached_property
     def _published(self) -> PublishedRuns:
-        location = parse_s3_uri(self._target)
-        options = self._push_options
-        encryption = ObjectSettings(sse=options.sse, kms_key_id=options.kms_key_id)
-        bucket = Bucket(location.bucket, region=options.region, settings=encryption)
-        return PublishedRuns(bucket, location)
+        return PublishedRuns(*open_store(self.settings, self._target))
 
     def _read_rules(self, folder: Path, store: FileOptions) -> list[RuleBook | str] | None:
         """The rules of MARKETPULSE_RULES: one or several files, or objects, under their names."""
