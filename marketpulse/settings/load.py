@@ -34,6 +34,7 @@ from marketpulse.settings.file import (
 from marketpulse.settings.stores import (
     Layer,
     credentials_version,
+    first_value,
     mask_key_layer,
     parameter_layer,
     refuse_padding,
@@ -202,14 +203,11 @@ def run_settings(
     file = read_settings_file(settings_file) if settings_file else {}
     settings = {}
     for name, variable in RUN_VARIABLES.items():
-        for layer in layers:
-            if (text := layer.get(variable)) is not None:
-                value = parse_variable(name, text, layer.name)
-                settings[name] = RunSetting(value, layer.name)
-                break
-        else:
-            if variable in file:
-                settings[name] = RunSetting(file[variable], str(settings_file))
+        if found := first_value(layers, variable):
+            layer, text = found
+            settings[name] = RunSetting(parse_variable(name, text, layer.name), layer.name)
+        elif variable in file:
+            settings[name] = RunSetting(file[variable], str(settings_file))
     return settings
 
 
@@ -227,21 +225,21 @@ def explain_settings(
     layers = _local_layers(options, environment, env_file, settings_file)
     settings = _merge(layers)
     if settings.credentials != "ssm" and settings.oracle_password_command is not None:
-        layers = [*layers, Layer(PASSWORD_COMMAND, {"ORACLE_PASSWORD": MASK})]  # it is not run
-    if settings.credentials == "env":
-        return SettingsReport(_origins(_merge(layers), layers))
+        layers.append(Layer(PASSWORD_COMMAND, {"ORACLE_PASSWORD": MASK}))  # it is not run
+    warning = ""
     try:
         if settings.credentials == "ssm":
             require_extra("aws", "--credentials ssm")
             layers = without_connection(layers)
-        elif settings.oracle_secret_id:
-            layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
-        layers = [*layers, parameter_layer(parameter_path(settings), settings.aws_region)]
-        if settings.masks and _merge(layers).mask_key is None:
-            layers = [*layers, mask_key_layer(_path_in_ssm(settings), settings.aws_region)]
+        elif settings.credentials == "auto" and settings.oracle_secret_id:
+            layers.append(secret_layer(settings.oracle_secret_id, settings.aws_region))
+        if settings.credentials != "env":
+            layers.append(_parameter_layer(settings))
+            if settings.masks and first_value(layers, MASK_KEY_VARIABLE) is None:
+                layers.append(mask_key_layer(_path_in_ssm(settings), settings.aws_region))
     except (AwsError, SettingsError, MissingExtraError) as error:
-        return SettingsReport(_origins(_merge(layers), layers), error.message)
-    return SettingsReport(_origins(_merge(layers), layers))
+        warning = error.message
+    return SettingsReport(_origins(layers), warning)
 
 
 def env_file_remarks(env_file: Path | None) -> tuple[str, ...]:
@@ -292,23 +290,22 @@ def mask_key(
         searched.append("not AWS (--credentials env)")
     elif settings.mask_key is None:
         stores = _mask_key_stores(settings)
-        while _merge(layers).mask_key is None and (layer := next(stores, None)):
-            layers.append(layer)
-            searched.append(layer.note)
-    key = _merge(layers).mask_key
-    if key is None:
+        while not first_value(layers, MASK_KEY_VARIABLE) and (store := next(stores, None)):
+            layers.append(store)
+            searched.append(store.note)
+    found = first_value(layers, MASK_KEY_VARIABLE)
+    if found is None:
         raise _mask_key_error(f"is not set; looked in {', '.join(searched)}")
-    text = key.get_secret_value()
+    layer, text = found
     if len(text.strip()) < SHORTEST_MASK_KEY:
         raise _mask_key_error(f"has less than {SHORTEST_MASK_KEY} characters")
     if text != text.strip():
-        origin = next(layer.name for layer in layers if layer.get(MASK_KEY_VARIABLE) is not None)
         raise SettingsError(
-            f"{MASK_KEY_VARIABLE} ({origin}): there are blanks or a line end round the value",
+            f"{MASK_KEY_VARIABLE} ({layer.name}): there are blanks or a line end round the value",
             hint="write it there again without them: they would change the masks",
             check="MP-SET-004",
         )
-    return key
+    return SecretStr(text)
 
 
 def _mask_key_stores(settings: Settings) -> Iterator[Layer]:
@@ -395,7 +392,7 @@ def _search_stores(
         searched.append(f".env (there is none in {Path.cwd()})")
     if settings.credentials == "ssm":
         require_extra("aws", "--credentials ssm")
-        layer = parameter_layer(parameter_path(settings), settings.aws_region)
+        layer = _parameter_layer(settings)
         return [*without_connection(layers), layer], [layer.note]
     command = settings.oracle_password_command
     if settings.oracle_password is None and command is not None:
@@ -408,9 +405,13 @@ def _search_stores(
         layers = [*layers, secret_layer(settings.oracle_secret_id, settings.aws_region)]
         searched.append(layers[-1].note)
     if _missing(_merge(layers)):
-        layers = [*layers, parameter_layer(parameter_path(settings), settings.aws_region)]
+        layers = [*layers, _parameter_layer(settings)]
         searched.append(layers[-1].note)
     return layers, searched
+
+
+def _parameter_layer(settings: Settings) -> Layer:
+    return parameter_layer(parameter_path(settings), settings.aws_region)
 
 
 def parameter_path(settings: Settings) -> str:
@@ -446,18 +447,14 @@ def _merge(layers: Sequence[Layer]) -> Settings:
 
     Only the value that wins is checked: a valid option may override an invalid file.
     """
-    values = {
-        variable: text
-        for layer in reversed(layers)
-        for variable in VARIABLES
-        if (text := layer.get(variable)) is not None
-    }
+    found = {variable: first_value(layers, variable) for variable in VARIABLES}
+    values = {variable: value for variable, value in found.items() if value is not None}
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate({variable: text for variable, (_, text) in values.items()})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0])
-        origin = next(layer.name for layer in layers if layer.get(variable) is not None)
+        origin = values[variable][0].name
         # `from None`: the original error shows the value, which may be a secret in a wrong place.
         raise SettingsError(
             f"{variable} ({origin}): {_problem(first)}", hint="correct the value there"
@@ -503,9 +500,9 @@ def _env_file_layers(env_file: Path | None) -> list[Layer]:
     return [Layer(str(file.path), file.values)] if file else []
 
 
-def _origins(settings: Settings, layers: Sequence[Layer]) -> tuple[SettingOrigin, ...]:
+def _origins(layers: Sequence[Layer]) -> tuple[SettingOrigin, ...]:
     """Where each setting comes from, in the order of the settings."""
-    origins = []
+    settings, origins = _merge(layers), []
     for name, info in Settings.model_fields.items():
         variable = str(info.validation_alias)
         value: object = getattr(settings, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from marketpulse.aws.parameters import (
     MASK_KEY,
@@ -14,6 +15,9 @@ from marketpulse.aws.parameters import (
 )
 from marketpulse.errors import SettingsError
 from marketpulse.extras import has_extra, require_extra
+
+if TYPE_CHECKING:
+    from marketpulse.aws.ssm import StoredParameter
 
 _LINE_ENDS = {"\n", "\r", "\0"}
 
@@ -33,16 +37,24 @@ class Layer:
         return None if is_blank(value) else value
 
 
+def first_value(layers: Sequence[Layer], variable: str) -> tuple[Layer, str] | None:
+    """The value of a variable that counts, and the layer that has it; None if no layer has one."""
+    for layer in layers:
+        if (value := layer.get(variable)) is not None:
+            return layer, value
+    return None
+
+
 def refuse_padding(layers: Sequence[Layer]) -> None:
     """Raise `SettingsError` for a value with blanks or line ends round it.
 
     In a user name or a password they would cost a failed login.
     """
     for variable in PARAMETERS.values():
-        layer = next((layer for layer in layers if layer.get(variable) is not None), None)
-        value = layer.get(variable) if layer else None
-        if layer is None or value is None:
+        found = first_value(layers, variable)
+        if found is None:
             continue
+        layer, value = found
         is_login = variable in {"ORACLE_USERNAME", "ORACLE_PASSWORD"}
         if layer.versions and is_padded(value):
             reason = "there are blanks or a line end round the value"
@@ -60,16 +72,16 @@ def refuse_padding(layers: Sequence[Layer]) -> None:
 
 def credentials_version(layers: Sequence[Layer]) -> str:
     """The version of user name and password, if both come from one store that has versions."""
-    names = ("ORACLE_USERNAME", "ORACLE_PASSWORD")
-    first = [next(layer for layer in layers if layer.get(name) is not None) for name in names]
-    if first[0] is not first[1] or not first[0].versions:
+    user, password = (first_value(layers, f"ORACLE_{name}") for name in ("USERNAME", "PASSWORD"))
+    if not (user and password) or user[0] is not password[0] or not user[0].versions:
         return ""
-    versions = ", ".join(dict.fromkeys(first[0].versions[name] for name in names))
-    return f"{first[0].name} {versions}"
+    store = user[0]
+    versions = (store.versions[name] for name in ("ORACLE_USERNAME", "ORACLE_PASSWORD"))
+    return f"{store.name} {', '.join(dict.fromkeys(versions))}"
 
 
 def secret_layer(name: str, region: str) -> Layer:
-    """What a secret has. Raises `AwsError` and `SettingsError`."""
+    """The values in a secret. Raises `AwsError` and `SettingsError`."""
     require_extra("aws", "ORACLE_SECRET_ID")
     from marketpulse.aws.secrets import read_secret  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
@@ -83,15 +95,11 @@ def secret_layer(name: str, region: str) -> Layer:
 
 
 def parameter_layer(path: str, region: str) -> Layer:
-    """What SSM has: nothing if no AWS credentials found. Raises `AwsError`."""
+    """The connection parameters in SSM. Raises `AwsError`."""
     name = f"SSM {path}"
-    if not has_extra("aws"):
-        return Layer(name, {}, note=f"{name} (the extra 'aws' is not installed)")
-    from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
-
-    stored = read_parameters(path, region)
-    if stored is None:
-        return Layer(name, {}, note=f"{name} (no AWS credentials found)")
+    stored = _read_ssm(path, region)
+    if isinstance(stored, str):
+        return Layer(name, {}, note=f"{name} ({stored})")
     known = {PARAMETERS[key]: item for key, item in stored.items() if key in PARAMETERS}
     problems = _problems({key: item.value for key, item in stored.items()})
     return Layer(
@@ -105,15 +113,21 @@ def parameter_layer(path: str, region: str) -> Layer:
 def mask_key_layer(path: str, region: str) -> Layer:
     """The key of masks in SSM, if it is there. Raises `AwsError`."""
     name = f"SSM {path}{MASK_KEY}"
+    stored = _read_ssm(path, region)
+    if isinstance(stored, str):
+        return Layer(name, {}, note=f"{name} ({stored})")
+    values = {MASK_KEY_VARIABLE: stored[MASK_KEY].value} if MASK_KEY in stored else {}
+    return Layer(name, values, note=f"{name} in {region}")
+
+
+def _read_ssm(path: str, region: str) -> Mapping[str, StoredParameter] | str:
+    """The parameters below a path by name, or why SSM is not read: without AWS it is optional."""
     if not has_extra("aws"):
-        return Layer(name, {}, note=f"{name} (the extra 'aws' is not installed)")
+        return "the extra 'aws' is not installed"
     from marketpulse.aws.ssm import read_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load
 
     stored = read_parameters(path, region)
-    if stored is None:
-        return Layer(name, {}, note=f"{name} (no AWS credentials found)")
-    values = {MASK_KEY_VARIABLE: stored[MASK_KEY].value} if MASK_KEY in stored else {}
-    return Layer(name, values, note=f"{name} in {region}")
+    return "no AWS credentials found" if stored is None else stored
 
 
 def without_connection(layers: Sequence[Layer]) -> list[Layer]:
