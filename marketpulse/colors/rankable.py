@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.errors import DataError
-from marketpulse.formats.encode import LogicalType, logical_field, to_text
+from marketpulse.formats.encode import FRACTION_DIGITS, LogicalType, logical_field, to_text
 
 _YEARS = 32767  # before and after year 0: no text has a date beyond
 _DAYS = int((_YEARS - 1970) * 365.2425)
 _SECONDS_A_DAY = 86_400
-_UNITS_A_DAY = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def rankable(rows: pa.RecordBatchReader, label: str) -> pa.RecordBatchReader:
@@ -75,9 +74,10 @@ def _limit(data_type: pa.DataType) -> int:
     if types.is_date32(data_type):
         return _DAYS
     if types.is_date64(data_type):
-        return _DAYS * _SECONDS_A_DAY * _UNITS_A_DAY["ms"]
+        return _DAYS * _SECONDS_A_DAY * 1000
     if types.is_timestamp(data_type) and data_type.unit != "ns":
-        return _DAYS * _SECONDS_A_DAY * _UNITS_A_DAY[data_type.unit]
+        units: int = 10 ** FRACTION_DIGITS[data_type.unit]  # of a second
+        return _DAYS * _SECONDS_A_DAY * units
     return 0
 
 

@@ -13,6 +13,7 @@ from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import MaskKind
 from marketpulse.formats.decode import field_of
 from marketpulse.formats.encode import (
+    FRACTION_DIGITS,
     LogicalType,
     is_number,
     is_text,
@@ -37,7 +38,6 @@ _MASKABLE = (
     LogicalType.TEXT, LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC,
     LogicalType.UNEVALUATED, LogicalType.ERROR,
 )  # fmt: skip
-_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY_SECONDS = 86_400
 _FIRST_DAY = -719_162  # the first one of the year 1, from 1970-01-01
 
@@ -134,7 +134,8 @@ def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
         if types.is_date32(data_type):
             return _move(column.cast(pa.int32()), days, 1).cast(data_type)
         unit = "ms" if types.is_date64(data_type) else data_type.unit
-        return _move(column.cast(pa.int64()), days, _DAY_SECONDS * _UNITS[unit]).cast(data_type)
+        day = _DAY_SECONDS * 10 ** FRACTION_DIGITS[unit]
+        return _move(column.cast(pa.int64()), days, day).cast(data_type)
     except pa.ArrowInvalid:
         raise DataError(
             f"the column {field.name!r} has a date that does not exist, or that is too early to be "

@@ -1,11 +1,18 @@
-"""Conditions in Oracle's words.
+"""Conditions in Oracle's words: what `--where` says, and the columns of `--order-by`.
 
-    text ── tokens ── parser ── tree ──┬── sent to Oracle as it is written
-                                       └── meaning ── predicate ── evaluation of batches
+    PX > 100 AND BIAS = 'BID'
+      ▼ tokens        words, after Oracle's lexical rules; keywords: those that are no columns
+      ▼ parser        Oracle's grammar
+    syntax            the tree: a Junction of two Comparisons
+      ▼ meaning       the tree as functions of a row's cells: a `Predicate`
+          values      types, and how Oracle converts and compares them
+          functions   a table of functions ──▶ numbers, dates, patterns, and models of the first two
+      ▼ evaluation    a predicate on a batch, once for each combination of values ──▶ its rows
+          cells       a column of Arrow as values, each distinct cell read once
 
-Oracle gets the user's own text, once it is certain that it is one condition without a subquery.
-For files, bundles and the demo the tree becomes a function of a row. What it cannot mean exactly
-is refused with its name. The functions stand in one table (`functions.FUNCTIONS`).
+Oracle gets the user's own text, once the parser knows that it is one condition without a subquery.
+Files, bundles and the demo go on to its meaning. What cannot mean exactly the same there is refused
+with its name.
 """
 
 from marketpulse.sources.conditions.cells import ColumnCells, column_cells, encode

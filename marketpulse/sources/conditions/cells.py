@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketpulse.formats.encode import (
+    FRACTION_DIGITS,
     LogicalType,
     is_text,
     logical_type,
@@ -49,7 +50,6 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,18})?", re.ASCII)
 _PLAIN_TEXT = re.compile(
     r"|N?VARCHAR2?\b.*|TEXT|ENUM.*|string(_view)?|large_string|dictionary.*", re.DOTALL
 )
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _LARGEST_EXPONENT = 125  # of a NUMBER
 
 
@@ -107,7 +107,7 @@ def _read_days(column: pa.Array) -> list[Value]:
 
 
 def _read_timestamps(column: pa.Array) -> list[Value]:
-    nanoseconds = dates.SECOND // _PER_SECOND[column.type.unit]
+    nanoseconds = dates.SECOND // 10 ** FRACTION_DIGITS[column.type.unit]
     counts = column.cast(pa.int64()).to_pylist()
     return [None if count is None else count * nanoseconds for count in counts]
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from marketpulse.sources.conditions.dates import DAY, SECOND, Timestamp, at_midnight, day_of
+from marketpulse.sources.conditions.dates import (
+    DAY,
+    DAY_NAMES,
+    SECOND,
+    Timestamp,
+    at_midnight,
+    day_of,
+)
 from marketpulse.sources.conditions.tokens import ConditionError
 
 # In English, as NLS_DATE_LANGUAGE of our sessions in Oracle.
@@ -20,7 +27,6 @@ _MONTHS = (
     *("JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER"),
     *("OCTOBER", "NOVEMBER", "DECEMBER"),
 )
-_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _LONGEST_NAME = 9  # SEPTEMBER and WEDNESDAY: names are padded to it
 _JULIAN = 1_721_425  # the Julian day number of the day before 0001-01-01
 
@@ -72,8 +78,8 @@ _NUMBERS: dict[str, tuple[int, Callable[[_Parts], int]]] = {
 _NAMES: dict[str, tuple[Callable[[_Parts], str], bool]] = {
     "MONTH": (lambda at: _MONTHS[at.day.month - 1], True),
     "MON": (lambda at: _MONTHS[at.day.month - 1][:3], False),
-    "DAY": (lambda at: _DAYS[at.day.weekday()], True),
-    "DY": (lambda at: _DAYS[at.day.weekday()][:3], False),
+    "DAY": (lambda at: DAY_NAMES[at.day.weekday()], True),
+    "DY": (lambda at: DAY_NAMES[at.day.weekday()][:3], False),
     "A.M.": (lambda at: "P.M." if at.hour >= 12 else "A.M.", False),
     "P.M.": (lambda at: "P.M." if at.hour >= 12 else "A.M.", False),
     "AM": (lambda at: "PM" if at.hour >= 12 else "AM", False),

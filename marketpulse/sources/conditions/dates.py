@@ -20,8 +20,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 # The first day that is the same in Oracle's calendar and in Arrow's. Before it Oracle's is Julian.
 _FIRST_GREGORIAN = (date(1582, 10, 15).toordinal() - _EPOCH) * DAY
 # In English, as NLS_DATE_LANGUAGE of our sessions in Oracle.
-_DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_LONG_DAY_NAMES = (*("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"),)
+DAY_NAMES = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?"
@@ -51,10 +50,8 @@ def parse_iso(text: str) -> Timestamp:
     try:
         year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
         midnight = at_midnight(date(year, month, day))
-    except ValueError as error:
-        raise ConditionError(
-            repr(text), "it is not a date such as '2026-03-13 14:05:09'"
-        ) from error
+    except ValueError:
+        raise _not_a_date(text) from None
     # More than nine digits are refused, not cut, for a cut time could match another condition.
     fraction = (match[7] or "").rstrip("0")
     if len(fraction) > 9:
@@ -74,6 +71,11 @@ def add_days(timestamp: Timestamp, days: Decimal) -> Timestamp:
     """Add days and parts of days; the result has whole seconds."""
     seconds = numbers.round_half_up(numbers.multiply(days, Decimal(86_400)))
     return _computable(_whole(timestamp) + int(seconds) * SECOND)
+
+
+def subtract_days(timestamp: Timestamp, days: Decimal) -> Timestamp:
+    """Subtract days as `add_days` adds them."""
+    return add_days(timestamp, days.copy_negate())
 
 
 def days_between(later: Timestamp, earlier: Timestamp) -> Decimal:
@@ -120,11 +122,8 @@ def last_day(timestamp: Timestamp) -> Timestamp:
 
 def next_day(timestamp: Timestamp, name: str) -> Timestamp:
     """Return the first such weekday after the day, at the same time of day."""
-    weekdays = [
-        number
-        for number, names in enumerate(zip(_DAY_NAMES, _LONG_DAY_NAMES, strict=True))
-        if name.upper() in names
-    ]
+    spelled = name.upper()
+    weekdays = [place for place, day in enumerate(DAY_NAMES) if spelled in {day, day[:3]}]
     if not weekdays:
         raise ConditionError(repr(name), "it is not a weekday such as 'MONDAY' or 'MON'")
     day = day_of(_whole(_computable(timestamp)))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar, cast
+from typing import cast
 
 from marketpulse.sources.conditions import dates, numbers
 from marketpulse.sources.conditions.date_models import date_reader, date_writer
@@ -28,11 +28,11 @@ from marketpulse.sources.conditions.values import (
     Value,
     common_type,
     comparator,
+    computed,
     convert,
     derived,
 )
-
-T = TypeVar("T")
+from marketpulse.sources.names import capitals
 
 
 class Parameter(StrEnum):
@@ -79,12 +79,8 @@ class Function:
 # -- text ------------------------------------------------------------------------------------------
 
 
-def _upper(text: str) -> str:
-    """Change each letter by itself: Oracle keeps the length, so ß stays."""
-    return "".join(mark.upper() if len(mark.upper()) == 1 else mark for mark in text)
-
-
 def _lower(text: str) -> str:
+    """Change each letter by itself, as `capitals` does."""
     return "".join(mark.lower() if len(mark.lower()) == 1 else mark for mark in text)
 
 
@@ -132,24 +128,17 @@ def _position(
 # -- models ----------------------------------------------------------------------------------------
 
 
-def _write(value: T, writer: Callable[[T], str]) -> str:
-    return writer(value)
-
-
-def _read(text: str, reader: Callable[[str], Value]) -> Value:
-    return reader(text)
+def _convert(value: Value, model: Callable[..., Value] = lambda value: value) -> Value:
+    """Return what the writer or reader of a model makes of a value; without one, itself."""
+    return model(value)
 
 
 _T, _N, _M, _F = Parameter.TEXT, Parameter.NUMBER, Parameter.DATE, Parameter.MODEL
 
 
-def _same(value: Value) -> Value:
-    return value
-
-
 # Several entries of a name differ in the type of their first argument, as in Oracle.
 FUNCTIONS: dict[str, tuple[Function, ...]] = {
-    "UPPER": (Function(parameters=(_T,), evaluate=_upper, result=Type.TEXT, keeps_char=True),),
+    "UPPER": (Function(parameters=(_T,), evaluate=capitals, result=Type.TEXT, keeps_char=True),),
     "LOWER": (Function(parameters=(_T,), evaluate=_lower, result=Type.TEXT, keeps_char=True),),
     "LTRIM": (
         Function(
@@ -174,7 +163,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "LENGTH": (
         Function(parameters=(_T,), evaluate=lambda text: Decimal(len(text)), result=Type.NUMBER),
     ),
-    "ABS": (Function(parameters=(_N,), evaluate=abs, result=Type.NUMBER),),
+    "ABS": (Function(parameters=(_N,), evaluate=Decimal.copy_abs, result=Type.NUMBER),),
     "MOD": (
         Function(parameters=(_N, _N), required=2, evaluate=numbers.modulo, result=Type.NUMBER),
     ),
@@ -204,7 +193,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         Function(parameters=(_M, _T), required=2, evaluate=dates.next_day, result=Type.DATE),
     ),
     "TO_CHAR": (
-        Function(parameters=(_T,), evaluate=_same, result=Type.TEXT),
+        Function(parameters=(_T,), evaluate=_convert, result=Type.TEXT),
         # A date needs its format: without one, NLS_DATE_FORMAT of the session would decide.
         Function(
             parameters=(_N, _F),
@@ -215,7 +204,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         Function(
             parameters=(_M, _F),
             required=2,
-            evaluate=_write,
+            evaluate=_convert,
             result=Type.TEXT,
             model=lambda text, _: date_writer(text),
         ),
@@ -227,13 +216,13 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
             result=Type.NUMBER,
             model=lambda text, _: number_reader(text),
         ),
-        Function(parameters=(_N,), evaluate=_same, result=Type.NUMBER),
+        Function(parameters=(_N,), evaluate=_convert, result=Type.NUMBER),
     ),
     "TO_DATE": (
         Function(
             parameters=(_T, _F),
             required=2,
-            evaluate=_read,
+            evaluate=_convert,
             result=Type.DATE,
             model=lambda text, now: date_reader(text, now, fractions=False),
         ),
@@ -242,7 +231,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         Function(
             parameters=(_T, _F),
             required=2,
-            evaluate=_read,
+            evaluate=_convert,
             result=Type.DATE,
             model=lambda text, now: date_reader(text, now, fractions=True),
         ),
@@ -266,20 +255,15 @@ def call(node: Node, name: str, operands: Sequence[Operand], now: Timestamp) -> 
         result = Type.CLOB
     elif function.keeps_char and operands[0].type is Type.CHAR:
         result = Type.CHAR
-    getters = [argument.evaluate for argument in arguments]
-    compute = function.evaluate
 
-    def evaluate(cells: Cells) -> Value:
-        values = [get(cells) for get in getters]
-        if any(value is None for value in values):
-            return None
+    def compute(*values: Value) -> Value:
         try:
-            value = compute(*values)
+            value = function.evaluate(*values)
         except ConditionError as error:
             raise named(name, error) from None
         return None if value == "" else value  # Oracle has no empty text
 
-    return derived(node, result, evaluate, *arguments)
+    return computed(node, result, compute, *arguments)
 
 
 def _chosen(functions: Sequence[Function], operands: Sequence[Operand]) -> Function:
@@ -356,20 +340,14 @@ def _extreme(sign: int) -> Callable[[Node, Sequence[Operand]], Operand]:
             kind = common_type([operand for operand in operands if operand.type in NUMERIC])
         elif kind in TEXTUAL:
             kind = Type.TEXT
-        converted = [convert(operand, kind) for operand in operands]
-        getters = [operand.evaluate for operand in converted]
         compare = comparator(kind, kind)
 
-        def evaluate(cells: Cells) -> Value:
-            values = [get(cells) for get in getters]
-            if any(value is None for value in values):
-                return None
-            best = values[0]
-            for value in values[1:]:
+        def choose(best: Value, *others: Value) -> Value:
+            for value in others:
                 best = value if compare(value, best) * sign > 0 else best
             return best
 
-        return derived(node, kind, evaluate, *converted)
+        return computed(node, kind, choose, *(convert(operand, kind) for operand in operands))
 
     return extreme
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias
 
 from marketpulse.sources.conditions import dates, numbers, patterns, syntax
 from marketpulse.sources.conditions.cells import ColumnCells
@@ -27,6 +26,7 @@ from marketpulse.sources.conditions.values import (
     are_of_one_group,
     common_type,
     comparator,
+    computed,
     constant,
     convert,
     derived,
@@ -222,13 +222,7 @@ class Compiler:
 
     def _negative(self, node: syntax.Negative) -> Operand:
         operand = self._number(node, self.operand(node.value))
-        get = operand.evaluate
-
-        def evaluate(cells: Cells) -> Value:
-            value = get(cells)
-            return None if value is None else -cast("Decimal", value)
-
-        return derived(node, operand.type, evaluate, operand)
+        return computed(node, operand.type, numbers.negate, operand)
 
     def _number(self, node: Node, operand: Operand) -> Operand:
         if operand.type in NUMERIC or operand.type is Type.NULL:
@@ -274,45 +268,21 @@ class Compiler:
         # Oracle computes with binary numbers in their own precision, which Decimal does not have.
         if {left.type, right.type} != {Type.NUMBER}:
             self._refuse(node, f"it is not understood for {Type.DOUBLE}")
-        return self._computed(node, Type.NUMBER, numbers.ARITHMETIC[node.operator], left, right)
+        return computed(node, Type.NUMBER, numbers.ARITHMETIC[node.operator], left, right)
 
     def _day_sum(self, node: syntax.Arithmetic, left: Operand, right: Operand) -> Operand:
         """A date and days, or the days between two dates."""
         kinds, operator = (left.type, right.type), node.operator
         if kinds == (Type.DATE, Type.DATE) and operator == "-":
-            return self._computed(node, Type.NUMBER, dates.days_between, left, right)
+            return computed(node, Type.NUMBER, dates.days_between, left, right)
         if kinds == (Type.DATE, Type.NUMBER) and operator in {"+", "-"}:
-            sign = 1 if operator == "+" else -1
-            return self._computed(
-                node,
-                Type.DATE,
-                lambda timestamp, days: dates.add_days(timestamp, days * sign),
-                left,
-                right,
-            )
+            add = dates.add_days if operator == "+" else dates.subtract_days
+            return computed(node, Type.DATE, add, left, right)
         if kinds == (Type.NUMBER, Type.DATE) and operator == "+":
-            return self._computed(
-                node,
-                Type.DATE,
-                lambda days, timestamp: dates.add_days(timestamp, days),
-                left,
-                right,
-            )
+            return computed(node, Type.DATE, dates.add_days, right, left)
         raise ConditionError(
             self._word(node), f"{left.type} {operator} {right.type} is not understood"
         )
-
-    def _computed(
-        self, node: Node, kind: Type, compute: Callable[..., Value], *operands: Operand
-    ) -> Operand:
-        """A value that is null if one of the operands is."""
-        getters = [operand.evaluate for operand in operands]
-
-        def evaluate(cells: Cells) -> Value:
-            values = [get(cells) for get in getters]
-            return None if any(value is None for value in values) else compute(*values)
-
-        return derived(node, kind, evaluate, *operands)
 
     def _case(self, node: syntax.Case) -> Operand:
         tests = [
@@ -363,7 +333,7 @@ class Compiler:
             return trim(text, characters, side) or None
 
         kind = Type.CLOB if operands[0].type is Type.CLOB else Type.TEXT
-        return self._computed(node, kind, compute, *operands)
+        return computed(node, kind, compute, *operands)
 
     def _call(self, node: syntax.Call) -> Operand:
         name = self._text[node.start : node.name_end]
@@ -423,7 +393,7 @@ def _texts_predicate(
 
     def test(cells: Cells) -> Truth:
         values = [get(cells) for get in getters]
-        return None if any(value is None for value in values) else decide(*values)
+        return None if None in values else decide(*values)
 
     return _predicate(test, *operands)
 

@@ -73,7 +73,7 @@ def number_writer(text: str) -> Callable[[Decimal], str]:
 def _write(value: Decimal, model: _Model) -> str:
     if not value.is_finite():
         raise ConditionError(str(value), "it has no text in a format")
-    rounded = abs(numbers.round_half_up(value, Decimal(len(model.fraction))))
+    rounded = numbers.round_half_up(value, Decimal(len(model.fraction))).copy_abs()
     if value < 0 and not rounded:
         raise ConditionError(
             str(value), "it is rounded to zero, and the sign of its text is not certain"
@@ -147,7 +147,7 @@ def number_reader(text: str) -> Callable[[str], Decimal]:
             raise ConditionError(repr(cell), f"it is not a number in the format {text!r}")
         value = Decimal(match["number"].replace(",", ""))
         is_negative = "-" in cell or cell.strip(" ").startswith("<")
-        return -value if is_negative else value
+        return value.copy_negate() if is_negative else value
 
     return read
 

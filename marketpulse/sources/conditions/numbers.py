@@ -27,7 +27,7 @@ def format_number(value: Decimal) -> str:
     """Spell a number as Oracle does without a format: no zero before the point or at the end."""
     if not value.is_finite():
         raise ConditionError(str(value), "it has no text")
-    text = format(abs(value), "f")
+    text = format(value.copy_abs(), "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     text = text.lstrip("0") or "0"
@@ -44,6 +44,11 @@ def _rounded(value: Decimal) -> Decimal:
     #     12 34 ... 78   40 digits          1 23 ... 78   39 digits
     lowest = value.adjusted() // 2 * 2 - _LOWEST_PAIR
     return _EXACT.quantize(value, Decimal(1).scaleb(lowest))
+
+
+def negate(value: Decimal | float) -> Decimal | float:
+    """Return the number with the other sign, and all of its digits: a minus alone would round."""
+    return value.copy_negate() if isinstance(value, Decimal) else -value
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:

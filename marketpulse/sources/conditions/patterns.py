@@ -30,10 +30,6 @@ _CLASSES = {
 }
 
 
-def _none(_: str) -> bool:
-    return False
-
-
 # Which letters beyond ASCII belong to a class.
 _ADDED: dict[str, Callable[[str], bool]] = {
     **dict.fromkeys(("alpha", "alnum", "print", "graph"), str.isalpha),
@@ -229,4 +225,5 @@ class _Translation:
             self._refuse(self._pattern[self._place : self._place + 4])
         self._place = closing + 2
         self.has_classes = True
-        return _CLASSES[name] + "".join(filter(_ADDED.get(name, _none), self._letters))
+        added = _ADDED.get(name)
+        return _CLASSES[name] + ("".join(filter(added, self._letters)) if added else "")

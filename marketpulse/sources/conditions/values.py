@@ -76,6 +76,17 @@ def derived(node: Node, kind: Type, evaluate: Evaluate, *operands: Operand) -> O
     return Operand(node=node, type=kind, evaluate=evaluate, columns=columns)
 
 
+def computed(node: Node, kind: Type, compute: Callable[..., Value], *operands: Operand) -> Operand:
+    """Return an operand that is computed from others, and null if one of them is."""
+    getters = [operand.evaluate for operand in operands]
+
+    def evaluate(cells: Cells) -> Value:
+        values = [get(cells) for get in getters]
+        return None if None in values else compute(*values)
+
+    return derived(node, kind, evaluate, *operands)
+
+
 def are_of_one_group(left: Type, right: Type) -> bool:
     """Return whether both are numbers, texts or dates; null is of every group."""
     if Type.NULL in {left, right}:
@@ -92,13 +103,7 @@ def convert(operand: Operand, target: Type) -> Operand:
     function = _conversion(operand, target)
     if function is None:
         raise ConditionError("", f"{operand.type} is used as {target}")
-    inner = operand.evaluate
-
-    def evaluate(cells: Cells) -> Value:
-        value = inner(cells)
-        return None if value is None else function(value)
-
-    return derived(operand.node, target, evaluate, operand)
+    return computed(operand.node, target, function, operand)
 
 
 def _conversion(operand: Operand, target: Type) -> Callable[[Value], Value] | None:
