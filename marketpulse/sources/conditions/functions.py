@@ -17,7 +17,7 @@ from marketpulse.sources.conditions.date_models import date_reader, date_writer
 from marketpulse.sources.conditions.dates import Timestamp
 from marketpulse.sources.conditions.number_models import number_reader, number_writer
 from marketpulse.sources.conditions.syntax import Node
-from marketpulse.sources.conditions.tokens import ConditionError, named
+from marketpulse.sources.conditions.tokens import ConditionError, add_word
 from marketpulse.sources.conditions.values import (
     DATES,
     NUMERIC,
@@ -26,11 +26,11 @@ from marketpulse.sources.conditions.values import (
     Operand,
     Type,
     Value,
+    apply_function,
     common_type,
     comparator,
-    computed,
     convert,
-    derived,
+    derive,
 )
 from marketpulse.sources.names import capitals
 
@@ -260,10 +260,10 @@ def call(node: Node, name: str, operands: Sequence[Operand], now: Timestamp) -> 
         try:
             value = function.evaluate(*values)
         except ConditionError as error:
-            raise named(name, error) from None
+            raise add_word(name, error) from None
         return None if value == "" else value  # Oracle has no empty text
 
-    return computed(node, result, compute, *arguments)
+    return apply_function(node, result, compute, *arguments)
 
 
 def _chosen(functions: Sequence[Function], operands: Sequence[Operand]) -> Function:
@@ -307,7 +307,7 @@ def _first_of(node: Node, operands: Sequence[Operand], kind: Type) -> Operand:
     def evaluate(cells: Cells) -> Value:
         return next((value for get in getters if (value := get(cells)) is not None), None)
 
-    return derived(node, kind, evaluate, *converted)
+    return derive(node, kind, evaluate, *converted)
 
 
 def _nvl(node: Node, operands: Sequence[Operand]) -> Operand:
@@ -347,7 +347,7 @@ def _extreme(sign: int) -> Callable[[Node, Sequence[Operand]], Operand]:
                 best = value if compare(value, best) * sign > 0 else best
             return best
 
-        return computed(node, kind, choose, *(convert(operand, kind) for operand in operands))
+        return apply_function(node, kind, choose, *(convert(operand, kind) for operand in operands))
 
     return extreme
 
@@ -381,7 +381,7 @@ def _decode(node: Node, operands: Sequence[Operand]) -> Operand:
         return otherwise.evaluate(cells) if otherwise else None
 
     parts = [subject, *(part for pair in pairs for part in pair)]
-    return derived(node, kind, evaluate, *parts, *([otherwise] if otherwise else []))
+    return derive(node, kind, evaluate, *parts, *([otherwise] if otherwise else []))
 
 
 def _decoded_type(first: Operand, operands: Sequence[Operand]) -> Type:

@@ -13,7 +13,7 @@ from marketpulse.sources.conditions.dates import Timestamp
 from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS, call, trim
 from marketpulse.sources.conditions.parser import is_condition
 from marketpulse.sources.conditions.syntax import Node
-from marketpulse.sources.conditions.tokens import ConditionError, named
+from marketpulse.sources.conditions.tokens import ConditionError, add_word
 from marketpulse.sources.conditions.values import (
     DATES,
     NUMERIC,
@@ -22,14 +22,14 @@ from marketpulse.sources.conditions.values import (
     Operand,
     Type,
     Value,
-    alike,
+    apply_function,
     are_of_one_group,
     common_type,
     comparator,
-    computed,
     constant,
     convert,
-    derived,
+    derive,
+    make_comparable,
 )
 
 Truth: TypeAlias = bool | None  # None is unknown
@@ -67,7 +67,7 @@ class Compiler:
         self._now = now
         # `Any`: a function takes the kind of node under which it stands.
         self._predicates: dict[type[Node], Callable[[Any], Predicate]] = {
-            syntax.Truth: lambda node: _decided(node.value),
+            syntax.Boolean: lambda node: _decided(node.value),
             syntax.Not: self._negation,
             syntax.Junction: self._junction,
             syntax.Comparison: self._two_values,
@@ -105,10 +105,10 @@ class Compiler:
         raise ConditionError(self._word(node), "it is a value, and a condition is expected here")
 
     def _negation(self, node: syntax.Not) -> Predicate:
-        return _negated(self.predicate(node.condition))
+        return _negate(self.predicate(node.condition))
 
     def _junction(self, node: syntax.Junction) -> Predicate:
-        return _joined(node.word, [self.predicate(part) for part in node.conditions])
+        return _join(node.word, [self.predicate(part) for part in node.conditions])
 
     def _two_values(self, node: syntax.Comparison) -> Predicate:
         return self._comparison(node, node.operator, node.left, node.right)
@@ -119,18 +119,18 @@ class Compiler:
         return _predicate(lambda cells: get(cells) is None, value)
 
     def _in(self, node: syntax.In) -> Predicate:
-        return _joined(
+        return _join(
             "OR", [self._comparison(node, "=", node.value, choice) for choice in node.choices]
         )
 
     def _between(self, node: syntax.Between) -> Predicate:
         low = self._comparison(node, ">=", node.value, node.low)
-        return _joined("AND", [low, self._comparison(node, "<=", node.value, node.high)])
+        return _join("AND", [low, self._comparison(node, "<=", node.value, node.high)])
 
     def _comparison(self, node: Node, operator: str, left: Node, right: Node) -> Predicate:
         first, second = self.operand(left), self.operand(right)
         try:
-            first, second = alike(first, second)
+            first, second = make_comparable(first, second)
         except ConditionError as error:
             if error.word:
                 raise
@@ -169,7 +169,7 @@ class Compiler:
         try:
             return operand if operand.type is Type.CLOB else convert(operand, Type.TEXT)
         except ConditionError as error:
-            raise named(word, error) from None
+            raise add_word(word, error) from None
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class Compiler:
 
     def _negative(self, node: syntax.Negative) -> Operand:
         operand = self._number(node, self.operand(node.value))
-        return computed(node, operand.type, numbers.negate, operand)
+        return apply_function(node, operand.type, numbers.negate, operand)
 
     def _number(self, node: Node, operand: Operand) -> Operand:
         if operand.type in NUMERIC or operand.type is Type.NULL:
@@ -247,7 +247,7 @@ class Compiler:
             return f"{first(cells) or ''}{second(cells) or ''}" or None
 
         kind = Type.CLOB if Type.CLOB in kinds else Type.TEXT
-        return derived(node, Type.CHAR if kinds == {Type.CHAR} else kind, evaluate, *parts)
+        return derive(node, Type.CHAR if kinds == {Type.CHAR} else kind, evaluate, *parts)
 
     def _as_concatenated(self, node: Node, part: Node) -> Operand:
         operand = self.operand(part)
@@ -264,22 +264,22 @@ class Compiler:
             return self._day_sum(node, left, right)
         left, right = self._number(node, left), self._number(node, right)
         if Type.NULL in {left.type, right.type}:
-            return derived(node, Type.NULL, lambda _: None, left, right)
+            return derive(node, Type.NULL, lambda _: None, left, right)
         # Oracle computes with binary numbers in their own precision, which Decimal does not have.
         if {left.type, right.type} != {Type.NUMBER}:
             self._refuse(node, f"it is not understood for {Type.DOUBLE}")
-        return computed(node, Type.NUMBER, numbers.ARITHMETIC[node.operator], left, right)
+        return apply_function(node, Type.NUMBER, numbers.ARITHMETIC[node.operator], left, right)
 
     def _day_sum(self, node: syntax.Arithmetic, left: Operand, right: Operand) -> Operand:
         """A date and days, or the days between two dates."""
         kinds, operator = (left.type, right.type), node.operator
         if kinds == (Type.DATE, Type.DATE) and operator == "-":
-            return computed(node, Type.NUMBER, dates.days_between, left, right)
+            return apply_function(node, Type.NUMBER, dates.days_between, left, right)
         if kinds == (Type.DATE, Type.NUMBER) and operator in {"+", "-"}:
             add = dates.add_days if operator == "+" else dates.subtract_days
-            return computed(node, Type.DATE, add, left, right)
+            return apply_function(node, Type.DATE, add, left, right)
         if kinds == (Type.NUMBER, Type.DATE) and operator == "+":
-            return computed(node, Type.DATE, dates.add_days, right, left)
+            return apply_function(node, Type.DATE, dates.add_days, right, left)
         raise ConditionError(
             self._word(node), f"{left.type} {operator} {right.type} is not understood"
         )
@@ -333,7 +333,7 @@ class Compiler:
             return trim(text, characters, side) or None
 
         kind = Type.CLOB if operands[0].type is Type.CLOB else Type.TEXT
-        return computed(node, kind, compute, *operands)
+        return apply_function(node, kind, compute, *operands)
 
     def _call(self, node: syntax.Call) -> Operand:
         name = self._text[node.start : node.name_end]
@@ -345,7 +345,7 @@ class Compiler:
                 return CHOICES[node.name](node, operands)
             return call(node, node.name, operands, self._now)
         except ConditionError as error:
-            raise named(name, error) from None
+            raise add_word(name, error) from None
 
     # -- words -----------------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ def _texts_predicate(
         try:
             return compare(*values)
         except ConditionError as error:
-            raise named(word, error) from None
+            raise add_word(word, error) from None
 
     # The first operand is the text that is searched, the others are the pattern and its options.
     if all(operand.is_constant for operand in operands[1:]):
@@ -398,7 +398,7 @@ def _texts_predicate(
     return _predicate(test, *operands)
 
 
-def _negated(inner: Predicate) -> Predicate:
+def _negate(inner: Predicate) -> Predicate:
     test = inner.test
 
     def negate(cells: Cells) -> Truth:
@@ -407,11 +407,11 @@ def _negated(inner: Predicate) -> Predicate:
 
     if inner.parts:  # NOT (a AND b) is NOT a OR NOT b, in three-valued logic too
         word = "OR" if inner.word == "AND" else "AND"
-        return _joined(word, [_negated(part) for part in inner.parts])
+        return _join(word, [_negate(part) for part in inner.parts])
     return Predicate(test=negate, columns=inner.columns)
 
 
-def _joined(word: str, parts: Sequence[Predicate]) -> Predicate:
+def _join(word: str, parts: Sequence[Predicate]) -> Predicate:
     """Join predicates by AND or OR; the parts are evaluated from left to right."""
     if len(parts) == 1:
         return parts[0]

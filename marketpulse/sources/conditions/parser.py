@@ -34,8 +34,8 @@ _AGGREGATES = {
     *("CORR", "COVAR_POP", "COVAR_SAMP", "APPROX_COUNT_DISTINCT", "JSON_ARRAYAGG"),
     *("JSON_OBJECTAGG", "ANY_VALUE", "CHECKSUM", "BIT_AND_AGG", "BIT_OR_AGG", "BIT_XOR_AGG"),
 }
-# These words end a value; a column of such a name needs quotes.
-_RESERVED = {
+# Words that begin no value. A column of such a name needs quotes.
+_NO_VALUES = {
     *("AND", "OR", "NOT", "IN", "IS", "LIKE", "BETWEEN", "ESCAPE", "THEN", "WHEN", "ELSE", "FROM"),
     *("AS", "ASC", "BY", "CONNECT", "FOR", "GROUP", "HAVING", "INTERSECT", "INTO", "MINUS"),
     *("ORDER", "START", "UNION", "WHERE", "WITH", "EXISTS", "DISTINCT"),
@@ -163,11 +163,11 @@ class _Parser:
         self._depth += 1
         if self._depth > _MOST_NESTED:
             self._refuse("the parentheses are nested too deeply")
-        node = self._joined("OR", lambda: self._joined("AND", self._negation))
+        node = self._chain("OR", lambda: self._chain("AND", self._negation))
         self._depth -= 1
         return node
 
-    def _joined(self, word: str, parse: Callable[[], Node]) -> Node:
+    def _chain(self, word: str, parse: Callable[[], Node]) -> Node:
         start = self._next.start
         parts = [parse()]
         while self.take(word):
@@ -198,14 +198,14 @@ class _Parser:
         if self.take("IS"):
             return self._is(left)
         is_negated = self.take("NOT")
-        node = self._tested(left, start)
+        node = self._other_comparison(left, start)
         if node is None:
             if is_negated:
                 self._refuse("IN, LIKE or BETWEEN is expected after NOT")
             return left
         return syntax.Not(start=start, end=self._end, condition=node) if is_negated else node
 
-    def _tested(self, left: Node, start: int) -> Node | None:
+    def _other_comparison(self, left: Node, start: int) -> Node | None:
         """Parse IN, BETWEEN or LIKE and what follows."""
         if self.take("IN"):
             choices = self._arguments() if self._peek("(") else (self._sum(),)
@@ -233,7 +233,7 @@ class _Parser:
             node = syntax.IsNull(start=left.start, end=self._end, value=left)
         else:
             word = self._text[self._next.start : self._next.end]
-            if self._next.kind is not TokenKind.NAME or self._next.value in _RESERVED:
+            if self._next.kind is not TokenKind.NAME or self._next.value in _NO_VALUES:
                 self._refuse("NULL is expected here")
             self._skip_until("AND", "OR", "THEN")
             node = self._opaque(left.start, f"IS {word}", left)
@@ -242,9 +242,11 @@ class _Parser:
     # -- values ----------------------------------------------------------------------------------
 
     def _sum(self) -> Node:
-        return self._operated({"+", "-", "||"}, lambda: self._operated({"*", "/"}, self._signed))
+        return self._operation(
+            {"+", "-", "||"}, lambda: self._operation({"*", "/"}, self._signed_value)
+        )
 
-    def _operated(self, operators: set[str], parse: Callable[[], Node]) -> Node:
+    def _operation(self, operators: set[str], parse: Callable[[], Node]) -> Node:
         start = self._next.start
         left = parse()
         while self._next.kind is TokenKind.SYMBOL and self._next.value in operators:
@@ -255,7 +257,7 @@ class _Parser:
             )
         return left
 
-    def _signed(self) -> Node:
+    def _signed_value(self) -> Node:
         start = self._next.start
         is_negative = False
         while self._peek("-") or self._peek("+"):
@@ -278,11 +280,11 @@ class _Parser:
             self._advance()
             return syntax.Text(start=token.start, end=token.end, value=token.value)
         if self._peek("("):
-            return self._parenthesized()
-        is_name = token.kind is TokenKind.NAME and token.value not in _RESERVED
+            return self._row()
+        is_name = token.kind is TokenKind.NAME and token.value not in _NO_VALUES
         if not is_name and token.kind is not TokenKind.QUOTED_NAME:
             self._refuse("a value is expected here")
-        node = self._worded()
+        node = self._value_of_name()
         if self._peek("(+)"):
             self._refuse("an outer join needs a second table")
         if self._peek("AT", "TIME", "ZONE") or self._peek("AT", "LOCAL") or self._peek("COLLATE"):
@@ -291,7 +293,7 @@ class _Parser:
             return self._opaque(token.start, word, node)
         return node
 
-    def _parenthesized(self) -> Node:
+    def _row(self) -> Node:
         start = self._next.start
         values = self._arguments()
         if not values:
@@ -309,7 +311,7 @@ class _Parser:
         self._expect(")")
         return tuple(values)
 
-    def _worded(self) -> Node:
+    def _value_of_name(self) -> Node:
         """Parse what begins with a name: a literal, CASE, a function or a column."""
         token, following = self._next, self._tokens[self._index + 1]
         if token.kind is TokenKind.NAME:
@@ -328,7 +330,7 @@ class _Parser:
             if token.value in {"TRUE", "FALSE"}:
                 self._advance()
                 is_true = token.value == "TRUE"
-                return syntax.Truth(start=token.start, end=token.end, value=is_true)
+                return syntax.Boolean(start=token.start, end=token.end, value=is_true)
         self._advance()
         names = [token.value]
         while self.take("."):

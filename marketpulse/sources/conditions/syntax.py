@@ -48,7 +48,7 @@ class Null(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth(Node):
+class Boolean(Node):
     """The word TRUE or FALSE."""
 
     value: bool
@@ -186,4 +186,4 @@ class Junction(Node):
 
 
 # What is true or false; everything else is a value.
-CONDITIONS = (Comparison, IsNull, Like, In, Between, Not, Junction, Truth)
+CONDITIONS = (Comparison, IsNull, Like, In, Between, Not, Junction, Boolean)

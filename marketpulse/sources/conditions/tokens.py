@@ -16,7 +16,7 @@ class ConditionError(Exception):
         self.word = word
 
 
-def named(word: str, error: ConditionError) -> ConditionError:
+def add_word(word: str, error: ConditionError) -> ConditionError:
     """Return the error with the word that names the part before its reason."""
     return error if error.word == word else ConditionError(word, str(error))
 

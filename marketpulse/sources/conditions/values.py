@@ -68,7 +68,7 @@ def constant(node: Node, kind: Type, value: Value) -> Operand:
     return Operand(node=node, type=kind, evaluate=lambda _: held)
 
 
-def derived(node: Node, kind: Type, evaluate: Evaluate, *operands: Operand) -> Operand:
+def derive(node: Node, kind: Type, evaluate: Evaluate, *operands: Operand) -> Operand:
     """Return an operand that is computed from others; if they are constants, it is one, too."""
     columns: frozenset[str] = frozenset().union(*(operand.columns for operand in operands))
     if not columns:
@@ -76,15 +76,17 @@ def derived(node: Node, kind: Type, evaluate: Evaluate, *operands: Operand) -> O
     return Operand(node=node, type=kind, evaluate=evaluate, columns=columns)
 
 
-def computed(node: Node, kind: Type, compute: Callable[..., Value], *operands: Operand) -> Operand:
-    """Return an operand that is computed from others, and null if one of them is."""
+def apply_function(
+    node: Node, kind: Type, function: Callable[..., Value], *operands: Operand
+) -> Operand:
+    """Return an operand that is a function of others, and null if one of them is."""
     getters = [operand.evaluate for operand in operands]
 
     def evaluate(cells: Cells) -> Value:
         values = [get(cells) for get in getters]
-        return None if None in values else compute(*values)
+        return None if None in values else function(*values)
 
-    return derived(node, kind, evaluate, *operands)
+    return derive(node, kind, evaluate, *operands)
 
 
 def are_of_one_group(left: Type, right: Type) -> bool:
@@ -99,11 +101,11 @@ def convert(operand: Operand, target: Type) -> Operand:
     if operand.type is target or Type.NULL in {operand.type, target}:
         return operand
     if operand.type in TEXTUAL and target in TEXTUAL:
-        return derived(operand.node, target, operand.evaluate, operand)
+        return derive(operand.node, target, operand.evaluate, operand)
     function = _conversion(operand, target)
     if function is None:
         raise ConditionError("", f"{operand.type} is used as {target}")
-    return computed(operand.node, target, function, operand)
+    return apply_function(operand.node, target, function, operand)
 
 
 def _conversion(operand: Operand, target: Type) -> Callable[[Value], Value] | None:
@@ -166,7 +168,7 @@ def common_type(operands: Sequence[Operand]) -> Type:
 # -- comparison ------------------------------------------------------------------------------------
 
 
-def alike(left: Operand, right: Operand) -> tuple[Operand, Operand]:
+def make_comparable(left: Operand, right: Operand) -> tuple[Operand, Operand]:
     """Return two values in one type, as Oracle compares them. Raises `ConditionError`.
 
     Text that meets a number or a date counts as one.
@@ -200,7 +202,7 @@ def comparator(left: Type, right: Type) -> Callable[[Value, Value], int]:
     return _compare
 
 
-# `Any`: `alike` has brought both values to one type, which `Value` cannot say.
+# `Any`: `make_comparable` has brought both values to one type, which `Value` cannot say.
 def _compare(left: Any, right: Any) -> int:
     return int(left > right) - int(left < right)
 
