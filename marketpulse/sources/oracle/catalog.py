@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from marketpulse.errors import ConnectionLostError, NotFoundError
+from marketpulse.errors import NotFoundError
 from marketpulse.model import ForeignKey, Table, TableSchema
 from marketpulse.sources.base import unknown_name_error
 from marketpulse.sources.oracle.columns import ColumnDef, project
 from marketpulse.sources.oracle.identifiers import display_identifier, parse_table_name
-from marketpulse.sources.oracle.retries import retry
+from marketpulse.sources.oracle.retries import retry_in_new_session
 
 if TYPE_CHECKING:
-    from marketpulse.sources.oracle.dictionary import Dictionary, Key, Keys, Relation
+    from marketpulse.sources.oracle.dictionary import Constraints, Dictionary, Relation, TableId
 
 _MOST_SYNONYMS = 10  # that refer to each other: a cycle of them ends here
-_WAITS = (0.0, 0.0)  # a new session is opened at once: connecting has its own waits
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Catalog:
         self._session = session
         self._system = system  # whether to list Oracle's own schemas
         self._relations: dict[str, Relation] = {}
-        self._columns: dict[Key, list[ColumnDef]] = {}
+        self._columns: dict[TableId, list[ColumnDef]] = {}
 
     def for_session(self, session: CatalogSession) -> Catalog:
         """Return a catalog that knows what this one has read, and reads more in another session."""
@@ -85,15 +85,15 @@ class Catalog:
         """Return the name if it is listed exactly so, else what `find` finds."""
         return name if name in self._listed else self.find(name)
 
-    def target(self, name: str) -> Key:
-        """Return the key of a listed table; of a synonym, that of the table it refers to.
+    def target(self, name: str) -> TableId:
+        """Return the owner and name of a listed table; of a synonym, those of its table.
 
         Raises `NotFoundError` if that table is in another database or cannot be seen.
         """
         relation = self._listed[name]
         for _ in range(_MOST_SYNONYMS):
             if relation.target is None:
-                return relation.key
+                return relation.id
             if relation.link:
                 raise NotFoundError(
                     f"{name} is a synonym for a table of another database ({relation.link})",
@@ -112,22 +112,22 @@ class Catalog:
             check="MP-SRC-008",
         )
 
-    def columns(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[ColumnDef]]:
+    def columns(self, tables: Sequence[TableId]) -> Mapping[TableId, Sequence[ColumnDef]]:
         """Return the columns of these tables; reads all that are still unknown at once."""
         self._session.prepare()
-        missing = [key for key in dict.fromkeys(keys) if key not in self._columns]
+        missing = [table for table in dict.fromkeys(tables) if table not in self._columns]
         if missing:
             self._columns |= self._read(lambda dictionary: dictionary.columns(missing))
-        return {key: self._columns[key] for key in keys}
+        return {table: self._columns[table] for table in tables}
 
     def describe_all(self, names: Sequence[str]) -> list[TableSchema]:
         """Return the schemas of listed tables. Takes few statements, however many tables."""
-        keys = [self.target(name) for name in names]
-        columns = self.columns(keys)
-        constraints = self._read(lambda dictionary: dictionary.keys(list(columns)))
+        tables = [self.target(name) for name in names]
+        columns = self.columns(tables)
+        constraints = self._read(lambda dictionary: dictionary.constraints(list(columns)))
         return [
-            self._schema(name, columns[key], constraints[key])
-            for name, key in zip(names, keys, strict=True)
+            self._schema(name, columns[table], constraints[table])
+            for name, table in zip(names, tables, strict=True)
         ]
 
     @property
@@ -140,7 +140,7 @@ class Catalog:
         return self._relations
 
     def _add(self, relation: Relation) -> None:
-        owner, name = relation.key.owner, relation.key.name
+        owner, name = relation.id.owner, relation.id.name
         if relation.kind == "synonym" and owner == "PUBLIC":
             # Anybody may use a public synonym without an owner, but a table of that name wins.
             self._relations.setdefault(display_identifier(name), relation)
@@ -151,18 +151,20 @@ class Catalog:
         """Return the listed name of this owner's table; None if the user sees no such table."""
         # A public synonym is listed without an owner, so the name alone proves nothing.
         listed = display_identifier(name) if owner == "PUBLIC" else self._listed_name(owner, name)
-        for _ in range(2):
+
+        def is_listed() -> bool:
             relation = self._listed.get(listed)
-            if relation and (relation.key.owner, relation.key.name) == (owner, name):
-                return listed
+            return relation is not None and astuple(relation.id) == (owner, name)
+
+        if not is_listed():
             # Oracle's own schemas are not listed, but you may name their tables.
             for relation in self._read(lambda dictionary: dictionary.relations([owner])):
                 self._add(relation)
-        return None
+        return listed if is_listed() else None
 
     def _refuse_other_schemas(self, name: str, table: str) -> None:
         """Raise `NotFoundError` if other schemas have a table of this name."""
-        others = [listed for listed, relation in self._listed.items() if relation.key.name == table]
+        others = [listed for listed, relation in self._listed.items() if relation.id.name == table]
         if others:
             raise NotFoundError(
                 f"there is no table {name!r} in the schema {self._session.schema}",
@@ -186,26 +188,28 @@ class Catalog:
             kind=relation.kind,
             rows=rows,
             comment=relation.comment,
-            schema=relation.key.owner,
+            schema=relation.id.owner,
             rows_as_of=f"{relation.analyzed:%Y-%m-%d}" if relation.analyzed else "",
             bytes=None if rows is None or row_bytes is None else rows * row_bytes,
             changed=f"{relation.changed:%Y-%m-%d}" if relation.changed else "",
             target=shown_target,
         )
 
-    def _schema(self, name: str, columns: Sequence[ColumnDef], keys: Keys) -> TableSchema:
+    def _schema(
+        self, name: str, columns: Sequence[ColumnDef], constraints: Constraints
+    ) -> TableSchema:
         foreign_keys = tuple(
             ForeignKey(key.columns, self._listed_name(target.owner, target.name), key.references)
-            for target, key in keys.foreign
+            for target, key in constraints.foreign
         )
         return TableSchema(
             table=self._table(name, self._listed[name]),
             columns=tuple(project(column).column for column in columns),
-            primary_key=keys.primary,
-            unique=keys.unique,
+            primary_key=constraints.primary,
+            unique=constraints.unique,
             foreign_keys=foreign_keys,
-            checks=keys.checks,
-            indexes=keys.indexes,
+            checks=constraints.checks,
+            indexes=constraints.indexes,
         )
 
     def _read(self, question: Callable[[Dictionary], T]) -> T:
@@ -215,9 +219,4 @@ class Catalog:
             with self._session.dictionary() as dictionary:
                 return question(dictionary)
 
-        return retry(ask, is_transient=is_connection_lost, waits=_WAITS)
-
-
-def is_connection_lost(error: Exception) -> bool:
-    """Return whether a new session may succeed."""
-    return isinstance(error, ConnectionLostError)
+        return retry_in_new_session(ask)

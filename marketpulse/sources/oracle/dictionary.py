@@ -79,7 +79,7 @@ _UNION_COLUMNS = {
 
 
 @dataclass(frozen=True, order=True)
-class Key:
+class TableId:
     """A table's owner and name, as the dictionary spells them."""
 
     owner: str
@@ -94,24 +94,24 @@ class Relation:
     synonym refers to, `link` the database link to it.
     """
 
-    key: Key
+    id: TableId
     kind: str
     rows: int | None = None
     analyzed: datetime | None = None
     row_bytes: int | None = None
     changed: datetime | None = None
     comment: str = ""
-    target: Key | None = None
+    target: TableId | None = None
     link: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keys:
+class Constraints:
     """A table's constraints and indexes; each foreign key comes with the table it refers to."""
 
     primary: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[tuple[Key, ForeignKey], ...] = ()
+    foreign: tuple[tuple[TableId, ForeignKey], ...] = ()
     checks: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
 
@@ -195,30 +195,30 @@ class Dictionary:
         Without `owners`, Oracle's own schemas are left out unless `system` is true. Takes one
         statement.
         """
-        comments: dict[Key, str] = {}
-        changes: dict[Key, datetime] = {}
-        relations: dict[Key, Relation] = {}
-        others: set[Key] = set()  # packages, sequences, ...
+        comments: dict[TableId, str] = {}
+        changes: dict[TableId, datetime] = {}
+        relations: dict[TableId, Relation] = {}
+        others: set[TableId] = set()  # packages, sequences, ...
         for row in self._rows(self._relations_statement(owners, system)):
-            key = Key(row.owner, row.name)
+            table_id = TableId(row.owner, row.name)
             if row.kind == "changed":
-                changes[key] = row.time
+                changes[table_id] = row.time
             elif row.kind == "comment":
-                comments[key] = row.comment
+                comments[table_id] = row.comment
             elif row.kind == "object":
-                others.add(key)
-            elif row.kind in _OTHER_KINDS and key in relations:
+                others.add(table_id)
+            elif row.kind in _OTHER_KINDS and table_id in relations:
                 # It is a table, too, and only that row has its statistics.
-                relations[key] = replace(relations[key], kind=row.kind)
-            elif key not in relations:
-                relations[key] = _relation(key, row)
+                relations[table_id] = replace(relations[table_id], kind=row.kind)
+            elif table_id not in relations:
+                relations[table_id] = _relation(table_id, row)
         return [
-            replace(relation, comment=comments.get(key, ""), changed=changes.get(key))
-            for key, relation in sorted(relations.items())
+            replace(relation, comment=comments.get(table_id, ""), changed=changes.get(table_id))
+            for table_id, relation in sorted(relations.items())
             if relation.link or relation.target not in others
         ]
 
-    def columns(self, keys: Sequence[Key]) -> dict[Key, list[ColumnDef]]:
+    def columns(self, tables: Sequence[TableId]) -> dict[TableId, list[ColumnDef]]:
         """Return the columns of these tables, in order, those that are INVISIBLE last.
 
         Takes one statement.
@@ -252,17 +252,17 @@ class Dictionary:
             .where(or_(columns.hidden_column == "NO", columns.user_generated == "YES"))
             .order_by(columns.owner, columns.table_name, columns.column_id, columns.column_name)
         )
-        definitions: dict[Key, list[ColumnDef]] = {key: [] for key in keys}
-        for start in range(0, len(keys), _MOST_NAMES):
-            chunk = keys[start : start + _MOST_NAMES]
+        definitions: dict[TableId, list[ColumnDef]] = {table_id: [] for table_id in tables}
+        for start in range(0, len(tables), _MOST_NAMES):
+            chunk = tables[start : start + _MOST_NAMES]
             for row in self._rows(statement.where(_any_of(chunk, columns))):
-                definitions[Key(row.owner, row.table_name)].append(_column_def(row))
+                definitions[TableId(row.owner, row.table_name)].append(_column_def(row))
         return definitions
 
-    def keys(self, keys: Sequence[Key]) -> dict[Key, Keys]:
+    def constraints(self, tables: Sequence[TableId]) -> dict[TableId, Constraints]:
         """Return the constraints and indexes of these tables. Takes two statements per owner."""
         result = {}
-        for owner, names in _names_by_owner(keys).items():
+        for owner, names in _names_by_owner(tables).items():
             options = _ReflectionOptions(
                 schema=owner, filter_names=names, kind=ObjectKind.ANY, scope=ObjectScope.ANY
             )
@@ -276,7 +276,7 @@ class Dictionary:
                 indexes = self._inspector.get_multi_indexes(**options)
             for name in names:
                 table = (owner, name)
-                result[Key(owner, name)] = Keys(
+                result[TableId(owner, name)] = Constraints(
                     primary=tuple(
                         primary[table]["constrained_columns"] if table in primary else ()
                     ),
@@ -398,32 +398,32 @@ def _union_row(
 
 
 def _any_of(
-    keys: Sequence[Key], columns: ReadOnlyColumnCollection[str, Column[Any]]
+    tables: Sequence[TableId], columns: ReadOnlyColumnCollection[str, Column[Any]]
 ) -> ColumnElement[bool]:
     return or_(
         *(
             and_(columns.owner == owner, columns.table_name.in_(names))
-            for owner, names in _names_by_owner(keys).items()
+            for owner, names in _names_by_owner(tables).items()
         )
     )
 
 
-def _names_by_owner(keys: Sequence[Key]) -> dict[str, list[str]]:
+def _names_by_owner(tables: Sequence[TableId]) -> dict[str, list[str]]:
     names = defaultdict(list)
-    for key in keys:
-        names[key.owner].append(key.name)
+    for table_id in tables:
+        names[table_id.owner].append(table_id.name)
     return names
 
 
-def _relation(key: Key, row: Row[Any]) -> Relation:
+def _relation(table_id: TableId, row: Row[Any]) -> Relation:
     is_synonym = row.kind == "synonym"
     return Relation(
-        key=key,
+        id=table_id,
         kind=row.kind,
         rows=row.num_rows,
         analyzed=row.time,
         row_bytes=row.row_bytes,
-        target=Key(row.target_owner or "", row.target_name) if is_synonym else None,
+        target=TableId(row.target_owner or "", row.target_name) if is_synonym else None,
         link=row.link or "",
     )
 
@@ -450,8 +450,8 @@ def _optional_int(number: float | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _foreign_key(constraint: ReflectedForeignKeyConstraint) -> tuple[Key, ForeignKey]:
-    target = Key(constraint["referred_schema"] or "", constraint["referred_table"])
+def _foreign_key(constraint: ReflectedForeignKeyConstraint) -> tuple[TableId, ForeignKey]:
+    target = TableId(constraint["referred_schema"] or "", constraint["referred_table"])
     columns, references = constraint["constrained_columns"], constraint["referred_columns"]
     return target, ForeignKey(tuple(columns), target.name, tuple(references))
 

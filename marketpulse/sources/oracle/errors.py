@@ -149,7 +149,7 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     statement or of the object that it reads, and never of the network.
     """
     codes = list(_codes(error))
-    lines = _lines(error)
+    lines = one_line(error)
     for code in codes:
         translation = _BY_CODE.get(code) or _translate_range(code)
         if translation is not None:
@@ -209,11 +209,6 @@ def may_be_network_error(error: BaseException) -> bool:
     )
 
 
-def warning_text(warning: object) -> str:
-    """Return the driver's warning about a login on one line."""
-    return _lines(warning)
-
-
 def _translate_range(code: str) -> _Translation | None:
     """Return the translation of a code that only its number classifies, if it does."""
     if not code.startswith("ORA-"):
@@ -249,7 +244,7 @@ def _codes(error: BaseException | None) -> Iterator[str]:
         yield from dict.fromkeys(sorted([str(code), *named], key=lambda code: code[:3] != "ORA"))
 
 
-def _lines(error: object) -> str:
+def one_line(message: object) -> str:
     """Return all lines of a message on one line, without the driver's link to an explanation."""
-    lines = (line.strip() for line in str(error).splitlines())
+    lines = (line.strip() for line in str(message).splitlines())
     return "; ".join(line for line in lines if line and not line.startswith(_DRIVER_HELP))

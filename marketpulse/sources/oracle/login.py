@@ -19,8 +19,8 @@ from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.errors import (
     encryption_error,
     may_be_network_error,
+    one_line,
     translate_error,
-    warning_text,
 )
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
 from marketpulse.sources.oracle.relay import Relay, relay_is_possible
@@ -197,7 +197,7 @@ class Login:
             stack.pop_all()
         _HEALTHY.add(name)
         if connection.warning is not None:
-            _LOG.warning("%s: %s", self.address, warning_text(connection.warning))
+            _LOG.warning("%s: %s", self.address, one_line(connection.warning))
         return connection, relay
 
     def _login_arguments(self, seconds: float, relay: Relay | None = None) -> dict[str, Any]:

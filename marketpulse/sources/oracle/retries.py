@@ -13,11 +13,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from marketpulse.errors import MarketPulseError
+from marketpulse.errors import ConnectionLostError, MarketPulseError
 
 _LOG = logging.getLogger("marketpulse.oracle")
 
 T = TypeVar("T")
+
+
+def retry_in_new_session(action: Callable[[], T]) -> T:
+    """Run an action up to three times, again each time that its connection is lost."""
+    return retry(
+        action,
+        is_transient=lambda error: isinstance(error, ConnectionLostError),
+        waits=(0.0, 0.0),  # connecting has its own waits
+    )
 
 
 def retry(

@@ -37,12 +37,7 @@ from marketpulse.sources.oracle.connection import (
     unreadable_value_error,
 )
 from marketpulse.sources.oracle.errors import add_place
-from marketpulse.sources.oracle.keys import (
-    key_binds,
-    key_condition,
-    values_binds,
-    values_condition,
-)
+from marketpulse.sources.oracle.keys import Condition, key_condition, values_condition
 
 if TYPE_CHECKING:
     from marketpulse.sources.oracle.select_query import SelectQuery
@@ -87,12 +82,8 @@ class SelectStatement:
 
     @property
     def binds(self) -> Mapping[str, object]:
-        """The values of the query's binds, or of the keys that the rows have or follow."""
-        if isinstance(self.choice, KeyRows):
-            return {**self.relation.binds, **values_binds(self.choice, self.relation.columns)}
-        if self.position is None:
-            return self.relation.binds
-        return key_binds(self.position, self.relation.columns)
+        """The values of the query's binds, and of the keys that the rows have or follow."""
+        return {**self.relation.binds, **self._on_keys[1]}
 
     @property
     def selected(self) -> Sequence[ColumnDef]:
@@ -167,6 +158,14 @@ class SelectStatement:
         return [definition.name for definition in self.relation.columns]
 
     @cached_property
+    def _on_keys(self) -> Condition:
+        if isinstance(self.choice, KeyRows):
+            return values_condition(self.choice, self.relation.columns)
+        if self.position is not None:
+            return key_condition(self.position, self.relation.columns)
+        return "", {}
+
+    @cached_property
     def _rows(self) -> str:
         """The clauses that say which rows match, without an order."""
         clauses = f" AS OF SCN {int(self.scn):d}" if self.scn else ""
@@ -175,10 +174,7 @@ class SelectStatement:
             from marketpulse.sources.clauses import condition_in_oracle  # noqa: PLC0415 - 0.05 s
 
             conditions.append(condition_in_oracle(self.where, self._names))
-        if self.position is not None and self.position.after is not None:
-            conditions.append(key_condition(self.position, self.relation.columns))
-        if isinstance(self.choice, KeyRows):
-            conditions.append(values_condition(self.choice, self.relation.columns))
+        conditions += filter(None, [self._on_keys[0]])
         return f"{clauses} WHERE {' AND '.join(conditions)}" if conditions else clauses
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Self
 
 import pyarrow as pa
@@ -13,11 +13,11 @@ from marketpulse.errors import ConnectionLostError, MarketPulseError, UsageError
 from marketpulse.model import KeyRows, SourceInfo, Table, TableSchema
 from marketpulse.sources.base import KeyPosition, RowRequest, Source
 from marketpulse.sources.names import quoted
-from marketpulse.sources.oracle.catalog import Catalog, is_connection_lost
+from marketpulse.sources.oracle.catalog import Catalog
 from marketpulse.sources.oracle.columns import RowDecoder
 from marketpulse.sources.oracle.connection import OracleDatabase
 from marketpulse.sources.oracle.keys import is_comparable
-from marketpulse.sources.oracle.retries import retry
+from marketpulse.sources.oracle.retries import retry_in_new_session
 from marketpulse.sources.oracle.scan import RowReader, RowSet, SelectStatement, table_error
 from marketpulse.sources.selection import first_rows
 
@@ -184,13 +184,13 @@ class OracleSource(Source):
 
     def _relation(self, name: str) -> RowSet:
         """Return what a listed name stands for."""
-        key = self._catalog.target(name)
-        columns = self._catalog.columns([key])[key]
+        table = self._catalog.target(name)
+        columns = self._catalog.columns([table])[table]
         return RowSet(name=name, sql=self._relation_sql(name), columns=columns)
 
     def _relation_sql(self, name: str) -> str:
-        key = self._catalog.target(name)
-        return f"{quoted(key.owner)}.{quoted(key.name)}"
+        table = self._catalog.target(name)
+        return f"{quoted(table.owner)}.{quoted(table.name)}"
 
     def close(self) -> None:
         self.database.close()
@@ -222,11 +222,7 @@ class OracleSource(Source):
     def _read_facts(self, statement: str) -> list[tuple[str, str]]:
         """Return names and values; nothing if the user may not read them."""
         try:
-            rows = retry(
-                partial(self.database.rows, statement),
-                is_transient=is_connection_lost,
-                waits=(0.0, 0.0),
-            )
+            rows = retry_in_new_session(lambda: self.database.rows(statement))
         except ConnectionLostError:
             raise
         except MarketPulseError as error:

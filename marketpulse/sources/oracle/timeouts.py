@@ -47,9 +47,9 @@ class Deadline:
 def end_later(connection: object, seconds: float) -> threading.Timer:
     """Close the socket of a thin connection after this time, unless the timer is cancelled.
 
-    Its limit of the driver's own counts for each packet, and again for the answer to a break. And
-    the driver's functions must not be called from another thread when the connection is lost: that
-    ends the process. A socket can be closed at any time, which wakes its reader.
+    The driver's own limit counts for each packet, and again for the answer to its break. Its
+    functions must not be called from another thread either: if the connection is lost meanwhile,
+    the process ends. A socket can be closed at any time, which wakes its reader.
     """
     timer = threading.Timer(seconds, _end_socket, [_find_socket(connection)])
     timer.daemon = True

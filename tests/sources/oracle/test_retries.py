@@ -5,8 +5,7 @@ import logging
 import pytest
 
 from marketpulse.errors import ConnectionLostError, LoginError, MarketPulseError
-from marketpulse.sources.oracle.catalog import is_connection_lost
-from marketpulse.sources.oracle.retries import retry
+from marketpulse.sources.oracle.retries import retry_in_new_session
 
 
 class Attempts:
@@ -27,7 +26,7 @@ def test_transient_errors(caplog: pytest.LogCaptureFixture) -> None:
     """The action runs again after a transient error, and the log says why."""
     attempts = Attempts(ConnectionLostError("lost"), ConnectionLostError("lost again"))
     with caplog.at_level(logging.INFO):
-        result = retry(attempts, is_transient=is_connection_lost, waits=(0, 0))
+        result = retry_in_new_session(attempts)
     assert (result, attempts.count) == ("done", 3)
     assert caplog.messages == ["lost; trying again", "lost again; trying again"]
 
@@ -36,7 +35,7 @@ def test_other_errors() -> None:
     """Any other error is raised at once."""
     attempts = Attempts(LoginError("refused"))
     with pytest.raises(LoginError):
-        retry(attempts, is_transient=is_connection_lost, waits=(0, 0))
+        retry_in_new_session(attempts)
     assert attempts.count == 1
 
 
@@ -44,5 +43,5 @@ def test_the_last_error() -> None:
     """After the last attempt its error is raised."""
     attempts = Attempts(*(ConnectionLostError(f"lost {number}") for number in range(3)))
     with pytest.raises(ConnectionLostError, match="lost 2"):
-        retry(attempts, is_transient=is_connection_lost, waits=(0, 0))
+        retry_in_new_session(attempts)
     assert attempts.count == 3
