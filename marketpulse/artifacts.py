@@ -154,6 +154,11 @@ def is_bundle_file(name: str) -> bool:
     return name in {TABLE_LIST, DATABASE_INFO} or is_schema_file(name) or is_sample_file(name)
 
 
+def shows_bundle(name: str) -> bool:
+    """Whether a folder or a zip with a file of this name is a bundle, perhaps a damaged one."""
+    return name in {MANIFEST, TABLE_LIST} or is_schema_file(name)
+
+
 def is_schema_file(name: str) -> bool:
     """Whether this is the name of a table's schema file."""
     return name.endswith(_SCHEMA_SUFFIX)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from marketpulse.colors.columns import CONTRACT, KEYS, Kind
 from marketpulse.colors.spellings import ROUNDED_DIGITS, DateForm
 from marketpulse.model import CellKind, CellReading
+from marketpulse.sources.names import fold_name
 
 NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 
@@ -26,10 +27,10 @@ def cell_readings(
     `mapping` leads from roles to columns. A column that loses its role by the mapping keeps its
     kind, as it does in ranking. `date_forms` and `rounded_ids` permit spellings as in ranking.
     """
-    kinds = {_fold(name): CellKind(kind.value) for name, kind in types.items()}
-    kinds |= {_fold(role): CellKind(kind.value) for role, kind in CONTRACT.items()}
-    kinds |= {_fold(column): CellKind(CONTRACT[role].value) for role, column in mapping.items()}
-    kinds[_fold(mapping.get("CUSIP", "CUSIP"))] = CellKind.IDENTIFIER
+    kinds = {fold_name(name): CellKind(kind.value) for name, kind in types.items()}
+    kinds |= {fold_name(role): CellKind(kind.value) for role, kind in CONTRACT.items()}
+    kinds |= {fold_name(column): CellKind(CONTRACT[role].value) for role, column in mapping.items()}
+    kinds[fold_name(mapping.get("CUSIP", "CUSIP"))] = CellKind.IDENTIFIER
     macros = {
         name: date_forms[None].macro
         for name, kind in kinds.items()
@@ -37,11 +38,11 @@ def cell_readings(
     }
     for name, form in date_forms.items():
         if name is not None:
-            role = KEYS.get(_fold(name), name).upper()
-            macros[_fold(mapping.get(role, role))] = form.macro
+            role = KEYS.get(fold_name(name), name).upper()
+            macros[fold_name(mapping.get(role, role))] = form.macro
     if rounded_ids:
         ids = ("MESSAGE_ID", mapping.get("MESSAGE_ID", "MESSAGE_ID"))
-        macros |= dict.fromkeys(map(_fold, ids), ROUNDED_DIGITS)
+        macros |= dict.fromkeys(map(fold_name, ids), ROUNDED_DIGITS)
     return {
         name: CellReading(
             kind=kind, translate=_translation(macros[name]) if name in macros else None
@@ -61,7 +62,3 @@ def _translation(macro: str) -> Callable[[pa.Array], pa.Array]:
             return engine.sql(sql).to_arrow_table().column("t").combine_chunks()
 
     return translate
-
-
-def _fold(name: str) -> str:
-    return name.strip().casefold()

@@ -14,6 +14,7 @@ import pyarrow as pa
 from marketpulse.colors.spellings import ROUNDED_DIGITS, DateForm
 from marketpulse.errors import DataError, UsageError
 from marketpulse.formats.encode import LogicalType, logical_type, value_type
+from marketpulse.sources.names import fold_name
 
 
 class Kind(StrEnum):
@@ -90,7 +91,7 @@ class InputColumn:
     @property
     def contract_name(self) -> str | None:
         """The column's role, or its own name if the contract has it."""
-        own = _fold(self.name).upper()
+        own = fold_name(self.name).upper()
         return self.role or (own if own in CONTRACT else None)
 
     @property
@@ -126,7 +127,7 @@ class Columns:
 
     def __init__(self, columns: Sequence[InputColumn]) -> None:
         self.all = tuple(columns)
-        self._by_name = {_fold(column.name): column for column in columns}
+        self._by_name = {fold_name(column.name): column for column in columns}
         self._by_role = {column.role: column for column in columns if column.role}
 
     def role(self, name: str) -> InputColumn:
@@ -135,7 +136,7 @@ class Columns:
 
     def find(self, name: str) -> InputColumn | None:
         """The column of this role or name, ignoring case and outer blanks."""
-        folded = _fold(name)
+        folded = fold_name(name)
         # The role comes first: after --map price=MID, a rule on PX means MID.
         return self._by_role.get(folded.upper()) or self._by_name.get(folded)
 
@@ -150,10 +151,10 @@ class Columns:
         for name, form in date_forms.items():
             if name is None:
                 continue
-            column = self.find(KEYS.get(_fold(name), name))
+            column = self.find(KEYS.get(fold_name(name), name))
             if column and column.kind is Kind.DATE:
                 forms[column] = form
-            elif column or CONTRACT.get(_fold(name).upper(), Kind.TEXT) is not Kind.DATE:
+            elif column or CONTRACT.get(fold_name(name).upper(), Kind.TEXT) is not Kind.DATE:
                 problem = "holds no dates" if column else "is not a column"
                 raise DataError(
                     f"--date-format: {name!r} {problem}{'' if column else self.suggest(name)}",
@@ -183,7 +184,7 @@ def suggest(name: str, known: Mapping[str, str]) -> str:
 
     The keys are in lower case.
     """
-    matches = get_close_matches(_fold(name), known, n=1, cutoff=0.5)
+    matches = get_close_matches(fold_name(name), known, n=1, cutoff=0.5)
     return f", did you mean {known[matches[0]]}?" if matches else ""
 
 
@@ -240,14 +241,14 @@ def parse_types(pairs: Sequence[str]) -> dict[str, Kind]:
                 f"{suggest(kind, {known.value: known.value for known in Kind})}",
                 hint=f"the types are {', '.join(Kind)}",
             )
-        if _fold(name).upper() in CONTRACT:
+        if fold_name(name).upper() in CONTRACT:
             raise UsageError(
                 f"--type: {name} is a column of the contract, and has its type from there",
                 hint="leave it out; if the column means something else, rename it",
             )
-        if _fold(name) in folded:
+        if fold_name(name) in folded:
             raise UsageError(f"--type: {name} has two types", hint="name each column once")
-        folded.add(_fold(name))
+        folded.add(fold_name(name))
         types[name] = Kind(kind.lower())
     return types
 
@@ -276,7 +277,7 @@ def resolve_columns(
     columns = []
     names: dict[str, str] = {}
     for place, field in enumerate(schema):
-        folded = _fold(field.name)
+        folded = fold_name(field.name)
         own_role = folded.upper() if folded.upper() in CONTRACT else None
         role = roles.get(folded) or (own_role if own_role not in mapping else None)
         if folded in names:
@@ -320,7 +321,7 @@ def without_run_columns(schema: pa.Schema) -> list[str]:
 
     Raises `DataError` if it is not the processed colors of a run.
     """
-    names: list[str] = [name for name in schema.names if _fold(name).upper() not in RUN_COLUMNS]
+    names: list[str] = [name for name in schema.names if fold_name(name).upper() not in RUN_COLUMNS]
     if len(names) == len(schema.names):
         raise DataError(
             "--again: the input has none of the columns that a run adds",
@@ -331,7 +332,7 @@ def without_run_columns(schema: pa.Schema) -> list[str]:
 
 
 def _reserved_error(name: str) -> DataError:
-    is_processed = _fold(name).upper() in RUN_COLUMNS
+    is_processed = fold_name(name).upper() in RUN_COLUMNS
     remedy = (
         "rank the processed colors of a run with --again"
         if is_processed
@@ -344,17 +345,13 @@ def _reserved_error(name: str) -> DataError:
     )
 
 
-def _fold(name: str) -> str:
-    return name.strip().casefold()
-
-
 def _find_header(
     rows: Sequence[tuple[int, tuple[str, ...]]], mapping: Mapping[str, str]
 ) -> str | None:
     """The hint that a row below the first names the columns; None if no row does."""
-    names = {_fold(mapping.get(role, role)) for role in NEVER_MISSING}
+    names = {fold_name(mapping.get(role, role)) for role in NEVER_MISSING}
     for number, cells in rows:
-        if names <= set(map(_fold, cells)):
+        if names <= set(map(fold_name, cells)):
             above = "row above it" if number == 2 else f"{number - 1} rows above it"
             return (
                 f"row {number} looks like the header: delete the {above}, or name it, in XLSX, "
@@ -367,10 +364,10 @@ def _mapped_roles(
     schema: pa.Schema, mapping: Mapping[str, str], header: str | None
 ) -> dict[str, str]:
     """The role of each mapped column, by its folded name."""
-    names = {_fold(name): name.strip() for name in schema.names}
+    names = {fold_name(name): name.strip() for name in schema.names}
     roles: dict[str, str] = {}
     for role, column in mapping.items():
-        folded = _fold(column)
+        folded = fold_name(column)
         if folded not in names:
             raise DataError(
                 f"--map: the input has no column {column!r}{suggest(column, names)}",
@@ -391,10 +388,10 @@ def _declared_kinds(
     schema: pa.Schema, roles: Mapping[str, str], types: Mapping[str, Kind]
 ) -> dict[str, Kind]:
     """The kind of each declared column, by its folded name."""
-    names = {_fold(name): name.strip() for name in schema.names}
+    names = {fold_name(name): name.strip() for name in schema.names}
     kinds: dict[str, Kind] = {}
     for column, kind in types.items():
-        folded = _fold(column)
+        folded = fold_name(column)
         if folded not in names:
             raise DataError(
                 f"--type: the input has no column {column!r}{suggest(column, names)}",
@@ -432,7 +429,7 @@ def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
 
 def _suggest_mapping(missing: Sequence[str], columns: Sequence[InputColumn]) -> str:
     """The options that would name the missing columns: the nearest, or else NAME."""
-    others = {_fold(c.name): c.label for c in columns if c.contract_name is None}
+    others = {fold_name(c.name): c.label for c in columns if c.contract_name is None}
     keys = {role: key for key, role in KEYS.items()}
     options = []
     for role in missing:

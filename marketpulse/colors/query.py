@@ -15,7 +15,7 @@ from marketpulse.atomic import TemporaryFolder
 from marketpulse.colors.cells import BLANKS
 from marketpulse.errors import NotFoundError
 from marketpulse.formats import open_writer
-from marketpulse.sources.names import quoted
+from marketpulse.sources.names import fold_name, quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ def _condition(role: str, column: str) -> str:
 
 def _column(role: str, mapping: Mapping[str, str], schema: pa.Schema) -> str:
     """The name of a role's column in this run."""
-    folded = mapping.get(role, role).strip().casefold()
+    folded = fold_name(mapping.get(role, role))
     for name in schema.names:
-        if name.strip().casefold() == folded:
+        if fold_name(name) == folded:
             return str(name)
     raise NotFoundError(f"these colors have no column {role}", check="MP-SRC-009")

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_sample_file, is_schema_file
+from marketpulse.artifacts import MANIFEST, is_sample_file, shows_bundle
 from marketpulse.sources.base import (
     FileOptions,
     KeyPosition,
@@ -145,7 +145,7 @@ def is_bundle(path: Path) -> bool:
     if find_bundle(path) is not None:
         return True
     names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
-    if any(name in {MANIFEST, TABLE_LIST} or is_schema_file(name) for name in names):
+    if any(map(shows_bundle, names)):
         return True
     return bool(names) and all(map(is_sample_file, names))
 

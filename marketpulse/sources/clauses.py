@@ -31,7 +31,7 @@ from marketpulse.sources.conditions import (
 from marketpulse.sources.conditions.functions import CHOICES, FUNCTIONS
 from marketpulse.sources.conditions.keywords import PSEUDO_COLUMNS, RESERVED_WORDS
 from marketpulse.sources.conditions.values import Type, sort_key
-from marketpulse.sources.names import quoted
+from marketpulse.sources.names import fold_name, quoted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -115,8 +115,7 @@ def _find(name: Name, text: str, columns: Sequence[str]) -> str:
     capitals.
     """
     word = text[name.start : name.end]
-    folded = word.casefold()
-    similar = [column for column in columns if column.strip().casefold() == folded]
+    similar = [column for column in columns if fold_name(column) == fold_name(word)]
     spellings = [name.value] if name.quoted else [word, name.value]
     matches = [spelling for spelling in spellings if spelling in columns]
     if not matches and not name.quoted and len(similar) == 1:

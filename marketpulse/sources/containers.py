@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from marketpulse.artifacts import MANIFEST, TABLE_LIST, is_schema_file
+from marketpulse.artifacts import MANIFEST, shows_bundle
 from marketpulse.errors import AwsError, DataError, NotFoundError, UsageError
 from marketpulse.extras import require_extra
 from marketpulse.formats import BY_SUFFIX
@@ -179,8 +179,7 @@ def is_packed_file(path: Path) -> bool:
             names = [Path(name).name for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile):
         return False
-    is_bundle = any(name in {MANIFEST, TABLE_LIST} or is_schema_file(name) for name in names)
-    return not is_bundle and any(map(is_known, names))
+    return not any(map(shows_bundle, names)) and any(map(is_known, names))
 
 
 def _unzip(path: Path, label: str, folder: Path) -> Path:
@@ -242,8 +241,8 @@ def _damage_is_bad_data(label: str) -> Iterator[None]:
         ) from error
 
 
-def download(name: str, folder: Path, options: FileOptions) -> list[tuple[str, str, Path]]:
-    """Return the address, the key and the local copy of each object that an S3 address names.
+def download(name: str, folder: Path, options: FileOptions) -> list[tuple[str, Path]]:
+    """Return the address and the local copy of each object that an S3 address names.
 
     An address that ends with a slash names the objects below it: those right there, and those in
     folders such as `DATE=2026-03-13/`. Raises `NotFoundError`, `AwsError` or `SettingsError`.
@@ -309,7 +308,7 @@ def open_bucket(name: str, options: FileOptions, connections: int = 4) -> Bucket
 
 def _download_all(
     name: str, folder: Path, options: FileOptions, gate: Gate
-) -> Iterator[tuple[str, str, Path]]:
+) -> Iterator[tuple[str, Path]]:
     bucket_name, key = parse_address(name)
     with open_bucket(bucket_name, options) as bucket:
         is_prefix = not key or key.endswith("/")
@@ -323,7 +322,7 @@ def _download_all(
                 file = copy.open("wb")
             with file:
                 _download(bucket, object_key, address, file)
-            yield address, object_key, copy
+            yield address, copy
 
 
 def parse_address(name: str) -> tuple[str, str]:

@@ -47,6 +47,7 @@ from marketpulse.sources.base import (
     refuse_file_options,
     unknown_name_error,
 )
+from marketpulse.sources.names import fold_name
 from marketpulse.sources.selection import now, select_rows
 
 if TYPE_CHECKING:
@@ -182,10 +183,10 @@ class FilesSource(Source):
         self._workspace.cleanup()
 
 
-def copied_file(label: str, copy: Path) -> InputFile:
+def copied_file(address: str, copy: Path) -> InputFile:
     """Return the file at an address, of which this is a copy; it is unpacked beside the copy."""
-    path = containers.unpack(copy, label, copy.parent)
-    return InputFile(label=label, path=path, partitions=_partitions(label.split("/")[:-1]))
+    path = containers.unpack(copy, address, copy.parent)
+    return InputFile(label=address, path=path, partitions=_partitions(address.split("/")[:-1]))
 
 
 def join_notes(notes: Sequence[FileNotes]) -> FileNotes:
@@ -210,9 +211,8 @@ def _find(name: str | InputFile, workspace: Path, options: FileOptions) -> Itera
         return
     folder = Path(tempfile.mkdtemp(dir=workspace))  # files of two names may be called alike
     if name.startswith(containers.S3):
-        for label, key, copy in containers.download(name, folder, options):
-            path = containers.unpack(copy, label, copy.parent)
-            yield InputFile(label=label, path=path, partitions=_partitions(key.split("/")[:-1]))
+        for address, copy in containers.download(name, folder, options):
+            yield copied_file(address, copy)
     elif containers.is_stream(name):
         label = "standard input" if name == containers.STANDARD_INPUT else name
         with _translate_errors(label):
@@ -347,8 +347,8 @@ def _open(file: InputFile, workspace: Path, options: FileOptions) -> Scan:
 def _with_partitions(scan: Scan, partitions: dict[str, str | None]) -> Scan:
     """Return the scan with a text column for each partition that is not a column already."""
     schema = scan(_ignore).schema
-    present = set(map(_fold, schema.names))
-    added = {name: value for name, value in partitions.items() if _fold(name) not in present}
+    present = set(map(fold_name, schema.names))
+    added = {name: value for name, value in partitions.items() if fold_name(name) not in present}
     unused = (f"{name}={value}" for name, value in partitions.items() if name not in added)
     notes = replace(scan.notes, unused_folders=tuple(unused))
     schema = pa.schema([*schema, *(pa.field(name, pa.string()) for name in added)])
@@ -395,17 +395,18 @@ def common_schema(files: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
     files have different columns.
     """
     (first, first_schema), *_ = files
-    expected = {_fold(name) for name in first_schema.names}
+    expected = {fold_name(name) for name in first_schema.names}
     for label, schema in files:
         names: dict[str, str] = {}
         for name in schema.names:
-            if _fold(name) in names:
+            folded = fold_name(name)
+            if folded in names:
                 raise DataError(
-                    f"{label}: two columns with the same name: {names[_fold(name)]!r} and {name!r}",
+                    f"{label}: two columns with the same name: {names[folded]!r} and {name!r}",
                     hint="names are compared ignoring case and surrounding blanks; rename one",
                     check="MP-DAT-008",
                 )
-            names[_fold(name)] = name
+            names[folded] = name
         if names.keys() != expected:
             different = ", ".join(repr(name) for name in sorted(names.keys() ^ expected))
             raise DataError(
@@ -413,10 +414,10 @@ def common_schema(files: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
                 hint="process files with different columns one by one",
                 check="MP-DAT-011",
             )
-    fields = [{_fold(field.name): field for field in schema} for _, schema in files]
+    fields = [{fold_name(field.name): field for field in schema} for _, schema in files]
     return pa.schema(
         [
-            _common_field(field, [named[_fold(field.name)] for named in fields])
+            _common_field(field, [named[fold_name(field.name)] for named in fields])
             for field in first_schema
         ]
     )
@@ -447,19 +448,15 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema, check_metadata=True):
         return batch
     columns = []
-    places = {_fold(name): place for place, name in enumerate(batch.schema.names)}
+    places = {fold_name(name): place for place, name in enumerate(batch.schema.names)}
     for field in schema:
-        place = places[_fold(field.name)]
+        place = places[fold_name(field.name)]
         column, column_field = batch.column(place), batch.schema.field(place)
         if not _are_equal(column_field, field):
             convert = to_tagged if logical_type(field) is LogicalType.MIXED else to_spelling
             column = convert(column, column_field)
         columns.append(column)
     return pa.record_batch(columns, schema)
-
-
-def _fold(name: str) -> str:
-    return name.strip().casefold()
 
 
 def _shift(on_malformed_line: OnMalformedLine, rows: int) -> OnMalformedLine:

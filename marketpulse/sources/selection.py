@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from marketpulse.model import CellKind, NewestRows
 from marketpulse.sources.base import RowRequest, UndecidedRows, unknown_name_error
+from marketpulse.sources.names import fold_name
 
 if TYPE_CHECKING:
     from marketpulse.sources.conditions import ColumnCells, Timestamp
@@ -53,7 +54,7 @@ def select_rows(
     def cells_of(field: pa.Field) -> ColumnCells:
         from marketpulse.sources.conditions import column_cells  # noqa: PLC0415 - 0.05 s
 
-        reading = readings.get(field.name.strip().casefold())
+        reading = readings.get(fold_name(field.name))
         return column_cells(field, types.get(field.name, ""), reading)
 
     fields, choice = reader.schema, request.choice
