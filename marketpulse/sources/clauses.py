@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -12,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketpulse.errors import UsageError
-from marketpulse.model import RandomRows
+from marketpulse.model import MalformedLine, OnMalformedLine, RandomRows
 from marketpulse.sources.base import UndecidedRows, unknown_name_error
 from marketpulse.sources.conditions import (
     BatchEvaluation,
@@ -136,6 +138,27 @@ def _refusals(option: str, text: str, hint: str = "") -> Iterator[None]:
         ) from error
 
 
+class MalformedLinesAmongMatches:
+    """Malformed lines whose places are told among the rows that match, not among all."""
+
+    def __init__(self, on_malformed_line: OnMalformedLine) -> None:
+        self._on_malformed_line = on_malformed_line
+        self._waiting: deque[MalformedLine] = deque()  # a reader ahead appends in its own thread
+        self.add = self._waiting.append
+        self._rows = 0
+        self._matches = 0
+
+    def pass_on(self, is_match: pa.Array) -> None:
+        """Pass on the lines up to the end of a batch, whose rows match or do not."""
+        counts = np.cumsum(is_match.to_numpy(zero_copy_only=False), dtype=np.int64)
+        matches = np.concatenate([[0], counts]) + self._matches
+        while self._waiting and (place := self._waiting[0].after - self._rows) < len(matches):
+            line = self._waiting.popleft()
+            self._on_malformed_line(replace(line, after=int(matches[place])))
+        self._rows += len(matches) - 1
+        self._matches = int(matches[-1])
+
+
 def matching_rows(
     text: str,
     batches: Iterator[pa.RecordBatch],
@@ -143,6 +166,7 @@ def matching_rows(
     cells_of: CellsOf,
     now: Timestamp,
     undecided: UndecidedRows,
+    lines: MalformedLinesAmongMatches | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Return the rows for which a condition is true, and count those that no value decides.
 
@@ -168,7 +192,11 @@ def matching_rows(
                 undecided.count += int(evaluation.undecided.sum())
                 first = int(evaluation.undecided.argmax())
                 undecided.cell = undecided.cell or evaluation.find_fault(first)
+            if lines is not None:
+                lines.pass_on(is_match)
             yield batch.filter(is_match)
+        if lines is not None:
+            lines.pass_on(pa.array([], pa.bool_()))  # those after the last batch
 
     return matches()
 

@@ -135,7 +135,15 @@ class FilesSource(Source):
         return TableSchema(self.tables()[0], tuple(map(column_of, self._schema)))
 
     def read_rows(self, table: str, request: RowRequest) -> pa.RecordBatchReader:  # noqa: ARG002 - there is one table
-        batches = self._batches(request.on_malformed_line)
+        on_malformed_line, lines = request.on_malformed_line, None
+        if request.where is not None and on_malformed_line is not None:
+            from marketpulse.sources.clauses import (  # noqa: PLC0415 - 0.05 s
+                MalformedLinesAmongMatches,
+            )
+
+            lines = MalformedLinesAmongMatches(on_malformed_line)
+            on_malformed_line = lines.add
+        batches = self._batches(on_malformed_line)
         self._undecided = UndecidedRows()
         return select_rows(
             pa.RecordBatchReader.from_batches(self._schema, batches),
@@ -143,6 +151,7 @@ class FilesSource(Source):
             workspace=Path(self._workspace.name),
             now=self._now,
             undecided=self._undecided,
+            lines=lines,
         )
 
     def file_notes(self) -> FileNotes:

@@ -14,6 +14,7 @@ from marketpulse.sources.base import RowRequest, UndecidedRows, unknown_name_err
 from marketpulse.sources.names import fold_name
 
 if TYPE_CHECKING:
+    from marketpulse.sources.clauses import MalformedLinesAmongMatches
     from marketpulse.sources.conditions import ColumnCells, Timestamp
 
 _SECOND = 10**9
@@ -32,12 +33,13 @@ def select_rows(
     now: Timestamp,
     source_types: Mapping[str, str] | None = None,
     undecided: UndecidedRows | None = None,
+    lines: MalformedLinesAmongMatches | None = None,
 ) -> pa.RecordBatchReader:
     """Return the rows and columns of a request. `workspace` is a folder for many rows.
 
     How a condition sees a column follows from its type, and from `source_types`, the types as a
     database calls them, or without these from the request's `cell_readings`. `undecided` counts the
-    rows that no value decides.
+    rows that no value decides, and `lines` are the malformed ones among the rows.
 
     Raises `UsageError` for a condition or an order that is not understood, `NotFoundError` for an
     unknown column; the reader raises `UsageError` for a cell that is no number and is compared with
@@ -63,7 +65,7 @@ def select_rows(
         from marketpulse.sources.clauses import matching_rows  # noqa: PLC0415 - 0.05 s
 
         counts = undecided or UndecidedRows()
-        batches = matching_rows(request.where, batches, fields, cells_of, now, counts)
+        batches = matching_rows(request.where, batches, fields, cells_of, now, counts, lines)
     order, limit = request.order, request.limit
     if isinstance(choice, NewestRows):
         # The newest of each key are found among all rows; the limit counts what is found.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from marketpulse import run_colors
 from marketpulse.colors.malformed import MalformedLines
 from marketpulse.model import MalformedLine
 
@@ -46,3 +47,15 @@ def test_the_hashes_depend_on_the_lines_and_not_on_their_order(tmp_path: Path) -
     random.Random(1).shuffle(shuffled)
     assert hashes(shuffled) == hashes(lines(20))
     assert len({hashes(lines(20)), hashes(lines(19)), hashes([*lines(20), lines(1)[0]])}) == 3
+
+
+def test_with_a_condition_lines_stay_among_the_rows_around_them(tmp_path: Path) -> None:
+    """Rows that the condition leaves out do not count: also those of an earlier file."""
+    header = "MESSAGE_ID,CUSIP,RANK,DATE,PX\n"
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    first.write_text(header + "1,A,1,2026-03-13,1\nx2,A,2,2026-03-13,1\n3,A\n", encoding="utf-8")
+    rows = "4,A,1,2026-03-13,1\n5,A,2,2026-03-13,1\n6\nx7,A,2,2026-03-13,1\n8\n"
+    second.write_text(header + rows, encoding="utf-8")
+    rejected = run_colors([first, second], where="RANK > 1").rejected
+    kept = zip(rejected["MESSAGE_ID"].to_pylist(), rejected["RAW_LINE"].to_pylist(), strict=True)
+    assert list(kept) == [("x2", None), (None, "3,A"), (None, "6"), ("x7", None), (None, "8")]
