@@ -48,8 +48,16 @@ def desk_server() -> Iterator[OracleServer]:
         (ID, Column("BOSS", "NUMBER(9,0)"), Column("NAME", "VARCHAR2(9)")),
         [employee(number) for number in range(40)],  # type: ignore[misc]  # values
         primary_key=("ID",),
+        unique=[("NAME",)],
         foreign_keys=[(("BOSS",), "MARKET.PERSON", ("ID",))],
     )
+    seat = Table(
+        "SEAT",
+        (ID, Column("TAKEN_BY", "VARCHAR2(9)"), Column("LEADER", "NUMBER(9,0)")),
+        [(1, "E36", 37), (2, None, 38)],
+        foreign_keys=[(("TAKEN_BY",), "MARKET.PERSON", ("NAME",)),
+                      (("LEADER",), "MARKET.PERSON", ("ID",))],
+    )  # fmt: skip
     lot = Table("LOT", (ID, Column("SIZE", "NUMBER(9,2)")), [(n, n) for n in range(TRADES - 1)],
                 primary_key=("ID",))  # fmt: skip
     trade = Table(
@@ -61,7 +69,7 @@ def desk_server() -> Iterator[OracleServer]:
         foreign_keys=[(("DESK", "DAY"), "MARKET.BOOK", ("DESK", "DAY")),
                       (("LOT_ID",), "MARKET.LOT", ("ID",))],
     )  # fmt: skip
-    tables = [book, person, lot, trade]
+    tables = [book, person, seat, lot, trade]
     with OracleServer(DuckEngine(Catalog(tables)), users={"ANALYST": PASSWORD}) as server:
         yield server
 
@@ -135,6 +143,15 @@ def test_named_tables_get_what_is_missing(server: OracleServer, tool: Tool) -> N
         "(SELECT BOSS FROM PERSON) OR (ID) IN (SELECT OWNER_ID FROM BOOK)"
     )
     assert_in_grammar(server)
+
+
+def test_keys_that_are_not_primary_are_followed(server: OracleServer, tool: Tool) -> None:
+    """Two foreign keys refer to one table by different columns; a row that both mean comes once."""
+    said = sample(tool, server, "SEAT", "--follow", "--output", "out")
+    assert_joined(tool.folder / "out")
+    people = marketpulse.load(tool.folder / "out").arrow("PERSON")["NAME"].to_pylist()
+    assert sorted(people) == ["E36", "E37", "E38", "E39"]
+    assert "warning" not in said
 
 
 def test_a_reference_without_a_row_is_noted(server: OracleServer, tool: Tool) -> None:

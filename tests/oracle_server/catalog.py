@@ -248,17 +248,18 @@ def _column(column: Column, position: int) -> dict[str, Any]:
 
 
 def _constraints(table: Table, table_key: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    keys = [("P", f"{table.name}_PK"[:128], table.primary_key)] if table.primary_key else []
-    keys += [
-        ("U", f"{table.name}_U{number}"[:128], columns)
-        for number, columns in enumerate(table.unique)
-    ]
-    for kind, name, columns in keys:
+    keys = [("P", table.primary_key)] if table.primary_key else []
+    keys += [("U", columns) for columns in table.unique]
+    for kind, columns in keys:
+        name = _key_name(table.name, columns)
         yield from _constraint(table_key, kind, name, columns, {"index_name": name})
         yield from _index(table, name, columns, unique=True)
-    for number, (columns, target, _) in enumerate(table.foreign_keys):
+    for number, (columns, target, references) in enumerate(table.foreign_keys):
         owner, _, other = target.partition(".")
-        details = {"r_owner": owner, "r_constraint_name": f"{other}_PK", "delete_rule": "NO ACTION"}
+        details = {
+            "r_owner": owner, "r_constraint_name": _key_name(other, references),
+            "delete_rule": "NO ACTION",
+        }  # fmt: skip
         yield from _constraint(table_key, "R", f"{table.name}_R{number}", columns, details)
     checks = [f'"{column.name}" IS NOT NULL' for column in table.columns if not column.nullable]
     for number, check in enumerate([*checks, *table.checks]):
@@ -268,6 +269,11 @@ def _constraints(table: Table, table_key: dict[str, str]) -> Iterator[tuple[str,
         )
     for name, columns in table.indexes.items():
         yield from _index(table, name, columns, unique=False)
+
+
+def _key_name(table: str, columns: Sequence[str]) -> str:
+    """A foreign key finds the key that it refers to by this name."""
+    return f"{table}_{'_'.join(columns)}"[:128]
 
 
 def _constraint(
