@@ -74,6 +74,8 @@ def open_input(
         return source_input(cast("Source", data), options.table, options.where, readings)
     if options.where is not None:
         raise UsageError("--where needs a file or a database", hint="filter the table first")
+    if options.table is not None:
+        raise UsageError("--table needs a file or a database", hint="this input is one table")
     return table_input(data)
 
 
@@ -123,12 +125,13 @@ def source_input(
     )
 
 
-def table_input(data: object) -> ColorInput:
-    """A table or rows of Python. Raises `DataError` if it is neither."""
+def table_input(data: object, name: str = "") -> ColorInput:
+    """A table or rows of Python, under a name. Raises `DataError` if it is neither."""
     if isinstance(data, list | tuple):
-        name = "rows"
+        name = name or "rows"
     else:
-        name = "reader" if isinstance(data, pa.RecordBatchReader) else type(data).__name__
+        is_reader = isinstance(data, pa.RecordBatchReader)
+        name = name or ("reader" if is_reader else type(data).__name__)
     rows = as_reader(data)
     scan = drop_index(drop_nameless(name, Scan(lambda _: rows)))
     reader = rankable(scan(lambda _: None), name)

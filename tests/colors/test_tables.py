@@ -201,3 +201,11 @@ def test_rules_that_are_none_are_named_by_their_type(rules: Any) -> None:
     with pytest.raises(UsageError, match="neither a path nor the content") as refused:
         run_colors(ROWS, rules=rules)
     assert "cell of a row" not in str(refused.value)
+
+
+def test_options_of_sources_are_refused() -> None:
+    """They would change nothing."""
+    with pytest.raises(UsageError, match="--where needs a file or a database"):
+        run_colors(ROWS, where="PX > 1")
+    with pytest.raises(UsageError, match="--table needs a file or a database"):
+        run_colors(ROWS, table="COLORS")

@@ -11,7 +11,7 @@ from typing import cast
 import pyarrow as pa
 from py4j.java_gateway import JVMView
 from py4j.protocol import Py4JError, Py4JNetworkError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException, PySparkException, PySparkTypeError
 from pyspark.sql import DataFrame, SparkSession
 
 from marketpulse.colors.inputs import ColorInput, source_input, table_input
@@ -28,6 +28,7 @@ from marketpulse.colors.spark.tasks import (
     Units,
 )
 from marketpulse.errors import (
+    DataError,
     MarketPulseError,
     NotFoundError,
     SettingsError,
@@ -73,18 +74,29 @@ class SparkInput:
 
 
 def open_data_frame(frame: DataFrame, options: RunOptions) -> SparkInput:
-    """The rows of a DataFrame. Raises `UsageError` for options that only files have."""
-    for option in ("where", "delimiter", "sheet", "header_row"):
+    """The rows of a DataFrame.
+
+    Raises `UsageError` for options that only files have, and `DataError` for a column whose type
+    Spark does not hand out.
+    """
+    for option in ("where", "table", "delimiter", "sheet", "header_row"):
         if getattr(options, option) is not None:
             raise UsageError(
                 f"--{option.replace('_', '-')} needs files",
                 hint="filter the DataFrame before you pass it",
             )
-    schema = frame.limit(0).toArrow().schema
-    empty = table_input(schema.empty_table().to_reader())
+    try:
+        schema = frame.limit(0).toArrow().schema
+    except PySparkTypeError as error:
+        raise DataError(
+            f"DataFrame: a column has a type that Spark does not hand out: {first_line(error)}",
+            hint="cast the column to a string, or leave it out",
+            check="MP-DAT-018",
+        ) from error
     return SparkInput(
-        frame=frame,
-        empty=replace(empty, name="DataFrame"),
+        # To Spark, a dot or a backtick in a name would be syntax.
+        frame=frame.toDF(*(f"c{place}" for place in range(len(schema)))),
+        empty=table_input(schema.empty_table().to_reader(), "DataFrame"),
         files=(),
         parts=None,
         reader=lambda rows: ReadDataFrame(rows=rows, schema=schema),

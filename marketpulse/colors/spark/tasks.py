@@ -243,7 +243,7 @@ class ReadDataFrame:
         reader = pa.RecordBatchReader.from_batches(self.schema, rows)
         number = partition_id()
         try:
-            color_input = replace(table_input(reader), name=self.rows.workshop.label)
+            color_input = table_input(reader, self.rows.workshop.label)
             yield from self.rows.of_part(number, color_input)
         except MarketPulseError as error:
             fault = FaultReport(number=number, error=error)

@@ -188,6 +188,7 @@ def test_a_data_frame(session: "SparkSession", tmp_path: Path) -> None:
             "PX": [Decimal("98.50"), None, *[Decimal("99.00")] * 2, None, None],
             "SPREAD": [1.5, float("nan"), -0.0, 0.0, None, None],
             "NOTE": ["a", "b", "c", "d", "e", "A"],
+            "of `x.y`": [1, 2, 3, 4, 5, 6],  # a dot and a backtick are Spark's syntax
         }
     )
     frame = session.createDataFrame(table)
@@ -296,6 +297,9 @@ def test_what_spark_cannot_do_is_refused(session: "SparkSession", tmp_path: Path
     frame = session.createDataFrame(nested)
     with pytest.raises(UsageError, match="--where needs files"):
         run_colors(frame, where="PX > 1")
+    months = session.sql("SELECT 1 AS MESSAGE_ID, INTERVAL '1' MONTH AS TERM")
+    with pytest.raises(DataError, match=r"does not hand out: .*YearMonthIntervalType"):
+        run_colors(months)
 
 
 def test_the_python_of_the_page_runs(
