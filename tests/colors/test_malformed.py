@@ -57,5 +57,6 @@ def test_with_a_condition_lines_stay_among_the_rows_around_them(tmp_path: Path) 
     rows = "4,A,1,2026-03-13,1\n5,A,2,2026-03-13,1\n6\nx7,A,2,2026-03-13,1\n8\n"
     second.write_text(header + rows, encoding="utf-8")
     rejected = run_colors([first, second], where="RANK > 1").rejected
+    assert rejected is not None
     kept = zip(rejected["MESSAGE_ID"].to_pylist(), rejected["RAW_LINE"].to_pylist(), strict=True)
     assert list(kept) == [("x2", None), (None, "3,A"), (None, "6"), ("x7", None), (None, "8")]
