@@ -212,9 +212,10 @@ def _spelled_once(kind: Kind, cells: pa.Array) -> bool:
     is_negative = first == _MINUS
     digits = points - ends[:-1] - is_negative  # before the point
     decimals = ends[1:] - points - 1
-    padded = (digits > 1) & (text[ends[:-1] + is_negative] == _ZERO)
-    padded |= (decimals > 1) & (text[ends[1:] - 1] == _ZERO)
-    is_negative_zero = is_negative & (digits == 1) & (decimals == 1)
+    begins_with_zero = text[ends[:-1] + is_negative] == _ZERO
+    ends_with_zero = text[ends[1:] - 1] == _ZERO
+    padded = (digits > 1) & begins_with_zero | (decimals > 1) & ends_with_zero
+    is_negative_zero = is_negative & begins_with_zero & ends_with_zero
     return not (padded | (digits < 1) | (decimals < 1) | is_negative_zero).any()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 import duckdb
 import pyarrow as pa
@@ -138,10 +139,12 @@ def test_doubtful_cells_of_many_batches_are_asked_about_together(database: Datab
     for _ in range(3):
         found.add(pa.array(["98.5", "9.85e1", "n/a"]), ask)
     assert not asked
-    found.add(pa.array([" " * (1 << 23)]), ask)
-    assert asked == [3]
+    for mark in " \t":
+        assert not asked
+        found.add(pa.array([mark * (3 << 20)]), ask)
+    assert asked == [4]
     finish_profiles([found], ask)
-    assert (asked, found.precision, found.suspected) == ([3], SHORT, True)
+    assert (asked, found.precision, found.suspected) == ([4], SHORT, True)
 
 
 def test_few_cells_of_several_columns_are_asked_about_together(database: Database) -> None:
@@ -175,11 +178,18 @@ def test_the_bytes_of_cells_hide_no_odd_cell(database: Database, kind: Kind) -> 
     """What the bytes of a batch say is what SQL says, for each cell alone and among others."""
     column = text_column(kind)
     plain = EXAMPLES[kind][0]
+    odd = f" {plain}"
+    needed_by_odd, _ = database.needs(column, odd)
     for cell in EXAMPLES[kind]:
         needed, is_faulty = database.needs(column, cell)
-        for batch in ([cell], [None, plain, cell, plain, None], [cell] * 3 + [None]):
+        for batch in ([cell], [None, plain, cell, plain, None]):
             alone = profile(database, column, batch)
             assert (alone.precision, alone.suspected) == (needed, is_faulty), cell
+        beside_odd = CellProfile(column)
+        beside_odd.add(pa.array([odd, cell, cell, None], pa.large_string()), database.ask)
+        finish_profiles([beside_odd], database.ask)
+        assert beside_odd.precision is max(needed, needed_by_odd), cell
+        assert beside_odd.suspected is is_faulty, cell
 
 
 @pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.INTEGER])
@@ -211,6 +221,34 @@ def test_cells_that_are_spelled_once_differ_in_value(database: Database) -> None
             f"SELECT {counts} FROM doubtful"
         ).fetchall()
         assert values == texts > 1
+
+
+def is_usual(kind: Kind, text: str) -> bool:
+    """Whether this is how programs write the value."""
+    if kind is Kind.INTEGER:
+        return text.isdigit() and text == str(int(text))
+    try:
+        return text == repr(float(text)) and text != "-0.0"  # which equals 0.0
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("kind", "marks"), [(Kind.NUMBER, "-0.5"), (Kind.INTEGER, "05.-")], ids=str
+)
+def test_numbers_as_programs_write_them_are_spelled_once(
+    database: Database, kind: Kind, marks: str
+) -> None:
+    """So are they beside others of their kind, but in no large text, which is not looked at."""
+    usual = {Kind.NUMBER: "98.5", Kind.INTEGER: "70"}[kind]
+    for length in range(1, 6):
+        for text in map("".join, product(marks, repeat=length)):
+            found = CellProfile(text_column(kind))
+            found.add(pa.array([usual, text, usual]), database.ask)
+            assert found.cell.spelled_once is is_usual(kind, text), text
+    found = CellProfile(text_column(kind))
+    found.add(pa.array([usual], pa.large_string()), database.ask)
+    assert not found.cell.spelled_once
 
 
 def test_a_cusip_is_plain_in_capitals_without_blanks(database: Database) -> None:
