@@ -303,3 +303,13 @@ def test_a_float_is_plain_unless_two_of_its_spellings_are_equal(
         finish_profiles([found], database.ask)
         assert found.precision is precision
         assert found.suspected is (numbers == [float("inf")])
+
+
+def test_a_float_that_is_no_integer_is_suspected(database: Database) -> None:
+    """A rank of 1.5 rejects its row; a rank of 1.0 is one."""
+    for numbers, suspected in (([1.0, None, 2.0], False), ([1.0, None, 1.5], True)):
+        field = pa.field("RANK", pa.float64())
+        found = CellProfile(InputColumn(place=0, field=field, role="RANK", kind=Kind.INTEGER))
+        found.add(pa.array(numbers), database.ask)
+        finish_profiles([found], database.ask)
+        assert found.suspected is suspected
