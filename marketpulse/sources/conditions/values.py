@@ -126,8 +126,7 @@ def _to_number(value: Value) -> Value:
 
 
 def _to_double(value: Value) -> Value:
-    number = _to_number(value)
-    return None if number is None else float(number)
+    return float(cast("Decimal | float", _to_number(value)))
 
 
 def _to_float(value: Value) -> Value:

@@ -1,5 +1,6 @@
 """Conditions and orders on columns with the types of a database, as a bundle tells them."""
 
+import struct
 from pathlib import Path
 
 import pyarrow as pa
@@ -82,6 +83,8 @@ def select(
         ),
         ("TIMESTAMP(6)", "TRUNC(x) = day AND x - day = 0", [0]),
         ("TIMESTAMP(6) WITH LOCAL TIME ZONE", "x > day", [1]),
+        ("TIMESTAMP(6)", "COALESCE(x, day) - day = 0", [0, 2]),
+        ("TIMESTAMP(6)", "COALESCE(x, NULL) - day = 0", [0]),
         (ZONED, "x = day OR x > '1970-01-01'", [0, 1]),
         (ZONED, "COALESCE(x, day) = day", [0, 2]),
         ("TIMESTAMP(9)", "x > day", [0, 1]),
@@ -132,6 +135,9 @@ def test_binary_numbers_in_order(binary: str, tmp_path: Path) -> None:
     """NaN is more than infinity; null is last, whatever the direction."""
     assert select(tmp_path, CELLS[binary], binary, order="x") == [4, 0, 3, 1, 2]
     assert select(tmp_path, CELLS[binary], binary, order="x DESC") == [1, 3, 0, 4, 2]
+    other_nan = struct.unpack("d", struct.pack("Q", 0x7FF8_0000_0000_0001))[0]
+    numbers = pa.array([NAN, other_nan, NAN])
+    assert select(tmp_path, numbers, "BINARY_DOUBLE", order="x, n DESC") == [2, 1, 0]
 
 
 def test_texts_that_travel_for_other_types(tmp_path: Path) -> None:
@@ -140,6 +146,10 @@ def test_texts_that_travel_for_other_types(tmp_path: Path) -> None:
     numbers = pa.array(["1", "NaN", " nan ", "2.50", "", None])
     assert select(tmp_path, numbers, field=number, where="x > 1") == [3]
     assert select(tmp_path, numbers, field=number, where="x IS NULL") == [1, 2, 4, 5]
+    limits = pa.array(["9e125", "-9e125", "1e-125"])
+    assert select(tmp_path, limits, field=number, where="x > 0") == [0, 2]
+    with pytest.raises(UsageError, match="no number so large or so small"):
+        select(tmp_path, pa.array(["1e126"]), field=number, where="x > 0")
     days = pa.array(["1970-01-01", "1970-01-02 10:30:00", " ", None])
     assert select(tmp_path, days, field=day, where="x > day") == [1]
     assert select(tmp_path, days, field=day, where="x IS NULL") == [2, 3]
