@@ -189,7 +189,8 @@ def test_tasks_add_up_to_a_local_run(paths: list[Path], local: ColorsRun) -> Non
         assert texts(pa.Table.from_batches(rows, select.result)) == texts(expected)
 
     tally, warnings = Tally(["1"]), Counter[str]()
-    for report in (*arrivals, *rankings):
+    reports: list[ArrivalReport | RankingReport] = [*arrivals, *rankings]
+    for report in reports:
         tally.merge(report.tally)
         warnings.update(report.warnings)
     assert tally.counts(sum(report.profile.rows for report in arrivals)) == local.counts
@@ -210,7 +211,8 @@ def test_tasks_write_what_a_local_run_writes(
     arrivals = read_reports(contents_of(arrived), ArrivalReport)
     ranked, rankings = rank(shop, arrived, local.run_id)
     assert ranked.schema.names == [REPORT.name]
-    parts = [part for report in (*arrivals, *rankings) for part in report.parts]
+    reports: list[ArrivalReport | RankingReport] = [*arrivals, *rankings]
+    parts = [part for report in reports for part in report.parts]
     assert sorted({part.path for part in parts}) == sorted(tmp_path.iterdir())
     expected = {EXCLUDED: local.excluded, PROCESSED: local.processed, REJECTED: local.rejected}
     for table in OUTPUTS:

@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -39,7 +40,7 @@ def select(
     *,
     field: pa.Field | None = None,
     undecided: UndecidedRows | None = None,
-    **request: object,
+    **request: Any,
 ) -> list[object]:
     """The places of the rows that a request selects from a column X, beside a day in 1970."""
     table = pa.table(
@@ -54,7 +55,7 @@ def select(
     )
     rows = select_rows(
         table.to_reader(max_chunksize=3),
-        RowRequest(**request),  # type: ignore[arg-type]  # the caller's
+        RowRequest(**request),
         workspace=folder,
         now=0,
         source_types={"x": source_type, "day": "DATE"} if source_type else None,
@@ -169,7 +170,10 @@ def test_a_missing_cell_is_no_fault(
 ) -> None:
     """What is no value of its column leaves its row undecided; what is missing is null."""
     undecided = UndecidedRows()
-    request = {"cell_readings": {"x": CellReading(kind=kind)}, "where": "x IS NOT NULL"}
+    request: dict[str, Any] = {
+        "cell_readings": {"x": CellReading(kind=kind)},
+        "where": "x IS NOT NULL",
+    }
     assert select(tmp_path, pa.array(cells), undecided=undecided, **request) == [0]
     assert (undecided.count, undecided.cell) == (int(bool(fault)), fault)
 
@@ -180,7 +184,7 @@ def test_a_number_stands_for_a_date_only_where_an_option_says_so(tmp_path: Path)
     def as_days(texts: pa.Array) -> pa.Array:
         return pa.array([f"1970-01-0{text[0]}" for text in texts.to_pylist()])
 
-    request = {"where": "x > day"}
+    request: dict[str, Any] = {"where": "x > day"}
     for cells in (pa.array([1, 2]), pa.array([1.0, 2.0])):
         by_option = {"x": CellReading(kind=CellKind.DATE, translate=as_days)}
         assert select(tmp_path, cells, cell_readings=by_option, **request) == [1]
