@@ -47,13 +47,14 @@ def read_secret(name: str, region: str) -> StoredSecret:
         core = session.short_timeout_session()
         client = boto3.Session(botocore_session=core, region_name=region).client("secretsmanager")
         answer = client.get_secret_value(SecretId=name)
+        version = str(answer["VersionId"])  # AWS's answers have one
     text = answer.get("SecretString")
     if not text:
         raise SettingsError(
             f"secret {name} in {region}: it is binary or empty",
             hint='store text: a password, or JSON such as {"username": "...", "password": "..."}',
         )
-    return StoredSecret(values=_parse(name, text), version=str(answer.get("VersionId", "")))
+    return StoredSecret(values=_parse(name, text), version=version)
 
 
 def _parse(name: str, text: str) -> dict[str, str]:

@@ -115,7 +115,7 @@ def caller_identity(region: str) -> str | None:
             return None
         session = boto3.Session(botocore_session=core, region_name=region)
         return str(session.client("sts", config=config).get_caller_identity()["Arn"])
-    except CLIENT_ERRORS as error:
+    except (*CLIENT_ERRORS, KeyError) as error:  # KeyError: a page of a proxy in XHTML
         raise AwsError(
             f"AWS did not return the caller's identity ({type(error).__name__})",
             hint="run `aws sts get-caller-identity` to see what AWS's own tools find",

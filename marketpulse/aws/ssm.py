@@ -23,6 +23,9 @@ _WRITE_PERMISSIONS = (
     "the credentials need ssm:PutParameter there, ssm:DescribeParameters if you give no "
     "--kms-key-id, and kms:Encrypt for the key"
 )
+_NOT_AWS = (
+    "a proxy or another web server has answered: check the proxy, the VPN and AWS_ENDPOINT_URL"
+)
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,7 @@ def translate_errors(action: str, permissions: str) -> Iterator[None]:
     except (KeyError, AttributeError) as error:
         # boto3 passes on an answer that lacks what AWS's always have, or trips over it.
         raise AwsError(
-            f"{action}: the answer is not one of AWS",
-            hint="a proxy or another web server has answered: check the proxy, the VPN and "
-            "AWS_ENDPOINT_URL",
-            check="MP-SSM-002",
+            f"{action}: the answer is not one of AWS", hint=_NOT_AWS, check="MP-SSM-002"
         ) from error
     except session.CLIENT_ERRORS as error:
         raise AwsError(
@@ -148,6 +148,9 @@ def _client_error(
 ) -> MarketPulseError:
     """Map an error answer of SSM. AWS's text may repeat a value, so the message leaves it out."""
     code = str(error.response.get("Error", {}).get("Code", ""))
+    if code.isdecimal():  # AWS's errors have names; botocore takes the status where there is none
+        message = f"{action}: the answer, with status {code}, is not one of AWS"
+        return AwsError(message, hint=_NOT_AWS, check="MP-SSM-002")
     hint, check = session.HINTS.get(code, permissions), "MP-SSM-001"
     if "Throttl" in code or code.startswith(("Internal", "Service", "TooMany")):
         hint, check = "AWS is busy: try again later", "MP-SSM-002"

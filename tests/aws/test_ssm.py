@@ -3,12 +3,18 @@
 import json
 import socket
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aws.helpers import PATH, SECRET, ParameterStore, parameters
 from oracle_server.server import OracleServer
-from support import AWS_KEYS, Tool, one_message
+from support import AWS_KEYS, Tool
+
+from marketpulse.aws.secrets import read_secret
+from marketpulse.aws.session import caller_identity
+from marketpulse.aws.ssm import read_parameters, write_parameters
+from marketpulse.errors import AwsError
 
 
 def test_seven_parameters_are_enough(
@@ -127,31 +133,33 @@ class _PortalHandler(BaseHTTPRequestHandler):
     """A proxy that answers everything with its page."""
 
     def do_POST(self) -> None:
+        page = b"<html><body>Sign in</body></html>"
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
+        self.send_response(int(self.path.strip("/")))
         self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", "5")
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(b"<html")
+        self.wfile.write(page)
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
 
 
-def test_a_page_is_not_an_answer(tool: Tool) -> None:
-    """Nothing is taken for read, and nothing for written."""
-    tool.env |= AWS_KEYS
-    lines = tool.folder / "parameters.txt"
-    lines.write_text("host=db.example.com\n")
+@pytest.mark.parametrize("status", [200, 302, 403])
+def test_a_page_is_not_an_answer(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is taken for read, nothing for written, and no permission for missing."""
+    for name, value in AWS_KEYS.items():
+        monkeypatch.setenv(name, value)
+    written = partial(write_parameters, values={"host": "x"}, secret_names=(), kms_key_id=None)
     with ThreadingHTTPServer(("127.0.0.1", 0), _PortalHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        tool.env["AWS_ENDPOINT_URL_SSM"] = f"http://127.0.0.1:{server.server_port}"
-        with lines.open() as file:
-            results = [tool.run("ssm", "check"), tool.run_process("ssm", "put", stdin=file)]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}/{status}")
+        for call in (read_parameters, written, read_secret):
+            with pytest.raises(AwsError, match="is not one of AWS") as caught:
+                call("/desk/", "us-east-1")
+            assert "proxy" in caught.value.hint
+        with pytest.raises(AwsError, match="did not return the caller's identity"):
+            caller_identity("us-east-1")
         server.shutdown()
         thread.join()
-
-    for result in results:
-        assert result.code == 8
-        assert "the answer is not one of AWS" in one_message(result.err)
