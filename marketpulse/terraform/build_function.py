@@ -28,11 +28,13 @@ _TARGET = [
     *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64"),
     *("--platform", "manylinux2014_x86_64"),
 ]
-# Packages that the function never imports (terminals), and unused parts.
-# pyarrow links all of its large libraries, so no more of them can go.
+# Packages that the function never imports (terminals, pages, and what cryptography needs to be
+# built), and unused parts. A run loads nearly all of the libraries that remain: what Python imports
+# is linked with all large ones of pyarrow, and numpy with OpenBLAS.
 _UNUSED = (
     *("bin", "rich*", "pygments*", "markdown_it*", "mdurl*", "typer*", "shellingham*", "click*"),
-    *("greenlet*",),
+    *("jinja2*", "markupsafe*", "cffi*", "pycparser*", "greenlet*"),
+    *("*.dist-info/RECORD", "*.dist-info/sboms", "boto3/data", "boto3/examples"),
     *("pyarrow/include", "pyarrow/src", "pyarrow/libarrow_flight*", "pyarrow/libarrow_s3*"),
     *("pyarrow/*_encryption*", "pyarrow/*_flight*", "pyarrow/_s3fs*", "pyarrow/*orc*.so"),
     *("pyarrow/_hdfs*", "pyarrow/_gcsfs*", "pyarrow/_azurefs*", "pyarrow/_pyarrow_cpp_tests*"),

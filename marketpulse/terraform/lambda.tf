@@ -73,6 +73,11 @@ resource "aws_lambda_function_event_invoke_config" "main" {
   function_name                = aws_lambda_function.main.function_name
   maximum_event_age_in_seconds = 3600
   maximum_retry_attempts       = 2
+
+  # From zip to image, or back, the function is another one, and AWS has deleted what belongs to it.
+  lifecycle {
+    replace_triggered_by = [aws_lambda_function.main.package_type]
+  }
 }
 
 resource "aws_cloudwatch_log_group" "function" {
@@ -93,6 +98,10 @@ resource "aws_lambda_function_url" "http" {
 
   function_name      = aws_lambda_function.main.function_name
   authorization_type = "AWS_IAM"
+
+  lifecycle {
+    replace_triggered_by = [aws_lambda_function.main.package_type]
+  }
 }
 
 # The function connects to the database and to the endpoints. Nothing connects to it.

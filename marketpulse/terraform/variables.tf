@@ -36,7 +36,7 @@ variable "function_zip" {
 }
 
 variable "image_uri" {
-  description = "A container image in ECR instead of the zip, if you need Oracle's Instant Client."
+  description = "The container image in ECR, with its tag. Null: the zip."
   type        = string
   default     = null
 }

@@ -332,7 +332,8 @@ resource "aws_vpc_security_group_egress_rule" "s3" {{
 def test_no_slip_destroys_an_environment(infra: Path, tool: Tool, moto: str) -> None:
     """Everything can be applied; a second time nothing changes, and no value is in the state.
 
-    Another `env` and `destroy` are refused, and all of it remains.
+    Another `env` and `destroy` are refused, and all of it remains. An image instead of the zip
+    makes another function, with all that belongs to it.
     """
     write_overrides(infra, moto)
     values = {name: f"planted-{name}-7" for name in PARAMETERS} | {"port": "1599"}
@@ -346,6 +347,7 @@ def test_no_slip_destroys_an_environment(infra: Path, tool: Tool, moto: str) -> 
     second = run_terraform(*apply, folder=infra)
     plan = ("plan", "-no-color", "-refresh=false", "-var=env=qa")
     other_env = run_terraform(*plan, folder=infra, code=1)
+    image = run_terraform(*plan[:-1], "-var=image_uri=example.org/colors:1", folder=infra)
     destroyed = run_terraform("destroy", *apply[1:], "-refresh=false", folder=infra, code=1)
 
     assert put.code == 0, put.err
@@ -354,6 +356,12 @@ def test_no_slip_destroys_an_environment(infra: Path, tool: Tool, moto: str) -> 
     state = (infra / "terraform.tfstate.d/ci/terraform.tfstate").read_text()
     assert parameter_path(load_settings({}, {}, None)) + "password" in state
     assert [value for value in values.values() if value in state] == []
+    assert re.findall(r"(\w+)\.\S+ (?:must|will) be (?:replaced|destroyed)", image.stdout) == [
+        "aws_lambda_function",
+        "aws_lambda_function_event_invoke_config",  # AWS deletes it with the function
+        "aws_lambda_function_url",  # and this
+        "aws_s3_object",
+    ]
     assert "The workspace is ci, and env is qa." in " ".join(other_env.stderr.split())
     assert "Instance cannot be destroyed" in destroyed.stderr
     assert "Destroying..." not in destroyed.stdout
