@@ -95,6 +95,18 @@ def test_the_order_is_stable(tmp_path: Path) -> None:
     assert result.equals(table.sort_by([("same", "descending"), ("n", "ascending")]))
 
 
+def test_keys_come_one_after_the_other(tmp_path: Path) -> None:
+    """Rows that are equal in a key, and be it in value, are in the order of the next one."""
+    table = pa.table({"n": [0, 1, 2, 3], "x": ["1.00", "1", None, "0.5"], "y": [1, 1, 3, 2]})
+    schema = pa.schema([table.field("n"), logical_field("x", LogicalType.NUMBER), table.field("y")])
+    table = table.cast(schema)
+    assert select(tmp_path, table, order="x, n DESC") == [3, 1, 0, 2]
+    assert select(tmp_path, table, order="y DESC, x, n DESC") == [2, 3, 1, 0]
+    assert select(tmp_path, table, order="x NULLS FIRST, n") == [2, 3, 0, 1]
+    assert select(tmp_path, table, order="x DESC NULLS FIRST, n") == [2, 0, 1, 3]
+    assert select(tmp_path, table.slice(1), order="x NULLS FIRST") == [2, 3, 1]
+
+
 def test_names_that_differ_in_case(tmp_path: Path) -> None:
     """Of columns that differ only in case, the name means the one with the same spelling."""
     table = pa.table({"a": [1, 2], "A": [2, 1]})
