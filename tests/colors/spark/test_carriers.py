@@ -6,7 +6,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from marketpulse.colors.spark.carriers import carrier_schema, from_carriers, to_carriers
+from marketpulse.colors.spark.carriers import (
+    carrier_schema,
+    from_carriers,
+    result_type,
+    to_carriers,
+)
 from marketpulse.errors import DataError
 
 # What Spark holds without a change, and Arrow's type is the same.
@@ -25,6 +30,8 @@ VALUES: list[tuple[pa.DataType, object]] = [
     (pa.float32(), 1.5),
     (pa.float64(), -0.0),
     (pa.decimal128(38, 2), Decimal(10**36 - 1).scaleb(-2)),
+    (pa.decimal128(38, 0), Decimal(10**38 - 1)),
+    (pa.decimal128(5, 5), Decimal("0.99999")),
     (pa.date32(), date(9999, 12, 31)),
     (pa.date64(), date(1, 1, 1)),
     (pa.time32("ms"), time(23, 59, 59, 999000)),
@@ -47,9 +54,34 @@ def test_values_come_back_as_they_were(data_type: pa.DataType, value: object) ->
 
 
 @pytest.mark.parametrize(
-    "data_type", [pa.list_(pa.int64()), pa.decimal256(40, 2), pa.struct([("a", pa.int8())])]
+    "data_type",
+    [
+        pa.list_(pa.int64()),
+        pa.decimal256(39, 2),
+        pa.decimal128(5, -2),
+        pa.decimal128(5, 6),
+        pa.struct([("a", pa.int8())]),
+    ],
 )
 def test_other_types_are_refused_by_the_columns_name(data_type: pa.DataType) -> None:
     """The message says which column, and what to do."""
     with pytest.raises(DataError, match="input: --engine spark cannot carry the column 'X'"):
         carrier_schema(pa.schema([pa.field("X", data_type)]), "input")
+
+
+@pytest.mark.parametrize(
+    ("data_type", "expected"),
+    [
+        (pa.timestamp("ns", "Europe/Berlin"), pa.timestamp("us", "UTC")),
+        (pa.timestamp("s"), pa.timestamp("us")),
+        (pa.time64("ns"), pa.string()),
+        (pa.date64(), pa.date32()),
+        (pa.uint64(), pa.decimal128(20, 0)),
+        (pa.large_string(), pa.string()),
+        (pa.bool_(), pa.bool_()),
+    ],
+    ids=str,
+)
+def test_results_have_types_of_spark(data_type: pa.DataType, expected: pa.DataType) -> None:
+    """A DataFrame of results has dates and times as such, not the counts that carried them."""
+    assert result_type(data_type) == expected

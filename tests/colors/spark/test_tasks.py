@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from marketpulse.artifacts import EXCLUDED, PROCESSED, REJECTED
 from marketpulse.atomic import PartFolder
 from marketpulse.colors.prepare import parse_request
 from marketpulse.colors.results import run_constants
-from marketpulse.colors.spark.carriers import carrier_schema
+from marketpulse.colors.spark.carriers import carrier_schema, to_carriers
 from marketpulse.colors.spark.outputs import Outputs
 from marketpulse.colors.spark.reports import (
     REPORT,
@@ -30,10 +31,10 @@ from marketpulse.colors.spark.reports import (
     read_reports,
 )
 from marketpulse.colors.tally import Tally
-from marketpulse.errors import DataError
+from marketpulse.errors import DataError, NotFoundError
 from marketpulse.model import FileNotes
 from marketpulse.sources import FileOptions
-from marketpulse.sources.files import common_schema
+from marketpulse.sources.files import InputFile, common_schema
 
 if TYPE_CHECKING:
     from marketpulse.colors.spark.tasks import Workshop
@@ -42,7 +43,7 @@ HEADER = "MESSAGE_ID,CUSIP,RANK,DATE,PX,NOTE"
 PARTS = (
     [
         "1,037833100,1,2026-03-13,98.5,a",
-        "2, 037833100,1,2026-03-13T10:00Z,98.50,b",
+        "2, 037833100,1,2026-03-13T10:00Z,98.50,z",
         "3,594918104,2,2026-03-13,99,A",
         "4,594918104,2,2026-03-13",
         "5,,1,2026-03-13,99,c",
@@ -56,7 +57,7 @@ PARTS = (
         "11,594918104,1,2026-03-14,99,z",
     ],
 )
-WHERE = "NOTE <> 'z'"
+WHERE = "NOTE <> 'z' OR CUSIP = '037833100'"
 RULES = {
     "rules": [
         {
@@ -199,6 +200,7 @@ def test_tasks_add_up_to_a_local_run(paths: list[Path], local: ColorsRun) -> Non
         report.hashes for report in rankings
     )
     assert sum(report.unranked for report in arrivals) == len(processed)
+    assert sum(report.unranked_bytes for report in arrivals) > 0
     assert [report.number for report in arrivals] == [0, 1]
 
 
@@ -235,3 +237,58 @@ def test_faults_are_reports(paths: list[Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="odd"):
         read_reports(contents_of(arrived), ArrivalReport)
     assert arrived[SECURITY.name].to_pylist().count("037833100") == 1
+    with pytest.raises(NotFoundError, match="nope"):
+        read_files([tmp_path / "nope.csv", *paths])
+
+
+def test_files_that_spark_brings_keep_their_numbers() -> None:
+    """Whatever order it brings them in: each is a copy under its own name, removed at the end."""
+    from marketpulse.colors.spark.tasks import Units  # noqa: PLC0415 - loads PySpark
+
+    names = ("hdfs://a/DAY=1/x.csv", "hdfs://a/DAY=2/x.csv")
+    units = Units(names=tuple((name,) for name in names), copied=True)
+    batches = [
+        pa.record_batch([pa.array([name]), pa.array([b"A\n1\n"])], ["path", "content"])
+        for name in reversed(names)
+    ]
+    with ExitStack() as stack:
+        brought = list(units.of(iter(batches), stack))
+        assert [number for number, _ in brought] == [1, 0]
+        copies = [file for _, (file,) in brought]
+        assert all(isinstance(file, InputFile) for file in copies)
+        paths = [file.path for file in copies if isinstance(file, InputFile)]
+        assert [path.name for path in paths] == ["x.csv", "x.csv"]
+        assert [path.read_bytes() for path in paths] == [b"A\n1\n"] * 2
+    assert not any(path.exists() for path in paths)
+
+
+def test_a_partition_of_a_data_frame() -> None:
+    """Typed rows come out as a local run ranks them; a result has microseconds."""
+    from marketpulse.colors.spark.tasks import ReadDataFrame, ReadRows  # noqa: PLC0415 - loads PySpark
+
+    table = pa.table(
+        {
+            "MESSAGE_ID": pa.array([1, 2, 3], pa.uint64()),
+            "CUSIP": ["A", "A", "B"],
+            "RANK": pa.array([2, 1, 1], pa.int8()),
+            "DATE": pa.array([1_001, 2_001, None], pa.timestamp("ns")),
+            "PX": [1.5, float("nan"), -0.0],
+            "NOTE": ["b", "c", "a"],
+        }
+    )
+    shop = workshop(table.schema)
+    request = parse_request(RunOptions(rules=RULES))
+    rows = ReadRows(workshop=shop, request=request, where=None, columns=tuple(table.schema.names))
+    carried = [
+        pa.record_batch(to_carriers(batch.columns, shop.carriers), shop.carriers)
+        for batch in table.to_batches()
+    ]
+    read = ReadDataFrame(rows=rows, schema=table.schema)
+    arrived = pa.Table.from_batches(read(iter(carried)), shop.arrived_schema)
+    ranked, _ = rank(shop, arrived, None)
+    processed = ranked.filter(ranked[REPORT.name].is_null())
+    expected = run_colors(table, rules=RULES, processed_at=AT).processed
+    assert expected is not None
+    assert processed["MESSAGE_ID"].to_pylist() == expected["MESSAGE_ID"].to_pylist() == [2, 1]
+    assert str(processed["PX"].to_pylist()) == str(expected["PX"].to_pylist())
+    assert processed["DATE"].cast(pa.int64()).to_pylist() == [2, 1]
