@@ -87,7 +87,7 @@ def masks_of(columns: Sequence[Column]) -> dict[str, str]:
 
 
 class CellKind(StrEnum):
-    """What the text cells of a file's column stand for, if the caller knows it.
+    """What the text cells of a file's column mean, if the caller knows it.
 
     A condition compares a cell as such a value. A cell that is not one counts as missing.
     """
@@ -101,10 +101,10 @@ class CellKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CellReading:
-    """As what values a condition compares the cells of a file's column.
+    """How a condition reads the cells of a file's column.
 
-    `translate` spells text as `kind` knows it where an option permits another spelling; any other
-    cell stays as it is. A source with types of its own reads nothing but identifiers so.
+    `translate` turns another spelling that an option permits into the one that `kind` knows; any
+    other cell stays as it is. A source that has types reads only identifiers this way.
     """
 
     kind: CellKind

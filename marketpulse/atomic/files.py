@@ -88,7 +88,7 @@ class FileSet:
         Raises `OutputError` if the folder has a file of this name that no seal lists.
         """
         path = self._folder / name
-        # A link to nothing is somebody's, too.
+        # `lexists`: a broken link is a file of the user's, too.
         if name not in self._listed and os.path.lexists(path):
             raise OutputError(
                 f"{path}: it would be overwritten, and no {self._seal.name} lists it",
@@ -115,7 +115,7 @@ class FileSet:
             self._names.remove(name)
 
     def records(self) -> list[FileRecord]:
-        """Bring the parts to the disk; return names, sizes and digests for the seal."""
+        """Write the parts through to the disk; return names, sizes and digests for the seal."""
         with ThreadPoolExecutor(1) as executor:  # one waits for the disk, the other computes
             synced = executor.map(_sync, map(self._part, self._names))
             records = [
@@ -291,7 +291,7 @@ def _file_record(path: Path, name: str) -> FileRecord:
 
 
 def finish_part(path: Path, name: str) -> FileRecord:
-    """Bring a part of another process to the disk; return its record under this name."""
+    """Write a part of another process through to the disk; return its record under this name."""
     _sync(path)
     return _file_record(path, name)
 
@@ -351,15 +351,15 @@ def writable_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        hint = (
-            "this is a file: name a folder"
-            if isinstance(error, FileExistsError | NotADirectoryError)
-            else "this is a folder: name a file in it"
-            if isinstance(error, IsADirectoryError)
-            else "name another place: you may not write there"
-            if isinstance(error, PermissionError)
-            else "name another place, or free some space; close the files in other programs"
-        )
+        match error:
+            case FileExistsError() | NotADirectoryError():
+                hint = "this is a file: name a folder"
+            case IsADirectoryError():
+                hint = "this is a folder: name a file in it"
+            case PermissionError():
+                hint = "name another place: you may not write there"
+            case _:
+                hint = "name another place, or free some space; close the files in other programs"
         file = Path(error.filename2 or error.filename or folder)
         raise OutputError(
             f"{file.with_name(_name_of_part(file.name) or file.name)}: cannot be written: "

@@ -1,4 +1,4 @@
-"""The C library's allocator: numpy's arrays and DuckDB's results have their memory from it."""
+"""The C library's allocator: numpy's arrays and DuckDB's results get their memory from it."""
 
 from __future__ import annotations
 

@@ -116,12 +116,7 @@ def run_colors(
     check_page(report, writes=explain is None)
     check_query(query, "--table", table)
     check_standard_input(inputs, [source, query], rules)
-    check_days(
-        since,
-        until,
-        by_day=by_day,
-        others={"--explain": explain, "--table": table, "--query": query},
-    )
+    check_days(ctx.params)
     progress = session.progress("days" if by_day else "partitions" if names else "rows")
     days = session.input_names(inputs, source) if by_day else []
     opened: AbstractContextManager[object] = nullcontext()
@@ -151,32 +146,26 @@ def run_colors(
             publish=push is not None,
         )
         settings.say()
+        if by_day or names:  # these runs open their files by themselves
+            options = replace(options, delimiter=delimiter, sheet=sheet, header_row=header_row)
         if explain is not None:
             session.warn_of_options(ctx, "beside --explain, which writes nothing", *_WRITING)
             _explain(data, explain, options, as_json=as_json)
-            return
-        direct = _with_files(options, files)
-        if by_day:
-            rank_days(session, days, (since, until), direct, progress, push, report, as_json)
-            return
-        if names:
-            rank_on_spark(session, names, direct, master, progress, as_json)
-            return
-        _rank(session, data, options, progress, push, report, as_json)
+        elif by_day:
+            span = (since, until)
+            rank_days(session, days, span, options, progress, push, report=report, as_json=as_json)
+        elif names:
+            rank_on_spark(session, names, options, master, progress, as_json=as_json)
+        else:
+            _rank(session, data, options, progress, push, as_json=as_json)
+            if report:
+                write_page(session, output)
 
 
 def _explain(data: object, cusip: str, options: RunOptions, *, as_json: bool) -> None:
-    """Explain a security."""
     from marketpulse.colors import explain as explanations  # noqa: PLC0415 - loads the engine
 
     render.show_explanation(explanations.explain(data, cusip, options), as_json=as_json)
-
-
-def _with_files(options: RunOptions, files: FileOptions) -> RunOptions:
-    """The options of a run that opens its files by itself."""
-    return replace(
-        options, delimiter=files.delimiter, sheet=files.sheet, header_row=files.header_row
-    )
 
 
 def _rank(
@@ -185,25 +174,23 @@ def _rank(
     options: RunOptions,
     progress: Progress,
     push: str | None,
-    report: bool,
+    *,
     as_json: bool,
 ) -> None:
     """Rank colors, publish and show the run."""
     from marketpulse.colors.run import run  # noqa: PLC0415 - loads the engine, 0.3 s
 
-    output = Path(str(options.output))
-    receipts: list[Receipt | None] = []
+    receipt: Receipt | None = None
 
+    # The run calls this while it holds its folder: no other run replaces the files meanwhile.
     def publish(result: ColorsRun) -> None:
+        nonlocal receipt
         if not result.unpublished:
-            receipts.append(push_to_target(session, push, output))
+            receipt = push_to_target(session, push, Path(str(options.output)))
 
     result = run(data, options, progress, publish=publish)
     unpublished = result.unpublished if push is not None else None
-    receipt = receipts[0] if receipts else None
     render.show_run(result, receipt, unpublished, as_json=as_json, say=session.say)
-    if report:
-        write_page(session, output)
 
 
 @rules_app.command("check")

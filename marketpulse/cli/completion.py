@@ -17,7 +17,7 @@ def remember_tables(names: Iterable[str]) -> None:
         return
     # The shell reads one name a line.
     lines = [name for name, _ in zip(names, range(_MOST), strict=False) if name.isprintable()]
-    # Names of tables tell about a business: only the user may read the folder.
+    # Names of tables are confidential: only the user may read the folder.
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -26,7 +26,7 @@ def remember_tables(names: Iterable[str]) -> None:
 
 
 def complete_table(incomplete: str) -> list[str]:
-    """The tables of the last listing that begin so."""
+    """The tables of the last listing whose names begin with this text."""
     path = _path()
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path else []

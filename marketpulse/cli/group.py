@@ -1,4 +1,4 @@
-"""The group of all commands: what holds for each of them, whichever it is."""
+"""The group of all commands: what they have in common."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CommandGroup(TyperGroup):
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
         console.message_format.as_json = wants_json(args, "--log-format")
-        read_plain_values(self.get_params(ctx))  # with --help, which is no attribute
+        read_plain_values(self.get_params(ctx))  # `self.params` lacks --help
         # Wrong options fail here, before `invoke`.
         with error_boundary(args, verbose=lambda: False):
             return super().parse_args(ctx, args)
@@ -77,7 +77,7 @@ class CommandGroup(TyperGroup):
 
 
 def _refuse_empty_places(words: Sequence[str]) -> None:
-    """Raise `UsageError` if what is to be written has no name: it would be the working folder."""
+    """Raise `UsageError` if the name of an output is empty: it would mean the working folder."""
     given = [*pairwise(words), *((word[:-1], "") for word in words if word.endswith("="))]
     for option, value in given:
         if option in _WRITTEN and not value.strip():
@@ -96,7 +96,7 @@ def _leaves(
 
 
 def _share(command: TyperCommand, options: Sequence[TyperOption]) -> None:
-    """Let a command take these options, too, where it has none of their names."""
+    """Give a command these options, too, except those whose names it has itself."""
     names = {name for param in command.params for name in param.opts}
     for option in options:
         if option.is_eager or names & {*option.opts}:

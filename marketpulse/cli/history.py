@@ -1,4 +1,4 @@
-"""`run-colors --by-day`: each day of a history is ranked by itself."""
+"""`run-colors --by-day`: the days of a history are ranked separately."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
     from marketpulse.colors.options import RunOptions
 
 
-def check_days(
-    since: str | None, until: str | None, *, by_day: bool, others: Mapping[str, object]
-) -> None:
-    """Raise `UsageError` for options that mean nothing together; `others` do not go with days."""
-    days = {"--since": since, "--until": until}
-    for option, value in (others if by_day else days).items():
-        if value is None:
-            continue
-        if by_day:
-            raise UsageError(
-                f"{option} and --by-day do not go together",
-                hint=f"leave out {option}; or leave out --by-day, and name the folder of one day",
-            )
-        raise UsageError(f"{option} needs --by-day", hint=f"add --by-day, or leave out {option}")
+def check_days(parameters: Mapping[str, object]) -> None:
+    """Raise `UsageError` for an option that contradicts --by-day, or needs it.
+
+    `parameters` has the values of all options.
+    """
+    by_day = parameters["by_day"]
+    names = ("explain", "table", "query") if by_day else ("since", "until")
+    option = next((f"--{name}" for name in names if parameters[name] is not None), None)
+    if option is None:
+        return
+    if by_day:
+        raise UsageError(
+            f"{option} and --by-day do not go together",
+            hint=f"leave out {option}; or leave out --by-day, and name the folder of one day",
+        )
+    raise UsageError(f"{option} needs --by-day", hint=f"add --by-day, or leave out {option}")
 
 
 def rank_days(
@@ -42,6 +44,7 @@ def rank_days(
     options: RunOptions,
     progress: Progress,
     push: str | None,
+    *,
     report: bool,
     as_json: bool,
 ) -> None:

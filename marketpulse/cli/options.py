@@ -210,24 +210,14 @@ PushTarget = Annotated[
 
 # -- run-colors and rules --------------------------------------------------------------------------
 
-RulesFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--rules",
-        metavar="FILE",
-        readable=False,
-        help="Exclusion rules, JSON or TOML; - is standard input. Can be repeated.",
-    ),
-]
-RequiredRulesFiles = Annotated[
-    list[Path],
-    typer.Option(
-        "--rules",
-        metavar="FILE",
-        readable=False,
-        help="Exclusion rules, JSON or TOML; - is standard input. Can be repeated.",
-    ),
-]
+_RULES = typer.Option(
+    "--rules",
+    metavar="FILE",
+    readable=False,  # the job reports what it cannot read, with a hint
+    help="Exclusion rules, JSON or TOML; - is standard input. Can be repeated.",
+)
+RulesFiles = Annotated[list[Path] | None, _RULES]
+RequiredRulesFiles = Annotated[list[Path], _RULES]
 CompareRules = Annotated[
     list[Path] | None,
     typer.Option(

@@ -5,7 +5,7 @@ Results go to standard output. Notes and warnings go to `say`, which prints on s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -40,7 +40,7 @@ Say: TypeAlias = Callable[[str], None]
 
 def show_run(
     run: ColorsRun,
-    receipt: Receipt | None,
+    receipt: Receipt | None = None,
     unpublished: str | None = None,
     *,
     as_json: bool,
@@ -295,8 +295,11 @@ def show_plan(planned: Sequence[PlannedTable], *, as_json: bool) -> None:
         rows = "" if table.rows is None else f" ({format_count(table.rows, 'row')})"
         console.show_text(f"{table.statement}{rows}\n  {', '.join(table.files)}")
         if table.masks:
-            masks = ", ".join(f"{name} {mask}" for name, mask in table.masks.items())
-            console.show_text(f"  masked: {masks}")
+            console.show_text(f"  masked: {_list_masks(table.masks)}")
+
+
+def _list_masks(masks: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {mask}" for name, mask in masks.items())
 
 
 def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: Say) -> None:
@@ -315,12 +318,12 @@ def show_sample(sample: Sample, receipt: Receipt | None, *, as_json: bool, say: 
         )
     if receipt and not as_json:
         show_receipt(receipt, as_json=False, say=say)
+    _show_remarks_on_masks(sample, say)
     _show_remarks(sample, say)
 
 
 def _show_remarks(sample: Sample, say: Say) -> None:
     """Say what is unusual about a sample."""
-    _show_remarks_on_masks(sample, say)
     if sample.continued:
         say(f"resumed an interrupted sample: {sample.continued} were already there")
     if sample.kept_tables:
@@ -369,8 +372,7 @@ def show_verification(verification: Verification, *, as_json: bool) -> None:
     console.show_table(("table", "rows", "as"), rows)
     for table in _with_files(verification.manifest.tables):
         if table.masks:
-            masks = ", ".join(f"{name} {mask}" for name, mask in table.masks.items())
-            console.show_text(f"{table.name} is masked: {masks}")
+            console.show_text(f"{table.name} is masked: {_list_masks(table.masks)}")
     for fault in verification.faults:
         console.show_text(f"{fault.file}: {fault.what}")
     for gap in verification.manifest.missing:
@@ -399,10 +401,10 @@ def show_comparison(comparison: SourceComparison, *, as_json: bool, say: Say) ->
             for change in comparison.differences
         ]
         console.show_table(("table", "column", "what", left, right), rows)
-    tables = len(comparison.tables)
     count = len(comparison.differences)
-    verdict = "no difference" if not count else f"{count} difference{'s'[: count - 1]}"
-    console.show_text(f"{left} and {right}: {verdict} in {tables} table{'s'[: tables - 1]}")
+    verdict = format_count(count, "difference") if count else "no difference"
+    tables = format_count(len(comparison.tables), "table")
+    console.show_text(f"{left} and {right}: {verdict} in {tables}")
 
 
 def _side(value: object) -> str:

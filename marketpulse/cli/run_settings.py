@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from marketpulse.settings.file import RUN_VARIABLES
 from marketpulse.sources.base import standard_input
 
 T = TypeVar("T")
+N = TypeVar("N", str, str | None)  # a column's name; None stands for all columns
 
 
 class RunSettings:
@@ -64,10 +65,8 @@ class RunSettings:
     def types(self, option: Sequence[str] | None) -> tuple[str, ...]:
         """The pairs of `--type`, and the settings for other columns."""
         own = parse_types(option or ())
-        names = {name.casefold() for name in own}
-        pairs = self._read("types", lambda pairs: parse_types(_join(pairs))) or {}
-        others = {name: kind for name, kind in pairs.items() if name.casefold() not in names}
-        return _join((others | own).items())
+        types = self._read("types", lambda pairs: parse_types(_join(pairs))) or {}
+        return _join((_without(types, own) | own).items())
 
     def date_formats(self, option: Sequence[str] | None) -> tuple[str, ...]:
         """The formats of `--date-format`, and the settings for other columns."""
@@ -75,13 +74,8 @@ class RunSettings:
         if None in own:  # for all columns: no setting is left to use
             return tuple(option or ())
         forms = self._read("date_formats", parse_date_forms) or {}
-        names = {name.casefold() for name in own if name}
-        others = {
-            name: form
-            for name, form in forms.items()
-            if name is None or name.casefold() not in names
-        }
-        return tuple(f"{name}={form}" if name else form for name, form in (others | own).items())
+        forms = _without(forms, own) | own
+        return tuple(f"{name}={form}" if name else form for name, form in forms.items())
 
     def accept_rounded_ids(self, option: bool) -> bool:
         """Whether a rounded MESSAGE_ID counts."""
@@ -139,6 +133,12 @@ def _parse_rules(paths: Sequence[str]) -> tuple[Path, ...]:
 def _parse_memory_limit(text: str) -> str:
     parse_memory_limit(text)
     return text
+
+
+def _without(pairs: Mapping[N, T], others: Iterable[str | None]) -> dict[N, T]:
+    """The pairs whose column is none of the others, whatever the case of its name."""
+    names = {name.casefold() for name in others if name}
+    return {name: value for name, value in pairs.items() if (name or "").casefold() not in names}
 
 
 def _join(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:

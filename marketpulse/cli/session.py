@@ -50,7 +50,7 @@ class Session:
         self.configure_log()
 
     def configure_log(self) -> None:
-        """Show the log as far as the options want it."""
+        """Show the log at the level that the options ask for."""
         if self.quiet:
             # Without a handler, Python prints warnings of the log on standard error.
             logging.getLogger("marketpulse").setLevel(logging.ERROR)
@@ -244,7 +244,7 @@ def check_query(query: str | None, name: str, tables: object) -> None:
 
 
 def check_standard_input(*options: Iterable[object] | None) -> None:
-    """Raise `UsageError` if several of what these options name is standard input, `-`."""
+    """Raise `UsageError` if the values of these options name standard input, `-`, twice."""
     if sum(str(name) == "-" for names in options for name in names or ()) > 1:
         raise UsageError(
             "standard input (-) can be read only once", hint="name files in the other places"

@@ -1,4 +1,4 @@
-"""`run-colors --engine spark`: what it takes, and a session of Spark for it."""
+"""`run-colors --engine spark`: check the options, and rank on Spark."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def rank_on_spark(
     options: RunOptions,
     master: str | None,
     progress: Progress,
+    *,
     as_json: bool,
 ) -> None:
     """Rank files on Spark, and show the run.
@@ -92,4 +93,4 @@ def rank_on_spark(
             check="MP-SPK-001",
         ) from error
     result = run_files(names, options, master, progress)
-    render.show_run(result, None, None, as_json=as_json, say=session.say)
+    render.show_run(result, as_json=as_json, say=session.say)

@@ -1,4 +1,4 @@
-"""The values of options and arguments: what is plainly right is read without pydantic.
+"""The values of options and arguments: simple ones are read without pydantic.
 
 Typer has pydantic read each value. To load pydantic takes a tenth of ranking a small day.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PlainValues:
-    """Reads the values of parameters; those that are not plainly right are left to Typer."""
+    """Reads simple values of parameters; Typer reads all others, and those that are wrong."""
 
     def coerce(self, value: object, param: TyperArgument | TyperOption, ctx: Context) -> object:
         """The value in the parameter's type. Raises Typer's errors."""

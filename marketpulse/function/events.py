@@ -108,7 +108,7 @@ def _parse_event(event: Mapping[str, object]) -> RunOptions:
     """Read what an event asks for. Raises `UsageError` for unknown keys and wrong types."""
     if not isinstance(event, Mapping):
         raise UsageError(
-            "the event is no object", hint='for example {}, or {"time": "2026-03-13T08:00:00Z"}'
+            "the event is not an object", hint='for example {}, or {"time": "2026-03-13T08:00:00Z"}'
         )
     # A misspelt key would otherwise rank and publish with the default.
     unknown = sorted(event.keys() - EVENT_KEYS - _EVENTBRIDGE_KEYS)

@@ -56,7 +56,7 @@ class LoginState:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenLogin:
-    """The object as a process last saw it; without an ETag there is none."""
+    """The object as this process last saw it; an empty ETag means that it does not exist."""
 
     state: LoginState | None = None
     etag: str = ""
@@ -116,7 +116,7 @@ class SharedLogins:
             return
         watched, since = "", time.monotonic()
         while not stop.is_set():
-            seen = self._look()
+            seen = self._read()
             if seen.state and (at := seen.state.refusals.get(name)):
                 raise refused_error(settings, address, at, "")
             if seen.etag != watched:
@@ -152,7 +152,7 @@ class SharedLogins:
         if self._write(seen, self._state(seen, name, state)) or state != "refused":
             return
         for _ in range(_ATTEMPTS):
-            seen = self._look()
+            seen = self._read()
             result = self._state(seen, name, state)
             if stop.is_set():
                 return
@@ -180,7 +180,7 @@ class SharedLogins:
             credentials=name, state=state, at=at, owner=self._owner, refusals=refusals
         )
 
-    def _look(self) -> SeenLogin:
+    def _read(self) -> SeenLogin:
         """Read the object; an unreadable one has no state."""
         # Listed first: without s3:ListBucket on all keys a missing object is "forbidden".
         found = self._bucket.read_with_etag(self._key) if self._bucket.find([self._key]) else None

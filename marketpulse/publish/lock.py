@@ -2,7 +2,7 @@
 
 S3 has no locks, but conditional writes: whoever creates `.push.json` has the lock, and renews it
 while it works. A lock that nobody has renewed for some time was left by a push that died, and is
-taken over. No clocks are compared: the one who waits looks whether the object changes.
+taken over. Clocks are not compared: a push that waits checks whether the object changes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class PushLock:
         finally:
             self._released.set()
             if not self._lost:
-                # What is left of a lock ends by itself.
+                # A lock that cannot be deleted expires, as nobody renews it.
                 with suppress(AwsError):
                     self._bucket.delete(self._key)
 

@@ -163,7 +163,8 @@ def _push_sets(
     """
     wait = options.timeout or _DEFAULT_WAIT
     if options.deadline is not None:
-        wait = min(wait, options.deadline / 2)  # what it waits for is the better message
+        # Half of it: the error about the other push helps more than that of the deadline.
+        wait = min(wait, options.deadline / 2)
     deadline = time.monotonic() + wait
     with ExitStack() as stack:
         checks = [lambda: _check_stop(stop)]

@@ -70,7 +70,7 @@ def _refuse_target(target: Path, source: str | Path) -> None:
     """Raise `OutputError` if the page would replace no page, or break the seal of a bundle."""
     if target.is_file() and not target.read_bytes().startswith(_PAGE_START):
         raise OutputError(
-            f"{target}: it would be overwritten, and it is no page of a report",
+            f"{target}: it would be overwritten, and it is not the page of a report",
             hint="name another file with --output",
         )
     inside = Path(source).resolve()

@@ -1,4 +1,4 @@
-"""Ways to a password besides a value: a command, and the checks that save a failed login."""
+"""The command that prints the password, and the folder where refused passwords are kept."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _CHECK = "MP-SET-003"
 def run_password_command(command: str) -> str:
     """Run the command and return the password that it prints, without the line end.
 
-    No shell takes part. Standard error and standard input stay the terminal's. Raises
-    `SettingsError`, which repeats neither the command nor its output.
+    It runs without a shell. Its standard input and standard error are those of this process, so
+    it can ask questions. Raises `SettingsError`, which repeats neither the command nor its output.
     """
     if not command.strip():
         raise _error("it is empty", "name a program, or leave it out")

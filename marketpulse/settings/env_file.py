@@ -1,4 +1,4 @@
-"""The file `.env`: how it is read, which slips are likely in it, and how it is written."""
+"""The file `.env`: how it is read and written, and which mistakes in it are likely."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _slips(binding: Binding, settings: Collection[str]) -> Iterator[str]:
     name = binding.key or ""
     if meant := similar_setting(name, settings):
         yield f"{name} is not a setting: write {meant}"
-    # A wrong password costs an attempt, and after some the account.
+    # A wrong password counts as a failed login, and several of them lock the account.
     if name not in _SECRETS:
         return
     written = binding.original.string.partition("=")[2].strip()

@@ -203,15 +203,14 @@ def _unknown_key(path: Path, name: str) -> SettingsError:
 
 
 def _wrong_type(path: Path, name: str, key: _Key, value: object) -> SettingsError:
-    place = name
     if isinstance(value, dict) and key.read in (_pairs, _date_formats):
         inner, value = next(item for item in value.items() if _text(item[1]) is None)
         return SettingsError(
-            f"{path}: {place}.{inner} is {_describe(value)}, expected text",
+            f"{path}: {name}.{inner} is {_describe(value)}, expected text",
             hint=f"{name} is {key.expected}",
         )
     return SettingsError(
-        f"{path}: {place} is {_describe(value)}, expected {key.expected}",
+        f"{path}: {name} is {_describe(value)}, expected {key.expected}",
         hint="correct the value there",
     )
 

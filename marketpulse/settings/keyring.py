@@ -1,4 +1,4 @@
-"""The system's keyring as the place of a password, by way of ORACLE_PASSWORD_COMMAND."""
+"""Store the password in the system's keyring, for ORACLE_PASSWORD_COMMAND to read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def store_password(account: str, password: str) -> str:
         keyring.set_password(_SERVICE, account, password)
     except keyring.errors.KeyringError as error:
         raise SettingsError(
-            f"the keyring of this system does not take the password: {error}",
+            f"the keyring of this system did not accept the password: {error}",
             hint="unlock it, or leave out --keyring",
             check="MP-SET-003",
         ) from error

@@ -114,7 +114,7 @@ class Settings(BaseSettings):
         *_: object,
         **__: object,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Turn off pydantic's own sources: it does not report where a value comes from."""
+        """Turn off pydantic's own sources: they do not report where a value comes from."""
         return (init_settings,)
 
 

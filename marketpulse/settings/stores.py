@@ -1,4 +1,4 @@
-"""The places that have settings, and the stores in AWS among them."""
+"""The places that settings come from, among them the stores in AWS."""
 
 from __future__ import annotations
 
