@@ -92,7 +92,7 @@ def test_a_page_replaces_only_pages(market: Path, tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("of the desk")
     for target in (market / "manifest.json", market.with_suffix(".zip"), notes):
-        with pytest.raises(OutputError, match="it would be overwritten, and it is no page"):
+        with pytest.raises(OutputError, match="it would be overwritten, and it is not the page of"):
             write_report(market, target)
     with pytest.raises(OutputError, match="a bundle is no longer whole with another file in it"):
         write_report(market, market / "page.html")
