@@ -125,7 +125,11 @@ def _fitting(name: str, schemas: Sequence[TableSchema]) -> Iterator[tuple[str, s
 
 def fitting_columns(name: str, table: str, columns: Sequence[str]) -> list[str]:
     """Return the columns that a name means; their exact spelling comes before another case."""
-    names = {column: (column, f"{table}.{column}") for column in columns}
+    # A pattern without a dot means columns, in all tables: C* is not all of COLORS.
+    only_columns = _is_pattern(name) and "." not in name
+    names = {
+        column: (column,) if only_columns else (column, f"{table}.{column}") for column in columns
+    }
     exact = [column for column in columns if name in names[column]]
     return exact or [
         column for column in columns if any(_fits(name, spelling) for spelling in names[column])
@@ -134,11 +138,13 @@ def fitting_columns(name: str, table: str, columns: Sequence[str]) -> list[str]:
 
 def _fits(name: str, spelling: str) -> bool:
     pattern, folded = name.casefold(), spelling.casefold()
-    if {"*", "?"}.isdisjoint(name):
+    if not _is_pattern(name):
         return pattern == folded
-    # A pattern without a table means columns of all tables.
-    same_parts = pattern.count(".") == folded.count(".")
-    return same_parts and fnmatchcase(folded, pattern.replace("[", "[[]"))
+    return fnmatchcase(folded, pattern.replace("[", "[[]"))
+
+
+def _is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
 
 
 def _is_for_another(name: str, source: Source, tables: Collection[str]) -> bool:

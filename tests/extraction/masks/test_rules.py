@@ -14,6 +14,7 @@ from marketpulse.extraction.masks.key import MaskKey
 from marketpulse.extraction.masks.rules import (
     MaskKind,
     find_masks,
+    fitting_columns,
     parse_mask_options,
     parse_masks,
     read_mask_file,
@@ -62,6 +63,15 @@ def test_the_last_rule_counts() -> None:
     assert masks["SECURITIES.CUSIP"] == "hmac"
     assert masks["COLORS.CUSIP"] == "redact"
     assert masks["COLORS.PX"] == "redact"
+
+
+@pytest.mark.parametrize("pattern", ["*", "*.*", "*.ID", "*.NOTE.*", "HR.*", "hr.p*n.*", "?R.*"])
+def test_a_star_stands_for_dots_too(pattern: str) -> None:
+    """A table of another schema, a column with a dot: what a star means would stay as it is."""
+    columns = ["ID", "NOTE.OF"]
+    expected = {"*.ID": ["ID"], "*.NOTE.*": ["NOTE.OF"]}.get(pattern, columns)
+    assert fitting_columns(pattern, "HR.PERSON", columns) == expected
+    assert fitting_columns("H*", "HR.PERSON", columns) == []
 
 
 def test_an_exact_name_is_exact() -> None:
