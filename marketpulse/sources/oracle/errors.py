@@ -180,6 +180,11 @@ def add_place(statement: str, query: SelectQuery | None) -> Iterator[None]:
             detail = cause.args[0] if isinstance(cause, oracledb.Error) and cause.args else None
             place = _place_in(query, statement, getattr(detail, "offset", 0))
             error.message += f" ({place}{query.file})"
+            if "ORA-00942" in error.message:
+                error.add_hint(
+                    "in a query, write a table of another schema as OWNER.TABLE: ORACLE_SCHEMA "
+                    "does not apply there"
+                )
         raise
 
 

@@ -86,6 +86,13 @@ def test_faults(
         query(database, text).scan("feed")
 
 
+def test_a_table_of_another_schema_needs_its_owner(database: OracleDatabase) -> None:
+    """A query is sent as written, so the schema of the settings does not apply."""
+    with pytest.raises(NotFoundError) as error:
+        query(database, "SELECT cusip FROM securities").scan("feed")
+    assert "in a query, write a table of another schema as OWNER.TABLE" in error.value.hint
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
