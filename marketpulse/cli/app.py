@@ -7,18 +7,8 @@ from typing import Annotated
 import typer
 
 from marketpulse.cli import colors, console, demo, diagnosis, extraction, init, publishing, reports
+from marketpulse.cli import options as opt
 from marketpulse.cli.group import CommandGroup
-from marketpulse.cli.options import (
-    ConfigFile,
-    CredentialsChoice,
-    Deadline,
-    DriverChoice,
-    EnvFile,
-    LogFormatChoice,
-    Quiet,
-    SourceName,
-    Verbosity,
-)
 from marketpulse.cli.session import Session
 from marketpulse.version import __version__
 
@@ -49,15 +39,15 @@ Version = Annotated[
 @app.callback()
 def root(
     ctx: typer.Context,
-    source: SourceName = None,
-    env_file: EnvFile = None,
-    config: ConfigFile = None,
-    credentials: CredentialsChoice = None,
-    driver: DriverChoice = None,
-    deadline: Deadline = None,
-    log_format: LogFormatChoice = "text",
-    verbose: Verbosity = 0,
-    quiet: Quiet = False,
+    source: opt.SourceName = None,
+    env_file: opt.EnvFile = None,
+    config: opt.ConfigFile = None,
+    credentials: opt.CredentialsChoice = None,
+    driver: opt.DriverChoice = None,
+    deadline: opt.Deadline = None,
+    log_format: opt.LogFormatChoice = "text",
+    verbose: opt.Verbosity = 0,
+    quiet: opt.Quiet = False,
     _version: Version = False,
 ) -> None:
     """Extract bond market colors from Oracle, rank them into parents and children, publish them."""

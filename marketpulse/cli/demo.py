@@ -6,14 +6,14 @@ from pathlib import Path
 
 import typer
 
+from marketpulse.cli import options as opt
 from marketpulse.cli import render
-from marketpulse.cli.options import DemoFolder, DemoRows
 
 
 def demo(
     ctx: typer.Context,
-    folder: DemoFolder = Path("marketpulse_demo"),
-    rows: DemoRows = 2000,
+    folder: opt.DemoFolder = Path("marketpulse_demo"),
+    rows: opt.DemoRows = 2000,
 ) -> None:
     """Take a tour of all commands on a built-in market. Needs no database and no cloud."""
     from marketpulse.cli.tour import tour  # noqa: PLC0415 - loads the sources

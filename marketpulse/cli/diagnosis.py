@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from marketpulse.cli import options as opt
 from marketpulse.cli import render
-from marketpulse.cli.options import DoctorBucket, DoctorTable, ResultFormat
 from marketpulse.cli.session import Session
 
 
 def doctor(
     ctx: typer.Context,
-    table: DoctorTable = None,
-    bucket: DoctorBucket = None,
-    result_format: ResultFormat = "table",
+    table: opt.DoctorTable = None,
+    bucket: opt.DoctorBucket = None,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Test the connection step by step. Stops at the first failure and says what to do."""
     from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
@@ -30,7 +30,7 @@ def doctor(
     raise typer.Exit(render.show_diagnosis(diagnose(options), as_json=as_json))
 
 
-def config(ctx: typer.Context, result_format: ResultFormat = "table") -> None:
+def config(ctx: typer.Context, result_format: opt.ResultFormat = "table") -> None:
     """Show every setting, where its value comes from, and what it overrides."""
     session: Session = ctx.obj
     as_json = result_format == "json"

@@ -8,57 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from marketpulse.cli import console, render
+from marketpulse.cli import options as opt
 from marketpulse.cli.completion import remember_tables
 from marketpulse.cli.masks import read_masks
-from marketpulse.cli.options import (
-    AllRows,
-    BindValues,
-    BundleFolder,
-    BundleFormats,
-    BundlePath,
-    ColumnNames,
-    ComparedTables,
-    CopyFolder,
-    DdlDialect,
-    DescribedTables,
-    ExactCounts,
-    FieldDelimiter,
-    FollowFlag,
-    HeaderRow,
-    IncludeSystem,
-    JsonRows,
-    LeftSource,
-    ListedInput,
-    ListFormatChoice,
-    MaskColumns,
-    MaskFile,
-    MaxLob,
-    ModelsFile,
-    NamePattern,
-    NewestPerKey,
-    OrderBy,
-    ProfileChoice,
-    PushTarget,
-    QueryFile,
-    RandomChoice,
-    RandomSeed,
-    ReplaceFlag,
-    ReportFlag,
-    RestartFlag,
-    ResultFormat,
-    RightSource,
-    RowLimit,
-    SampleDryRun,
-    SampleJobs,
-    SchemaName,
-    SchemaOnly,
-    SheetName,
-    SourceName,
-    TableNames,
-    TakenAt,
-    WhereCondition,
-    ZipFlag,
-)
 from marketpulse.cli.publishing import check_push_target, push_to_target
 from marketpulse.cli.reports import write_page
 from marketpulse.cli.session import Session, check_query
@@ -76,17 +28,17 @@ if TYPE_CHECKING:
 
 def list_tables(
     ctx: typer.Context,
-    inputs: ListedInput = None,
-    source: SourceName = None,
-    delimiter: FieldDelimiter = None,
-    sheet: SheetName = None,
-    header_row: HeaderRow = None,
-    like: NamePattern = None,
-    schema: SchemaName = None,
-    system: IncludeSystem = False,
-    exact: ExactCounts = False,
-    output: CopyFolder = None,
-    result_format: ListFormatChoice = "table",
+    inputs: opt.ListedInput = None,
+    source: opt.SourceName = None,
+    delimiter: opt.FieldDelimiter = None,
+    sheet: opt.SheetName = None,
+    header_row: opt.HeaderRow = None,
+    like: opt.NamePattern = None,
+    schema: opt.SchemaName = None,
+    system: opt.IncludeSystem = False,
+    exact: opt.ExactCounts = False,
+    output: opt.CopyFolder = None,
+    result_format: opt.ListFormatChoice = "table",
 ) -> None:
     """List the tables of the database or of another source, with row counts and comments."""
     session: Session = ctx.obj
@@ -108,15 +60,15 @@ def list_tables(
 
 def schema(
     ctx: typer.Context,
-    tables: DescribedTables = None,
-    source: SourceName = None,
-    delimiter: FieldDelimiter = None,
-    sheet: SheetName = None,
-    header_row: HeaderRow = None,
-    output: CopyFolder = None,
-    models: ModelsFile = None,
-    ddl: DdlDialect = None,
-    result_format: ResultFormat = "table",
+    tables: opt.DescribedTables = None,
+    source: opt.SourceName = None,
+    delimiter: opt.FieldDelimiter = None,
+    sheet: opt.SheetName = None,
+    header_row: opt.HeaderRow = None,
+    output: opt.CopyFolder = None,
+    models: opt.ModelsFile = None,
+    ddl: opt.DdlDialect = None,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Describe tables: their columns with types and comments, and their keys."""
     if ddl and result_format == "json":
@@ -148,38 +100,38 @@ def schema(
 
 def sample(
     ctx: typer.Context,
-    tables: TableNames = None,
-    source: SourceName = None,
-    delimiter: FieldDelimiter = None,
-    sheet: SheetName = None,
-    header_row: HeaderRow = None,
-    limit: RowLimit = 1000,
-    all_rows: AllRows = False,
-    query: QueryFile = None,
-    binds: BindValues = None,
-    where: WhereCondition = None,
-    columns: ColumnNames = None,
-    mask: MaskColumns = None,
-    mask_file: MaskFile = None,
-    order: OrderBy = None,
-    random: RandomChoice = False,
-    seed: RandomSeed = 0,
-    per: NewestPerKey = None,
-    follow: FollowFlag = False,
-    formats: BundleFormats = None,
-    profile: ProfileChoice = "lossless",
-    json_rows: JsonRows = "100",
-    output: BundleFolder = Path("sample_data"),
-    max_lob: MaxLob = None,
-    jobs: SampleJobs = 1,
-    replace: ReplaceFlag = False,
-    restart: RestartFlag = False,
-    zipped: ZipFlag = False,
-    report: ReportFlag = False,
-    push: PushTarget = None,
-    taken_at: TakenAt = None,
-    dry_run: SampleDryRun = False,
-    result_format: ResultFormat = "table",
+    tables: opt.TableNames = None,
+    source: opt.SourceName = None,
+    delimiter: opt.FieldDelimiter = None,
+    sheet: opt.SheetName = None,
+    header_row: opt.HeaderRow = None,
+    limit: opt.RowLimit = 1000,
+    all_rows: opt.AllRows = False,
+    query: opt.QueryFile = None,
+    binds: opt.BindValues = None,
+    where: opt.WhereCondition = None,
+    columns: opt.ColumnNames = None,
+    mask: opt.MaskColumns = None,
+    mask_file: opt.MaskFile = None,
+    order: opt.OrderBy = None,
+    random: opt.RandomChoice = False,
+    seed: opt.RandomSeed = 0,
+    per: opt.NewestPerKey = None,
+    follow: opt.FollowFlag = False,
+    formats: opt.BundleFormats = None,
+    profile: opt.ProfileChoice = "lossless",
+    json_rows: opt.JsonRows = "100",
+    output: opt.BundleFolder = Path("sample_data"),
+    max_lob: opt.MaxLob = None,
+    jobs: opt.SampleJobs = 1,
+    replace: opt.ReplaceFlag = False,
+    restart: opt.RestartFlag = False,
+    zipped: opt.ZipFlag = False,
+    report: opt.ReportFlag = False,
+    push: opt.PushTarget = None,
+    taken_at: opt.TakenAt = None,
+    dry_run: opt.SampleDryRun = False,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Write rows of tables, with their schemas and checksums, to a folder that you can send."""
     session: Session = ctx.obj
@@ -289,7 +241,9 @@ def _row_limit(
     return None if all_rows or is_default else limit
 
 
-def verify(ctx: typer.Context, bundle: BundlePath, result_format: ResultFormat = "table") -> None:
+def verify(
+    ctx: typer.Context, bundle: opt.BundlePath, result_format: opt.ResultFormat = "table"
+) -> None:
     """Check that a bundle is complete and unchanged. Reads every row."""
     from marketpulse.extraction.verify import verify_bundle  # noqa: PLC0415 - not for --help
 
@@ -304,11 +258,11 @@ def verify(ctx: typer.Context, bundle: BundlePath, result_format: ResultFormat =
 
 def diff(
     ctx: typer.Context,
-    left: LeftSource,
-    right: RightSource,
-    tables: ComparedTables = None,
-    schema_only: SchemaOnly = False,
-    result_format: ResultFormat = "table",
+    left: opt.LeftSource,
+    right: opt.RightSource,
+    tables: opt.ComparedTables = None,
+    schema_only: opt.SchemaOnly = False,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Compare two bundles or other sources: tables, columns and keys, then the rows."""
     session: Session = ctx.obj

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from marketpulse.cli import console, render
-from marketpulse.cli.options import InitKeyring
+from marketpulse.cli import options as opt
 from marketpulse.cli.session import Session
 from marketpulse.errors import SettingsError, UsageError
 from marketpulse.extras import require_extra
@@ -24,7 +24,7 @@ _LOGIN = ("ORACLE_USERNAME", "ORACLE_PASSWORD", "ORACLE_PASSWORD_COMMAND")
 _ASKED = {*_ADDRESS, *_LOGIN, "ORACLE_SCHEMA", "ORACLE_TABLE_NAME"}
 
 
-def init(ctx: typer.Context, keyring: InitKeyring = False) -> None:
+def init(ctx: typer.Context, keyring: opt.InitKeyring = False) -> None:
     """Ask for the connection to Oracle, test it, and write it to .env.
 
     Answer with Enter to keep what is in brackets.

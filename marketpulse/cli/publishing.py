@@ -11,27 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from marketpulse.cli import options as opt
 from marketpulse.cli import render
-from marketpulse.cli.options import (
-    EncryptionChoice,
-    EndpointUrl,
-    ForceUpload,
-    ForceWrite,
-    KmsKey,
-    ObjectTags,
-    ParameterKey,
-    ParameterNames,
-    PrefixTemplate,
-    PushDryRun,
-    PushLayout,
-    PushPaths,
-    ReceiptFile,
-    Recursive,
-    ResultFormat,
-    TerraformFolder,
-    UploadJobs,
-    VerifyUpload,
-)
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 from marketpulse.extras import require_extra
@@ -45,20 +26,20 @@ ssm_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 def push_s3(
     ctx: typer.Context,
-    paths: PushPaths = None,
-    dry_run: PushDryRun = False,
-    force: ForceUpload = False,
-    endpoint_url: EndpointUrl = None,
-    jobs: UploadJobs = 16,
-    sse: EncryptionChoice = None,
-    kms_key: KmsKey = None,
-    tags: ObjectTags = None,
-    prefix_template: PrefixTemplate = None,
-    recursive: Recursive = False,
-    layout: PushLayout = None,
-    verify: VerifyUpload = "read",
-    receipt: ReceiptFile = None,
-    result_format: ResultFormat = "table",
+    paths: opt.PushPaths = None,
+    dry_run: opt.PushDryRun = False,
+    force: opt.ForceUpload = False,
+    endpoint_url: opt.EndpointUrl = None,
+    jobs: opt.UploadJobs = 16,
+    sse: opt.EncryptionChoice = None,
+    kms_key: opt.KmsKey = None,
+    tags: opt.ObjectTags = None,
+    prefix_template: opt.PrefixTemplate = None,
+    recursive: opt.Recursive = False,
+    layout: opt.PushLayout = None,
+    verify: opt.VerifyUpload = "read",
+    receipt: opt.ReceiptFile = None,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Upload complete results to S3. Skips what is already there."""
     if paths is None or len(paths) < 2:
@@ -158,9 +139,9 @@ def push_to_target(session: Session, target: str | None, *folders: Path) -> Rece
 
 def terraform(
     ctx: typer.Context,
-    folder: TerraformFolder,
-    force: ForceWrite = False,
-    result_format: ResultFormat = "table",
+    folder: opt.TerraformFolder,
+    force: opt.ForceWrite = False,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Write the Terraform files for the function, its schedule, parameters and bucket."""
     from marketpulse import terraform as files  # noqa: PLC0415 - not for --help
@@ -174,9 +155,9 @@ def terraform(
 @ssm_app.command("put")
 def ssm_put(
     ctx: typer.Context,
-    names: ParameterNames = None,
-    kms_key: ParameterKey = None,
-    result_format: ResultFormat = "table",
+    names: opt.ParameterNames = None,
+    kms_key: opt.ParameterKey = None,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Write the connection parameters, or the key of masks, to AWS SSM.
 
@@ -201,7 +182,7 @@ def ssm_put(
 
 
 @ssm_app.command("check")
-def ssm_check(ctx: typer.Context, result_format: ResultFormat = "table") -> None:
+def ssm_check(ctx: typer.Context, result_format: opt.ResultFormat = "table") -> None:
     """Check the parameters in AWS SSM: the connection, and the key of masks if there is one."""
     from marketpulse.aws import parameters  # noqa: PLC0415 - not for --help
     from marketpulse.settings.load import parameter_path  # noqa: PLC0415 - pydantic takes 0.2 s

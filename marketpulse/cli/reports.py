@@ -7,16 +7,16 @@ from pathlib import Path
 import typer
 
 from marketpulse.cli import console, render
-from marketpulse.cli.options import ReportFile, ReportSource, ResultFormat
+from marketpulse.cli import options as opt
 from marketpulse.cli.session import Session
 from marketpulse.errors import UsageError
 
 
 def report(
     ctx: typer.Context,
-    source: ReportSource,
-    output: ReportFile = None,
-    result_format: ResultFormat = "table",
+    source: opt.ReportSource,
+    output: opt.ReportFile = None,
+    result_format: opt.ResultFormat = "table",
 ) -> None:
     """Write a page about a bundle or a run: one HTML file that needs no network.
 
