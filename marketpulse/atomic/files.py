@@ -119,7 +119,7 @@ class FileSet:
         with ThreadPoolExecutor(1) as executor:  # one waits for the disk, the other computes
             synced = executor.map(_sync, map(self._part, self._names))
             records = [
-                self._adopted.get(name) or _file_record(self._part(name), name)
+                self._adopted.get(name) or file_record(self._part(name), name)
                 for name in self._names
             ]
             list(synced)  # raises what went wrong in the other thread
@@ -283,8 +283,8 @@ def atomic_file(path: Path, *, remove_parts: bool = False) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def _file_record(path: Path, name: str) -> FileRecord:
-    """Return the record of a file that will have this name."""
+def file_record(path: Path, name: str) -> FileRecord:
+    """Return the record of a file under this name, which it has or will have."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(name, os.fstat(file.fileno()).st_size, digest)
@@ -293,7 +293,7 @@ def _file_record(path: Path, name: str) -> FileRecord:
 def finish_part(path: Path, name: str) -> FileRecord:
     """Write a part of another process through to the disk; return its record under this name."""
     _sync(path)
-    return _file_record(path, name)
+    return file_record(path, name)
 
 
 def write_file(path: Path, text: str, *, private: bool = False) -> None:

@@ -106,7 +106,7 @@ MACROS = (
 
 
 LOST_DIGITS = "exact: its last digits were lost to a spreadsheet"
-_ARTICLES = {
+ARTICLES = {
     Kind.INTEGER: "an integer",
     Kind.NUMBER: "a number",
     Kind.DATE: "a date",
@@ -230,7 +230,7 @@ class Cell:
         if not column.logical_type:
             if kind is Kind.INTEGER and not column.rounded_ids:
                 pairs.append((self._inexact, f"{LOST_DIGITS} or a float column"))
-            pairs.append((self._typed_fault, _ARTICLES[kind]))
+            pairs.append((self._typed_fault, ARTICLES[kind]))
         elif kind is Kind.TEXT or not column.is_checked:
             pairs.append((self._is_a(LogicalType.UNEVALUATED), "a value: the formula has none"))
             if column.is_checked:
@@ -238,7 +238,7 @@ class Cell:
         else:
             if kind is Kind.INTEGER and not column.rounded_ids:
                 pairs.append((self._inexact, LOST_DIGITS))
-            pairs.append((self._text_fault, _ARTICLES[kind]))
+            pairs.append((self._text_fault, ARTICLES[kind]))
         return [(condition, expected) for condition, expected in pairs if condition]
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 import pyarrow as pa
 
 from marketpulse.colors.cells import literal
-from marketpulse.colors.columns import KEYS, Columns
+from marketpulse.colors.columns import KEYS, Columns, InputColumn
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare
 from marketpulse.colors.ranking import (
@@ -71,7 +71,7 @@ class Explanation:
     cusip: str
     hierarchy: tuple[str, ...]
     rows: tuple[ExplainedRow, ...]
-    main_columns: tuple[str, ...] = ()  # by which a person recognizes a color
+    main_columns: tuple[str, ...]  # by which a person recognizes a color
 
     def as_json(self) -> dict[str, object]:
         """The explanation as `--format json` shows it."""
@@ -113,8 +113,7 @@ explain_colors = _with_keywords(RunOptions)
 
 def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
     columns = prepared.columns
-    cells = prepared.engine.cells
-    keys = sort_keys(cells, prepared.plan.hierarchy) + tie_breaks(cells)
+    keys = _keys(prepared)
     table = prepared.engine.table(_statement(prepared, keys, cusip))
     if not len(table):
         raise NotFoundError(
@@ -123,12 +122,12 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
             check="MP-SRC-006",
         )
     labels = [column.label for column in columns.all]
-    texts = cell_texts(table, [column.field for column in columns.all])
+    texts = cell_texts(table, columns.all)
     verdicts = table.select(table.column_names[len(labels) :]).to_pylist()
     rows: list[ExplainedRow] = []
     above: Cells = {}
-    for position, (verdict, *cells) in enumerate(zip(verdicts, *texts, strict=True), 1):
-        row = dict(zip(labels, cells, strict=True))
+    for position, (verdict, *row_texts) in enumerate(zip(verdicts, *texts, strict=True), 1):
+        row = dict(zip(labels, row_texts, strict=True))
         if verdict["reason"] is not None:
             explained = ExplainedRow(outcome="rejected", cells=row, reason=verdict["reason"])
         elif verdict["excluded_by"] is not None:
@@ -148,6 +147,12 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
         rows=tuple(rows),
         main_columns=main_columns(columns),
     )
+
+
+def _keys(prepared: PreparedRun) -> list[SortKey]:
+    """All keys of the total order."""
+    cells = prepared.engine.cells
+    return sort_keys(cells, prepared.plan.hierarchy) + tie_breaks(cells)
 
 
 def _statement(prepared: PreparedRun, keys: Sequence[SortKey], cusip: str) -> str:
@@ -209,8 +214,7 @@ def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> 
     `names` are the columns to return, as far as the input has them. Rules are not applied.
     """
     columns = prepared.columns
-    cells = prepared.engine.cells
-    keys = sort_keys(cells, prepared.plan.hierarchy) + tie_breaks(cells)
+    keys = _keys(prepared)
     found = {column.label: column for name in names if (column := columns.find(name))}
     cusip = f"v{columns.role('CUSIP').place}"
     # A key that differs decides, and those before it are equal. The first row has no row above.
@@ -233,10 +237,7 @@ def rank_securities(prepared: PreparedRun, names: Sequence[str], limit: int) -> 
     decided = table.column("decided").to_pylist()
     deciding = {keys[number].column for number in {*decided} - {None}}
     needed = [column for column in columns.all if column in deciding or column in found.values()]
-    texts = cell_texts(
-        table.select([f"c{column.place}" for column in needed]),
-        [column.field for column in needed],
-    )
+    texts = cell_texts(table.select([f"c{column.place}" for column in needed]), needed)
     by_column = dict(zip(needed, texts, strict=True))
     positions = table.column("position").to_pylist()
     return RankedColors(
@@ -297,9 +298,10 @@ def main_columns(columns: Columns) -> tuple[str, ...]:
     return tuple(column.label for column in main if column)
 
 
-def cell_texts(table: pa.Table, fields: Sequence[pa.Field]) -> list[list[str | None]]:
-    """The cells of the first columns of a table as text, column by column."""
+def cell_texts(table: pa.Table, columns: Sequence[InputColumn]) -> list[list[str | None]]:
+    """The cells of a table, which begins with these columns, as text, column by column."""
+    fields = enumerate(column.field for column in columns)
     return [
         to_text(table.column(place).combine_chunks().cast(field.type), field).to_pylist()
-        for place, field in enumerate(fields)
+        for place, field in fields
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from marketpulse.colors.columns import Columns
 from marketpulse.colors.explain import Cells, cell_texts, main_columns
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import PreparedRun, prepare, rule_book
@@ -53,7 +52,7 @@ class RulesComparison:
     differing: int
     changes: tuple[FateChange, ...]
     rows: tuple[ComparedRow, ...]
-    main_columns: tuple[str, ...] = ()  # by which a person recognizes a color
+    main_columns: tuple[str, ...]  # by which a person recognizes a color
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ class Funnel:
     rejected: int
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
-    comparison: RulesComparison | None = None
+    comparison: RulesComparison | None
 
     def as_json(self) -> dict[str, object]:
         """The funnel as `--format json` shows it."""
@@ -133,13 +132,13 @@ def _compared_rows(
     other_fate: dict[str | None, str],
     limit: int | None,
 ) -> tuple[ComparedRow, ...]:
-    columns: Columns = prepared.columns
+    columns = prepared.columns
     cells = ", ".join(f"c{column.place}" for column in columns.all)
     statement = f"SELECT {cells}, here, there FROM {_differing(prepared)} ORDER BY n"
     first = "" if limit is None else f" LIMIT {limit:d}"
     table = prepared.engine.table(statement + first)
     labels = [column.label for column in columns.all]
-    texts = cell_texts(table, [column.field for column in columns.all])
+    texts = cell_texts(table, columns.all)
     fates = zip(table["here"].to_pylist(), table["there"].to_pylist(), strict=True)
     return tuple(
         ComparedRow(

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from marketpulse.artifacts import RUN_SUMMARY, RunSummary, parse_run_summary
+from marketpulse.atomic import file_record
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import RunRequest, parse_request
 from marketpulse.colors.results import ColorsRun
@@ -245,9 +246,7 @@ def _fingerprint(day: DayInput, options: RunOptions, request: RunRequest) -> str
         [request.hierarchy, sorted(request.mapping.items()), sorted(request.types.items())],
         [repr(request.book.rules), repr(request.date_forms), request.rounded_ids],
     ]
-    for path in day.files():
-        with path.open("rb") as file:
-            parts.append([str(path), hashlib.file_digest(file, "sha256").hexdigest()])
+    parts += [[str(path), file_record(path, path.name).sha256] for path in day.files()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -256,14 +255,13 @@ def _unchanged(output: Path, fingerprint: str) -> RunSummary | None:
     summary = _read_summary(output)
     if summary is None or summary.content.get("fingerprint") != fingerprint:
         return None
-    for record in summary.files:
-        try:
-            with (output / record.name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != record.sha256:
-                    return None
-        except OSError:
-            return None
-    return summary
+    try:
+        is_whole = all(
+            file_record(output / record.name, record.name) == record for record in summary.files
+        )
+    except OSError:
+        return None
+    return summary if is_whole else None
 
 
 def _read_summary(output: Path) -> RunSummary | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from marketpulse.colors.cells import ARTICLES
 from marketpulse.colors.columns import CONTRACT, Columns, InputColumn, Kind, suggest
 from marketpulse.colors.rules.lint import lint_rule
 from marketpulse.colors.rules.model import (
@@ -25,13 +26,6 @@ from marketpulse.colors.rules.model import (
 from marketpulse.colors.rules.operands import Operand, parse_operand
 from marketpulse.colors.rules.values import show_value
 from marketpulse.errors import RulesError, command_line
-
-_ARTICLES = {
-    Kind.INTEGER: "an integer",
-    Kind.NUMBER: "a number",
-    Kind.DATE: "a date",
-    Kind.TEXT: "text",
-}
 
 
 def bind_rules(book: RuleBook, columns: Columns | None) -> BoundRules:
@@ -100,7 +94,7 @@ def _bind_condition(condition: Condition, columns: Columns | None) -> BoundCondi
             element = f"element {position} of the list: " if operator in LISTS else ""
             return RuleFault(
                 condition.place,
-                f"{element}{show_value(value)} is not {_ARTICLES[kind]}, "
+                f"{element}{show_value(value)} is not {ARTICLES[kind]}, "
                 f"and {column.label} is {_describe_column(kind)}",
             )
         operands.append(operand)

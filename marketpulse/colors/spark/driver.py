@@ -170,14 +170,21 @@ def _run(
         plan=request.plan(empty.schema, empty.read_notes()),
         schema=empty.schema,
         carriers=carrier_schema(empty.schema, empty.name),
-        memory_limit=_task_memory(options),
+        memory_limit=parse_memory_limit(options.memory_limit or _TASK_MEMORY),
         # Spark has as many tasks at work as there are cores: DuckDB would start threads for all.
         threads=int(session.conf.get("spark.task.cpus", "1") or 1),
         outputs=None,
     )
-    spark_input = replace(spark_input, empty=empty)
+    job = _Job(
+        session=session,
+        input=replace(spark_input, empty=empty),
+        request=request,
+        workshop=workshop,
+        options=options,
+        processed_at=processed_at,
+        progress=progress,
+    )
     if options.output is None:
-        job = _Job(session, spark_input, request, workshop, options, processed_at, progress)
         return job.in_frames()
     check_folder_name(Path(options.output))
     folder = Path(options.output).absolute()
@@ -188,13 +195,8 @@ def _run(
             formats=formats,
             columns=workshop.plan.columns,
         )
-        workshop = replace(workshop, outputs=outputs)
-        job = _Job(session, spark_input, request, workshop, options, processed_at, progress)
+        job = replace(job, workshop=replace(workshop, outputs=outputs))
         return job.in_files(files, Path(options.output))
-
-
-def _task_memory(options: RunOptions) -> int:
-    return parse_memory_limit(options.memory_limit or _TASK_MEMORY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,26 +207,17 @@ class _Ranked:
     rows: DataFrame | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Job:
     """One run over an input that is planned."""
 
-    def __init__(
-        self,
-        session: SparkSession,
-        spark_input: SparkInput,
-        request: RunRequest,
-        workshop: Workshop,
-        options: RunOptions,
-        processed_at: datetime,
-        progress: Progress,
-    ) -> None:
-        self._session = session
-        self._progress = progress
-        self._input = spark_input
-        self._request = request
-        self._workshop = workshop
-        self._options = options
-        self._processed_at = processed_at
+    session: SparkSession
+    input: SparkInput
+    request: RunRequest
+    workshop: Workshop
+    options: RunOptions
+    processed_at: datetime
+    progress: Progress
 
     def in_files(self, files: FileSet, output: Path) -> ColorsRun:
         """Run, and publish files and summary."""
@@ -242,8 +235,8 @@ class _Job:
         run = facts.result(
             tally,
             warnings,
-            self._options,
-            self._processed_at,
+            self.options,
+            self.processed_at,
             output=output,
             files=tuple(files.records()),
         )
@@ -265,29 +258,29 @@ class _Job:
         }
         if ranked.rows is not None:
             frames[PROCESSED] = ranked.rows
-        return facts.result(tally, warnings, self._options, self._processed_at, tables=frames)
+        return facts.result(tally, warnings, self.options, self.processed_at, tables=frames)
 
     def _read(self) -> tuple[DataFrame, Task]:
         """The first stage, and its task. Its rows stay on the executors' disks: read once."""
         rows = ReadRows(
-            workshop=self._workshop,
-            where=self._options.where,
-            request=self._request,
-            columns=tuple(self._workshop.schema.names),
+            workshop=self.workshop,
+            where=self.options.where,
+            request=self.request,
+            columns=tuple(self.workshop.schema.names),
         )
-        task = self._input.reader(rows)
-        frame = map_frame(self._input.frame, task, self._workshop.arrived_schema)
+        task = self.input.reader(rows)
+        frame = map_frame(self.input.frame, task, self.workshop.arrived_schema)
         return frame.persist(StorageLevel.DISK_ONLY), task
 
     def _arrivals(self, arrived: DataFrame, task: Task) -> tuple[list[ArrivalReport], RunFacts]:
         """What the first stage reports. Raises `DataError` if too many rows are rejected."""
         arrivals = read_reports(
-            self._report_rows(arrived, "reading", self._input.parts), ArrivalReport
+            self._report_rows(arrived, "reading", self.input.parts), ArrivalReport
         )
         if not arrivals:  # a DataFrame without rows may have no partition, and so no task
             reports = (batch.column(REPORT.name)[0].as_py() for batch in task(iter(())))
             arrivals = read_reports(reports, ArrivalReport)
-        columns, empty = self._workshop.plan.columns.all, self._input.empty
+        columns, empty = self.workshop.plan.columns.all, self.input.empty
         permitted: Counter[int] = Counter()
         census: dict[str, DateCensus] = {}
         causes = arrivals[0].causes
@@ -303,12 +296,12 @@ class _Job:
             id_advice(columns), date_forms={name: fit for name, fit in forms.items() if fit}
         )
         undecided = join_notes([report.notes for report in arrivals])
-        if error := causes.error(profile.rows, self._options.rejection_limit(), advice):
+        if error := causes.error(profile.rows, self.options.rejection_limit(), advice):
             raise error
         return arrivals, RunFacts(
             input=empty.name,
             where=empty.where,
-            plan=self._workshop.plan,
+            plan=self.workshop.plan,
             profile=profile,
             permitted={
                 column: permitted[column.place] for column in columns if permitted[column.place]
@@ -325,15 +318,15 @@ class _Job:
         self, arrived: DataFrame, arrivals: Sequence[ArrivalReport], facts: RunFacts
     ) -> _Ranked:
         """The last stage. Raises `DataError` if a row was lost or changed on the way."""
-        constants = run_constants(facts.run_id, self._processed_at, self._options.processing_type)
-        task = RankRows(workshop=self._workshop, constants=constants)
-        names = self._workshop.security_schema.names
+        constants = run_constants(facts.run_id, self.processed_at, self.options.processing_type)
+        task = RankRows(workshop=self.workshop, constants=constants)
+        names = self.workshop.security_schema.names
         goes_on = arrived[REPORT.name].isNull() & arrived[TABLE.name].isNull()
         count = self._count_ranges(arrivals)
         # By range, so that the files of the tasks, one after the other, are in the order of CUSIP.
         ranges = arrived.where(goes_on).select(*names).repartitionByRange(count, SECURITY.name)
         ranked = map_frame(ranges, task, task.ranked_schema)
-        keeps_rows = self._workshop.outputs is None
+        keeps_rows = self.workshop.outputs is None
         if keeps_rows:
             # The rows are asked for after the reports: without this the tasks would run again.
             ranked = ranked.persist(StorageLevel.DISK_ONLY)
@@ -354,21 +347,21 @@ class _Job:
     def _report_rows(self, frame: DataFrame, name: str, total: int | None) -> Iterator[bytes]:
         """Run the tasks of a frame, and return what they report."""
         reports = frame.where(frame[REPORT.name].isNotNull()).select(REPORT.name)
-        with stage_progress(self._session.sparkContext, self._progress, name, total):
+        with stage_progress(self.session.sparkContext, self.progress, name, total):
             return (bytes(row[0]) for row in reports.collect())
 
     def _count_ranges(self, arrivals: Sequence[ArrivalReport]) -> int:
         """As many ranges as keep all cores at work, none of them too large to sort in memory."""
         rows = sum(report.unranked for report in arrivals)
         size = sum(report.unranked_bytes for report in arrivals)
-        cores = self._session.sparkContext.defaultParallelism
+        cores = self.session.sparkContext.defaultParallelism
         return max(1, -(-size // _RANGE_BYTES), min(cores, -(-rows // _RANGE_ROWS)))
 
     def _summed(
         self, arrivals: Sequence[ArrivalReport], ranked: Sequence[RankingReport]
     ) -> tuple[Tally, dict[str, int]]:
         """The rows of all tasks, and their warnings."""
-        tally = Tally(rule.rule.id for rule in self._workshop.plan.rules)
+        tally = Tally(rule.rule.id for rule in self.workshop.plan.rules)
         warnings: Counter[str] = Counter()
         reports: list[ArrivalReport | RankingReport] = [*arrivals, *ranked]
         for report in reports:
@@ -378,12 +371,12 @@ class _Job:
 
     def _empty_parts(self, parts: Sequence[WrittenPart], facts: RunFacts) -> Iterator[WrittenPart]:
         """A file with a header for each output that no task has written."""
-        outputs = self._workshop.outputs
+        outputs = self.workshop.outputs
         missing = [name for name in RUN_TABLES if not any(part.table == name for part in parts)]
         if outputs is None or not missing:
             return
-        constants = run_constants(facts.run_id, self._processed_at, self._options.processing_type)
-        task = RankRows(workshop=self._workshop, constants=constants)
+        constants = run_constants(facts.run_id, self.processed_at, self.options.processing_type)
+        task = RankRows(workshop=self.workshop, constants=constants)
         with ExitStack() as stack:
             engine = task.open_engine(iter(()), stack)
             engine.profile()
@@ -398,10 +391,10 @@ class _Job:
 
     def _output(self, arrived: DataFrame, table: str, added: pa.Schema) -> DataFrame:
         """The excluded or rejected rows, in the order of the input."""
-        schema = self._workshop.schema
+        schema = self.workshop.schema
         task = SelectOutput(schema=schema, added=added)
         rows = arrived.where(arrived[TABLE.name] == table)
-        columns = [*self._workshop.carriers.names, *added.names]
+        columns = [*self.workshop.carriers.names, *added.names]
         return map_frame(rows.select(*columns), task, task.result)
 
 

@@ -97,6 +97,11 @@ def report_batch(report: Report, schema: pa.Schema) -> pa.RecordBatch:
     )
 
 
+def fault_batch(number: int, error: MarketPulseError, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch with the report of a fault."""
+    return report_batch(FaultReport(number=number, error=error), schema)
+
+
 def read_reports(contents: Iterable[bytes], kind: type[_Report]) -> list[_Report]:
     """The reports of all tasks in the order of their numbers. Raises the first fault."""
     reports: list[Report] = [pickle.loads(content) for content in contents]  # noqa: S301 - our own tasks wrote them

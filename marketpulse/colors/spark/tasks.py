@@ -27,10 +27,10 @@ from marketpulse.colors.spark.reports import (
     REPORT,
     SECURITY,
     ArrivalReport,
-    FaultReport,
     FilesReport,
     RankingReport,
     WrittenPart,
+    fault_batch,
     report_batch,
 )
 from marketpulse.colors.tally import Tally
@@ -91,14 +91,12 @@ class InspectFiles:
                 try:
                     part = FilesPart(files=files, now=self.now)
                     with FilesSource([], self.options, part) as source:
-                        report: FilesReport | FaultReport = FilesReport(
-                            number=number,
-                            schemas=tuple(source.file_schemas()),
-                            notes=source.file_notes(),
-                        )
+                        schemas, notes = tuple(source.file_schemas()), source.file_notes()
                 except MarketPulseError as error:
-                    report = FaultReport(number=number, error=error)
-                yield report_batch(report, schema)
+                    yield fault_batch(number, error, schema)
+                else:
+                    report = FilesReport(number=number, schemas=schemas, notes=notes)
+                    yield report_batch(report, schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +149,7 @@ class ReadRows:
                 engine = self.workshop.open_engine(color_input, stack, self.workshop.plan)
                 yield from self._run(number, engine, color_input)
         except MarketPulseError as error:
-            yield report_batch(FaultReport(number=number, error=error), schema)
+            yield fault_batch(number, error, schema)
 
     def _run(self, number: int, engine: Engine, color_input: ColorInput) -> Batches:
         plan = self.workshop.plan
@@ -223,8 +221,7 @@ class ReadFiles:
                         color_input = source_input(source, None, self.rows.where, readings)
                         yield from self.rows.of_part(number, color_input)
                 except MarketPulseError as error:
-                    fault = FaultReport(number=number, error=error)
-                    yield report_batch(fault, self.rows.workshop.arrived_schema)
+                    yield fault_batch(number, error, self.rows.workshop.arrived_schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,8 +243,7 @@ class ReadDataFrame:
             color_input = table_input(reader, self.rows.workshop.label)
             yield from self.rows.of_part(number, color_input)
         except MarketPulseError as error:
-            fault = FaultReport(number=number, error=error)
-            yield report_batch(fault, self.rows.workshop.arrived_schema)
+            yield fault_batch(number, error, self.rows.workshop.arrived_schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +277,7 @@ class RankRows:
                 )
                 yield report_batch(report, schema)
         except MarketPulseError as error:
-            yield report_batch(FaultReport(number=number, error=error), schema)
+            yield fault_batch(number, error, schema)
 
     def open_engine(self, batches: Batches, stack: ExitStack) -> Engine:
         """An engine over these rows of the shuffle. They are usable, and no rule excludes them."""
