@@ -58,15 +58,15 @@ class ColorsRun:
     rejected_by_reason: dict[str, int]
     warnings: dict[str, int]
     rule_warnings: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
-    date_formats: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...]
+    hints: tuple[str, ...]
+    date_formats: dict[str, str]
     fingerprint: str | None = None
-    output: Path | None = None
-    files: tuple[FileRecord, ...] = ()
-    processed: pa.Table | None = field(default=None, repr=False)
-    excluded: pa.Table | None = field(default=None, repr=False)
-    rejected: pa.Table | None = field(default=None, repr=False)
+    output: Path | None
+    files: tuple[FileRecord, ...]
+    processed: pa.Table | None = field(repr=False)
+    excluded: pa.Table | None = field(repr=False)
+    rejected: pa.Table | None = field(repr=False)
 
     @property
     def unpublished(self) -> str | None:

@@ -15,7 +15,7 @@ from marketpulse.errors import MarketPulseError
 _ALWAYS = {"MESSAGE_ID": "1", "CUSIP": "037833100"}
 
 
-def run_examples(book: RuleBook, types: Sequence[str] = ()) -> list[RuleFault]:
+def run_examples(book: RuleBook, types: Sequence[str]) -> list[RuleFault]:
     """A fault for each example that does not come true; `types` as in `RunOptions`."""
     rows = _rows(book)
     known = [pair for pair in types if pair.rpartition("=")[0].strip().upper() in rows[0]]

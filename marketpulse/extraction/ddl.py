@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
-from marketpulse.extraction.names import distinct, one_line
+from marketpulse.extraction.names import make_distinct, one_line
 from marketpulse.formats.decode import field_of
 from marketpulse.model import Column, TableSchema
 from marketpulse.sources.names import quoted
@@ -100,7 +100,7 @@ def _duckdb_names(names: Iterable[str]) -> dict[str, str]:
 
     DuckDB has no empty names, and folds the case of ASCII letters only: `a` is `A`, `ä` is not `Ä`.
     """
-    return distinct({name: name or "_" for name in names}, lambda name: name.encode().lower())
+    return make_distinct({name: name or "_" for name in names}, lambda name: name.encode().lower())
 
 
 def _format_key(key: Iterable[str], names: Mapping[str, str]) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3  # at a scan whose connection is lost
 
 Values = tuple[object, ...]
-Key = tuple[str, tuple[str, ...]]  # a table, columns of it that foreign keys refer to
+KeyColumns = tuple[str, tuple[str, ...]]  # a table, columns of it that foreign keys refer to
 
 
 def describe_sample(source: Source, names: Sequence[str], options: SampleOptions) -> Schemas:
@@ -71,7 +71,7 @@ class _Link:
     """A foreign key that can be followed."""
 
     columns: tuple[str, ...]
-    target: Key
+    target: KeyColumns
 
 
 @dataclass(kw_only=True)
@@ -90,7 +90,7 @@ class JoinedSource(Source):
     rows are distinct, for foreign keys refer to unique columns. The files have the rows with masks.
     """
 
-    def __init__(self, source: Source, schemas: Schemas, masks: SampleMasks | None = None) -> None:
+    def __init__(self, source: Source, schemas: Schemas, masks: SampleMasks | None) -> None:
         self.schemas = schemas
         self._masks = masks
         self._source = source
@@ -101,8 +101,8 @@ class JoinedSource(Source):
         self._links = {name: self._links_of(schema) for name, schema in self._tables.items()}
         targets = {link.target: None for links in self._links.values() for link in links}
         # Dictionaries keep the order of the rows, so that a sample is the same again.
-        self._present: dict[Key, dict[Values, None]] = {target: {} for target in targets}
-        self._wanted: dict[Key, dict[Values, None]] = {target: {} for target in targets}
+        self._present: dict[KeyColumns, dict[Values, None]] = {target: {} for target in targets}
+        self._wanted: dict[KeyColumns, dict[Values, None]] = {target: {} for target in targets}
         self._files = 0
 
     def collect(self, options: SampleOptions, progress: Progress) -> None:
@@ -134,7 +134,7 @@ class JoinedSource(Source):
                 self._notes[name].append(_orphan_note(key, orphans))
             present.update(dict.fromkeys(values))
 
-    def _missing(self) -> Iterator[tuple[Key, list[Values]]]:
+    def _missing(self) -> Iterator[tuple[KeyColumns, list[Values]]]:
         """Yield values that foreign keys have and no row has yet, some at a time."""
         for target, wanted in self._wanted.items():
             values: list[Values] = []

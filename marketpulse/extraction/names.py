@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 
 
-def distinct(
+def make_distinct(
     wishes: Mapping[str, str], fold: Callable[[str], Hashable], reserved: Collection[str] = ()
 ) -> dict[str, str]:
     """Give each key a unique name: the name it wishes, with a number if that is taken.

@@ -12,7 +12,7 @@ from pathlib import Path
 from marketpulse.atomic import write_file
 from marketpulse.bundle import refuse_secrets
 from marketpulse.errors import OutputError
-from marketpulse.extraction.names import distinct, one_line
+from marketpulse.extraction.names import make_distinct, one_line
 from marketpulse.model import Column, SourceInfo, TableSchema
 
 _LINE_LENGTH = 88  # as most formatters have it
@@ -155,7 +155,7 @@ def write_models(
 def format_models(source: SourceInfo, tables: Sequence[TableSchema]) -> str:
     """Return Python code with a model for each table. It needs only pydantic 2."""
     wishes = {schema.table.name: _class_name(schema.table.name) for schema in tables}
-    names = distinct(wishes, str.casefold, _PREAMBLE_NAMES)
+    names = make_distinct(wishes, str.casefold, _PREAMBLE_NAMES)
     classes = _Classes(names.values())
     for schema in tables:
         table = schema.table
@@ -181,7 +181,7 @@ class _Classes:
         """Add a class with a field for each column."""
         reserved = self._names.union(_MODEL_NAMES)
         wishes = {column.name: _field_name(column.name, reserved) for column in columns}
-        names = distinct(wishes, str.casefold)
+        names = make_distinct(wishes, str.casefold)
         fields = [self._field(names[column.name], column, name) for column in columns]
         comments = [f"# {one_line(note)}".rstrip() for note in notes]
         blank = [""] if fields or comments else []
@@ -253,7 +253,7 @@ class _Classes:
     def _add_inner(self, column: Column, owner: str, parts: Sequence[Column]) -> str:
         """Add a class for the values of a struct or the entries of a map; return its name."""
         wish = (owner + _class_name(column.name))[:_MAX_CLASS_NAME]
-        (name,) = distinct({wish: wish}, str.casefold, self._names).values()
+        (name,) = make_distinct({wish: wish}, str.casefold, self._names).values()
         self._names.add(name)
         self.add(name, f"A value of {column.name}.", parts)
         return name

@@ -64,20 +64,20 @@ class Sample:
     those whose earlier rows are gone. `continued` says what an interrupted run had read already.
     `unfinished` is the folder from which the same command goes on, if something is missing.
     `unmasked` are columns of kept tables that the masks mean, TABLE.COLUMN, and that have none.
-    `began_again` is whether an interrupted run was not continued, because its masks were others.
+    `began_again` is whether an interrupted run was not continued, because it had other masks.
     `sessions` is how many read tables at the same time.
     """
 
     folder: Path
     manifest: Manifest
     zip_file: Path | None
-    kept_tables: tuple[str, ...] = ()
-    replaced_tables: tuple[str, ...] = ()
-    continued: str = ""
-    unfinished: Path | None = None
-    began_again: bool = False
-    unmasked: tuple[str, ...] = ()
-    sessions: int = 1
+    kept_tables: tuple[str, ...]
+    replaced_tables: tuple[str, ...]
+    continued: str
+    unfinished: Path | None
+    began_again: bool
+    unmasked: tuple[str, ...]
+    sessions: int
 
     @property
     def outdated_zip(self) -> Path | None:
@@ -178,11 +178,12 @@ def _without_values(options: SampleOptions) -> Iterator[None]:
         if not options.masks or not _DATABASE_CODE.search(error.message):
             raise
         raise type(error)(
-            f"the rows cannot be read: {_codes(error)}", hint=error.hint, check=error.check
+            f"the rows cannot be read: {_codes_alone(error)}", hint=error.hint, check=error.check
         ) from None
 
 
-def _codes(error: MarketPulseError) -> str:
+def _codes_alone(error: MarketPulseError) -> str:
+    """Return what a masked sample says of an error: its codes, without its message."""
     codes = dict.fromkeys([error.check, *_DATABASE_CODE.findall(error.message)])
     return f"{', '.join(codes)}; without --mask the message is shown"
 
@@ -326,7 +327,7 @@ class _SampleRun:
             self.tables.append(read.table)
         elif read.error is not None:
             # The message of a database may quote a cell.
-            reason = read.error.message if self.masks is None else _codes(read.error)
+            reason = read.error.message if self.masks is None else _codes_alone(read.error)
             self.missing.append(MissingTable(read.planned.table, reason))
             self.bundle.remove(read.planned.files)
             self.may_go_on |= self._may_go_on(read.planned, read.error)

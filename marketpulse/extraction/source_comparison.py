@@ -22,7 +22,7 @@ _NO_ROWS = "MP-BND-007"  # of the bundle's error
 class Difference:
     """What two sources have differently. `column` is empty for what is about a whole table.
 
-    `what` is `table`, `column`, `order`, `type`, `nullable`, `primary key`, `unique keys`,
+    `what` is `table`, `column`, `order`, `type`, `nullable`, `mask`, `primary key`, `unique keys`,
     `foreign keys`, `rows`, `nulls`, `distinct`, `lowest` or `highest`.
     """
 
@@ -107,7 +107,8 @@ def _pairs(
     left: Source, right: Source, names: Sequence[str]
 ) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield each table that is compared, and its name on both sides."""
-    if "files" in {left.info().kind, right.info().kind}:
+    kinds = [source.info().kind for source in (left, right)]
+    if "files" in kinds:
         if len(names) > 1:
             raise UsageError(
                 "files count as one table, but several are named",
@@ -117,15 +118,14 @@ def _pairs(
         yield on_left, on_left, on_right
         return
     tables = [{table.name for table in source.tables()} for source in (left, right)]
+    is_database = [kind in _DATABASES for kind in kinds]
     if names:
         wanted = _named_tables(left, right, names)
+    elif is_database[0] != is_database[1]:
+        # Of the many tables of a database only some are in a bundle.
+        wanted = tables[1] if is_database[0] else tables[0]
     else:
         wanted = tables[0] | tables[1]
-        for source, others in ((left, tables[1]), (right, tables[0])):
-            # Of its many tables only some are in a bundle.
-            is_one_database = {left.info().kind, right.info().kind} - _DATABASES
-            if source.info().kind in _DATABASES and is_one_database:
-                wanted = others
     for name in sorted(wanted):
         yield (name, name if name in tables[0] else None, name if name in tables[1] else None)
 
@@ -159,7 +159,7 @@ def _schema_differences(table: str, left: TableSchema, right: TableSchema) -> It
         if None in sides:
             yield Difference(table=table, column=name, what="column", left=sides[0], right=sides[1])
     order = [name for name in columns[1] if name in columns[0]]
-    yield from _different(table, "", {"order": (common, order)})
+    yield from _differences(table, "", {"order": (common, order)})
     for name in common:
         first, second = columns[0][name], columns[1][name]
         facts: dict[str, tuple[Side, Side]] = {
@@ -167,8 +167,8 @@ def _schema_differences(table: str, left: TableSchema, right: TableSchema) -> It
             "nullable": (first.nullable, second.nullable),
             "mask": (first.mask or None, second.mask or None),
         }
-        yield from _different(table, name, facts)
-    yield from _different(
+        yield from _differences(table, name, facts)
+    yield from _differences(
         table,
         "",
         {
@@ -204,7 +204,7 @@ def _row_differences(
         for source, schema in zip(sources, schemas, strict=True)
     ]
     rows = [profile[0].rows if profile else 0 for profile in profiles]
-    yield from _different(table, "", {"rows": (rows[0], rows[1])})
+    yield from _differences(table, "", {"rows": (rows[0], rows[1])})
     for left, right in zip(*profiles, strict=True) if names else ():
         yield from _profile_differences(table, left, right)
 
@@ -218,7 +218,7 @@ def _profile_differences(
         "distinct": (left.distinct, right.distinct),
         **{what: ends for what, ends in ranges.items() if _value(ends[0]) != _value(ends[1])},
     }
-    yield from _different(table, left.name, facts)
+    yield from _differences(table, left.name, facts)
 
 
 def _value(text: str | None) -> object:
@@ -229,7 +229,7 @@ def _value(text: str | None) -> object:
         return text
 
 
-def _different(
+def _differences(
     table: str, column: str, facts: dict[str, tuple[Side, Side]]
 ) -> Iterator[Difference]:
     for what, (left, right) in facts.items():

@@ -66,8 +66,8 @@ class TableSampler:
         *,
         planned: PlannedTable,
         secrets: Sequence[str],
-        journal: RowJournal | None = None,
-        masks: TableMasks | None = None,
+        journal: RowJournal | None,
+        masks: TableMasks | None,
     ) -> None:
         self._source = source
         self._options = options

@@ -226,8 +226,8 @@ class Source(Protocol):
         table: str,  # noqa: ARG002 - most sources have no snapshots
         columns: Sequence[str],  # noqa: ARG002 - see above
         position: KeyPosition,  # noqa: ARG002 - see above
-        limit: int | None = None,  # noqa: ARG002 - see above
-        where: str | None = None,  # noqa: ARG002 - see above
+        limit: int | None,  # noqa: ARG002 - see above
+        where: str | None,  # noqa: ARG002 - see above
     ) -> pa.RecordBatchReader | None:
         """Read rows of the snapshot in the order of a key; None if that cannot be done.
 

@@ -114,8 +114,8 @@ class _Element:
 
     name: str
     spelled: str
-    is_text: bool = False
-    is_filled: bool = True  # numbers have leading zeros, and names are padded
+    is_text: bool
+    is_filled: bool  # numbers have leading zeros, and names are padded
 
     @property
     def is_punctuation(self) -> bool:

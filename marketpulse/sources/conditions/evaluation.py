@@ -33,7 +33,12 @@ class BatchEvaluation:
     def __init__(
         self, batch: pa.RecordBatch, names: Mapping[str, str], cells: Mapping[str, ColumnCells]
     ) -> None:
-        """`names` are the columns' names by the words of the condition, `cells` their cells."""
+        """`names` are the columns' names by the words of the condition, `cells` their cells.
+
+        `undecided` are the rows that the last predicate leaves out because of a cell that is no
+        value.
+        """
+        self.undecided = np.zeros(len(batch), bool)
         self._batch = batch
         self._names = names
         self._cells = cells

@@ -84,8 +84,8 @@ def _lower(text: str) -> str:
     return "".join(mark.lower() if len(mark.lower()) == 1 else mark for mark in text)
 
 
-def trim(text: str, characters: str = " ", side: str = "BOTH") -> str:
-    """Remove these characters at one end, or at both."""
+def trim(text: str, characters: str, side: str) -> str:
+    """Remove these characters at the side LEADING, TRAILING or BOTH."""
     if side != "TRAILING":
         text = text.lstrip(characters)
     return text.rstrip(characters) if side != "LEADING" else text

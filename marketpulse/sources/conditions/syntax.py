@@ -93,7 +93,7 @@ class Opaque(Node):
     """What only Oracle understands. `name` is the word that says so."""
 
     name: str
-    columns: tuple[Name, ...] = ()
+    columns: tuple[Name, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,24 +96,24 @@ class Relation:
 
     id: TableId
     kind: str
-    rows: int | None = None
-    analyzed: datetime | None = None
-    row_bytes: int | None = None
+    rows: int | None
+    analyzed: datetime | None
+    row_bytes: int | None
     changed: datetime | None = None
     comment: str = ""
-    target: TableId | None = None
-    link: str = ""
+    target: TableId | None
+    link: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
     """A table's constraints and indexes; each foreign key comes with the table it refers to."""
 
-    primary: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[tuple[TableId, ForeignKey], ...] = ()
-    checks: tuple[str, ...] = ()
-    indexes: tuple[Index, ...] = ()
+    primary: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...]
+    foreign: tuple[tuple[TableId, ForeignKey], ...]
+    checks: tuple[str, ...]
+    indexes: tuple[Index, ...]
 
 
 class _ExecutionContext(OracleExecutionContext_oracledb):

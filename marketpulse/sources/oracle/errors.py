@@ -149,7 +149,7 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     statement or of the object that it reads, and never of the network.
     """
     codes = list(_codes(error))
-    lines = one_line(error)
+    lines = join_lines(error)
     for code in codes:
         translation = _BY_CODE.get(code) or _translate_range(code)
         if translation is not None:
@@ -249,7 +249,7 @@ def _codes(error: BaseException | None) -> Iterator[str]:
         yield from dict.fromkeys(sorted([str(code), *named], key=lambda code: code[:3] != "ORA"))
 
 
-def one_line(message: object) -> str:
+def join_lines(message: object) -> str:
     """Return all lines of a message on one line, without the driver's link to an explanation."""
     lines = (line.strip() for line in str(message).splitlines())
     return "; ".join(line for line in lines if line and not line.startswith(_DRIVER_HELP))

@@ -18,8 +18,8 @@ from marketpulse.errors import MarketPulseError, SettingsError, UnreachableError
 from marketpulse.sources.oracle.dsn import address_of
 from marketpulse.sources.oracle.errors import (
     encryption_error,
+    join_lines,
     may_be_network_error,
-    one_line,
     translate_error,
 )
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
@@ -197,7 +197,7 @@ class Login:
             stack.pop_all()
         _HEALTHY.add(name)
         if connection.warning is not None:
-            _LOG.warning("%s: %s", self.address, one_line(connection.warning))
+            _LOG.warning("%s: %s", self.address, join_lines(connection.warning))
         return connection, relay
 
     def _login_arguments(self, seconds: float, relay: Relay | None = None) -> dict[str, Any]:

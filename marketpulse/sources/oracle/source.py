@@ -118,8 +118,8 @@ class OracleSource(Source):
         table: str,
         columns: Sequence[str],
         position: KeyPosition,
-        limit: int | None = None,
-        where: str | None = None,
+        limit: int | None,
+        where: str | None,
     ) -> pa.RecordBatchReader | None:
         name = self.find_listed_table(table)
         relation = self._relation(name)
