@@ -334,12 +334,12 @@ class Engine:
         return [f"v{place} AS c{place}" if place == cusip else f"c{place}" for place in places]
 
     def _odd_rank(self) -> str:
-        """Whether the rank is outside 1 to 6."""
+        """Whether the rank is outside 1 to 6; null if there is none."""
         cell = self._cell("RANK")
         exact = cell.precision is Precision.EXACT
         value = f"{'k' if exact else 'v'}{cell.column.place}"
         low, high = (f"number_key('{rank}')" if exact else rank for rank in "16")
-        return f"coalesce({value} < {low} OR {value} > {high}, false) AS {_ODD_RANK.name}"
+        return f"({value} < {low} OR {value} > {high}) AS {_ODD_RANK.name}"
 
     def _without_odd_ranks(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count the odd ranks, and cut off the last column, which marks them."""

@@ -11,6 +11,7 @@ from marketpulse.colors.engine import DateCensus, InputProfile
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import prepare
 from marketpulse.colors.spellings import DateForm
+from marketpulse.formats.encode import LogicalType, logical_field
 
 TABLE = three_colors(
     CUSIP=["037833100", " 037833100", "594918104"], PX=["98.5", "n/a", "99"], NOTE=["a", "b", "c"]
@@ -110,6 +111,27 @@ def test_warnings_are_counted_as_rows_are_streamed(rank: int) -> None:
         assert prepared.engine.warnings() == {"cusip": 0, "rank": 0}
         prepared.engine.processed([]).read_all()
         assert prepared.engine.warnings() == {"cusip": 2, "rank": 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "cusips"),
+    [
+        (pa.field("CUSIP", pa.float64()), [594918104.0, 594918105.0, 594918104.0]),
+        (logical_field("CUSIP", LogicalType.NUMBER), ["594918104.", "594918105.0", "594918104"]),
+    ],
+    ids=["floats", "texts"],
+)
+def test_excluded_rows_are_counted_as_processed_ones(field: pa.Field, cusips: list[object]) -> None:
+    """A number has the digits of a CUSIP, which count alone; a missing rank is not odd."""
+    table = three_colors(RANK=[None, 7, 1], NOTE=["x"] * 3)
+    table = table.set_column(1, field, pa.array(cusips, field.type))
+    for condition in ("x", "y"):
+        rules = book(rule({"column": "NOTE", "operator": "equals", "value": condition}))
+        with prepare(table, RunOptions(rules=rules)) as prepared:
+            prepared.engine.profile()
+            prepared.engine.excluded().read_all()
+            prepared.engine.processed([]).read_all()
+            assert prepared.engine.warnings() == {"cusip": 1, "rank": 1}
 
 
 def test_constants_stand_between_the_columns_and_the_marks() -> None:
