@@ -47,6 +47,11 @@ def test_rules_on_timestamps_see_every_nanosecond() -> None:
         table = three_colors(DATE=pa.array(values, pa.int64()).cast(pa.timestamp("ns", zone)))
         assert matching_rows(table, "DATE", "equals", "2026-03-13T10:00:00.000000002Z") == [2]
         assert matching_rows(table, "DATE", "equals", "2026-03-13T10:00:00.0000000020001Z") == []
+        assert matching_rows(table, "DATE", "less_than", "9999-12-31T00:00:00.0000001Z") == [
+            1,
+            2,
+            3,
+        ]
         after = "2026-03-13 12:00:00.000000001+02:00"
         assert matching_rows(table, "DATE", "greater_than", after) == [2]
         assert matching_rows(table, "DATE", "equals", "2026-03-13") == [1, 2, 3]

@@ -1,11 +1,17 @@
 """Conditions find their columns, and what does not fit is a fault."""
 
+import json
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from rule_documents import COLUMNS, book, check_fault, condition, faults_of, operands, rule
 
 from marketpulse.colors.rules import (
+    join_books,
+    read_rules,
     require_rules,
+    rules_from,
 )
 from marketpulse.colors.run import run_colors
 from marketpulse.errors import RulesError
@@ -119,6 +125,33 @@ def test_all_faults_are_found_at_once() -> None:
     ]
     with pytest.raises(RulesError, match=r"condition 2: .* \(and 4 more\)"):
         require_rules(wrong, COLUMNS)
+
+
+def test_faults_of_a_rule_that_is_switched_off_are_warnings() -> None:
+    """Also those of its other conditions, if one of them cannot be read."""
+    wrong = {**condition("PX", "gt", 1), "type": "nand"}
+    faults = faults_of(book(rule(condition("NOWHERE", "gt", 1), wrong, is_active=False)))
+
+    assert [(place, fatal) for place, _, fatal in faults] == [
+        ("rule 7 ('Seven'), condition 2", False),
+        ("rule 7 ('Seven'), condition 1", False),
+    ]
+
+
+def test_the_hint_has_the_file(tmp_path: Path) -> None:
+    """With several files, or none, there is nothing to copy: the error has the file."""
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps({"rules": [rule(condition("NOWHERE", "gt", 1))]}), "utf-8")
+    other = tmp_path / "other.json"
+    other.write_text('{"rules": []}', "utf-8")
+    for rules, file in (
+        (read_rules(path), str(path)),
+        (join_books([read_rules(path), read_rules(other)]), "FILE"),
+        (rules_from({"rules": [rule(condition("NOWHERE", "gt", 1))]}), "FILE"),
+    ):
+        with pytest.raises(RulesError, match="no column 'NOWHERE'") as raised:
+            require_rules(rules, COLUMNS)
+        assert raised.value.hint.startswith(f"`marketpulse rules check {file}` lists")
 
 
 def test_a_long_value_does_not_flood_the_message() -> None:

@@ -63,6 +63,14 @@ FALSE = {
     ),
     "no object": (5, 'an example is an object with "row" and "outcome"'),
     "no row": ({"outcome": "kept"}, '"row" must be an object of columns and their cells'),
+    "an empty row": (
+        {"row": {}, "outcome": "kept"},
+        '"row" must be an object of columns and their cells',
+    ),
+    "a list": (
+        {"row": ["PX"], "outcome": "kept"},
+        '"row" must be an object of columns and their cells',
+    ),
     "a column twice": (
         {"row": {"px": 1, "PX ": 2}, "outcome": "kept"},
         "the row has the column 'PX' twice",
