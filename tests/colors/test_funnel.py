@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import color_tables
 import colors_model as model
 from color_tables import book
 from hypothesis import given
@@ -90,3 +91,33 @@ def test_a_comparison_may_be_cut() -> None:
     assert funnel.try_rules(COLORS, options).as_json().keys() == {
         *("read", "rejected", "stages", "warnings")
     }
+
+
+def test_changes_are_in_the_order_of_their_rows() -> None:
+    """Then by the rule, and what is kept is last."""
+    notes = ["a", "b", "b", "c", "d"]
+    rows = [
+        {"MESSAGE_ID": place, "CUSIP": "A", "RANK": 1, "DATE": None, "PX": 1, "NOTE": note}
+        for place, note in enumerate(notes)
+    ]
+
+    def rules(*lists: str) -> dict[str, Any]:
+        """Rules 1, 2 and so on, which exclude these notes."""
+        conditions = [{"column": "NOTE", "operator": "in", "value": values} for values in lists]
+        return book(
+            *(color_tables.rule(condition, number=n) for n, condition in enumerate(conditions, 1))
+        )
+
+    comparison = funnel.try_rules(
+        rows, RunOptions(rules=rules("a,d", "b")), rules("x", "c,d")
+    ).comparison
+    assert comparison is not None
+    changes = [
+        (change.rows, change.fate[:18], change.other_fate[:18]) for change in comparison.changes
+    ]
+    assert changes == [
+        (2, "excluded by rule 2", "kept"),
+        (1, "excluded by rule 1", "excluded by rule 2"),
+        (1, "excluded by rule 1", "kept"),
+        (1, "kept", "excluded by rule 2"),
+    ]
