@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted, or out of disk space."""
 
 import hashlib
+import os
 import random
 import shutil
 import signal
@@ -286,3 +287,15 @@ def test_an_interrupt_while_a_library_starts() -> None:
     words = [sys.executable, "-c", _START]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (143, "ended by SIGTERM\n", "")
+
+
+@posix
+def test_an_interrupt_while_modules_load(tool: Tool) -> None:
+    """Ends the process at once, and prints nothing."""
+    (tool.folder / "typer.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n"
+    )
+    tool.env["PYTHONPATH"] = os.pathsep.join([str(tool.folder), tool.env["PYTHONPATH"]])
+    result = tool.run_process("--version")
+
+    assert (result.code, result.out, result.err) == (-signal.SIGINT, "", "")
