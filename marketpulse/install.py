@@ -90,8 +90,8 @@ def enter_root() -> None:
 
 
 def prepare(kind: Kind) -> None:
-    """Make .venv where it is missing or of no use, and install what has changed."""
-    state, _ = look(kind)
+    """Make .venv if it is missing or unusable, and install what has changed."""
+    state, _ = inspect_venv(kind)
     if state == "install" and call([str(PYTHON), "-m", "pip", "--version"])[0]:
         state = "remake"
     if state == "ready":
@@ -105,11 +105,11 @@ def prepare(kind: Kind) -> None:
         pip_install("--editable", ".[all,lambda,spark]", "--group", "dev")
     else:
         pip_install(f".[{EXTRAS}]")
-    STAMP.write_text(look(kind)[1] + "\n", encoding="utf-8")
+    STAMP.write_text(inspect_venv(kind)[1] + "\n", encoding="utf-8")
 
 
-def look(kind: Kind) -> tuple[State, str]:
-    """Return what is to be done, and the stamp that .venv gets when that is done.
+def inspect_venv(kind: Kind) -> tuple[State, str]:
+    """Return what is to be done with .venv, and the stamp that it gets when that is done.
 
     The stamp names the folder (scripts in .venv hold its path), the Python and what was installed.
     An analyst gets an ordinary install, so the sources count. The editable install of `test` hangs
@@ -118,19 +118,21 @@ def look(kind: Kind) -> tuple[State, str]:
     version = venv_version()
     if not version:
         return "remake", ""
-    plan = contents("pyproject.toml", str(CONSTRAINTS))
+    plan = read_files("pyproject.toml", str(CONSTRAINTS))
     numbers = tuple(int(part) for part in version.split(".")[:2])
     place = digest(str(ROOT), numbers)
-    test = f"{place}-test-{digest(plan)}"
-    mine = test if kind == "test" else f"{place}-run-{digest(plan, contents('marketpulse'))}"
+    test_stamp = f"{place}-test-{digest(plan)}"
+    run_stamp = f"{place}-run-{digest(plan, read_files('marketpulse'))}"
+    wanted = test_stamp if kind == "test" else run_stamp
     # pip undoes its own work when it fails, and then the stamp is removed: .venv is as good as new.
     stamp = STAMP.read_text(encoding="utf-8").strip() if STAMP.exists() else place
-    chosen = not os.environ.get("MARKETPULSE_PYTHON") or version == sys.version.split()[0]
-    if not (chosen and numbers >= (3, 11) and stamp.startswith(place)):
-        return "remake", mine
-    if stamp == mine or (stamp == test and str(ROOT).isascii()):
-        return "ready", mine
-    return "install", mine
+    is_chosen = not os.environ.get("MARKETPULSE_PYTHON") or version == sys.version.split()[0]
+    if not (is_chosen and numbers >= (3, 11) and stamp.startswith(place)):
+        return "remake", wanted
+    # The install of `test` serves an analyst, too.
+    if stamp == wanted or (stamp == test_stamp and str(ROOT).isascii()):
+        return "ready", wanted
+    return "install", wanted
 
 
 def venv_version() -> str:
@@ -139,20 +141,20 @@ def venv_version() -> str:
     return "" if code else printed.strip()
 
 
-def contents(*names: str) -> list[tuple[str, bytes]]:
-    """Return every file of these names or below them, with what it holds."""
+def read_files(*names: str) -> list[tuple[str, bytes]]:
+    """Return every file with one of these names, or below a folder with it, and its content."""
     paths = [path for name in names for path in sorted([Path(name), *Path(name).rglob("*")])]
     files = [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
     return [(str(path), path.read_bytes()) for path in files]
 
 
 def digest(*parts: object) -> str:
-    """Return a short name of these values."""
+    """Return a short hash of these values."""
     return hashlib.sha256(ascii(parts).encode()).hexdigest()[:16]
 
 
 def make_venv() -> None:
-    """Make .venv anew with the Python that runs this."""
+    """Make a new .venv with the Python that runs this."""
     version = sys.version.split()[0]
     say(f"Making .venv with Python {version} ...\n")
     shutil.rmtree(VENV, ignore_errors=True)
@@ -180,7 +182,7 @@ def make_venv() -> None:
 
 
 def mark_unfinished() -> None:
-    """Leave the stamp that makes the next run start anew, in case this one never ends."""
+    """Write the stamp that makes the next run start over, in case this one is killed."""
     try:
         VENV.mkdir(exist_ok=True)
         STAMP.write_text("unfinished\n", encoding="utf-8")
@@ -236,7 +238,7 @@ def call(command: Sequence[str]) -> tuple[int, str]:
 
 
 def run(command: list[str]) -> int:
-    """Become another program; on Windows, wait for it."""
+    """Replace this process by another program; on Windows, run it and wait for it."""
     sys.stdout.flush()
     if not WINDOWS:
         os.execv(command[0], command)  # noqa: S606 - a program in .venv
