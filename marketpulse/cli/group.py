@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typer._click.core import Command, Parameter
 
 
-_WRITTEN = {"--output", "-o", "--models", "--receipt"}
+_OUTPUT_OPTIONS = {"--output", "-o", "--models", "--receipt"}
 
 
 class CommandGroup(TyperGroup):
@@ -72,15 +72,15 @@ class CommandGroup(TyperGroup):
         # The command's own arguments are not parsed yet: --format json may be among them.
         arguments = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - click offers no other way
         with error_boundary(arguments, verbose=lambda: bool(ctx.obj and ctx.obj.verbose)):
-            _refuse_empty_places(arguments)
+            _refuse_empty_outputs(arguments)
             return super().invoke(ctx)
 
 
-def _refuse_empty_places(words: Sequence[str]) -> None:
+def _refuse_empty_outputs(words: Sequence[str]) -> None:
     """Raise `UsageError` if the name of an output is empty: it would mean the working folder."""
     given = [*pairwise(words), *((word[:-1], "") for word in words if word.endswith("="))]
     for option, value in given:
-        if option in _WRITTEN and not value.strip():
+        if option in _OUTPUT_OPTIONS and not value.strip():
             raise UsageError(f"{option}: the name is empty", hint="is a variable not set?")
 
 

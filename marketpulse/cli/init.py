@@ -15,6 +15,7 @@ from marketpulse.errors import SettingsError, UsageError
 from marketpulse.extras import require_extra
 
 if TYPE_CHECKING:
+    from marketpulse.settings.load import OracleSettings
     from marketpulse.sources.oracle.tns import Address
 
 Answers = dict[str, str]  # by the names of the settings; empty means not set
@@ -79,13 +80,12 @@ def _ask(earlier: Mapping[str, str]) -> Answers:
 
 def _ask_password(answers: Mapping[str, str]) -> str:
     """Ask for the password, until it is one that the database has not refused before."""
-    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
     from marketpulse.sources.oracle.refusals import FileGuard  # noqa: PLC0415 - see above
 
     address = str(_address_of(answers))
     while True:
         password = console.ask_password(answers["ORACLE_USERNAME"])
-        settings = answered_settings({**answers, "ORACLE_PASSWORD": password}, _environment())
+        settings = _settings({**answers, "ORACLE_PASSWORD": password})
         guard = FileGuard(settings.state_folder) if settings.state_folder else None
         if not guard or not (refused_at := guard.refused_at(settings, address)):
             return password
@@ -130,26 +130,27 @@ def _is_host(text: str) -> bool:
 
 
 def _address_of(answers: Mapping[str, str]) -> Address:
-    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
     from marketpulse.sources.oracle.dsn import address_of  # noqa: PLC0415 - loads the driver
 
     # Settings need a login, and an address has none.
     login = {"ORACLE_USERNAME": "-", "ORACLE_PASSWORD": "-"}
-    return address_of(answered_settings({**answers, **login}, _environment()))
+    return address_of(_settings({**answers, **login}))
 
 
-def _environment() -> dict[str, str]:
-    """The environment without the settings that are asked for: the answers count."""
-    return {name: value for name, value in os.environ.items() if name not in _ASKED}
+def _settings(answers: Mapping[str, str]) -> OracleSettings:
+    """The settings of the answers and of the environment, without what is asked for there."""
+    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
+
+    environment = {name: value for name, value in os.environ.items() if name not in _ASKED}
+    return answered_settings(answers, environment)
 
 
 def _test(session: Session, answers: Mapping[str, str]) -> int:
     """Test the answers as doctor does; return its exit code."""
     from marketpulse.doctor import DoctorOptions, diagnose  # noqa: PLC0415 - loads the driver
-    from marketpulse.settings.load import answered_settings  # noqa: PLC0415 - pydantic: 0.2 s
 
     options = DoctorOptions(
-        settings=lambda: answered_settings(answers, _environment()),
+        settings=lambda: _settings(answers),
         region=session.settings().aws_region,
     )
     return render.show_diagnosis(diagnose(options), as_json=False)

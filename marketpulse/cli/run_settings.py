@@ -53,7 +53,7 @@ class RunSettings:
             mapping=self.mapping(mapping),
             types=self.types(types),
             date_formats=self.date_formats(date_format),
-            accept_rounded_ids=self.accept_rounded_ids(accept_rounded_ids),
+            accept_rounded_ids=accept_rounded_ids or bool(self._read("accept_rounded_ids", bool)),
         )
 
     def mapping(self, option: Sequence[str] | None) -> tuple[str, ...]:
@@ -76,10 +76,6 @@ class RunSettings:
         forms = self._read("date_formats", parse_date_forms) or {}
         forms = _without(forms, own) | own
         return tuple(f"{name}={form}" if name else form for name, form in forms.items())
-
-    def accept_rounded_ids(self, option: bool) -> bool:
-        """Whether a rounded MESSAGE_ID counts."""
-        return option or bool(self._read("accept_rounded_ids", bool))
 
     def formats(self, option: str | None) -> tuple[str, ...] | None:
         """The formats of the results."""

@@ -116,8 +116,8 @@ class Inspector:
         if self._force or seal is None or file_set.run_id is None:
             return file_set
         key = seal.key if seal.key in self._objects else self._seal_of_another_day(seal.key)
-        published = key and self._read_published(key, seal)
-        if not key or not published or published[0].run_id != file_set.run_id:
+        published = self._read_published(key, seal) if key else None
+        if key is None or published is None or published[0].run_id != file_set.run_id:
             return file_set
         summary, checksums = published
         folder = key.rpartition("/")[0]

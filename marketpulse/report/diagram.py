@@ -91,20 +91,18 @@ def _columns(targets: dict[str, set[str]]) -> list[list[str]]:
     depths: dict[str, int] = {}
     for table in sorted(targets):
         # Depth first, with a stack of our own: chains may be longer than Python's.
-        stack, path = [table], {}
+        stack, path = [table], set[str]()
         while stack:
             current = stack[-1]
             if current in depths:
                 stack.pop()
             elif current in path:
-                below = [depths[target] for target in targets[current] if target in depths]
+                below = [depths[target] for target in targets[current] & depths.keys()]
                 depths[current] = max(below, default=-1) + 1
                 stack.pop()
             else:
-                path[current] = True
-                stack += sorted(
-                    target for target in targets[current] if target not in depths | path
-                )
+                path.add(current)
+                stack += sorted(targets[current] - depths.keys() - path)
     columns: list[list[str]] = [[] for _ in range(max(depths.values()) + 1)]
     for table, depth in depths.items():
         columns[depth].append(table)
