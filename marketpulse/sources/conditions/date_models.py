@@ -110,7 +110,7 @@ _ELEMENT = re.compile(
 
 @dataclass(frozen=True)
 class _Element:
-    """A piece of a format model: an element, or `text` that stands for itself."""
+    """A piece of a format model: an element, or text that stands for itself."""
 
     name: str
     spelled: str
@@ -192,37 +192,22 @@ def _case(element: _Element) -> Callable[[str], str]:
 # -- TO_DATE ---------------------------------------------------------------------------------------
 
 _NAMED_MONTH = "|".join(sorted({*_MONTHS, *(name[:3] for name in _MONTHS)}, key=len, reverse=True))
-# Alternatives that a following digit would make ambiguous are after the first |.
-_DATE_PATTERNS = {
-    "YYYY": r"\d{4}",
-    "RRRR": r"\d{4}|\d{2}",
-    "YY": r"\d{2}|\d{4}",
-    "RR": r"\d{2}|\d{4}",
-    "MM": rf"\d{{1,2}}|{_NAMED_MONTH}",
-    "DD": r"\d{1,2}",
-    "MON": _NAMED_MONTH,
-    "MONTH": _NAMED_MONTH,
+# An element that is read: what it is of a date, and its texts. Alternatives that a following digit
+# would make ambiguous are after the first |.
+_READABLE = {
+    "YYYY": ("year", r"\d{4}"),
+    "RRRR": ("year", r"\d{4}|\d{2}"),
+    **dict.fromkeys(("YY", "RR"), ("year", r"\d{2}|\d{4}")),
+    "MM": ("month", rf"\d{{1,2}}|{_NAMED_MONTH}"),
+    **dict.fromkeys(("MON", "MONTH"), ("month", _NAMED_MONTH)),
+    "DD": ("day", r"\d{1,2}"),
+    **dict.fromkeys(("HH24", "HH12", "HH"), ("hour", r"\d{1,2}")),
+    "MI": ("minute", r"\d{1,2}"),
+    "SS": ("second", r"\d{1,2}"),
+    **dict.fromkeys(("AM", "PM"), ("meridian", "AM|PM")),
+    **dict.fromkeys(("A.M.", "P.M."), ("meridian", r"A\.M\.|P\.M\.")),
 }
-_TIME_PATTERNS = {
-    "HH24": r"\d{1,2}",
-    "HH12": r"\d{1,2}",
-    "HH": r"\d{1,2}",
-    "MI": r"\d{1,2}",
-    "SS": r"\d{1,2}",
-    "AM": "AM|PM",
-    "PM": "AM|PM",
-    "A.M.": r"A\.M\.|P\.M\.",
-    "P.M.": r"A\.M\.|P\.M\.",
-}
-_ROLES = {
-    "year": {"YYYY", "RRRR", "YY", "RR"},
-    "month": {"MM", "MON", "MONTH"},
-    "day": {"DD"},
-    "hour": {"HH24", "HH12", "HH"},
-    "minute": {"MI"},
-    "second": {"SS"},
-    "meridian": _MERIDIANS,
-}
+_OF_DAYS = {"year", "month", "day"}
 
 
 def date_reader(model: str, now: Timestamp, *, fractions: bool) -> Callable[[str], Timestamp]:
@@ -254,8 +239,8 @@ def _checked_roles(model: str, elements: Sequence[_Element], *, fractions: bool)
     for element in elements:
         if element.is_text or (element.is_fraction and fractions):
             continue
-        role = next((role for role, names in _ROLES.items() if element.name in names), None)
-        if role is None or role in roles:
+        role, _ = _READABLE.get(element.name, ("", ""))
+        if not role or role in roles:
             raise ConditionError(repr(element.spelled), f"a date is not read by it in {model!r}")
         roles[role] = element.name
     # Oracle takes a missing one from the current date: the same condition would change its meaning.
@@ -273,10 +258,8 @@ def _reading_pattern(elements: Sequence[_Element], *, punctuated: bool) -> str:
     Any mark stands for punctuation. Without any punctuation, all digits are there. Times at the
     end may be left out.
     """
-    last_of_date = max(
-        (place for place, element in enumerate(elements) if element.name in _DATE_PATTERNS),
-        default=0,
-    )
+    roles = [_READABLE.get(element.name, ("", ""))[0] for element in elements]
+    last_of_date = max(place for place, role in enumerate(roles) if role in _OF_DAYS)
     pattern, closing = "", ""
     for place, element in enumerate(elements):
         following = elements[place + 1] if place + 1 < len(elements) else None
@@ -298,11 +281,10 @@ def _element_pattern(element: _Element, *, punctuated: bool, is_joined: bool) ->
         return re.escape(element.spelled.strip('"'))
     if element.is_fraction:
         return rf"(?P<fraction>\d{{1,{element.name[2:] or 9}}})"
-    pattern = (_DATE_PATTERNS | _TIME_PATTERNS)[element.name]
+    role, pattern = _READABLE[element.name]
     # Where nothing separates two numbers, only a fixed width tells where the first one ends.
     if (is_joined or not punctuated) and pattern.startswith(r"\d"):
         pattern = pattern.partition("|")[0].replace("{1,2}", "{2}")
-    role = next(role for role, names in _ROLES.items() if element.name in names)
     return f"(?P<{role}>{pattern})"
 
 

@@ -45,14 +45,8 @@ _DECIMAL128_DIGITS = 38
 
 
 _ARROW_TYPES = {
-    "VARCHAR2": pa.string(),
-    "VARCHAR": pa.string(),
-    "CHAR": pa.string(),
-    "NVARCHAR2": pa.string(),
-    "NCHAR": pa.string(),
-    "CLOB": pa.large_string(),
-    "NCLOB": pa.large_string(),
-    "LONG": pa.large_string(),
+    **dict.fromkeys(("VARCHAR2", "VARCHAR", "CHAR", "NVARCHAR2", "NCHAR"), pa.string()),
+    **dict.fromkeys(("CLOB", "NCLOB", "LONG"), pa.large_string()),
     "RAW": pa.binary(),
     "BLOB": pa.large_binary(),
     "LONG RAW": pa.large_binary(),

@@ -56,6 +56,12 @@ _OBJECT_TABLES = table(
     "all_object_tables",
     *map(column, ("owner", "table_name", "num_rows", "last_analyzed", "avg_row_len", "dropped")),
 )
+# The columns of ALL_TAB_COLS that `_column_def` reads, and those that say which column it is.
+_DEFINITION = (
+    "owner", "table_name", "column_name", "data_type", "data_type_owner", "data_precision",
+    "data_scale", "data_length", "char_length", "char_used", "nullable", "avg_col_len",
+    "data_default", "hidden_column",
+)  # fmt: skip
 _EXTERNAL_TABLES = table("all_external_tables", column("owner"), column("table_name"))
 _OTHER_KINDS = {"materialized view", "external table"}  # of what is a table, too
 _OTHER_OBJECTS = ("PACKAGE", "SEQUENCE", "PROCEDURE", "FUNCTION", "TYPE", "OPERATOR", "QUEUE",
@@ -230,23 +236,7 @@ class Dictionary:
             columns.column_name == comments.column_name,
         )
         statement = (
-            select(
-                columns.owner,
-                columns.table_name,
-                columns.column_name,
-                columns.data_type,
-                columns.data_type_owner,
-                columns.data_precision,
-                columns.data_scale,
-                columns.data_length,
-                columns.char_length,
-                columns.char_used,
-                columns.nullable,
-                columns.avg_col_len,
-                columns.data_default,
-                columns.hidden_column,
-                comments.comments,
-            )
+            select(*(columns[name] for name in _DEFINITION), comments.comments)
             .select_from(views.all_tab_cols.outerjoin(views.all_col_comments, same_column))
             # Oracle hides its own columns, and those that the user has made INVISIBLE.
             .where(or_(columns.hidden_column == "NO", columns.user_generated == "YES"))
