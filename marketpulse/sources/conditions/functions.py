@@ -7,9 +7,10 @@ A null argument makes the result null. Functions to which nulls mean something e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import cast
 
 from marketpulse.sources.conditions import dates, numbers
@@ -56,7 +57,7 @@ _TYPE = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Function:
     """A function: its parameters, how many of them are required, and the type of its result.
 
@@ -67,6 +68,7 @@ class Function:
     parameters: tuple[Parameter, ...]
     evaluate: Callable[..., Value]
     result: Type
+    _: KW_ONLY
     required: int = 1
     keeps_char: bool = False
     model: Callable[[str, Timestamp], object] | None = None
@@ -128,9 +130,9 @@ def _position(
 # -- models ----------------------------------------------------------------------------------------
 
 
-def _convert(value: Value, model: Callable[..., Value] = lambda value: value) -> Value:
-    """Return what the writer or reader of a model makes of a value; without one, itself."""
-    return model(value)
+def _conversion(default: Callable[..., Value] = lambda value: value) -> Callable[..., Value]:
+    """Return what converts a value by the writer or reader of a model; without one, by another."""
+    return lambda value, model=default: model(value)
 
 
 _T, _N, _M, _F = Parameter.TEXT, Parameter.NUMBER, Parameter.DATE, Parameter.MODEL
@@ -138,102 +140,64 @@ _T, _N, _M, _F = Parameter.TEXT, Parameter.NUMBER, Parameter.DATE, Parameter.MOD
 
 # Several entries of a name differ in the type of their first argument, as in Oracle.
 FUNCTIONS: dict[str, tuple[Function, ...]] = {
-    "UPPER": (Function(parameters=(_T,), evaluate=capitals, result=Type.TEXT, keeps_char=True),),
-    "LOWER": (Function(parameters=(_T,), evaluate=_lower, result=Type.TEXT, keeps_char=True),),
-    "LTRIM": (
-        Function(
-            parameters=(_T, _T),
-            evaluate=lambda text, characters=" ": trim(text, characters, "LEADING"),
-            result=Type.TEXT,
-        ),
-    ),
-    "RTRIM": (
-        Function(
-            parameters=(_T, _T),
-            evaluate=lambda text, characters=" ": trim(text, characters, "TRAILING"),
-            result=Type.TEXT,
-        ),
-    ),
-    "SUBSTR": (
-        Function(parameters=(_T, _N, _N), required=2, evaluate=_substring, result=Type.TEXT),
-    ),
-    "INSTR": (
-        Function(parameters=(_T, _T, _N, _N), required=2, evaluate=_position, result=Type.NUMBER),
-    ),
-    "LENGTH": (
-        Function(parameters=(_T,), evaluate=lambda text: Decimal(len(text)), result=Type.NUMBER),
-    ),
-    "ABS": (Function(parameters=(_N,), evaluate=Decimal.copy_abs, result=Type.NUMBER),),
-    "MOD": (
-        Function(parameters=(_N, _N), required=2, evaluate=numbers.modulo, result=Type.NUMBER),
-    ),
+    "UPPER": (Function((_T,), capitals, Type.TEXT, keeps_char=True),),
+    "LOWER": (Function((_T,), _lower, Type.TEXT, keeps_char=True),),
+    "LTRIM": (Function((_T, _T), lambda text, marks=" ": text.lstrip(marks), Type.TEXT),),
+    "RTRIM": (Function((_T, _T), lambda text, marks=" ": text.rstrip(marks), Type.TEXT),),
+    "SUBSTR": (Function((_T, _N, _N), _substring, Type.TEXT, required=2),),
+    "INSTR": (Function((_T, _T, _N, _N), _position, Type.NUMBER, required=2),),
+    "LENGTH": (Function((_T,), lambda text: Decimal(len(text)), Type.NUMBER),),
+    "ABS": (Function((_N,), Decimal.copy_abs, Type.NUMBER),),
+    "MOD": (Function((_N, _N), numbers.modulo, Type.NUMBER, required=2),),
     "ROUND": (
-        Function(parameters=(_N, _N), evaluate=numbers.round_half_up, result=Type.NUMBER),
-        Function(
-            parameters=(_M, _F),
-            evaluate=dates.round_date,
-            result=Type.DATE,
-            model=lambda text, _: dates.unit_of(text),
-        ),
+        Function((_N, _N), numbers.round_half_up, Type.NUMBER),
+        Function((_M, _F), dates.round_date, Type.DATE, model=lambda text, _: dates.unit_of(text)),
     ),
     "TRUNC": (
-        Function(parameters=(_N, _N), evaluate=numbers.truncate, result=Type.NUMBER),
-        Function(
-            parameters=(_M, _F),
-            evaluate=dates.truncate,
-            result=Type.DATE,
-            model=lambda text, _: dates.unit_of(text),
-        ),
+        Function((_N, _N), numbers.truncate, Type.NUMBER),
+        Function((_M, _F), dates.truncate, Type.DATE, model=lambda text, _: dates.unit_of(text)),
     ),
-    "ADD_MONTHS": (
-        Function(parameters=(_M, _N), required=2, evaluate=dates.add_months, result=Type.DATE),
-    ),
-    "LAST_DAY": (Function(parameters=(_M,), evaluate=dates.last_day, result=Type.DATE),),
-    "NEXT_DAY": (
-        Function(parameters=(_M, _T), required=2, evaluate=dates.next_day, result=Type.DATE),
-    ),
+    "ADD_MONTHS": (Function((_M, _N), dates.add_months, Type.DATE, required=2),),
+    "LAST_DAY": (Function((_M,), dates.last_day, Type.DATE),),
+    "NEXT_DAY": (Function((_M, _T), dates.next_day, Type.DATE, required=2),),
     "TO_CHAR": (
-        Function(parameters=(_T,), evaluate=_convert, result=Type.TEXT),
-        # A date needs its format: without one, NLS_DATE_FORMAT of the session would decide.
+        Function((_T,), _conversion(), Type.TEXT),
         Function(
-            parameters=(_N, _F),
-            evaluate=lambda value, writer=numbers.format_number: writer(value),
-            result=Type.TEXT,
+            (_N, _F),
+            _conversion(numbers.format_number),
+            Type.TEXT,
             model=lambda text, _: number_writer(text),
         ),
+        # A date needs its format: without one, NLS_DATE_FORMAT of the session would decide.
         Function(
-            parameters=(_M, _F),
-            required=2,
-            evaluate=_convert,
-            result=Type.TEXT,
-            model=lambda text, _: date_writer(text),
+            (_M, _F), _conversion(), Type.TEXT, required=2, model=lambda text, _: date_writer(text)
         ),
     ),
     "TO_NUMBER": (
         Function(
-            parameters=(_T, _F),
-            evaluate=lambda text, reader=numbers.parse_number: reader(text),
-            result=Type.NUMBER,
+            (_T, _F),
+            _conversion(numbers.parse_number),
+            Type.NUMBER,
             model=lambda text, _: number_reader(text),
         ),
-        Function(parameters=(_N,), evaluate=_convert, result=Type.NUMBER),
+        Function((_N,), _conversion(), Type.NUMBER),
     ),
     "TO_DATE": (
         Function(
-            parameters=(_T, _F),
+            (_T, _F),
+            _conversion(),
+            Type.DATE,
             required=2,
-            evaluate=_convert,
-            result=Type.DATE,
-            model=lambda text, now: date_reader(text, now, fractions=False),
+            model=partial(date_reader, fractions=False),
         ),
     ),
     "TO_TIMESTAMP": (
         Function(
-            parameters=(_T, _F),
+            (_T, _F),
+            _conversion(),
+            Type.DATE,
             required=2,
-            evaluate=_convert,
-            result=Type.DATE,
-            model=lambda text, now: date_reader(text, now, fractions=True),
+            model=partial(date_reader, fractions=True),
         ),
     ),
 }
