@@ -23,11 +23,7 @@ def read_summary(folder: Path) -> RunSummary:
     try:
         return parse_run_summary((folder / RUN_SUMMARY).read_bytes())
     except ValueError as error:
-        raise DataError(
-            f"{folder / RUN_SUMMARY}: it is not the summary of a run: {error}",
-            hint="rank the colors again",
-            check="MP-DAT-019",
-        ) from error
+        raise _damage_error(folder, f"it is not the summary of a run: {error}") from error
 
 
 def check_counts(folder: Path, summary: RunSummary) -> None:
@@ -38,11 +34,7 @@ def check_counts(folder: Path, summary: RunSummary) -> None:
         names = set(counts) if isinstance(counts, dict) else set()
         are_whole = isinstance(counts, dict) and {type(count) for count in counts.values()} <= {int}
         if not are_whole or (key == "rows" and names != needed):
-            raise DataError(
-                f"{folder / RUN_SUMMARY}: {key!r} are not the counts of a run",
-                hint="rank the colors again",
-                check="MP-DAT-019",
-            )
+            raise _damage_error(folder, f"{key!r} are not the counts of a run")
 
 
 def find_record(summary: RunSummary, table: str) -> FileRecord | None:
@@ -72,11 +64,7 @@ def find_file(folder: Path, summary: RunSummary, table: str) -> Path:
         )
     path = folder / record.name
     if not path.is_file() or path.stat().st_size != record.bytes:
-        raise DataError(
-            f"{path}: it is missing, or not as the run wrote it",
-            hint="rank the colors again",
-            check="MP-DAT-019",
-        )
+        raise _damage_error(folder, "it is missing, or not as the run wrote it", record.name)
     return path
 
 
@@ -95,11 +83,7 @@ def prepare_again(folder: Path, summary: RunSummary) -> Iterator[PreparedRun]:
             if not option.startswith("--"):
                 raise
             # Nobody has given options here, so the message is about those of the summary.
-            raise DataError(
-                f"{folder / RUN_SUMMARY}: it does not say how the run ranked: {reason}",
-                hint="rank the colors again",
-                check="MP-DAT-019",
-            ) from error
+            raise _damage_error(folder, f"it does not say how the run ranked: {reason}") from error
         yield prepared
 
 
@@ -118,6 +102,10 @@ def options_again(summary: RunSummary) -> RunOptions:
 def rule_titles(summary: RunSummary) -> dict[str, str]:
     """Return what pages call the rules, `id name`, by id. Summaries of old runs have no names."""
     return {rule: f"{rule} {name}" for rule, name in _pairs(summary, "rule_names").items()}
+
+
+def _damage_error(folder: Path, reason: str, name: str = RUN_SUMMARY) -> DataError:
+    return DataError(f"{folder / name}: {reason}", hint="rank the colors again", check="MP-DAT-019")
 
 
 def _texts(summary: RunSummary, key: str) -> list[str]:
