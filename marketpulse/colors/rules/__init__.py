@@ -1,8 +1,9 @@
 """Exclusion rules: which colors leave before the ranking.
 
-    parse    a JSON or TOML file becomes a `RuleBook`
+    parse    a JSON or TOML file becomes a `RuleBook`, its examples too
     bind     each condition finds its column, its values become operands of the column's kind
     lint     warnings: never matches, contradicts itself, is shadowed
+    model    what all of these pass on
 
 `colors.ranking` turns bound rules into SQL.
 """
