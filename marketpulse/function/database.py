@@ -10,12 +10,14 @@ from functools import cached_property
 from threading import RLock
 
 from marketpulse.errors import LoginError
+from marketpulse.formats.timestamps import current_timestamp
 from marketpulse.function.logins import LOGIN_FILE, SharedLogins
 from marketpulse.function.published import open_store
 from marketpulse.settings.load import OracleSettings, load_settings, oracle_settings
 from marketpulse.sources import Source
 from marketpulse.sources.oracle import OracleDatabase, OracleSource, QuerySource, SelectQuery
-from marketpulse.sources.oracle.refusals import WRONG_PASSWORD
+from marketpulse.sources.oracle.dsn import address_of
+from marketpulse.sources.oracle.refusals import WRONG_PASSWORD, KnownRefusalError, refused_error
 
 _ANSWER_SECONDS = 10.0  # for each small request about logins
 _log = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ class Database:
         self._seconds = seconds
         self._lock = RLock()  # a login reads the credentials, which takes the lock again
         self._read: tuple[float, OracleSettings] | None = None
-        self._refused: tuple[OracleSettings, LoginError] | None = None
+        self._refused: tuple[OracleSettings, str] | None = None  # what, and when
 
     def credentials(self) -> OracleSettings:
         """The settings of the connection. Raises `SettingsError` and `AwsError`."""
@@ -73,18 +75,19 @@ class Database:
         self, stack: ExitStack, credentials: OracleSettings, query: SelectQuery | None
     ) -> Source:
         if self._refused is not None and self._refused[0] == credentials:
-            error = self._refused[1]
-            # A new one: raised twice, an error would collect the tracebacks of both.
-            raise LoginError(error.message, hint=error.hint, check=error.check)
+            address = str(address_of(credentials))
+            raise refused_error(credentials, address, self._refused[1], "start this process again")
         guard = self._shared_logins if credentials.version else None
         try:
             database = OracleDatabase(credentials, guard=guard)
             source = OracleSource(database) if query is None else QuerySource(database, query)
             return stack.enter_context(source)
+        except KnownRefusalError:
+            raise
         except LoginError as error:
             # A locked or expired account can be repaired with the same password.
             if error.check == WRONG_PASSWORD:
-                self._refused = credentials, error
+                self._refused = credentials, current_timestamp()
             raise
 
     @cached_property

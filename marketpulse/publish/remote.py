@@ -61,10 +61,9 @@ def is_proven(bucket: Bucket, item: PlannedObject, etag: str, verify: PushVerifi
     head = bucket.head(item.key)
     if head is None or head.size != item.checksums.size:
         return False
-    is_claimed = head.metadata_sha256 == item.checksums.sha256
-    if verify is PushVerification.NONE and is_claimed:
-        return True
-    return bool(head.checksum) and head.checksum == item.checksums.s3_checksum
+    if head.checksum:
+        return head.checksum == item.checksums.s3_checksum
+    return verify is PushVerification.NONE and head.metadata_sha256 == item.checksums.sha256
 
 
 def is_damaged(remote: RemoteObject | None, item: PlannedObject) -> bool:

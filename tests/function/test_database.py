@@ -37,10 +37,11 @@ def test_a_refused_password_is_not_sent_twice(cloud: Cloud) -> None:
     call({"time": AT})
     cloud.database.users["ANALYST"] = SECOND
     logins = len(cloud.database.record.logins)
-    for _ in range(6):  # AWS tries an event twice more
-        with pytest.raises(LoginError, match="ORA-01017") as refused:
+    with pytest.raises(LoginError, match="ORA-01017"):
+        call({"time": AT})
+    for _ in range(5):  # AWS tries an event twice more
+        with pytest.raises(LoginError, match="not sent again"):
             call({"time": AT})
-    assert refused.value.check == "MP-LOG-001"
     for number in range(16):
         with pytest.raises(LoginError, match=r"not sent again.*not locked") as refused:
             Service(os.environ, seconds=number % 2).tables()

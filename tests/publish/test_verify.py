@@ -53,7 +53,10 @@ def test_encrypted_objects_have_a_digest(store: Store, runs: dict[str, Path]) ->
     assert latest_of(store) == RUNS["one"]
 
 
-def test_a_damaged_object_has_another_digest(store: Store, runs: dict[str, Path]) -> None:
+@pytest.mark.parametrize("verify", [PushVerification.DIGEST, PushVerification.NONE])
+def test_a_damaged_object_has_another_digest(
+    store: Store, runs: dict[str, Path], verify: PushVerification
+) -> None:
     """What the store has kept damaged is found without reading, and sent again by the next push."""
     store.choose_fault = lambda request: (
         StoreFault.CORRUPT_ETAG if request.startswith("PUT") and "b.csv" in request else None
@@ -61,8 +64,10 @@ def test_a_damaged_object_has_another_digest(store: Store, runs: dict[str, Path]
     with pytest.raises(AwsError, match=r"b\.csv: the object differs"):
         send(store, runs["one"], verify=PushVerification.DIGEST)
     store.choose_fault = lambda _: None
-    send(store, runs["one"], verify=PushVerification.DIGEST)
+    send(store, runs["one"], verify=verify)
     assert latest_of(store) == RUNS["one"]
+    key = f"p/date=2026-03-13/run={RUNS['one']}/b.csv"
+    assert store.read(key) == (runs["one"] / "b.csv").read_bytes()
 
 
 def test_a_damaged_object_whose_answer_was_lost(store: Store, runs: dict[str, Path]) -> None:

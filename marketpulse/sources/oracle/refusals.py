@@ -27,6 +27,10 @@ _MOST = 100  # refusals in the file
 _PATIENCE = 30.0  # seconds, for another process that logs in
 
 
+class KnownRefusalError(LoginError):
+    """Credentials were not sent, because the database has refused them before."""
+
+
 class LoginGuard(Protocol):
     """Decides whether credentials may be sent, and remembers which were refused."""
 
@@ -140,7 +144,7 @@ class FileGuard:
             _LOG.warning("%s; the refused password may be sent again", error.message)
 
 
-def refused_error(settings: OracleSettings, address: str, at: str, clear: str) -> LoginError:
+def refused_error(settings: OracleSettings, address: str, at: str, clear: str) -> KnownRefusalError:
     """The error for credentials that were refused before; `clear` says how to try them again."""
     remedy = (
         "write the right ones with `marketpulse ssm put username password`: each new version is "
@@ -150,7 +154,7 @@ def refused_error(settings: OracleSettings, address: str, at: str, clear: str) -
         if settings.version
         else f"set the right ones; if the database accepts these by now, {clear}"
     )
-    return LoginError(
+    return KnownRefusalError(
         f"{address}: the user name or the password is wrong: the database refused them at {at} "
         "(ORA-01017), and they are not sent again, so that the account is not locked",
         hint=remedy,
