@@ -19,9 +19,6 @@ from marketpulse.model import format_count
 from marketpulse.sources.base import FileOptions, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from marketpulse.extraction.masks.key import MaskKey
     from marketpulse.extraction.sample import Sample
     from marketpulse.extraction.sample_options import SampleOptions
 
@@ -146,10 +143,10 @@ def sample(
     ) as data:
         from marketpulse.colors.cell_readings import cell_readings  # noqa: PLC0415 - loads Arrow
         from marketpulse.extraction import sample_options  # noqa: PLC0415 - not for --help
-        from marketpulse.extraction.sample import write_sample  # noqa: PLC0415 - not for --help
+        from marketpulse.extraction.sample import preview_sample, write_sample  # noqa: PLC0415 - not for --help
 
         options = sample_options.SampleOptions(
-            limit=_row_limit(session, ctx, limit, all_rows=all_rows, has_keys=per is not None),
+            limit=None if all_rows else _row_limit(session, ctx, limit),
             where=where,
             order=order,
             seed=seed if random else None,
@@ -165,7 +162,8 @@ def sample(
         )
         _warn_of_options(session, ctx, options)
         if dry_run:
-            _show_plan(data, names, options, mask_key, taken_at, as_json=as_json)
+            planned = preview_sample(data, names, options, mask_key=mask_key, taken_at=taken_at)
+            render.show_plan(planned, as_json=as_json)
             return
         written = write_sample(
             data,
@@ -190,27 +188,15 @@ def sample(
         raise typer.Exit(9)
 
 
-def _show_plan(
-    source: Source,
-    names: Sequence[str],
-    options: SampleOptions,
-    mask_key: MaskKey | None,
-    taken_at: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    from marketpulse.extraction.joined_source import describe_sample  # noqa: PLC0415 - not for --help
-    from marketpulse.extraction.sample import with_masks  # noqa: PLC0415 - not for --help
-    from marketpulse.extraction.sample_options import plan_sample  # noqa: PLC0415 - not for --help
-    from marketpulse.formats.timestamps import parse_timestamp  # noqa: PLC0415 - not for --help
-
-    schemas = describe_sample(source, names, options)
-    schemas, _ = with_masks(source, schemas, options, mask_key)
-    timestamp = parse_timestamp(taken_at, "--taken-at")
-    render.show_plan(plan_sample(schemas, options, timestamp), as_json=as_json)
+def _row_limit(session: Session, ctx: typer.Context, limit: int) -> int | None:
+    """The rows to take of each table. With --per the keys are the limit, unless it is given."""
+    has_keys = ctx.params["per"] is not None
+    return None if has_keys and not session.is_given(ctx, "limit") else limit
 
 
 def _warn_of_options(session: Session, ctx: typer.Context, options: SampleOptions) -> None:
+    if ctx.params["all_rows"]:
+        session.warn_of_options(ctx, "beside --all", "limit")
     if options.seed is None:
         session.warn_of_options(ctx, "without --random", "seed")
     if "json" not in options.output_formats():
@@ -229,16 +215,6 @@ def _warn_of_jobs(
     elif follow:
         reason = "with --follow: the rows of one table depend on those of others"
     session.warn_of_options(ctx, reason, "jobs")
-
-
-def _row_limit(
-    session: Session, ctx: typer.Context, limit: int, *, all_rows: bool, has_keys: bool
-) -> int | None:
-    """Return how many rows to take of each table; None for all, or as many as there are keys."""
-    if all_rows:
-        session.warn_of_options(ctx, "beside --all", "limit")
-    is_default = has_keys and not session.is_given(ctx, "limit")
-    return None if all_rows or is_default else limit
 
 
 def verify(

@@ -169,6 +169,20 @@ def write_sample(
     return run.result(output, manifest, zip_file)
 
 
+def preview_sample(
+    source: Source,
+    names: Sequence[str],
+    options: SampleOptions,
+    *,
+    mask_key: MaskKey | None = None,
+    taken_at: str | datetime | None = None,
+) -> list[PlannedTable]:
+    """Return what `write_sample` would read and write. Reads no row."""
+    timestamp = parse_timestamp(taken_at, "--taken-at")
+    schemas, _ = _describe(source, names, options, mask_key)
+    return plan_sample(schemas, options, timestamp)
+
+
 @contextmanager
 def _without_values(options: SampleOptions) -> Iterator[None]:
     """Leave the database's own words out of errors of a masked sample: they may quote a cell."""
@@ -197,8 +211,7 @@ def _rows_to_write(
     progress: Progress,
 ) -> Iterator[tuple[Source, Schemas, SampleMasks | None]]:
     """The source and its tables, with those that foreign keys reach where they are followed."""
-    schemas = describe_sample(source, names, options)
-    schemas, masks = with_masks(source, schemas, options, mask_key)
+    schemas, masks = _describe(source, names, options, mask_key)
     if not options.follow:
         yield source, schemas, masks
         return
@@ -207,14 +220,15 @@ def _rows_to_write(
         yield joined, schemas, masks
 
 
-def with_masks(
-    source: Source, schemas: Schemas, options: SampleOptions, key: MaskKey | None
+def _describe(
+    source: Source, names: Sequence[str], options: SampleOptions, key: MaskKey | None
 ) -> tuple[Schemas, SampleMasks | None]:
-    """Return the schemas with the masks of a sample, and these.
+    """The schemas with the masks of a sample, and these.
 
     Raises `NotFoundError` for a mask of an unknown column, and `UsageError` for one that its column
     cannot have.
     """
+    schemas = describe_sample(source, names, options)
     if not options.masks:
         return schemas, None
     from marketpulse.extraction.masks.tables import SampleMasks  # noqa: PLC0415 - few samples have masks
