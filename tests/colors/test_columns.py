@@ -29,6 +29,7 @@ from marketpulse.colors.columns import (
     resolve_columns,
     suggest,
 )
+from marketpulse.colors.spellings import DateForm
 from marketpulse.errors import DataError, MarketPulseError, UsageError
 from marketpulse.formats.encode import LogicalType, logical_field
 
@@ -345,3 +346,65 @@ def test_places_roles_and_kinds() -> None:
         Kind.NUMBER, Kind.NUMBER, Kind.NUMBER, Kind.DATE, Kind.DATE, Kind.TEXT,
     ]  # fmt: skip
     assert by_name["SPREAD"] is Kind.NUMBER
+
+
+def test_forms_of_dates_by_column() -> None:
+    """One for all columns of dates, others by name; digits are permitted where ids are."""
+    fields = [(name, pa.string()) for name in (*NAMES, "SENT", "NOTE")]
+    columns = resolve_columns(pa.schema(fields), {}, types={"SENT": Kind.DATE})
+    forms = {None: DateForm.US, "date": DateForm.ORACLE}
+    permitted = columns.permit(forms, rounded_ids=True)
+    assert {column.name: column.date_form for column in permitted.all if column.date_form} == {
+        "DATE": DateForm.ORACLE,
+        "SENT": DateForm.US,
+    }
+    assert [column.name for column in permitted.all if column.rounded_ids] == ["MESSAGE_ID"]
+    assert [column.name for column in permitted.all if column.declared] == ["SENT"]
+    for same in (columns.permit({}), columns.permit({"DATE_1": DateForm.US})):  # not in each input
+        assert not any(column.date_form or column.rounded_ids for column in same.all)
+    for name, problem in (
+        ("PX", "'PX' holds no dates"),
+        ("BIAS", "'BIAS' is not a column"),
+        ("SEND", "'SEND' is not a column, did you mean SENT?"),
+    ):
+        with pytest.raises(DataError) as caught:
+            columns.permit({name: DateForm.US})
+        assert caught.value.message == f"--date-format: {problem}"
+
+
+@pytest.mark.parametrize("data_type", [pa.binary(), pa.large_binary(), pa.binary(9)], ids=str)
+def test_bytes_are_no_values(data_type: pa.DataType) -> None:
+    """A column of the contract holds text; any other one may hold bytes."""
+    fields = dict.fromkeys(NAMES, pa.string())
+    resolve_columns(pa.schema({**fields, "HASH": data_type}), {})
+    with pytest.raises(DataError, match="the column 'CUSIP' holds bytes"):
+        resolve_columns(pa.schema({**fields, "CUSIP": data_type}), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        (" run_id", "rank the processed colors of a run with --again"),
+        ("RULE_ID", "these are the excluded or rejected rows of a run: rank its input instead"),
+    ],
+)
+def test_columns_of_a_result(name: str, remedy: str) -> None:
+    """The hint depends on which table of a run the input is."""
+    with pytest.raises(DataError, match="is reserved for the output") as caught:
+        resolve_columns(pa.schema([(column, pa.string()) for column in (*NAMES, name)]), {})
+    assert caught.value.hint == f"{remedy}, or rename the column"
+
+
+@pytest.mark.parametrize(
+    ("number", "cells", "words"),
+    [
+        (2, ("cusip ", "MESSAGE_ID"), "row 2 looks like the header: delete the row above it"),
+        (4, ("ID", "CUSIP", "MESSAGE_ID"), "row 4 looks like the header: delete the 3 rows above"),
+        (2, ("CUSIP", "RANK"), "if the column has another name"),
+    ],
+)
+def test_a_header_below_a_title(number: int, cells: tuple[str, ...], words: str) -> None:
+    """A row with the ids' columns is the header, wherever it is."""
+    with pytest.raises(DataError) as caught:
+        resolve_columns(pa.schema([("Colors of the day", pa.string())]), {}, [(number, cells)])
+    assert caught.value.hint.startswith(words)

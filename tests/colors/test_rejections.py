@@ -8,7 +8,14 @@ import pytest
 from color_tables import column, reasons, where, write_colors
 
 from marketpulse import run_colors
-from marketpulse.colors.rejections import Advice, parse_rejection_limit, rejection_error
+from marketpulse.colors.cells import LOST_DIGITS
+from marketpulse.colors.rejections import (
+    Advice,
+    parse_rejection_limit,
+    rejection_error,
+    rejection_hints,
+)
+from marketpulse.colors.spellings import DateForm
 from marketpulse.errors import DataError, UsageError
 
 
@@ -134,3 +141,41 @@ def test_an_invalid_limit_has_examples() -> None:
     with pytest.raises(UsageError) as caught:
         parse_rejection_limit("few")
     assert caught.value.hint == "for instance --max-rejected 50 or --max-rejected 5%"
+
+
+def test_what_helps() -> None:
+    """An option where it would permit the cells: with the column only if others need another."""
+    us, european, oracle = (DateForm.US,), (DateForm.US, DateForm.EUROPEAN), (DateForm.ORACLE,)
+
+    def remedy(cause: str = "a date", **forms: tuple[DateForm, ...]) -> str:
+        """What helps against cells of D."""
+        return Advice(ids=frozenset({"ID"}), date_forms=forms).remedy("D", cause)
+
+    assert remedy(D=us, E=us) == "use --date-format M/D/YYYY"
+    assert remedy(D=us, E=oracle) == "use --date-format D=M/D/YYYY"
+    assert remedy(D=european) == (
+        "use --date-format M/D/YYYY or --date-format D/M/YYYY: all cells fit both, "
+        "so check which one is right"
+    )
+    assert remedy(E=us).startswith("write dates as")
+    assert "--date-format" not in remedy("a number", D=us)
+    advice = Advice(ids=frozenset({"ID"}), date_forms={"D": us})
+    assert rejection_hints(
+        [
+            "D: 'x' is not a date",
+            "ID: 'x' is not an integer",
+            "ID: '1.77E+16' is not an integer",
+            "ID: '1.78E+16' is not an integer",
+            "SIZE: '1.77E+16' is not an integer",
+            "PX: '1.77E+16' is not a number",
+            "CUSIP: missing",
+        ],
+        advice,
+    ) == (
+        "D: use --date-format M/D/YYYY",
+        (
+            "ID: the last digits were lost to a spreadsheet, which keeps only 15: export the "
+            "column as text, or use the digits that are left with --accept-rounded-ids"
+        ),
+    )
+    assert "--accept-rounded-ids" not in advice.remedy("SIZE", LOST_DIGITS)

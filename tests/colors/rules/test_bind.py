@@ -111,19 +111,20 @@ def test_all_faults_are_found_at_once() -> None:
     In a rule that cannot be read the other conditions are checked, and each column is looked up.
     """
     wrong = book(
-        rule(condition("PX", "gt", "x"), {**condition("NOWHERE", "gt", 1), "type": "nand"}),
-        rule(condition("NOWHERE", "gt", 1), id=8),
         "a rule",
+        rule(5, condition("PX", "gt", "x"), {**condition("NOWHERE", "gt", 1), "type": "nand"}),
+        rule(condition("NOWHERE", "gt", 1), id=8),
     )
 
     assert [fault[0] for fault in faults_of(wrong)] == [
-        "rule 7 ('Seven'), condition 2",
-        "rule number 3",
+        "rule number 1",
         "rule 7 ('Seven'), condition 1",
         "rule 7 ('Seven'), condition 2",
+        "rule 7 ('Seven'), condition 3",
+        "rule 7 ('Seven'), condition 3",
         "rule 8 ('Seven'), condition 1",
     ]
-    with pytest.raises(RulesError, match=r"condition 2: .* \(and 4 more\)"):
+    with pytest.raises(RulesError, match=r"rule number 1: .* \(and 5 more\)"):
         require_rules(wrong, COLUMNS)
 
 
