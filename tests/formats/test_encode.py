@@ -15,14 +15,20 @@ from hypothesis import strategies as st
 
 from marketpulse.formats.encode import (
     LogicalType,
+    is_date,
+    is_number,
     logical_field,
     logical_type,
+    may_contain,
     mixed_field,
     plain_field,
+    text_buffer,
     to_json,
     to_tagged,
     to_text,
     untag,
+    value_type,
+    without_errors,
 )
 
 
@@ -221,8 +227,32 @@ def test_untag_large() -> None:
 
 def test_mixed_cells_in_json() -> None:
     """The tag of each cell decides whether it is a number, text, a boolean or null."""
-    cells = ["tx", "n5.0", "btrue", 'j{"a": 1}', "fNaN", "f007", "s000", "d2026-03-13", "t5", None]
-    literals = ['"x"', "5.0", "true", '{"a": 1}', "null", "7", "0", '"2026-03-13"', '"5"', "null"]
+    cells = [
+        "tx",
+        "n5.0",
+        "n0.50",
+        "btrue",
+        'j{"a": 1}',
+        "fNaN",
+        "f007",
+        "s000",
+        "d2026-03-13",
+        "t5",
+        None,
+    ]
+    literals = [
+        '"x"',
+        "5.0",
+        "0.50",
+        "true",
+        '{"a": 1}',
+        "null",
+        "7",
+        "0",
+        '"2026-03-13"',
+        '"5"',
+        "null",
+    ]
     cells_in_json = to_json(pa.array(cells), logical_field("x", LogicalType.MIXED))
     assert cells_in_json.to_pylist() == literals
 
@@ -311,3 +341,52 @@ def test_plain_field() -> None:
         field = pa.field("x", data_type, metadata={"a": "b"})
         assert plain_field(field) == pa.field("x", pa.string())
         assert plain_field(field).metadata is None
+
+
+NUMBERS = (pa.int8(), pa.uint64(), pa.float32(), pa.decimal128(5, 2), LogicalType.NUMBER)
+DATES = (pa.date32(), pa.date64(), pa.timestamp("s"), LogicalType.DATE)
+OTHERS = (pa.string(), pa.bool_(), LogicalType.TEXT, LogicalType.JSON)
+
+
+def field_of(kind: pa.DataType | LogicalType) -> pa.Field:
+    """A column of this type."""
+    return logical_field("x", kind) if isinstance(kind, LogicalType) else pa.field("x", kind)
+
+
+@pytest.mark.parametrize("kind", [*NUMBERS, *DATES, *OTHERS], ids=str)
+def test_what_columns_hold(kind: pa.DataType | LogicalType) -> None:
+    """Numbers and dates, whatever they travel as; they have no comma and no quote."""
+    field = field_of(kind)
+    assert is_number(field) is (kind in NUMBERS)
+    assert is_date(field) is (kind in DATES)
+    is_typed_date = kind in DATES and kind is not LogicalType.DATE
+    assert may_contain(field, ",") is not (kind in NUMBERS or is_typed_date)
+    assert may_contain(field, "-1")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ((LogicalType.NUMBER, LogicalType.ERROR), LogicalType.FLOAT),
+        ((LogicalType.NUMBER, LogicalType.FLOAT, LogicalType.SCIENTIFIC), LogicalType.FLOAT),
+        ((LogicalType.DATE, LogicalType.UNEVALUATED), LogicalType.DATE),
+        ((LogicalType.DATE, LogicalType.NUMBER), LogicalType.MIXED),
+        ((LogicalType.ERROR,), LogicalType.MIXED),
+    ],
+)
+def test_errors_do_not_change_a_column(
+    kinds: tuple[LogicalType, ...], expected: LogicalType
+) -> None:
+    """The cells of a spreadsheet without a value do not count, and are null."""
+    field = mixed_field("x", kinds)
+    assert value_type(field) is expected
+    cells = pa.array(["n1", f"{LogicalType.ERROR.tag}#N/A", None])
+    assert without_errors(cells, field).to_pylist() == ["n1", None, None]
+
+
+def test_the_text_of_a_part_of_a_column() -> None:
+    """One cell after another, nulls left out, for both widths of offsets."""
+    for data_type in (pa.string(), pa.large_string()):
+        cells = pa.array(["a", "bc", None, "d", "e"], data_type)
+        assert bytes(text_buffer(cells[1:4])) == b"bcd"
+        assert bytes(text_buffer(cells[:0])) == b""
