@@ -45,15 +45,11 @@ class Parameter(StrEnum):
     MODEL = "a format"
 
 
-_GROUP = {
-    Parameter.TEXT: TEXTUAL,
-    Parameter.NUMBER: NUMERIC,
-    Parameter.DATE: DATES,
-}
-_TYPE = {
-    Parameter.TEXT: Type.TEXT,
-    Parameter.NUMBER: Type.NUMBER,
-    Parameter.DATE: Type.DATE,
+# The types of arguments that need no conversion, and the type that others are converted to.
+_TYPES = {
+    Parameter.TEXT: (TEXTUAL, Type.TEXT),
+    Parameter.NUMBER: (NUMERIC, Type.NUMBER),
+    Parameter.DATE: (DATES, Type.DATE),
 }
 
 
@@ -75,7 +71,7 @@ class Function:
 
     def accepts(self, kind: Type) -> bool:
         """Return whether the first argument may be of this type without a conversion."""
-        return kind in _GROUP[self.parameters[0]]
+        return kind in _TYPES[self.parameters[0]][0]
 
 
 # -- text ------------------------------------------------------------------------------------------
@@ -205,7 +201,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
 
 def call(node: Node, name: str, operands: Sequence[Operand], now: Timestamp) -> Operand:
     """Return the result of a function of the table. Raises `ConditionError`."""
-    function = _chosen(FUNCTIONS[name], operands)
+    function = _choose(FUNCTIONS[name], operands)
     if not function.required <= len(operands) <= len(function.parameters):
         counts = sorted({function.required, len(function.parameters)})
         raise ConditionError("", f"it takes {' to '.join(map(str, counts))} arguments here")
@@ -230,7 +226,7 @@ def call(node: Node, name: str, operands: Sequence[Operand], now: Timestamp) -> 
     return apply_function(node, result, compute, *arguments)
 
 
-def _chosen(functions: Sequence[Function], operands: Sequence[Operand]) -> Function:
+def _choose(functions: Sequence[Function], operands: Sequence[Operand]) -> Function:
     """Return the one that takes the type of the first argument."""
     kind = operands[0].type if operands else Type.NULL
     for function in functions:
@@ -251,7 +247,7 @@ def _argument(
         if parameter is Parameter.DATE and operand.type in TEXTUAL:
             raise ConditionError("", "it takes a date: use TO_DATE with a format")
         is_clob = operand.type is Type.CLOB and parameter is Parameter.TEXT
-        return operand if is_clob else convert(operand, _TYPE[parameter])
+        return operand if is_clob else convert(operand, _TYPES[parameter][1])
     text = operand.constant if operand.is_constant else None
     if operand.type not in TEXTUAL or not isinstance(text, str) or function.model is None:
         raise ConditionError("", "its format has to be text in quotes")

@@ -9,6 +9,8 @@ text is:
 
     NUMBER               TO_CHAR("PX", 'TM9', ...)          string, logical type `number`
     TIMESTAMP(9)         TO_CHAR("SENT", 'YYYY-MM-DD...')   string
+
+`batch_rows` says how many rows come at once, and `RowDecoder` makes of them what was planned.
 """
 
 from __future__ import annotations
