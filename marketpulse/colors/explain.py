@@ -131,7 +131,7 @@ def _explain(prepared: PreparedRun, cusip: str) -> Explanation:
         if verdict["reason"] is not None:
             explained = ExplainedRow(outcome="rejected", cells=row, reason=verdict["reason"])
         elif verdict["excluded_by"] is not None:
-            explained = _excluded(verdict, row, prepared.rules)
+            explained = _exclusion(verdict, row, prepared.rules)
         elif position == 1:
             explained = ExplainedRow(outcome="parent", position=1, cells=row)
         else:
@@ -258,7 +258,9 @@ def _difference(key: str, cells: Sequence[str | None], row: int) -> str:
     return f"{key}: {here} after {above}"
 
 
-def _excluded(verdict: Mapping[str, Any], cells: Cells, rules: Sequence[BoundRule]) -> ExplainedRow:
+def _exclusion(
+    verdict: Mapping[str, Any], cells: Cells, rules: Sequence[BoundRule]
+) -> ExplainedRow:
     number, bound = next(
         (number, rule)
         for number, rule in enumerate(rules)

@@ -221,7 +221,7 @@ def _run_day(day: DayInput, options: RunOptions, request: RunRequest) -> DayResu
     output = Path(str(options.output))
     try:
         fingerprint = _fingerprint(day, options, request)
-        if fingerprint and (summary := _unchanged(output, fingerprint)):
+        if fingerprint and (summary := _find_unchanged(output, fingerprint)):
             return DayResult(
                 day=day.day, state=DayState.UNCHANGED, output=output, summary=summary.content
             )
@@ -250,7 +250,7 @@ def _fingerprint(day: DayInput, options: RunOptions, request: RunRequest) -> str
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _unchanged(output: Path, fingerprint: str) -> RunSummary | None:
+def _find_unchanged(output: Path, fingerprint: str) -> RunSummary | None:
     """The earlier summary, if it has this fingerprint and its files are as it lists them."""
     summary = _read_summary(output)
     if summary is None or summary.content.get("fingerprint") != fingerprint:

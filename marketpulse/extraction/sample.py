@@ -308,7 +308,7 @@ class _SampleRun:
             continued=", ".join(self.kept),
             unfinished=work.folder if work is not None and self.may_go_on else None,
             began_again=work is not None and work.had_other_masks,
-            unmasked=tuple(self.masks.missed(kept_tables)) if self.masks else (),
+            unmasked=tuple(self.masks.find_missed(kept_tables)) if self.masks else (),
             sessions=len(self.sessions),
         )
 

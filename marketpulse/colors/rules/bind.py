@@ -39,7 +39,7 @@ def bind_rules(book: RuleBook, columns: Columns | None) -> BoundRules:
     for rule in book.broken:
         results = [_bind_condition(condition, columns) for condition in rule.conditions]
         more = [result for result in results if isinstance(result, RuleFault)]
-        faults += more if rule.active else [fault.demoted() for fault in more]
+        faults += more if rule.active else [fault.demote() for fault in more]
     for rule in book.rules:
         results = [_bind_condition(condition, columns) for condition in rule.conditions]
         rule_faults = [result for result in results if isinstance(result, RuleFault)]
@@ -50,7 +50,7 @@ def bind_rules(book: RuleBook, columns: Columns | None) -> BoundRules:
             # A rule that is switched off is checked, but shadows no other.
             if rule.active:
                 rules.append(bound)
-        faults += rule_faults if rule.active else [fault.demoted() for fault in rule_faults]
+        faults += rule_faults if rule.active else [fault.demote() for fault in rule_faults]
     return BoundRules(tuple(rules), tuple(faults))
 
 

@@ -61,7 +61,7 @@ def _contradictory_columns(conditions: Sequence[BoundCondition]) -> Iterator[str
         if operator is Operator.EQUALS:
             operand = condition.operands[0]
             # A time and its whole day do not contradict each other.
-            equal[name].add(operand.day if isinstance(operand, Instant) else _folded(operand))
+            equal[name].add(operand.day if isinstance(operand, Instant) else _fold(operand))
     empty = _empty_ranges(conditions)
     for name, used in operators.items():
         null_and_value = Operator.IS_NULL in used and len(used) > 1
@@ -99,7 +99,7 @@ def _is_fractional(operand: Operand) -> bool:
     return isinstance(operand, Decimal) and operand != operand.to_integral_value()
 
 
-def _folded(operand: Operand) -> Operand:
+def _fold(operand: Operand) -> Operand:
     return operand.lower() if isinstance(operand, str) else operand
 
 
@@ -117,7 +117,7 @@ def _meaning(rule: BoundRule) -> list[tuple[object, ...]]:
             condition.written.connector,
             condition.column.name,
             condition.written.operator,
-            tuple(map(_folded, condition.operands)),
+            tuple(map(_fold, condition.operands)),
         )
         for condition in rule.conditions
     ]

@@ -72,7 +72,7 @@ class RuleFault:
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
 
-    def demoted(self) -> RuleFault:
+    def demote(self) -> RuleFault:
         """The same fault as a warning, because the rule is switched off."""
         return RuleFault(self.place, f"{self.message} (switched off)", fatal=False)
 

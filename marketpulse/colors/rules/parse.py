@@ -224,7 +224,7 @@ def _parse_rule(written: object, number: int) -> tuple[Rule | None, list[RuleFau
     if not messages and identity is not None and isinstance(conditions, list):
         rule = Rule(id=identity, name=str(name), active=bool(active), conditions=())
         rule, faults = _with_conditions(rule, conditions)
-    return rule, [fault.demoted() for fault in faults] if active is False else faults
+    return rule, [fault.demote() for fault in faults] if active is False else faults
 
 
 def _with_conditions(rule: Rule, written: list[object]) -> tuple[Rule, list[RuleFault]]:

@@ -200,7 +200,7 @@ def _run(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ranked:
+class _LastStage:
     """The last stage: its reports, and its rows if they stay in Spark."""
 
     reports: Sequence[RankingReport]
@@ -231,7 +231,7 @@ class _Job:
         parts += [part for report in ranked.reports for part in report.parts]
         parts += self._empty_parts(parts, facts)
         _adopt(files, parts)
-        tally, warnings = self._summed(arrivals, ranked.reports)
+        tally, warnings = self._sum(arrivals, ranked.reports)
         run = facts.result(
             tally,
             warnings,
@@ -251,7 +251,7 @@ class _Job:
             arrivals, facts = self._arrivals(arrived, task)
             ranked = self._rank(arrived, arrivals, facts)
             stack.pop_all()
-        tally, warnings = self._summed(arrivals, ranked.reports)
+        tally, warnings = self._sum(arrivals, ranked.reports)
         frames: Frames = {
             EXCLUDED: self._output(arrived, EXCLUDED, pa.schema([RULE_ID])),
             REJECTED: self._output(arrived, REJECTED, pa.schema([REASON, RAW_LINE])),
@@ -316,7 +316,7 @@ class _Job:
 
     def _rank(
         self, arrived: DataFrame, arrivals: Sequence[ArrivalReport], facts: RunFacts
-    ) -> _Ranked:
+    ) -> _LastStage:
         """The last stage. Raises `DataError` if a row was lost or changed on the way."""
         constants = run_constants(facts.run_id, self.processed_at, self.options.processing_type)
         task = RankRows(workshop=self.workshop, constants=constants)
@@ -342,7 +342,7 @@ class _Job:
                 check="MP-DAT-016",
             )
         rows = ranked.where(ranked[REPORT.name].isNull()).drop(REPORT.name)
-        return _Ranked(reports=reports, rows=rows if keeps_rows else None)
+        return _LastStage(reports=reports, rows=rows if keeps_rows else None)
 
     def _report_rows(self, frame: DataFrame, name: str, total: int | None) -> Iterator[bytes]:
         """Run the tasks of a frame, and return what they report."""
@@ -357,7 +357,7 @@ class _Job:
         cores = self.session.sparkContext.defaultParallelism
         return max(1, -(-size // _RANGE_BYTES), min(cores, -(-rows // _RANGE_ROWS)))
 
-    def _summed(
+    def _sum(
         self, arrivals: Sequence[ArrivalReport], ranked: Sequence[RankingReport]
     ) -> tuple[Tally, dict[str, int]]:
         """The rows of all tasks, and their warnings."""

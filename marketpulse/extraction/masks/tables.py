@@ -130,7 +130,7 @@ class SampleMasks:
                         f"{mask} and {other}"
                     )
 
-    def missed(self, tables: Iterable[BundleTable]) -> Iterator[str]:
+    def find_missed(self, tables: Iterable[BundleTable]) -> Iterator[str]:
         """Yield the columns of earlier tables of a bundle that should have a mask and do not."""
         for table in tables:
             names = [column.name for column in table.columns]

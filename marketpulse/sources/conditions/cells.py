@@ -194,10 +194,10 @@ def _parse_number(text: str) -> Value:
         return None
     if _NUMBER.fullmatch(text) is None:
         raise ConditionError(repr(text), "it is not a number")
-    return _checked(Decimal(text))
+    return _check(Decimal(text))
 
 
-def _checked(number: Decimal) -> Decimal:
+def _check(number: Decimal) -> Decimal:
     if number and abs(number.adjusted()) > _LARGEST_EXPONENT:
         raise ConditionError(str(number), "Oracle has no number so large or so small")
     return number
@@ -214,7 +214,7 @@ def _known_integer(text: str) -> Value:
 
 def _known_number(text: str) -> Value:
     text = text.strip()
-    return _checked(Decimal(text)) if _NUMBER.fullmatch(text) else None
+    return _check(Decimal(text)) if _NUMBER.fullmatch(text) else None
 
 
 def _known_date(text: str) -> Value:
@@ -253,7 +253,7 @@ def encode(column: pa.Array, cells: ColumnCells) -> Codes:
     if cells.type is Type.OTHER:
         # Only IS NULL can be asked: two values are enough, and no cell has to be compared.
         column = pc.if_else(column.is_valid(), True, None)
-        return _encoded(column.dictionary_encode(null_encoding="encode"), cells)
+        return _encode_dictionary(column.dictionary_encode(null_encoding="encode"), cells)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:
@@ -261,10 +261,10 @@ def encode(column: pa.Array, cells: ColumnCells) -> Codes:
         encoded = column.dictionary_encode(null_encoding="encode")
     except pa.ArrowNotImplementedError:
         return Codes(cells.read(column), np.arange(len(column)))
-    return _encoded(encoded, cells)
+    return _encode_dictionary(encoded, cells)
 
 
-def _encoded(array: pa.DictionaryArray, cells: ColumnCells) -> Codes:
+def _encode_dictionary(array: pa.DictionaryArray, cells: ColumnCells) -> Codes:
     values = cells.read(array.dictionary)
     faults = None
     # A fault reads as null, so a column without nulls has none to look for.

@@ -69,7 +69,7 @@ class BatchEvaluation:
         if not len(rows):
             return np.zeros(0, np.int8)
         if len(predicate.columns) < 2 or not predicate.parts:
-            return self._decided(predicate, rows)
+            return self._decide(predicate, rows)
         decisive = _TRUE if predicate.word == "OR" else _FALSE
         result = np.full(len(rows), _TRUE - decisive, np.int8)
         for part in predicate.parts:
@@ -80,7 +80,7 @@ class BatchEvaluation:
             result[is_open] = np.where(truths == decisive, decisive, np.maximum(truths, before))
         return result
 
-    def _decided(self, predicate: Predicate, rows: Rows) -> Truths:
+    def _decide(self, predicate: Predicate, rows: Rows) -> Truths:
         """Decide the predicate for each distinct combination of its cells."""
         words = sorted(predicate.columns)
         if not words:

@@ -67,7 +67,7 @@ class Compiler:
         self._now = now
         # `Any`: a function takes the kind of node under which it stands.
         self._predicates: dict[type[Node], Callable[[Any], Predicate]] = {
-            syntax.Boolean: lambda node: _decided(node.value),
+            syntax.Boolean: lambda node: _constant_predicate(node.value),
             syntax.Not: self._negation,
             syntax.Junction: self._junction,
             syntax.Comparison: self._two_values,
@@ -363,10 +363,10 @@ _BINARY = "BINARY_DOUBLE and BINARY_FLOAT are not understood in files, bundles a
 def _predicate(test: Test, *operands: Operand) -> Predicate:
     """Return a predicate; one about constants is decided at once."""
     columns: frozenset[str] = frozenset().union(*(operand.columns for operand in operands))
-    return Predicate(test=test, columns=columns) if columns else _decided(test({}))
+    return Predicate(test=test, columns=columns) if columns else _constant_predicate(test({}))
 
 
-def _decided(truth: Truth) -> Predicate:
+def _constant_predicate(truth: Truth) -> Predicate:
     return Predicate(test=lambda _: truth, columns=frozenset())
 
 

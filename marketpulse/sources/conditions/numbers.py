@@ -36,7 +36,7 @@ def format_number(value: Decimal) -> str:
     return f"-{text}" if value < 0 else text
 
 
-def _rounded(value: Decimal) -> Decimal:
+def _round(value: Decimal) -> Decimal:
     """Round to the digits that Oracle keeps."""
     if not value.is_finite() or len(value.as_tuple().digits) < _LOWEST_PAIR:
         return value
@@ -53,29 +53,29 @@ def negate(value: Decimal | float) -> Decimal | float:
 
 def add(left: Decimal, right: Decimal) -> Decimal:
     """Add two numbers."""
-    return _rounded(_EXACT.add(left, right))
+    return _round(_EXACT.add(left, right))
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """Subtract the second number from the first."""
-    return _rounded(_EXACT.subtract(left, right))
+    return _round(_EXACT.subtract(left, right))
 
 
 def multiply(left: Decimal, right: Decimal) -> Decimal:
     """Multiply two numbers."""
-    return _rounded(_EXACT.multiply(left, right))
+    return _round(_EXACT.multiply(left, right))
 
 
 def divide(left: Decimal, right: Decimal) -> Decimal:
     """Divide the first number by the second. Raises `ConditionError` for a division by zero."""
     if not right:
         raise ConditionError("/", "a number is divided by zero")
-    return _rounded(_EXACT.divide(left, right))
+    return _round(_EXACT.divide(left, right))
 
 
 def modulo(left: Decimal, right: Decimal) -> Decimal:
     """Return the remainder, which has the sign of the first number; that number itself for 0."""
-    return _rounded(_EXACT.remainder(left, right)) if right else left
+    return _round(_EXACT.remainder(left, right)) if right else left
 
 
 def round_half_up(value: Decimal, places: Decimal = Decimal(0)) -> Decimal:

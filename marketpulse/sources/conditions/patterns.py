@@ -83,7 +83,7 @@ def regexp_like(pattern: str, options: str = "") -> Callable[[str], bool]:
     flags |= re.ASCII | re.IGNORECASE if is_ignoring_case else 0
     is_multiline = "m" in options
     # Compiled at once, so that a wrong pattern is refused before the first row.
-    expression = _compiled(pattern, flags, is_multiline, "")
+    expression = _compile(pattern, flags, is_multiline, "")
     has_classes = _Translation(pattern, "", is_multiline=is_multiline).has_classes
 
     def matches(text: str) -> bool:
@@ -91,13 +91,13 @@ def regexp_like(pattern: str, options: str = "") -> Callable[[str], bool]:
             return expression.search(text) is not None
         # The classes have to list the text's own letters: Python cannot be told to add them.
         letters = _letters_beyond_ascii(text)
-        return _compiled(pattern, flags, is_multiline, letters).search(text) is not None
+        return _compile(pattern, flags, is_multiline, letters).search(text) is not None
 
     return matches
 
 
 @lru_cache(maxsize=1000)
-def _compiled(pattern: str, flags: int, is_multiline: bool, letters: str) -> re.Pattern[str]:
+def _compile(pattern: str, flags: int, is_multiline: bool, letters: str) -> re.Pattern[str]:
     return re.compile(_Translation(pattern, letters, is_multiline=is_multiline).expression, flags)
 
 
@@ -209,9 +209,9 @@ class _Translation:
             is_range = mark == "-" and pieces and self._mark not in {"]", ""}
             pieces.append("-" if is_range else re.escape(mark))
         self._place += 1
-        return self._checked(f"{opening}{''.join(pieces)}]")
+        return self._check(f"{opening}{''.join(pieces)}]")
 
-    def _checked(self, bracket: str) -> str:
+    def _check(self, bracket: str) -> str:
         try:
             re.compile(bracket)
         except re.error:

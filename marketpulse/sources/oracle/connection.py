@@ -117,7 +117,7 @@ class OracleDatabase:
         It has the same deadline. All siblings together send a password that is refused once.
         """
         other = OracleDatabase(self.settings)
-        other.login = self.login.shared()
+        other.login = self.login.share()
         return other
 
     def cancel(self) -> None:

@@ -66,7 +66,7 @@ class Login:
         folder = settings.state_folder
         self._guard: LoginGuard = guard or (NoGuard() if folder is None else FileGuard(folder))
 
-    def shared(self) -> Self:
+    def share(self) -> Self:
         """Return the same for another thread; together they send a refused password once."""
         if not isinstance(self._guard, SharedGuard):
             self._guard = SharedGuard(self._guard)

@@ -65,7 +65,7 @@ def parse_query(text: str, name: str = "query") -> str:
         tokens = tokenize_statement(text)
     except ConditionError as error:
         raise UsageError(f"{name}: {error}", hint=_HINT, check=CHECK) from error
-    return _Statement(name, text, tokens).checked()
+    return _Statement(name, text, tokens).check()
 
 
 def read_query(content: bytes, path: str, binds: Sequence[str] = ()) -> SelectQuery:
@@ -97,7 +97,7 @@ class _Statement:
     text: str
     tokens: Sequence[Token]  # the last one is the end
 
-    def checked(self) -> str:
+    def check(self) -> str:
         """Return the statement. Raises `UsageError`."""
         tokens = self._without_terminator()
         if not tokens:
