@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +29,14 @@ import pyarrow.csv
 from marketpulse.errors import DataError
 from marketpulse.formats.base import CsvOptions, Scan, read_ahead
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import is_text, may_contain, text_buffer, to_text
+from marketpulse.formats.encode import (
+    convert_once,
+    is_text,
+    may_contain,
+    repeats,
+    text_buffer,
+    to_text,
+)
 from marketpulse.formats.spreadsheet import protect, unprotect
 from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedLine
 
@@ -375,6 +382,7 @@ class CsvWriter:
         self._excel = options.excel
         self._executor = ThreadPoolExecutor(2)
         self._pending: deque[Future[memoryview]] = deque()
+        self._repeated: list[bool] = []  # for each column, once there are rows
         self._file = path.open("wb")
         self._file.write(codecs.BOM_UTF8 if self._excel else b"")
         names = [pa.array([name], pa.string()) for name in schema.names]
@@ -382,6 +390,7 @@ class CsvWriter:
         self._file.write(_join_rows([_quote(name) for name in names]))
 
     def write(self, batch: pa.RecordBatch) -> None:
+        self._repeated = self._repeated or self._find_repeated(batch[:_ROWS_ENCODED])
         for start in range(0, len(batch), _ROWS_ENCODED):
             rows = batch[start : start + _ROWS_ENCODED]
             self._pending.append(self._executor.submit(self._encode, rows))
@@ -396,14 +405,27 @@ class CsvWriter:
             self._executor.shutdown()
             self._file.close()
 
+    def _find_repeated(self, batch: pa.RecordBatch) -> list[bool]:
+        """Return which columns to spell with a dictionary. Plain text is spelled already."""
+        return [
+            (self._excel or not is_text(field.type) or bool(_marks(to_text(column, field))))
+            and repeats(column)
+            for column, field in zip(batch.columns, self._schema, strict=True)
+        ]
+
     def _encode(self, batch: pa.RecordBatch) -> memoryview:
         cells = []
-        for column, field in zip(batch.columns, self._schema, strict=True):
-            text = to_text(column, field)
-            text = protect(text, field) if self._excel else text
-            needs_quotes = is_text(field.type) or may_contain(field, '"')
-            cells.append(_quote(text) if needs_quotes else text)
+        for column, field, repeated in zip(
+            batch.columns, self._schema, self._repeated, strict=True
+        ):
+            spell = partial(self._spell, field)
+            cells.append(convert_once(column, spell) if repeated else spell(column))
         return _join_rows(cells)
+
+    def _spell(self, field: pa.Field, column: pa.Array) -> pa.Array:
+        text = to_text(column, field)
+        text = protect(text, field) if self._excel else text
+        return _quote(text) if is_text(field.type) or may_contain(field, '"') else text
 
 
 def _join_rows(cells: list[pa.Array]) -> memoryview:
@@ -413,12 +435,16 @@ def _join_rows(cells: list[pa.Array]) -> memoryview:
     return text_buffer(lines)
 
 
-def _quote(column: pa.Array) -> pa.Array:
-    """Quote the cells that need it."""
+def _marks(column: pa.Array) -> list[str]:
+    """Return the characters in these cells that need quotes."""
     raw = bytes(text_buffer(column))
     # Most columns have no such character at all, and searching the buffer is cheap.
-    marks = [mark for mark in ('"', ",", "\n", "\r") if mark.encode() in raw]
-    if marks:
+    return [mark for mark in ('"', ",", "\n", "\r") if mark.encode() in raw]
+
+
+def _quote(column: pa.Array) -> pa.Array:
+    """Quote the cells that need it."""
+    if marks := _marks(column):
         # A search for one character is several times as quick as a pattern of all.
         found = (pc.match_substring(column, mark) for mark in marks)
         needed = reduce(pc.or_, found)
@@ -427,5 +453,5 @@ def _quote(column: pa.Array) -> pa.Array:
             cells = pc.replace_substring(cells, '"', '""')
         quoted = pc.binary_join_element_wise('"', cells, '"', "")
         column = pc.replace_with_mask(column, needed, quoted)
-    has_empty = pc.index(column, "").as_py() >= 0
+    has_empty = pc.min(pc.binary_length(column)).as_py() == 0
     return pc.if_else(pc.equal(column, ""), '""', column) if has_empty else column

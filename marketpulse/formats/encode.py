@@ -15,7 +15,7 @@ kinds. Their Arrow column is text, and the field's metadata says what the text i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
@@ -56,6 +56,7 @@ class LogicalType(StrEnum):
 
 _BY_TAG = {kind.tag: kind for kind in LogicalType if kind is not LogicalType.MIXED}
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by Arrow's name of the unit
+_REPEATED = 10  # times that the values of a column repeat for a dictionary to pay
 _PLAIN = frozenset("0123456789+-.: NaInfEe")  # the characters of numbers and dates
 _LONGEST_EXPANSION = 1000  # zeros written for an exponent; beyond, the number stays as it is
 _EXPONENTS = "[0-9][eE]"
@@ -325,6 +326,20 @@ def _may_be_odd(text: pa.Array, field: pa.Field, kind: LogicalType) -> bool:
         return len(raw.translate(None, _ESCAPED)) < len(raw)
     # NaN, inf
     return is_text(field.type) or kind is LogicalType.JSON or b"N" in raw or b"n" in raw
+
+
+def repeats(column: pa.Array, *, default: bool = False) -> bool:
+    """Whether values repeat so often that a dictionary pays; `default` where Arrow cannot tell."""
+    try:
+        return bool(pc.count_distinct(column).as_py() * _REPEATED < len(column))
+    except pa.ArrowNotImplementedError:  # nested values, dictionaries
+        return default
+
+
+def convert_once(column: pa.Array, convert: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return the converted cells; each different value is converted once."""
+    encoded = column.dictionary_encode()
+    return convert(encoded.dictionary).take(encoded.indices)
 
 
 def expand_exponents(text: pa.Array) -> pa.Array:

@@ -46,6 +46,29 @@ def test_typed_values_in_csv_are_canonical(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("excel", [False, True])
+def test_rows_that_repeat_are_spelled_as_one_alone(excel: bool, tmp_path: Path) -> None:
+    """A batch in which values repeat, so that each is spelled once, has the lines of its rows."""
+    floats = [0.0, -0.0, float("nan"), float("inf"), 2.0, 1e-7, None]
+    texts = ["", None, "a,b", '"', "=1", "7", "\n"]
+    rows = pa.table({"F": floats, "T": texts, "N": pa.nulls(7)})
+    alone = [
+        write_csv(tmp_path / "alone.csv", rows[place : place + 1], excel) for place in range(7)
+    ]
+    lines = [text.split("\n", 1)[1] for text in alone]
+    repeated = write_csv(tmp_path / "many.csv", pa.concat_tables([rows] * 100), excel)
+    assert repeated.split("\n", 1)[1] == "".join(lines) * 100
+
+
+def write_csv(path: Path, rows: pa.Table, excel: bool) -> str:
+    """Write all rows as one batch, and return the file's text."""
+    (batch,) = rows.combine_chunks().to_batches()
+    writer = open_writer("csv", path, rows.schema, CsvOptions(excel=excel))
+    writer.write(batch)
+    writer.close()
+    return path.read_text(encoding="utf-8")
+
+
 CSV_SHAPES = {
     "plain": "A,B\n1,x\n",
     "no line end": "A,B\n1,x",
