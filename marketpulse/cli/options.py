@@ -361,7 +361,7 @@ RandomSeed = Annotated[
     typer.Option(
         "--seed",
         min=0,
-        max=4_294_967_295,
+        max=4_294_967_295,  # ORA_HASH takes no larger seed
         metavar="N",
         help="Seed of --random: the same seed takes the same rows.",
     ),

@@ -39,6 +39,7 @@ _COLOR_PARAMETERS = {
 }
 # Of an answer, in bytes: Lambda takes 6 MB, and escapes the body as text in JSON.
 _MAX_ANSWER_SIZE = 4_500_000
+_LONGEST_TABLE = 261  # OWNER.TABLE: two names of up to 128 characters in quotes, and the dot
 _DOCS_HINT = "see /docs for parameters and examples"
 _RUN_ID = "c168926d4ecff396"
 _SUMMARY: JsonObject = {
@@ -113,7 +114,7 @@ class RunBody(BaseModel):
     table: str | None = Field(
         None,
         description="One of the tables that the function allows. Default: the first of them.",
-        max_length=261,
+        max_length=_LONGEST_TABLE,
     )
     hierarchy: Literal[
         "rank,date,price",
@@ -136,6 +137,7 @@ class RunBody(BaseModel):
         False, description="Take a MESSAGE_ID that a spreadsheet has rounded."
     )
     delimiter: str | None = Field(None, description="CSV: ; or tab.", min_length=1, max_length=10)
+    # The limits of Excel: 31 characters in the name of a sheet, 1,048,576 rows in a sheet.
     sheet: str | None = Field(None, description="XLSX: the sheet.", min_length=1, max_length=31)
     header_row: int | None = Field(
         None, description="XLSX: the row that names the columns.", ge=1, le=1_048_576
@@ -234,7 +236,10 @@ def _add_database_routes(app: FastAPI, service: Callable[[], Service]) -> None:
     @app.get("/tables/{table:path}/schema", tags=["database"])
     def schema(
         table: Annotated[
-            str, Path(min_length=1, max_length=261, openapi_examples=_example("COLORS_TABLE"))
+            str,
+            Path(
+                min_length=1, max_length=_LONGEST_TABLE, openapi_examples=_example("COLORS_TABLE")
+            ),
         ],
     ) -> JsonObject:
         """Describe a table: columns, keys and comments."""

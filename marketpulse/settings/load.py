@@ -285,7 +285,7 @@ def mask_key(
     """
     layers = _local_layers(options, environment, env_file)
     settings = _merge(layers)
-    searched = ["the environment", *(layer.name for layer in layers[2:])]
+    searched = _local_places(layers)
     if settings.credentials == "env":
         searched.append("not AWS (--credentials env)")
     elif settings.mask_key is None:
@@ -387,7 +387,7 @@ def _search_stores(
     layers: list[Layer], settings: Settings, env_file: Path | None
 ) -> tuple[list[Layer], list[str]]:
     """Add a layer for each place that is searched, until nothing is missing; name all places."""
-    searched = ["the environment", *(layer.name for layer in layers[2:])]
+    searched = _local_places(layers)
     if not (env_file or ENV_FILE.is_file()):
         searched.append(f".env (there is none in {Path.cwd()})")
     if settings.credentials == "ssm":
@@ -440,6 +440,12 @@ def _local_layers(
         texts = {name: show_value(value) for name, value in values.items()}
         layers.append(Layer(str(settings_file), texts))
     return layers
+
+
+def _local_places(layers: Sequence[Layer]) -> list[str]:
+    """The local layers as a message names them: nobody looks for a missing password in options."""
+    _options, _environment, *files = layers
+    return ["the environment", *(layer.name for layer in files)]
 
 
 def _merge(layers: Sequence[Layer]) -> Settings:

@@ -110,7 +110,7 @@ def test_the_second_push_sends_nothing(tool: Tool, shop: Shop) -> None:
 
     assert writes == 4
     assert {pushed["action"] for pushed in again["objects"]} == {"skipped"}
-    assert forced.err == "sent 0 objects, 0 bytes; skipped 4\n"
+    assert forced.err.endswith("sent 0 objects, 0 bytes; skipped 4\n")  # a slow push shows progress
     assert shop.writes() == writes
 
 
