@@ -31,13 +31,8 @@ def carrier_schema(schema: pa.Schema, label: str) -> pa.Schema:
     return pa.schema(fields)
 
 
-def to_carriers(columns: Sequence[pa.Array], carriers: pa.Schema) -> list[pa.Array]:
-    """The columns in the types of these carriers."""
-    return [_cast(column, field.type) for column, field in zip(columns, carriers, strict=False)]
-
-
-def from_carriers(columns: Sequence[pa.Array], schema: pa.Schema) -> list[pa.Array]:
-    """The columns in the types of the schema that they had before."""
+def cast_columns(columns: Sequence[pa.Array], schema: pa.Schema) -> list[pa.Array]:
+    """The columns of a schema in its types: those of carriers, or those that they had before."""
     return [_cast(column, field.type) for column, field in zip(columns, schema, strict=False)]
 
 

@@ -21,7 +21,7 @@ from marketpulse.colors.engine import Engine
 from marketpulse.colors.inputs import ColorInput, select_columns, source_input, table_input
 from marketpulse.colors.prepare import RunPlan, RunRequest
 from marketpulse.colors.rejections import Advice, Causes
-from marketpulse.colors.spark.carriers import from_carriers, result_type, to_carriers
+from marketpulse.colors.spark.carriers import cast_columns, result_type
 from marketpulse.colors.spark.outputs import Outputs
 from marketpulse.colors.spark.reports import (
     REPORT,
@@ -191,7 +191,7 @@ class ReadRows:
     def _arrived(self, batch: pa.RecordBatch, table: str | None = None) -> pa.RecordBatch:
         """Rows of an engine as the first stage has them."""
         schema = self.workshop.arrived_schema
-        cells = to_carriers(batch.columns, self.workshop.carriers)
+        cells = cast_columns(batch.columns, self.workshop.carriers)
         width = len(cells)
         others = dict(zip(batch.schema.names[width:], batch.columns[width:], strict=True))
         others[TABLE.name] = pa.repeat(pa.scalar(table, TABLE.type), len(batch))
@@ -234,7 +234,7 @@ class ReadDataFrame:
     def __call__(self, batches: Batches) -> Batches:
         """Yield the rows and the report of a partition."""
         rows = (
-            pa.record_batch(from_carriers(batch.columns, self.schema), self.schema)
+            pa.record_batch(cast_columns(batch.columns, self.schema), self.schema)
             for batch in batches
         )
         reader = pa.RecordBatchReader.from_batches(self.schema, rows)
@@ -283,7 +283,7 @@ class RankRows:
         """An engine over these rows of the shuffle. They are usable, and no rule excludes them."""
         schema = self.workshop.schema
         rows = (
-            pa.record_batch(from_carriers(batch.columns[: len(schema)], schema), schema)
+            pa.record_batch(cast_columns(batch.columns[: len(schema)], schema), schema)
             for batch in batches
         )
         reader = pa.RecordBatchReader.from_batches(schema, rows)
@@ -326,7 +326,7 @@ class SelectOutput:
         """Yield the rows as they arrived."""
         width = len(self.schema)
         for batch in batches:
-            cells = from_carriers(batch.columns[:width], self.schema)
+            cells = cast_columns(batch.columns[:width], self.schema)
             added = [batch.column(name) for name in self.added.names]
             yield as_result(
                 pa.record_batch([*cells, *added], pa.schema([*self.schema, *self.added]))

@@ -6,12 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from marketpulse.colors.spark.carriers import (
-    carrier_schema,
-    from_carriers,
-    result_type,
-    to_carriers,
-)
+from marketpulse.colors.spark.carriers import carrier_schema, cast_columns, result_type
 from marketpulse.errors import DataError
 
 # What Spark holds without a change, and Arrow's type is the same.
@@ -48,9 +43,9 @@ def test_values_come_back_as_they_were(data_type: pa.DataType, value: object) ->
     schema = pa.schema([pa.field("X", data_type)])
     column = pa.array([value, None], data_type)
     carriers = carrier_schema(schema, "input")
-    (carried,) = to_carriers([column], carriers)
+    (carried,) = cast_columns([column], carriers)
     assert str(carried.type) in KEPT or pa.types.is_decimal128(carried.type)
-    assert from_carriers([carried], schema) == [column]
+    assert cast_columns([carried], schema) == [column]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from marketpulse.artifacts import EXCLUDED, PROCESSED, REJECTED
 from marketpulse.atomic import PartFolder
 from marketpulse.colors.prepare import parse_request
 from marketpulse.colors.results import run_constants
-from marketpulse.colors.spark.carriers import carrier_schema, to_carriers
+from marketpulse.colors.spark.carriers import carrier_schema, cast_columns
 from marketpulse.colors.spark.outputs import Outputs
 from marketpulse.colors.spark.reports import (
     REPORT,
@@ -280,7 +280,7 @@ def test_a_partition_of_a_data_frame() -> None:
     request = parse_request(RunOptions(rules=RULES))
     rows = ReadRows(workshop=shop, request=request, where=None, columns=tuple(table.schema.names))
     carried = [
-        pa.record_batch(to_carriers(batch.columns, shop.carriers), shop.carriers)
+        pa.record_batch(cast_columns(batch.columns, shop.carriers), shop.carriers)
         for batch in table.to_batches()
     ]
     read = ReadDataFrame(rows=rows, schema=table.schema)
