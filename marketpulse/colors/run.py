@@ -29,7 +29,7 @@ from marketpulse.colors.results import (
 )
 from marketpulse.colors.tables import is_a
 from marketpulse.colors.tally import Tally
-from marketpulse.formats import close_at_end, open_writer, timestamps, write_behind
+from marketpulse.formats import close_at_end, timestamps, write_rows
 from marketpulse.formats.encode import untag, with_pandas_types
 from marketpulse.model import NO_PROGRESS, Progress, progress_stage
 
@@ -201,20 +201,11 @@ class _Run:
     ) -> None:
         """Write one output in all its formats, in one pass."""
         reader = self._reader(name)
-        options = {"xlsx": workbook_options(self._prepared.columns, name)}
-        with ExitStack() as stack:
-            writers = [workbook.open_table(name, reader.schema)] if workbook else []
-            for suffix in formats:
-                part = files.part(f"{name}.{suffix}")
-                writers.append(open_writer(suffix, part, reader.schema, options.get(suffix)))
-                close_at_end(stack, writers[-1])
-
-            def write(batch: pa.RecordBatch) -> None:
-                for writer in writers:
-                    writer.write(batch)
-
-            # A thread writes while the engine sorts the next batch.
-            write_behind(write, self._counted(name, reader), ["xlsx"] if workbook else formats)
+        sheet = workbook.open_table(name, reader.schema) if workbook else None
+        paths = {suffix: files.part(f"{name}.{suffix}") for suffix in formats}
+        options = workbook_options(self._prepared.columns, name)
+        # It writes while the engine sorts the next batch.
+        write_rows(self._counted(name, reader), reader.schema, paths, options, sheet)
 
     def _counted(self, name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in self._tally.counted(name, reader):

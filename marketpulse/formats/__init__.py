@@ -9,7 +9,7 @@ Rows travel as Arrow record batches. A format has three functions, all reached f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,6 +47,7 @@ __all__ = [
     "prepare_scan",
     "read_back",
     "write_behind",
+    "write_rows",
 ]
 
 T = TypeVar("T")
@@ -229,6 +230,27 @@ def close_at_end(stack: ExitStack, writer: Writer | DiscardableWriter) -> None:
             writer.close()
 
     stack.push(close)
+
+
+def write_rows(
+    rows: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    paths: Mapping[str, Path],
+    xlsx: XlsxOptions,
+    sheet: Writer | None = None,
+) -> None:
+    """Write rows in one pass to a file in each format, and to the open sheet of a workbook."""
+    with ExitStack() as stack:
+        writers = [] if sheet is None else [sheet]
+        for suffix, path in paths.items():
+            writers.append(open_writer(suffix, path, schema, xlsx if suffix == "xlsx" else None))
+            close_at_end(stack, writers[-1])
+
+        def write(batch: pa.RecordBatch) -> None:
+            for writer in writers:
+                writer.write(batch)
+
+        write_behind(write, rows, paths if sheet is None else ["xlsx"])
 
 
 def write_behind(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from marketpulse.colors.columns import Columns
 from marketpulse.colors.results import workbook_options
 from marketpulse.colors.spark.reports import WrittenPart
 from marketpulse.errors import OutputError
-from marketpulse.formats import close_at_end, open_writer, write_behind
+from marketpulse.formats import write_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +46,9 @@ class Outputs:
             return ()
         names = {suffix: numbered_file(table, number, suffix) for suffix in self.formats}
         paths = {suffix: self.place.part(name, attempt) for suffix, name in names.items()}
-        options = {"xlsx": workbook_options(self.columns, table)}
+        rows = filled if first is None else chain([first], filled)
         try:
-            with ExitStack() as stack:
-                writers = []
-                for suffix, path in paths.items():
-                    writers.append(open_writer(suffix, path, schema, options.get(suffix)))
-                    close_at_end(stack, writers[-1])
-
-                def write(batch: pa.RecordBatch) -> None:
-                    for writer in writers:
-                        writer.write(batch)
-
-                if first is not None:
-                    write(first)
-                write_behind(write, filled, self.formats)
+            write_rows(rows, schema, paths, workbook_options(self.columns, table))
         except FileNotFoundError as error:
             raise _unseen(self.place.folder) from error
         return tuple(
