@@ -36,6 +36,7 @@ class StoreFault(StrEnum):
     CUT_AFTER = "does the work and closes the connection"
     HALF = "answers with half of the content"
     FORGET = "answers as if the work was done"
+    BLANK = "answers 200 and nothing else"
 
 
 @dataclass
@@ -188,6 +189,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.value in _CODES:
             code = _CODES[fault.value]
             self._send(int(fault.value), f"<Error><Code>{code}</Code></Error>".encode())
+            return
+        if fault is StoreFault.BLANK:
+            self._send(200, b"")
             return
         if fault is StoreFault.FORGET:
             self._send(200, b"", {"ETag": f'"{hashlib.md5(body).hexdigest()}"'})

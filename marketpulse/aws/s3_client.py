@@ -31,8 +31,11 @@ _OLD_STORE = (
     "a store other than AWS may be too old for checksums: "
     "AWS_REQUEST_CHECKSUM_CALCULATION=when_required leaves them out"
 )
-# What the transfer manager takes from an answer without a look.
-_NEEDED = {"CreateMultipartUpload": "UploadId", "UploadPart": "ETag"}
+# What the answers to a write have. Without it somebody else has answered.
+_NEEDED = {
+    "CreateMultipartUpload": "UploadId",
+    **dict.fromkeys(("CompleteMultipartUpload", "PutObject", "UploadPart"), "ETag"),
+}
 _REGION_ERRORS = {
     "PermanentRedirect",
     "TemporaryRedirect",

@@ -28,6 +28,7 @@ from s3_server import Store, StoreFault, s3_server
 from support import Tool
 
 from marketpulse.errors import AwsError, DataError, MarketPulseError
+from marketpulse.publish import PushVerification
 
 
 def test_there_is_no_such_bucket(tool: Tool, moto_server: str) -> None:
@@ -235,6 +236,7 @@ FAULTS = [
     if not (fault in OF_CONTENT and not place.startswith("PUT"))  # nothing is sent there
     if not (fault in OF_AN_ANSWER and place.startswith("PUT"))  # nothing is answered there
     if fault is not StoreFault.FORGET or place in {"PUT p/latest.json", "POST .*large.csv uploads"}
+    if fault is not StoreFault.BLANK
 ]
 
 
@@ -268,6 +270,17 @@ def test_whatever_the_store_does_a_reader_sees_a_whole_run(
     again = send(store, runs["two"])
 
     assert latest_of(store) == again.run_id == RUNS["two"]
+
+
+@pytest.mark.parametrize(
+    "place", ["PUT .*/a.csv", "POST .*large.csv complete", "PUT p/latest.json"]
+)
+def test_a_blank_answer_to_a_write_is_none(store: Store, runs: dict[str, Path], place: str) -> None:
+    """Something else than a store has answered: the push fails, even where it verifies nothing."""
+    store.choose_fault = lambda request: StoreFault.BLANK if re.fullmatch(place, request) else None
+    with pytest.raises(AwsError, match="broke off"):
+        send(store, runs["one"], verify=PushVerification.NONE)
+    assert latest_of(store) is None
 
 
 def test_a_listing_without_content_is_none(store: Store, runs: dict[str, Path]) -> None:
