@@ -77,10 +77,6 @@ ResultFormat = Annotated[
     Literal["table", "json"],
     typer.Option("--format", help="Print a table for people or JSON for programs."),
 ]
-CopyFolder = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="DIR", help="Also write the result as JSON files to DIR."),
-]
 InputNames = Annotated[
     list[str] | None,
     typer.Argument(
@@ -97,10 +93,6 @@ FieldDelimiter = Annotated[
         help="What separates the fields of CSV input: semicolon, tab, pipe or the character itself "
         "(default: a comma).",
     ),
-]
-ListedInput = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="INPUT", help="A bundle, files or demo to list, instead of --source."),
 ]
 SheetName = Annotated[
     str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of XLSX input to read.")
@@ -121,15 +113,6 @@ TableNames = Annotated[
         autocompletion=complete_table,
         help='Tables to read, also A,B or "COLOR*" (default: ORACLE_TABLE_NAME, or the only '
         "table). The first may be the path of a bundle or a file.",
-    ),
-]
-DescribedTables = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="TABLE",
-        autocompletion=complete_table,
-        help='Tables to describe, also A,B or "COLOR*" (default: all; of a database '
-        "ORACLE_TABLE_NAME). The first may be the path of a bundle or a file.",
     ),
 ]
 TableName = Annotated[
@@ -319,6 +302,10 @@ ExplainCusip = Annotated[
 
 # -- list-tables and schema ------------------------------------------------------------------------
 
+ListedInput = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="A bundle, files or demo to list, instead of --source."),
+]
 NamePattern = Annotated[
     str | None,
     typer.Option(
@@ -334,8 +321,21 @@ IncludeSystem = Annotated[
 ExactCounts = Annotated[
     bool, typer.Option("--exact", help="Count the rows of each table. Slow on large tables.")
 ]
+CopyFolder = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Also write the result as JSON files to DIR."),
+]
 ListFormatChoice = Annotated[
     Literal["table", "json", "csv"], typer.Option("--format", help="Print a table, JSON or CSV.")
+]
+DescribedTables = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TABLE",
+        autocompletion=complete_table,
+        help='Tables to describe, also A,B or "COLOR*" (default: all; of a database '
+        "ORACLE_TABLE_NAME). The first may be the path of a bundle or a file.",
+    ),
 ]
 ModelsFile = Annotated[
     Path | None,
@@ -423,6 +423,16 @@ MaxLob = Annotated[
     typer.Option("--max-lob", min=0, metavar="N", help="Cut long text after N characters."),
 ]
 ZipFlag = Annotated[bool, typer.Option("--zip", help="Also pack the folder as DIR.zip.")]
+SampleJobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=1,
+        max=8,  # more sessions are a burden on the database
+        metavar="N",
+        help="Tables to read from Oracle at the same time, each in its own session.",
+    ),
+]
 TakenAt = Annotated[
     str | None,
     typer.Option(
@@ -447,6 +457,8 @@ BundlePath = Annotated[
         metavar="BUNDLE", help="A folder that sample wrote, its zip, or s3://BUCKET/PREFIX/."
     ),
 ]
+
+# -- diff ------------------------------------------------------------------------------------------
 
 LeftSource = Annotated[
     str,
@@ -510,16 +522,6 @@ EndpointUrl = Annotated[
     str | None,
     typer.Option(
         "--endpoint-url", metavar="URL", help="Address of an S3-compatible store other than AWS."
-    ),
-]
-SampleJobs = Annotated[
-    int,
-    typer.Option(
-        "--jobs",
-        min=1,
-        max=8,  # more sessions are a burden on the database
-        metavar="N",
-        help="Tables to read from Oracle at the same time, each in its own session.",
     ),
 ]
 UploadJobs = Annotated[

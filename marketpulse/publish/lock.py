@@ -76,7 +76,8 @@ class PushLock:
         """Raise `ConcurrentPushError` if another push has taken the lock over."""
         if self._lost:
             raise ConcurrentPushError(
-                f"{self._bucket.address(self._key)}: another push took over this one as dead",
+                f"{self._bucket.address(self._key)}: another push took the lock over, because this "
+                "one did not renew it",
                 hint="push again when the other one has ended",
             )
 

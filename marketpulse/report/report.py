@@ -76,7 +76,7 @@ def _refuse_target(target: Path, source: str | Path) -> None:
     inside = Path(source).resolve()
     if (inside / MANIFEST).is_file() and target.resolve().is_relative_to(inside):
         raise OutputError(
-            f"{target}: a bundle is no longer whole with another file in it",
+            f"{target}: a bundle may hold no other files",
             hint="name a file beside its folder with --output",
         )
 

@@ -73,7 +73,7 @@ def test_a_lost_lock_is_noticed(bucket: Bucket, store: Store) -> None:
     with PushLock(bucket, "p/.push.json", lease=0.3).held() as check:
         store.objects["p/.push.json"] = Object(b"another's", "other", {})
         time.sleep(0.4)
-        with pytest.raises(ConcurrentPushError, match="took over this one as dead"):
+        with pytest.raises(ConcurrentPushError, match="another push took the lock over"):
             check()
     assert store.read("p/.push.json") == b"another's"
 

@@ -94,7 +94,7 @@ def test_a_page_replaces_only_pages(market: Path, tmp_path: Path) -> None:
     for target in (market / "manifest.json", market.with_suffix(".zip"), notes):
         with pytest.raises(OutputError, match="it would be overwritten, and it is not the page of"):
             write_report(market, target)
-    with pytest.raises(OutputError, match="a bundle is no longer whole with another file in it"):
+    with pytest.raises(OutputError, match="a bundle may hold no other files"):
         write_report(market, market / "page.html")
     assert (market / "manifest.json").read_bytes() == manifest
     assert notes.read_text() == "of the desk"
