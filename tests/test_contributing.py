@@ -103,7 +103,7 @@ def test_the_names_exist(name: str, place: str) -> None:
 def test_what_is_mutated_exists() -> None:
     """Mutation testing is set up for modules and tests that are there."""
     mutmut = PROJECT["tool"]["mutmut"]
-    for pattern in (*mutmut["source_paths"], *mutmut["only_mutate"]):
+    for pattern in (*mutmut["source_paths"], *mutmut["only_mutate"], *mutmut["do_not_mutate"]):
         assert any(ROOT.glob(pattern)), pattern
     for path in (*mutmut["pytest_add_cli_args_test_selection"], *mutmut["also_copy"]):
         assert (ROOT / re.sub(r"--(deselect|ignore)=", "", path).partition("::")[0]).exists(), path
