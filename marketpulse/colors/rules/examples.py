@@ -36,7 +36,7 @@ def _parse_example(written: object, place: str) -> Example | RuleFault:
     if outcome not in _OUTCOMES:
         choice = ", ".join(map(repr, _OUTCOMES))
         return RuleFault(place, f'"outcome" is {show_value(outcome)}, expected one of {choice}')
-    identity = None if rule is None else parse_id(rule)
+    identity = parse_id(rule)
     if rule is not None and (identity is None or outcome != "excluded"):
         return RuleFault(place, '"rule" must be the id of a rule, and "outcome" \'excluded\'')
     return Example(place=place, row=row, outcome=str(outcome), rule=identity)
