@@ -198,6 +198,7 @@ def test_types_break_ties_by_value(tmp_path: Path) -> None:
     ("types", "message"),
     [
         (["SPREAD"], "--type: 'SPREAD' is not COLUMN=TYPE"),
+        (["=number"], "--type: '=number' is not COLUMN=TYPE"),
         (["SPREAD=numbr"], "--type: SPREAD: 'numbr' is not a type, did you mean number?"),
         (["rank=number"], "--type: rank is a column of the contract, and has its type from there"),
         (["SPREAD=number", "spread=date"], "--type: spread has two types"),
@@ -370,6 +371,28 @@ def test_forms_of_dates_by_column() -> None:
         with pytest.raises(DataError) as caught:
             columns.permit({name: DateForm.US})
         assert caught.value.message == f"--date-format: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("data_type", "expected"),
+    [
+        (pa.int64(), LogicalType.NUMBER),
+        (pa.float64(), LogicalType.NUMBER),
+        (pa.decimal128(9, 2), LogicalType.NUMBER),
+        (pa.date32(), None),
+        (pa.string(), LogicalType.TEXT),
+    ],
+    ids=str,
+)
+def test_numbers_are_dates_by_option(data_type: pa.DataType, expected: LogicalType | None) -> None:
+    """A number is read by its text as a form of dates tells; without one it is no date."""
+    columns = resolve_columns(
+        pa.schema({**dict.fromkeys(NAMES, pa.string()), "DATE": data_type}), {}
+    )
+    permitted = columns.permit({None: DateForm.EXCEL})
+    assert permitted.role("DATE").logical_type is expected
+    is_text = data_type == pa.string()
+    assert columns.role("DATE").logical_type is (LogicalType.TEXT if is_text else None)
 
 
 @pytest.mark.parametrize("data_type", [pa.binary(), pa.large_binary(), pa.binary(9)], ids=str)

@@ -11,6 +11,7 @@ from marketpulse import run_colors
 from marketpulse.colors.cells import LOST_DIGITS
 from marketpulse.colors.rejections import (
     Advice,
+    Causes,
     parse_rejection_limit,
     rejection_error,
     rejection_hints,
@@ -179,3 +180,15 @@ def test_what_helps() -> None:
         ),
     )
     assert "--accept-rounded-ids" not in advice.remedy("SIZE", LOST_DIGITS)
+
+
+def test_causes_of_parts_add_up() -> None:
+    """They have the counts of the whole, and its first example of each cause."""
+    reasons = ["PX: 'a' is not a number", "CUSIP: missing", *["PX: 'b' is not a number"] * 2, "x"]
+    whole = rejection_error(reasons, 5, None, Advice())
+    for cut in range(6):
+        first, later = Causes(Advice()), Causes(Advice())
+        first.add(reasons[:cut])
+        later.add(reasons[cut:])
+        first.merge(later)
+        assert str(first.error(5, None, Advice())) == str(whole)
