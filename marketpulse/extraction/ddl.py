@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -39,7 +39,11 @@ def _format_table(schema: TableSchema, name: str, database: duckdb.DuckDBPyConne
         return "\n".join([*lines, "-- DuckDB has no table without columns."])
     parts = [_format_column(column, names[column.name], database) for column in schema.columns]
     keys = [("PRIMARY KEY", schema.primary_key), *(("UNIQUE", key) for key in schema.unique)]
-    parts += [(f"{kind} ({_format_key(key, names)})", "") for kind, key in keys if key]
+    parts += [
+        (f"{kind} ({', '.join(quoted(names[name]) for name in key)})", "")
+        for kind, key in keys
+        if key
+    ]
     lines.append(f"CREATE TABLE {table} (")
     for number, (part, note) in enumerate(parts, 1):
         comma = "," if number < len(parts) else ""
@@ -101,10 +105,6 @@ def _duckdb_names(names: Iterable[str]) -> dict[str, str]:
     DuckDB has no empty names, and folds the case of ASCII letters only: `a` is `A`, `ä` is not `Ä`.
     """
     return make_distinct({name: name or "_" for name in names}, lambda name: name.encode().lower())
-
-
-def _format_key(key: Iterable[str], names: Mapping[str, str]) -> str:
-    return ", ".join(quoted(names[name]) for name in key)
 
 
 def _literal(text: str) -> str:

@@ -74,7 +74,7 @@ def parse_rules(content: bytes, name: str, *, is_toml: bool | None = None) -> Ru
         text = content.decode("utf-8-sig")
         if is_toml is None:
             is_toml = _is_toml(text)
-        document = _load_toml(text) if is_toml else _load_json(text)
+        document = tomllib.loads(text, parse_float=Decimal) if is_toml else _load_json(text)
     except UnicodeDecodeError as error:
         raise RulesError(
             f"{name}: byte {error.start} is not UTF-8", hint="save the rules as UTF-8"
@@ -176,10 +176,6 @@ def _in_file(rule: Rule, file: str) -> Rule:
         replace(condition, place=place_in(file, condition.place)) for condition in rule.conditions
     ]
     return replace(rule, file=file, conditions=tuple(conditions))
-
-
-def _load_toml(text: str) -> object:
-    return tomllib.loads(text, parse_float=Decimal)
 
 
 def _load_json(text: str) -> object:

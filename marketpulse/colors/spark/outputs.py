@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -50,17 +49,13 @@ class Outputs:
         try:
             write_rows(rows, schema, paths, workbook_options(self.columns, table))
         except FileNotFoundError as error:
-            raise _unseen(self.place.folder) from error
+            raise OutputError(
+                f"{self.place.folder}: an executor of Spark does not see this folder",
+                hint="name a folder with --output that the driver and all executors share",
+            ) from error
         return tuple(
             WrittenPart(
                 path=path, table=table, suffix=suffix, record=finish_part(path, names[suffix])
             )
             for suffix, path in paths.items()
         )
-
-
-def _unseen(folder: Path) -> OutputError:
-    return OutputError(
-        f"{folder}: an executor of Spark does not see this folder",
-        hint="name a folder with --output that the driver and all executors share",
-    )

@@ -79,7 +79,7 @@ def column_cells(
     if types.is_floating(data_type):
         return _float_cells(source_type)
     if types.is_integer(data_type) or types.is_decimal(data_type):
-        return ColumnCells(Type.NUMBER, lambda column: [*map(_decimal, column.to_pylist())])
+        return ColumnCells(Type.NUMBER, _read_exact_numbers)
     if types.is_date(data_type):
         return ColumnCells(Type.DATE, _read_days)
     if types.is_timestamp(data_type):
@@ -97,8 +97,8 @@ def _read_presence(column: pa.Array) -> list[Value]:
 _OTHER = ColumnCells(Type.OTHER, _read_presence)
 
 
-def _decimal(cell: int | Decimal | None) -> Decimal | None:
-    return None if cell is None else Decimal(cell)
+def _read_exact_numbers(column: pa.Array) -> list[Value]:
+    return [None if cell is None else Decimal(cell) for cell in column.to_pylist()]
 
 
 def _read_days(column: pa.Array) -> list[Value]:

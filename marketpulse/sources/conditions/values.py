@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -108,7 +108,7 @@ def convert(operand: Operand, target: Type) -> Operand:
     return apply_function(operand.node, target, function, operand)
 
 
-def _conversion(operand: Operand, target: Type) -> Callable[[Value], Value] | None:
+def _conversion(operand: Operand, target: Type) -> Callable[..., Value] | None:
     kind = operand.type
     if kind is Type.CLOB:
         return None  # Oracle makes no number and no date of long text
@@ -117,7 +117,7 @@ def _conversion(operand: Operand, target: Type) -> Callable[[Value], Value] | No
     if target in DATES and kind in TEXTUAL | DATES:
         return _to_timestamp
     if target in TEXTUAL and kind is Type.NUMBER:
-        return _to_text
+        return numbers.format_number
     return None
 
 
@@ -140,10 +140,6 @@ def _to_timestamp(value: Value) -> Value:
     return dates.parse_iso(value) if isinstance(value, str) else value
 
 
-def _to_text(value: Value) -> Value:
-    return numbers.format_number(cast("Decimal", value))
-
-
 def common_type(operands: Sequence[Operand]) -> Type:
     """Return the type of a value that may be any of these. Raises `ConditionError`.
 
@@ -155,13 +151,18 @@ def common_type(operands: Sequence[Operand]) -> Type:
     if not all(are_of_one_group(kinds[0], kind) for kind in kinds):
         raise ConditionError("", "its values are of several types")
     if kinds[0] in NUMERIC:
-        return next(kind for kind in (Type.DOUBLE, Type.FLOAT, Type.NUMBER) if kind in kinds)
+        return _preferred(kinds)
     if kinds[0] in TEXTUAL:
         # A literal is CHAR as well, but its length is known.
         if any(operand.type is Type.CHAR and operand.columns for operand in operands):
             raise ConditionError("", "the length of its result is not certain for a CHAR column")
         return Type.CLOB if Type.CLOB in kinds else Type.TEXT
     return Type.ZONED if Type.ZONED in kinds else kinds[0]
+
+
+def _preferred(kinds: Collection[Type]) -> Type:
+    """Return the kind of number that Oracle prefers."""
+    return next(kind for kind in (Type.DOUBLE, Type.FLOAT, Type.NUMBER) if kind in kinds)
 
 
 # -- comparison ------------------------------------------------------------------------------------
@@ -180,11 +181,7 @@ def make_comparable(left: Operand, right: Operand) -> tuple[Operand, Operand]:
     if left.type in NUMERIC or right.type in NUMERIC:
         if left.type in DATES or right.type in DATES:
             raise ConditionError("", "a date is compared with a number")
-        kind = next(
-            kind
-            for kind in (Type.DOUBLE, Type.FLOAT, Type.NUMBER)
-            if kind in {left.type, right.type}
-        )
+        kind = _preferred({left.type, right.type})
         return convert(left, kind), convert(right, kind)
     if left.type in DATES or right.type in DATES:
         return convert(left, Type.DATE), convert(right, Type.DATE)
