@@ -67,9 +67,9 @@ class SessionPool(Generic[T]):
     def run(self) -> None:
         """Read all tables; they begin in their order.
 
-        A session that cannot log in is left out, with a warning. Once all is read, no login is
-        awaited. Raises the first error of `read`, or `KeyboardInterrupt`, when it has ended the
-        other threads.
+        A session that cannot log in is left out, with a warning. When all tables are read, it waits
+        for no more logins. Raises the first error of `read`, or `KeyboardInterrupt`, when it has
+        ended the other threads.
         """
         threads = [
             Thread(target=self._work, args=[session], daemon=True) for session in self._sessions

@@ -244,7 +244,7 @@ class Source(Protocol):
         return None
 
     def cancel(self) -> None:
-        """End what another thread reads here: it raises there. The source is of no use then."""
+        """End what another thread reads here: it raises there, as all later reads do."""
         return
 
     def changes(self, table: str) -> Mapping[str, int]:  # noqa: ARG002 - most sources change nothing

@@ -88,7 +88,7 @@ class FilesPart:
 class FilesSource(Source):
     """One table of the rows of all files, in the order of the names, globs and folders.
 
-    With `part` it has the rows of some of the files alone, in the types of all of them.
+    With `part` it reads only some of the files, with the types of all of them.
     """
 
     def __init__(

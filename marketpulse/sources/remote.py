@@ -41,9 +41,9 @@ class RemoteFolder:
     latest  if there is none, the address that `latest.json` leads to, or an empty string
     sizes   the sizes of the files that the seal lists, and of itself
 
-    It is a `Container` of a bundle. Nothing else below the prefix is looked at: it may be
-    anybody's. Raises `UsageError` for an invalid address, and `AwsError` if S3 fails or does not
-    answer until `options.ends`.
+    It is a `Container` of a bundle. Other objects below the prefix are not looked at: they may be
+    somebody else's. Raises `UsageError` for an invalid address, and `AwsError` if S3 fails or does
+    not answer until `options.ends`.
     """
 
     def __init__(self, address: str, options: FileOptions, seals: Sequence[str]) -> None:

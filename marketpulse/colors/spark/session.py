@@ -42,7 +42,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
     conf.set("spark.ui.showConsoleProgress", "false")
     if master:
         conf.setMaster(master)
-        if master.startswith("local"):  # nobody has the time to look
+        if master.startswith("local"):  # it ends before anybody looks
             conf.set("spark.ui.enabled", "false")
     with TemporaryFolder() as folder:
         log = Path(folder) / "spark.log"

@@ -164,7 +164,7 @@ _STARTS: dict[str, _Start] = {
     "ISO week": lambda day: date.fromordinal(day.toordinal() - day.weekday()),
     "week of the month": lambda day: _week(day, day.replace(day=1)),
 }
-# Until when ROUND goes down. Halves of weeks are not here: they are not in Oracle's manual.
+# From when on ROUND goes up. Halves of weeks are not here: they are not in Oracle's manual.
 _IS_LATE: dict[str, Callable[[date], bool]] = {
     "year": lambda day: day.month >= 7,
     "quarter": lambda day: (day.month - 1) % 3 == 2 or ((day.month - 1) % 3 == 1 and day.day >= 16),

@@ -25,7 +25,7 @@ class _Model:
     point: bool
     fraction: str
     dollar: bool
-    sign: str  # "", S, MI, PR or "before", which is an S at the begin
+    sign: str  # "", S, MI, PR or "before", which is an S at the beginning
     is_filled: bool
 
     @property

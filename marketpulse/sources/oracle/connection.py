@@ -121,7 +121,7 @@ class OracleDatabase:
         return other
 
     def cancel(self) -> None:
-        """End what another thread does in this session: it raises there, and none follows."""
+        """End what another thread does in this session: it raises there, as all later calls do."""
         self._is_cancelled = True
         connection = self._connection
         if connection is not None and connection.is_healthy():

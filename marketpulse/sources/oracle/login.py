@@ -75,8 +75,9 @@ class Login:
     def open(self, may_log_in: Callable[[], object]) -> tuple[oracledb.Connection, Relay | None]:
         """Log in, in thin mode or as the settings or the server require.
 
-        `may_log_in` is called just before, and may raise. The relay is there if it encrypts. Raises
-        `SettingsError`, `UnreachableError`, `LoginError` or `NotFoundError`.
+        Returns the connection, and the relay if there is one. `may_log_in` is called just before
+        the login, and may raise. Raises `SettingsError`, `UnreachableError`, `LoginError` or
+        `NotFoundError`.
         """
         driver = self._settings.driver
         if driver == "thick":

@@ -39,7 +39,7 @@ class LoginGuard(Protocol):
     ) -> AbstractContextManager[None]:
         """Log in inside. Raises `LoginError` instead if the database has refused this before.
 
-        `seconds` limits the wait before the login: for other processes, and for what remembers.
+        `seconds` limits the wait for other processes, and for the place that keeps refusals.
         """
 
 
