@@ -129,6 +129,8 @@ def _refuse_exponents(numbers: pa.Array, name: str) -> None:
 def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
     types, data_type = pa.types, field.type
     try:
+        if logical_type(field) is LogicalType.MIXED:
+            return _shift_mixed(column, field, days)
         if is_text(data_type):
             return _shift_texts(column, field.name, days)
         if types.is_date32(data_type):
@@ -142,6 +144,17 @@ def _shift(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
             "moved into the past",
             hint=_SHIFT_HINT,
         ) from None  # Arrow's message quotes the cell
+
+
+def _shift_mixed(column: pa.Array, field: pa.Field, days: int) -> pa.Array:
+    """Move dates and text; what has the look of a date and is a number, say, is refused."""
+    tags = pc.utf8_slice_codeunits(column, 0, 1)
+    is_error = pc.equal(tags, LogicalType.ERROR.tag)  # of a spreadsheet, which stays
+    is_day = pc.is_in(tags, pa.array([LogicalType.DATE.tag, LogicalType.TEXT.tag]))
+    texts = pc.if_else(is_day, pc.utf8_slice_codeunits(column, 1), column)
+    texts = pc.if_else(is_error, pa.scalar(None, column.type), texts)
+    moved = _shift_texts(texts, field.name, days)
+    return pc.if_else(is_error, column, pc.binary_join_element_wise(tags, moved, ""))
 
 
 def _shift_texts(column: pa.Array, name: str, days: int) -> pa.Array:

@@ -38,6 +38,19 @@ def test_dates_move_by_the_same_days() -> None:
     ]
 
 
+def test_dates_of_spreadsheets_move_beside_text() -> None:
+    """A sheet has dates, and as text those that it cannot show; errors stay, numbers are refused."""
+    dates = (LogicalType.DATE, LogicalType.TEXT, LogicalType.ERROR, LogicalType.NUMBER)
+    field = mixed_field("D", dates)
+    earlier = date(1987, 6, 1) + timedelta(KEY.days)
+    cells = ["d1987-06-01", "t1987-06-01 09:30:00.25", f"{LogicalType.ERROR.tag}#N/A", None]
+    moved = mask_column(pa.array(cells), field, MaskKind.SHIFT, True, KEY).to_pylist()
+    assert moved == [cell and cell.replace("1987-06-01", str(earlier)) for cell in cells]
+    number = pa.array([f"{LogicalType.NUMBER.tag}31929"])
+    with pytest.raises(DataError, match="a cell that is not a date such as"):
+        mask_column(number, field, MaskKind.SHIFT, True, KEY)
+
+
 @pytest.mark.parametrize(
     ("values", "data_type", "message"),
     [
