@@ -106,7 +106,7 @@ class SampleOptions:
         if not self.per:
             return None
         key = tuple(column.name for column in select_columns(schema, self.per))
-        order = self.order or newest_first(schema)
+        order = self.order or newest_first(schema, self.cell_readings or {})
         # Equal rows have an order of their own, so that the same ones are taken again.
         others = find_key(schema) or _hashable_columns(schema)
         order += "".join(f", {quoted(name)} DESC" for name in others if quoted(name) not in order)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from marketpulse.errors import UsageError
-from marketpulse.model import Column, TableSchema
+from marketpulse.model import CellKind, CellReading, Column, TableSchema
 from marketpulse.sources import unknown_name_error
-from marketpulse.sources.names import quoted
+from marketpulse.sources.names import fold_name, quoted
 
 
 def select_columns(schema: TableSchema, names: Sequence[str] | None) -> list[Column]:
@@ -41,13 +41,13 @@ def find_key(schema: TableSchema) -> tuple[str, ...]:
     return ()
 
 
-def newest_first(schema: TableSchema) -> str:
+def newest_first(schema: TableSchema, readings: Mapping[str, CellReading]) -> str:
     """Return the order in which the newest rows of a table come first, as in `--order-by`.
 
-    That is by its column DATE, else by its only date, else by its primary key. Raises `UsageError`
-    if that says nothing.
+    That is by its column DATE, else by its only date, else by its primary key. Text cells of files
+    are dates as `readings` says. Raises `UsageError` if that says nothing.
     """
-    dates = [column.name for column in schema.columns if _is_date(column)]
+    dates = [column.name for column in schema.columns if _is_date(column, readings)]
     names = ["DATE"] if "DATE" in dates else dates
     if len(names) > 1:
         raise UsageError(
@@ -63,7 +63,10 @@ def newest_first(schema: TableSchema) -> str:
     return ", ".join(f"{quoted(name)} DESC" for name in names)
 
 
-def _is_date(column: Column) -> bool:
+def _is_date(column: Column, readings: Mapping[str, CellReading]) -> bool:
+    reading = readings.get(fold_name(column.name))
+    if column.type == "string" and reading is not None and reading.kind is CellKind.DATE:
+        return True
     # A type with more digits than Arrow has travels as text.
     is_date = column.type.upper().startswith(("DATE", "TIMESTAMP"))
     is_arrow_date = column.arrow_type.startswith(("date", "timestamp"))

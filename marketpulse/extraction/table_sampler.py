@@ -323,7 +323,7 @@ class TableSampler:
         if self._lost_connection and not self._source.is_at_snapshot(self._planned.table):
             yield f"{self._lost_connection}: the table was read again, later than the others"
         if self._options.per and self._options.order is None:
-            order = newest_first(self._table)
+            order = newest_first(self._table, self._options.cell_readings or {})
             yield f"the newest rows are those by {order}; --order-by says otherwise"
         for column in self._unreadable:
             yield f"{column.name} was skipped: {column.unreadable}"

@@ -237,6 +237,17 @@ def test_the_plan_of_a_sample_that_joins(server: OracleServer) -> None:
     assert not any('FROM "MARKET"' in statement.sql for statement in server.record.statements)
 
 
+def test_the_newest_rows_of_a_file_are_those_of_its_column_date(tool: Tool) -> None:
+    """The column of the contract is a date, although every cell of CSV is text; no other is."""
+    rows = ("2,A,2026-03-12,2026-03-14", "1,A,2026-03-13,", "3,B,,2026-03-01")
+    content = "\n".join(["MESSAGE_ID,CUSIP,DATE,DATE_1", *rows, ""])
+    (tool.folder / "day.csv").write_text(content, encoding="utf-8")
+    said = run(tool, "sample", "--source", "day.csv", "--per", "CUSIP", 1)
+    assert 'the newest rows are those by "DATE" DESC' in said
+    loaded = marketpulse.load(tool.folder / "sample_data").arrow("day")
+    assert loaded["MESSAGE_ID"].to_pylist() == ["1", "3"]
+
+
 def test_what_cannot_be_combined(tool: Tool) -> None:
     """An option that would change nothing is refused, with what to do instead."""
     for words, message in {
