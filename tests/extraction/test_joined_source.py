@@ -242,8 +242,8 @@ def test_the_newest_rows_of_a_file_are_those_of_its_column_date(tool: Tool) -> N
     rows = ("2,A,2026-03-12,2026-03-14", "1,A,2026-03-13,", "3,B,,2026-03-01")
     content = "\n".join(["MESSAGE_ID,CUSIP,DATE,DATE_1", *rows, ""])
     (tool.folder / "day.csv").write_text(content, encoding="utf-8")
-    said = run(tool, "sample", "--source", "day.csv", "--per", "CUSIP", 1)
-    assert 'the newest rows are those by "DATE" DESC' in said
+    result = tool.run("sample", "--source", "day.csv", "--per", "CUSIP", 1)
+    assert 'the newest rows are those by "DATE" DESC' in result.err
     loaded = marketpulse.load(tool.folder / "sample_data").arrow("day")
     assert loaded["MESSAGE_ID"].to_pylist() == ["1", "3"]
 

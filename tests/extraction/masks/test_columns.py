@@ -39,7 +39,7 @@ def test_dates_move_by_the_same_days() -> None:
 
 
 def test_dates_of_spreadsheets_move_beside_text() -> None:
-    """A sheet has dates, and as text those that it cannot show; errors stay, numbers are refused."""
+    """Those that a sheet cannot show are text; errors stay, numbers are refused."""
     dates = (LogicalType.DATE, LogicalType.TEXT, LogicalType.ERROR, LogicalType.NUMBER)
     field = mixed_field("D", dates)
     earlier = date(1987, 6, 1) + timedelta(KEY.days)
