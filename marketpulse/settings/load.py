@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasGenerator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -48,8 +48,13 @@ MASK = "********"
 class Settings(BaseSettings):
     """Every setting, with the name of its environment variable. Secrets are masked when printed."""
 
+    # A field is read from the variable with its name in capitals, unless it has an alias.
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False
+        alias_generator=AliasGenerator(validation_alias=str.upper),
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=False,
     )
 
     source: str = Field(default="oracle", validation_alias="MARKETPULSE_SOURCE")
@@ -57,38 +62,26 @@ class Settings(BaseSettings):
         default="auto", validation_alias="MARKETPULSE_CREDENTIALS"
     )
     deadline: float | None = Field(default=None, validation_alias="MARKETPULSE_DEADLINE", gt=0)
-    oracle_dsn: str | None = Field(default=None, validation_alias="ORACLE_DSN")
-    oracle_host: str | None = Field(default=None, validation_alias="ORACLE_HOST")
-    oracle_port: int = Field(default=1521, validation_alias="ORACLE_PORT", ge=1, le=65535)
-    oracle_service_name: str | None = Field(default=None, validation_alias="ORACLE_SERVICE_NAME")
-    oracle_username: SecretStr | None = Field(default=None, validation_alias="ORACLE_USERNAME")
-    oracle_password: SecretStr | None = Field(default=None, validation_alias="ORACLE_PASSWORD")
-    oracle_password_command: SecretStr | None = Field(
-        default=None, validation_alias=PASSWORD_COMMAND
-    )
-    oracle_secret_id: str | None = Field(default=None, validation_alias="ORACLE_SECRET_ID")
-    oracle_schema: str | None = Field(default=None, validation_alias="ORACLE_SCHEMA")
-    oracle_table_name: str | None = Field(default=None, validation_alias="ORACLE_TABLE_NAME")
-    oracle_driver: Literal["auto", "thin", "thick", "nne"] = Field(
-        default="auto", validation_alias="ORACLE_DRIVER"
-    )
-    oracle_call_timeout: float = Field(
-        default=300, validation_alias="ORACLE_CALL_TIMEOUT", gt=0, le=86_400
-    )
-    oracle_client_lib_dir: str | None = Field(
-        default=None, validation_alias="ORACLE_CLIENT_LIB_DIR"
-    )
-    oracle_wallet_location: str | None = Field(
-        default=None, validation_alias="ORACLE_WALLET_LOCATION"
-    )
-    oracle_wallet_password: SecretStr | None = Field(
-        default=None, validation_alias="ORACLE_WALLET_PASSWORD"
-    )
-    tns_admin: str | None = Field(default=None, validation_alias="TNS_ADMIN")
-    app_prefix: str = Field(default="sp-incb", validation_alias="APP_PREFIX")
-    env: str = Field(default="ci", validation_alias="ENV")
-    app_name: str = Field(default="market-pulse", validation_alias="APP_NAME")
-    aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
+    oracle_dsn: str | None = None
+    oracle_host: str | None = None
+    oracle_port: int = Field(default=1521, ge=1, le=65535)
+    oracle_service_name: str | None = None
+    oracle_username: SecretStr | None = None
+    oracle_password: SecretStr | None = None
+    oracle_password_command: SecretStr | None = None
+    oracle_secret_id: str | None = None
+    oracle_schema: str | None = None
+    oracle_table_name: str | None = None
+    oracle_driver: Literal["auto", "thin", "thick", "nne"] = "auto"
+    oracle_call_timeout: float = Field(default=300, gt=0, le=86_400)
+    oracle_client_lib_dir: str | None = None
+    oracle_wallet_location: str | None = None
+    oracle_wallet_password: SecretStr | None = None
+    tns_admin: str | None = None
+    app_prefix: str = "sp-incb"
+    env: str = "ci"
+    app_name: str = "market-pulse"
+    aws_region: str = "us-east-1"
     push: str | None = Field(default=None, validation_alias="MARKETPULSE_PUSH")
     push_kms_key_id: str | None = Field(default=None, validation_alias="MARKETPULSE_KMS_KEY_ID")
     http_tables: str | None = Field(default=None, validation_alias="MARKETPULSE_HTTP_TABLES")
