@@ -85,6 +85,9 @@ def run_colors(
     days = session.input_names(inputs, source) if by_day else []
     opened: AbstractContextManager[object] = nullcontext()
     if not (by_day or names):
+        from marketpulse.colors.database import start_database  # noqa: PLC0415 - loads DuckDB
+
+        start_database()
         with progress_stage(progress, "opening"):
             opened = session.open_source(inputs, source, files=files, query=query, binds=binds)
     with opened as data:

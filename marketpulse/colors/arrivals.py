@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from marketpulse.colors import spellings
-from marketpulse.colors.cells import MACROS
+from marketpulse.colors.cells import MACROS, literal
+from marketpulse.colors.database import new_database
 from marketpulse.colors.inputs import ColorInput
 from marketpulse.colors.malformed import MalformedLines
 from marketpulse.errors import DataError, MarketPulseError, UsageError
@@ -199,19 +200,20 @@ def connect_engine(
 def _connect(
     workspace: Path | None, memory_limit: int | None, threads: int | None
 ) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": str(workspace or ""),
+    settings = {
+        "temp_directory": literal(str(workspace or "")),
         "autoinstall_known_extensions": "false",
+        # DuckDB would draw its progress on standard output, among the results.
+        "enable_progress_bar": "false",
+        "TimeZone": "'UTC'",  # of dates without an offset
     }
     if threads:
-        config["threads"] = threads
+        settings["threads"] = str(threads)
     if memory_limit:
-        config["memory_limit"] = f"{memory_limit}B"
+        settings["memory_limit"] = f"'{memory_limit}B'"
     try:
-        connection = duckdb.connect(config=config)
-        # DuckDB would draw its progress on standard output, among the results.
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET TimeZone = 'UTC'")  # of dates without an offset
+        connection = new_database()
+        connection.execute(";".join(f"SET {name} = {value}" for name, value in settings.items()))
     except duckdb.Error as error:
         raise UsageError(
             f"--memory-limit: {memory_limit} bytes do not work: {_first_line(error)}",
