@@ -1,4 +1,7 @@
-"""Explain the rows of one security: the rule, the condition or the sort key that decided."""
+"""Explain the rows of a security: the rule, the condition or the sort key that decided.
+
+`rank_securities` says so of many securities at once, for a report.
+"""
 
 from __future__ import annotations
 

@@ -80,10 +80,13 @@ def apply_function(
     node: Node, kind: Type, function: Callable[..., Value], *operands: Operand
 ) -> Operand:
     """Return an operand that is a function of others, and null if one of them is."""
-    getters = [operand.evaluate for operand in operands]
+    first, *others = [operand.evaluate for operand in operands]
 
     def evaluate(cells: Cells) -> Value:
-        values = [get(cells) for get in getters]
+        value = first(cells)
+        if not others:  # the usual case, quicker without a list
+            return None if value is None else function(value)
+        values = [value, *(get(cells) for get in others)]
         return None if None in values else function(*values)
 
     return derive(node, kind, evaluate, *operands)
