@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketpulse import run_colors
+from marketpulse.colors.rankable import rankable
 from marketpulse.errors import DataError
 
 COLORS = {
@@ -100,3 +101,30 @@ def test_short_floats_lose_digits_earlier(column: str) -> None:
     assert (run.counts.parents, run.counts.rejected) == (1, 1)
     assert run.rejected is not None
     assert str(run.rejected["REASON"][0]).startswith(f"{column}: '16777216")
+
+
+@pytest.mark.parametrize(
+    ("data_type", "a_day"),
+    [
+        (pa.date32(), 1),
+        (pa.date64(), 86_400_000),
+        (pa.timestamp("s"), 86_400),
+        (pa.timestamp("us"), 86_400_000_000),
+    ],
+    ids=str,
+)
+def test_dates_that_no_text_could_hold(data_type: pa.DataType, a_day: int) -> None:
+    """Before or after 1970, in any batch; nulls are no dates."""
+
+    def read(*days: int | None) -> pa.Table:
+        """Read a column of dates, counted from 1970."""
+        width = pa.int32() if data_type == pa.date32() else pa.int64()
+        counts = pa.array([None if day is None else day * a_day for day in days], width)
+        table = pa.table({"DATE": counts.cast(data_type)})
+        return rankable(table.to_reader(max_chunksize=1), "day").read_all()
+
+    near, far = 30_700 * 365, 30_900 * 366
+    assert len(read(None, near, -near, 0)) == 4
+    for day in (far, -far):
+        with pytest.raises(DataError, match="day: the column 'DATE' holds a date that lies more"):
+            read(0, None, day)
