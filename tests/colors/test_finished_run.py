@@ -29,6 +29,7 @@ ROW = {"MESSAGE_ID": 1, "CUSIP": "037833100", "RANK": 1, "DATE": "2026-03-13", "
         (["xlsx", "json"], True, 1, "json"),
         (["json", "ndjson"], False, 0, None),  # without rows, they have no columns
         (["csv", "ndjson"], False, 0, "csv"),
+        (["xlsx", "json"], True, 0, None),
     ],
 )
 def test_the_file_of_a_table(
