@@ -418,18 +418,24 @@ def _require_roles(columns: Sequence[InputColumn], header: str | None) -> None:
             check="MP-DAT-014",
         )
     if missing:
+        names = ", ".join(column.label.replace("\n", "\\n") for column in columns)
         raise DataError(
             f"the input has no {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}",
             hint=header
             or f"if the column has another name: {_suggest_mapping(missing, columns)}; "
-            f"the columns are {', '.join(column.label for column in columns)}",
+            f"the columns are {names}"
+            + ("; \\n is a line break in a name: rename the column" if "\\n" in names else ""),
             check="MP-DAT-014",
         )
 
 
 def _suggest_mapping(missing: Sequence[str], columns: Sequence[InputColumn]) -> str:
     """The options that would name the missing columns: the nearest, or else NAME."""
-    others = {fold_name(c.name): c.label for c in columns if c.contract_name is None}
+    others = {
+        fold_name(column.name): column.label
+        for column in columns
+        if column.contract_name is None and "\n" not in column.label
+    }
     keys = {role: key for key, role in KEYS.items()}
     options = []
     for role in missing:

@@ -306,6 +306,9 @@ NAMES = ("MESSAGE_ID", "CUSIP", "RANK", "DATE", "PX")
          ("if the column has another name: --map message_id=MSG_ID --map cusip='CUSIP ID' "
          "--map date=NAME --map price=MID_PRICE; "
          "the columns are MSG_ID, CUSIP ID, RANK, MID_PRICE, DATE_1")),
+        (("MESSAGE\nID", *NAMES[1:]), {}, "the input has no column MESSAGE_ID",
+         ("if the column has another name: --map message_id=NAME; the columns are MESSAGE\\nID, "
+         "CUSIP, RANK, DATE, PX; \\n is a line break in a name: rename the column")),
         ((), {}, "the input has no columns",
          "without colors, too, it has to name its columns, as the header of CSV does"),
         ((*NAMES, " px "), {}, "the columns 'PX' and ' px ' have the same name",
