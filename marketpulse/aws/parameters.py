@@ -156,13 +156,13 @@ def put(
     padded = [name for name, value in values.items() if is_padded(value)]
     if padded:
         raise UsageError(
-            f"{', '.join(padded)}: blanks or a line end round the value", hint="leave them out"
+            f"{', '.join(padded)}: blanks or a line end around the value", hint="leave them out"
         )
     if not _is_valid("port", values.get("port", "1521")):
         raise UsageError("port: not a port number", hint="Oracle's default is 1521")
     if not _is_valid(MASK_KEY, values.get(MASK_KEY, "-" * SHORTEST_MASK_KEY)):
         raise UsageError(
-            f"{MASK_KEY}: less than {SHORTEST_MASK_KEY} characters",
+            f"{MASK_KEY}: fewer than {SHORTEST_MASK_KEY} characters",
             hint=f"make one with `{mask_key_command()}`",
         )
     from marketpulse.aws.ssm import write_parameters  # noqa: PLC0415 - boto3 takes 0.2 s to load

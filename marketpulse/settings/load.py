@@ -273,7 +273,7 @@ def mask_key(
 ) -> SecretStr:
     """The key of masks: from the environment, `.env`, the secret of ORACLE_SECRET_ID, or SSM.
 
-    Raises `SettingsError` if it is nowhere, too short, or has blanks round it, and `AwsError` if a
+    Raises `SettingsError` if it is nowhere, too short, or has blanks around it, and `AwsError` if a
     store cannot be read: another key would give other masks.
     """
     layers = _local_layers(options, environment, env_file)
@@ -281,7 +281,7 @@ def mask_key(
     searched = _local_places(layers)
     if settings.credentials == "env":
         searched.append("not AWS (--credentials env)")
-    elif settings.mask_key is None:
+    else:
         stores = _mask_key_stores(settings)
         while not first_value(layers, MASK_KEY_VARIABLE) and (store := next(stores, None)):
             layers.append(store)
@@ -291,10 +291,10 @@ def mask_key(
         raise _mask_key_error(f"is not set; looked in {', '.join(searched)}")
     layer, text = found
     if len(text.strip()) < SHORTEST_MASK_KEY:
-        raise _mask_key_error(f"has less than {SHORTEST_MASK_KEY} characters")
+        raise _mask_key_error(f"has fewer than {SHORTEST_MASK_KEY} characters")
     if text != text.strip():
         raise SettingsError(
-            f"{MASK_KEY_VARIABLE} ({layer.name}): there are blanks or a line end round the value",
+            f"{MASK_KEY_VARIABLE} ({layer.name}): there are blanks or a line end around the value",
             hint="write it there again without them: they would change the masks",
             check="MP-SET-004",
         )

@@ -46,7 +46,7 @@ def first_value(layers: Sequence[Layer], variable: str) -> tuple[Layer, str] | N
 
 
 def refuse_padding(layers: Sequence[Layer]) -> None:
-    """Raise `SettingsError` for a value with blanks or line ends round it.
+    """Raise `SettingsError` for a value with blanks or line ends around it.
 
     In a user name or a password they would cost a failed login.
     """
@@ -57,7 +57,7 @@ def refuse_padding(layers: Sequence[Layer]) -> None:
         layer, value = found
         is_login = variable in {"ORACLE_USERNAME", "ORACLE_PASSWORD"}
         if layer.versions and is_padded(value):
-            reason = "there are blanks or a line end round the value"
+            reason = "there are blanks or a line end around the value"
         elif is_login and not _LINE_ENDS.isdisjoint(value):
             reason = "there is a line end in the value"
         else:

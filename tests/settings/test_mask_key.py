@@ -54,8 +54,8 @@ def test_the_places_in_their_order(
 @pytest.mark.parametrize(
     ("key", "check", "message"),
     [
-        ("x" * 19, "MP-SET-005", "has less than 20 characters"),
-        (f"{'x' * 19}    ", "MP-SET-005", "has less than 20 characters"),
+        ("x" * 19, "MP-SET-005", "has fewer than 20 characters"),
+        (f"{'x' * 19}    ", "MP-SET-005", "has fewer than 20 characters"),
         (f" {KEY}", "MP-SET-004", "MARKETPULSE_MASK_KEY (environment): there are blanks"),
         (f"{KEY}\n", "MP-SET-004", "MARKETPULSE_MASK_KEY (environment): there are blanks"),
         (" " * 30, "MP-SET-005", "is not set"),
