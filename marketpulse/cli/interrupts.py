@@ -96,7 +96,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     elif number in _ENDING and not interruption.is_lost and interruption.is_young:
         return  # a closed terminal sends several; the next would interrupt the cleaning up
     interruption.is_lost = False
-    if _is_in_library_start(frame):
+    if _would_be_lost(frame):
         _start_timer(_START_SECONDS, _send_interrupt)
         return
     if _is_in_driver(frame):
@@ -111,10 +111,14 @@ def _interrupt_driver() -> None:
         _send_interrupt()
 
 
-def _is_in_library_start(frame: FrameType | None) -> bool:
-    """Whether a library in C++ is starting: an exception there ends the process, or is lost."""
+def _would_be_lost(frame: FrameType | None) -> bool:
+    """Whether an exception would end the process or be dropped.
+
+    So it is while a library in C++ starts, and in the hook for dropped exceptions.
+    """
     while frame is not None:
-        if isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+        is_library_start = isinstance(frame.f_locals.get("self"), ExtensionFileLoader)
+        if is_library_start or frame.f_code is interrupt_again.__code__:
             return True
         frame = frame.f_back
     return False

@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted, or out of disk space."""
 
 import hashlib
+import io
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,25 +239,50 @@ def test_files_that_may_not_grow(tool: Tool) -> None:
     assert not tool.out.exists()
 
 
-@posix
-def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
-    """Python drops an exception in a `__del__`: the command is interrupted again."""
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The handlers of a command, in this process."""
     handler, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
     signal.signal(signal.SIGINT, interrupt)
     sys.unraisablehook = interrupt_again
+    yield
+    signal.signal(signal.SIGINT, handler)
+    sys.unraisablehook = hook
+    interruption.signal = None
+
+
+@posix
+@pytest.mark.usefixtures("handlers")
+def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
+    """Python drops an exception in a `__del__`: the command is interrupted again."""
 
     class Late:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
 
-    try:
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at some moment of the wait
-            Late()
-            time.sleep(10)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        sys.unraisablehook = hook
-        interruption.signal = None
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at some moment of the wait
+        Late()
+        time.sleep(10)
+
+
+@posix
+@pytest.mark.usefixtures("handlers")
+def test_an_interrupt_in_the_hook_is_not_lost() -> None:
+    """Python drops what the hook for dropped exceptions raises: the interrupt comes after that."""
+
+    class Output(io.StringIO):
+        def write(self, text: str) -> int:
+            if not self.getvalue():
+                signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError
+
+    with redirect_stderr(Output()), pytest.raises(KeyboardInterrupt):  # noqa: PT012 - as above
+        Broken()
+        time.sleep(10)
 
 
 _START = """
