@@ -98,7 +98,7 @@ def test_the_key_of_masks_has_its_own_place(parameter_store: ParameterStore, too
         (["put"], "password=\n", "password: no value"),
         (["put"], "host=PLACEHOLDER\n", "host: no value"),
         (["put"], "port=15x21\n", "port: not a port number"),
-        (["put"], "mask_key=too-short\n", "mask_key: less than 20 characters"),
+        (["put"], "mask_key=too-short\n", "mask_key: fewer than 20 characters"),
         (["put"], f"{SECRET}\n", "line 1: expected NAME=VALUE"),
         (["put", f"password={SECRET}"], "", "never put a value on the command line"),
         (["put", "host"], f"password={SECRET}\n", "the parameters: no value"),
