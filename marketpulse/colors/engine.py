@@ -337,7 +337,7 @@ class Engine:
         """Whether the rank is outside 1 to 6; null if there is none."""
         cell = self._cell("RANK")
         exact = cell.precision is Precision.EXACT
-        value = f"{'k' if exact else 'v'}{cell.column.place}"
+        value = f"v{cell.column.place}"
         low, high = (f"number_key('{rank}')" if exact else rank for rank in "16")
         return f"({value} < {low} OR {value} > {high}) AS {_ODD_RANK.name}"
 

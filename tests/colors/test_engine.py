@@ -102,10 +102,10 @@ def test_outputs_can_be_streamed_in_any_order_and_again() -> None:
     assert first[1]["RULE_ID"].to_pylist() == ["1"]
 
 
-@pytest.mark.parametrize("rank", [0, 7])
-def test_warnings_are_counted_as_rows_are_streamed(rank: int) -> None:
+@pytest.mark.parametrize("ranks", [[1, 6, 0], [1, 6, 7], ["1.000", "6", "7" * 30]], ids=str)
+def test_warnings_are_counted_as_rows_are_streamed(ranks: list[object]) -> None:
     """Odd ranks and invalid CUSIPs of processed rows count; before streaming there are none."""
-    table = three_colors(CUSIP=["037833100", "037833101", "037833101"], RANK=[1, 6, rank])
+    table = three_colors(CUSIP=["037833100", "037833101", "037833101"], RANK=ranks)
     with prepare(table, RunOptions()) as prepared:
         prepared.engine.profile()
         assert prepared.engine.warnings() == {"cusip": 0, "rank": 0}
