@@ -60,6 +60,16 @@ def test_rules_on_timestamps_see_every_nanosecond() -> None:
         assert matching_rows(table, "DATE", "between", "2026-03-12", "2026-03-13") == [1, 2, 3]
 
 
+def test_rules_on_timestamps_with_a_zone() -> None:
+    """A rule means UTC, and so does a cell, whatever the zone of its column shows."""
+    values = pa.array([SECOND * 10**6, SECOND * 10**6 + 1, None], pa.int64())
+    for zone in ("UTC", "Asia/Tokyo"):
+        table = three_colors(DATE=values.cast(pa.timestamp("us", zone)))
+        assert matching_rows(table, "DATE", "equals", "2026-03-13T10:00:00Z") == [1]
+        assert matching_rows(table, "DATE", "greater_than", "2026-03-13T12:00:00+02:00") == [2]
+        assert matching_rows(table, "DATE", "equals", "2026-03-13") == [1, 2]
+
+
 def test_rules_on_floats_mean_the_digits_that_are_shown() -> None:
     """A float equals the number that its shortest text shows: 0.1 is 0.1, also in 32 bits."""
     for data_type in (pa.float32(), pa.float64()):
@@ -110,6 +120,14 @@ def test_unknown_typed_columns_break_ties_as_values_of_their_type() -> None:
     assert column(numbers.processed, "SIZE") == [9, 10, None]
     text = run_colors(three_colors(MESSAGE_ID=[1, 1, 1], SIZE=["10", "9", None]))
     assert column(text.processed, "SIZE") == ["10", "9", None]
+
+
+def test_blank_texts_are_one_value_and_several_spellings() -> None:
+    """In a tie empty text is first, then null, then blanks; a value is before them all."""
+    table = three_colors(MESSAGE_ID=[1, 1, 1], NOTE=[" ", None, ""])
+    assert column(run_colors(table).processed, "NOTE") == ["", None, " "]
+    table = three_colors(MESSAGE_ID=[1, 1, 1], NOTE=[None, " ", "z"])
+    assert column(run_colors(table).processed, "NOTE") == ["z", None, " "]
 
 
 def test_the_spelling_of_a_cusip_decides_before_those_of_later_columns() -> None:
