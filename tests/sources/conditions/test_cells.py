@@ -178,6 +178,33 @@ def test_a_missing_cell_is_no_fault(
     assert (undecided.count, undecided.cell) == (2 if fault else 0, fault)
 
 
+@pytest.mark.parametrize(
+    ("where", "expected", "count"),
+    [
+        ("x < 5", [0], 2),
+        ("NOT x < 5", [3], 2),
+        ("x < 5 OR n >= 0", [0, 1, 2, 3, 4], 0),
+        ("n >= 0 OR x < 5", [0, 1, 2, 3, 4], 0),
+        ("x < 5 OR n = 1", [0, 1], 1),
+        ("x < 5 AND n = 1", [], 1),
+        ("x < 5 AND n = 0", [0], 0),
+        ("x IS NULL AND n = 2", [2], 0),
+        ("n < 2 AND x IS NOT NULL", [0], 1),
+        ("x = n + 1", [0], 2),
+    ],
+)
+def test_rows_that_a_fault_decides(
+    where: str, expected: list[int], count: int, tmp_path: Path
+) -> None:
+    """A row that the other parts decide does not count, and a missing cell is no fault."""
+    undecided, cells = UndecidedRows(), pa.array(["1", "n/a", None, "9", "x"])
+    readings = {"x": CellReading(kind=CellKind.NUMBER)}
+    found = select(tmp_path, cells, where=where, cell_readings=readings, undecided=undecided)
+    assert (found, undecided.count) == (expected, count)
+    first = "x" if where == "x < 5 OR n = 1" else "n/a"
+    assert undecided.cell == (f"x: {first!r}" if count else "")
+
+
 def test_a_number_stands_for_a_date_only_where_an_option_says_so(tmp_path: Path) -> None:
     """A spreadsheet stores a day as a number; without the option it is a number."""
 
