@@ -12,7 +12,7 @@ import io
 import mmap
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ from marketpulse.formats.encode import (
     repeats,
     text_buffer,
     to_text,
+    to_texts,
 )
 from marketpulse.formats.spreadsheet import protect, unprotect
 from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedLine
@@ -44,7 +45,7 @@ _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larg
 _LONGEST_WRITTEN_RECORD = 1 << 26  # bytes; files of ours may hold long texts
 _CHUNK = 1 << 19  # bytes in which quotes are looked for at once: larger ones are new memory each
 # Rows that become text at once: Arrow's allocator returns more than 8 MB to the system each time.
-_ROWS_ENCODED = 10_000
+_ROWS_ENCODED = 20_000
 _BOM = "\ufeff"
 # The first line with which Excel names the delimiter: `sep=;`, with quotes in files of some tools.
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n]|\t)"?[\r\n]*', re.IGNORECASE)
@@ -387,7 +388,7 @@ class CsvWriter:
         self._file.write(codecs.BOM_UTF8 if self._excel else b"")
         names = [pa.array([name], pa.string()) for name in schema.names]
         names = [protect(name, _NAME) for name in names] if self._excel else names
-        self._file.write(_join_rows([_quote(name) for name in names]))
+        self._file.write(_join_rows(_quote(names, [_NAME] * len(names))))
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._repeated = self._repeated or self._find_repeated(batch[:_ROWS_ENCODED])
@@ -406,26 +407,35 @@ class CsvWriter:
             self._file.close()
 
     def _find_repeated(self, batch: pa.RecordBatch) -> list[bool]:
-        """Return which columns to spell with a dictionary. Plain text is spelled already."""
+        """Return which columns take long to spell or to quote, and repeat their values."""
         return [
-            (self._excel or not is_text(field.type) or bool(_marks(to_text(column, field))))
-            and repeats(column)
+            self._takes_long(column, field) and repeats(column)
             for column, field in zip(batch.columns, self._schema, strict=True)
         ]
 
-    def _encode(self, batch: pa.RecordBatch) -> memoryview:
-        cells = []
-        for column, field, repeated in zip(
-            batch.columns, self._schema, self._repeated, strict=True
-        ):
-            spell = partial(self._spell, field)
-            cells.append(convert_once(column, spell) if repeated else spell(column))
-        return _join_rows(cells)
+    def _takes_long(self, column: pa.Array, field: pa.Field) -> bool:
+        if self._excel or pa.types.is_floating(field.type):
+            return True
+        return is_text(field.type) and bool(_marks(to_text(column, field)))
 
-    def _spell(self, field: pa.Field, column: pa.Array) -> pa.Array:
-        text = to_text(column, field)
-        text = protect(text, field) if self._excel else text
-        return _quote(text) if is_text(field.type) or may_contain(field, '"') else text
+    def _encode(self, batch: pa.RecordBatch) -> memoryview:
+        places = [place for place, repeated in enumerate(self._repeated) if not repeated]
+        texts = self._spell([batch.column(place) for place in places], places)
+        cells = dict(zip(places, texts, strict=True))
+        for place in {*range(batch.num_columns)} - {*places}:
+            spell = partial(self._spell_column, place)
+            cells[place] = convert_once(batch.column(place), spell)
+        return _join_rows([cells[place] for place in range(batch.num_columns)])
+
+    def _spell_column(self, place: int, column: pa.Array) -> pa.Array:
+        return self._spell([column], [place])[0]
+
+    def _spell(self, columns: Sequence[pa.Array], places: Sequence[int]) -> list[pa.Array]:
+        fields = [self._schema.field(place) for place in places]
+        texts = to_texts(columns, fields)
+        if self._excel:
+            texts = [protect(text, field) for text, field in zip(texts, fields, strict=True)]
+        return _quote(texts, fields)
 
 
 def _join_rows(cells: list[pa.Array]) -> memoryview:
@@ -442,16 +452,28 @@ def _marks(column: pa.Array) -> list[str]:
     return [mark for mark in ('"', ",", "\n", "\r") if mark.encode() in raw]
 
 
-def _quote(column: pa.Array) -> pa.Array:
+def _quote(texts: list[pa.Array], fields: Sequence[pa.Field]) -> list[pa.Array]:
     """Quote the cells that need it."""
-    if marks := _marks(column):
-        # A search for one character is several times as quick as a pattern of all.
-        found = (pc.match_substring(column, mark) for mark in marks)
-        needed = reduce(pc.or_, found)
-        cells = column.filter(needed)
-        if '"' in marks:
-            cells = pc.replace_substring(cells, '"', '""')
-        quoted = pc.binary_join_element_wise('"', cells, '"', "")
-        column = pc.replace_with_mask(column, needed, quoted)
-    has_empty = pc.min(pc.binary_length(column)).as_py() == 0
-    return pc.if_else(pc.equal(column, ""), '""', column) if has_empty else column
+    shortest = pc.min(pc.binary_length(pa.chunked_array(texts, pa.string()))).as_py()
+    return [
+        _quote_column(text, has_empty=shortest == 0)
+        if is_text(field.type) or may_contain(field, '"')
+        else text
+        for text, field in zip(texts, fields, strict=True)
+    ]
+
+
+def _quote_column(text: pa.Array, *, has_empty: bool) -> pa.Array:
+    marks = _marks(text)
+    # A search for one character is several times as quick as a pattern of all.
+    found = [pc.match_substring(text, mark) for mark in marks]
+    if has_empty:
+        found.append(pc.equal(text, ""))
+    if not found:
+        return text
+    needed = reduce(pc.or_, found)
+    cells = text.filter(needed)
+    if '"' in marks:
+        cells = pc.replace_substring(cells, '"', '""')
+    quoted = pc.binary_join_element_wise('"', cells, '"', "")
+    return pc.replace_with_mask(text, needed, quoted)

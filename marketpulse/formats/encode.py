@@ -15,7 +15,7 @@ kinds. Their Arrow column is text, and the field's metadata says what the text i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
@@ -252,25 +252,15 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if kind is not None:
         text = column if types.is_string(data_type) else column.cast(pa.string())
         return expand_exponents(text) if kind is LogicalType.NUMBER else text
-    if types.is_floating(data_type):
-        return _floats_to_text(column)
-    if types.is_decimal(data_type):
-        text = column.cast(pa.string())
-        # Arrow gives an exponent only to numbers below 0.000001 and to a negative scale.
-        return text if 0 <= data_type.scale <= 6 else expand_exponents(text)
-    if types.is_temporal(data_type):
-        text = _temporal_to_text(column)
-        if b"<value out of range" in bytes(text_buffer(text)):
-            raise DataError(
-                f"the column {field.name!r} holds a date that lies more than 30,000 years away",
-                hint="correct the date, or leave it empty",
-                check="MP-DAT-018",
-            )
-        return text
+    if _is_cast(data_type):
+        return _finish(column, column.cast(pa.string()), field)
+    if types.is_timestamp(data_type):  # with a time zone
+        return to_text(column.cast(pa.timestamp(data_type.unit)), field)  # in UTC
+    if types.is_duration(data_type):
+        counts = column.cast(pa.int64()).to_pylist()
+        return pa.array([_duration_to_text(count, data_type.unit) for count in counts], pa.string())
     if types.is_nested(data_type):
         return pa.array(_nested_to_json(column), pa.string())
-    if types.is_boolean(data_type) or types.is_integer(data_type) or types.is_null(data_type):
-        return column.cast(pa.string())
     return pa.array(
         [
             cell.hex() if isinstance(cell, bytes) else None if cell is None else str(cell)
@@ -278,6 +268,23 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
         ],
         pa.string(),
     )
+
+
+def to_texts(columns: Sequence[pa.Array], fields: Sequence[pa.Field]) -> list[pa.Array]:
+    """Spell the cells of columns of the same length, each as `to_text` does.
+
+    One call of Arrow casts most of them. After each call this thread waits for Python's lock, which
+    the driver of a database holds for long while it decodes.
+    """
+    is_cast = {str(place): column for place, column in enumerate(columns) if _is_cast(column.type)}
+    types = pa.struct([(name, pa.string()) for name in is_cast])
+    casts = pa.StructArray.from_arrays([*is_cast.values()], [*is_cast]).cast(types)
+    return [
+        _finish(column, casts.field(str(place)), field)
+        if str(place) in is_cast
+        else to_text(column, field)
+        for place, (column, field) in enumerate(zip(columns, fields, strict=True))
+    ]
 
 
 def to_spelling(column: pa.Array, field: pa.Field) -> pa.Array:
@@ -387,15 +394,55 @@ def text_buffer(column: pa.Array) -> memoryview:
     return memoryview(data)[start:end]
 
 
-def _floats_to_text(column: pa.Array) -> pa.Array:
-    text = expand_exponents(column.cast(pa.string()))
+def _is_cast(data_type: pa.DataType) -> bool:
+    """Whether Arrow spells these values, so that at most the ends of its texts are changed."""
+    types = pa.types
+    return bool(
+        types.is_integer(data_type)
+        or types.is_floating(data_type)
+        or types.is_decimal(data_type)
+        or types.is_boolean(data_type)
+        or types.is_null(data_type)
+        or types.is_date(data_type)
+        or types.is_time(data_type)
+        or (types.is_timestamp(data_type) and not data_type.tz)
+    )
+
+
+def _finish(column: pa.Array, text: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the text that Arrow has for the values of a column, spelled as `to_text` does."""
+    types, data_type = pa.types, column.type
+    if types.is_floating(data_type):
+        return _with_point(column, expand_exponents(text))
+    if types.is_decimal(data_type):
+        # Arrow gives an exponent only to numbers below 0.000001 and to a negative scale.
+        return text if 0 <= data_type.scale <= 6 else expand_exponents(text)
+    if not types.is_temporal(data_type):
+        return text
+    if b"<value out of range" in bytes(text_buffer(text)):
+        raise DataError(
+            f"the column {field.name!r} holds a date that lies more than 30,000 years away",
+            hint="correct the date, or leave it empty",
+            check="MP-DAT-018",
+        )
+    if types.is_date(data_type) or data_type.unit == "s":
+        return text
+    # Without the zeros at the end of the fractions.
+    return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
+
+
+def _with_point(column: pa.Array, text: pa.Array) -> pa.Array:
+    """Write 2 as 2.0, and nan as NaN."""
+    raw = bytes(text_buffer(text))
+    if raw.count(b".") == len(column) - column.null_count:
+        return text  # each has one
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())  # Arrow has no `floor` for them
     is_whole = pc.equal(pc.floor(column), column)
-    if b"n" in bytes(text_buffer(text)):  # nan, inf
+    if b"n" in raw:  # nan, inf
         is_whole = pc.and_(is_whole, pc.is_finite(column))
         text = pc.if_else(pc.is_nan(column), "NaN", text)
-    return replace_where(is_whole, text, "$", ".0")
+    return pc.if_else(is_whole, pc.binary_join_element_wise(text, ".0", ""), text)
 
 
 def replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str) -> pa.Array:
@@ -407,21 +454,6 @@ def replace_where(mask: pa.Array, text: pa.Array, pattern: str, replacement: str
         return text
     replaced = pc.replace_substring_regex(text.filter(mask), pattern, replacement)
     return pc.replace_with_mask(text, mask, replaced)
-
-
-def _temporal_to_text(column: pa.Array) -> pa.Array:
-    """Dates, times and timestamps; durations as ISO 8601 in seconds."""
-    types, data_type = pa.types, column.type
-    if types.is_duration(data_type):
-        counts = column.cast(pa.int64()).to_pylist()
-        return pa.array([_duration_to_text(count, data_type.unit) for count in counts], pa.string())
-    if types.is_timestamp(data_type) and data_type.tz:
-        column = column.cast(pa.timestamp(data_type.unit))  # in UTC
-    text = column.cast(pa.string())
-    if types.is_date(data_type) or data_type.unit == "s":
-        return text
-    # Without the zeros at the end of the fractions.
-    return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
 
 
 def _duration_to_text(count: int | None, unit: str) -> str | None:
