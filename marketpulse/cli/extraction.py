@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +21,6 @@ from marketpulse.sources.base import FileOptions, Source
 if TYPE_CHECKING:
     from marketpulse.extraction.sample import Sample
     from marketpulse.extraction.sample_options import SampleOptions
-
-# After which a thread asks for Python's lock, see `sample`; Python's own is 5 ms. The driver, while
-# it decodes an answer, lets go of the lock for some microseconds, too few for a thread to wake up.
-_SWITCH_SECONDS = 0.0002
 
 
 def list_tables(
@@ -170,7 +165,6 @@ def sample(
             planned = preview_sample(data, names, options, mask_key=mask_key, taken_at=taken_at)
             render.show_plan(planned, as_json=as_json)
             return
-        sys.setswitchinterval(_SWITCH_SECONDS)  # files are written while the driver decodes
         written = write_sample(
             data,
             names,
