@@ -117,6 +117,10 @@ class Engine:
         self._permitted: dict[InputColumn, int] = {}
         self.cells: Sequence[Cell] = [Cell(column) for column in columns.all]
 
+    def close(self) -> None:
+        """End the database: no reader can be consumed any more."""
+        self._arrivals.close()
+
     def profile(self) -> InputProfile:
         """Read the input, find the precision that each column needs, note the rejected rows.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -159,8 +160,11 @@ class _Run:
         with atomic_folder(folder, RUN_SEAL) as files:
             with progress_stage(self._progress, "ranking", self._facts.profile.rows):
                 self._write_tables(files, formats)
-            run = self._result(output=folder, files=tuple(files.records()))
-            files.publish(format_json(run.summary()))
+            with ThreadPoolExecutor(1) as executor:
+                # The database frees its memory while the files are hashed.
+                executor.submit(self._prepared.engine.close)
+                run = self._result(output=folder, files=tuple(files.records()))
+                files.publish(format_json(run.summary()))
             if publish is not None:
                 publish(run)
         return run
