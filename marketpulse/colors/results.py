@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from marketpulse.artifacts import (
     EXCLUDED,
+    MANIFEST,
     PROCESSED,
     REJECTED,
     RUN_SUMMARY,
@@ -222,7 +223,13 @@ class RunFacts:
 
 
 def refuse_input_folder(files: Iterable[Path], folder: Path) -> None:
-    """Raise `OutputError` if the results would replace one of these files."""
+    """Raise `OutputError` if the results would replace one of these files, or spoil a bundle."""
+    if (folder / MANIFEST).is_file():
+        raise OutputError(
+            f"{folder}: this folder holds a bundle, and `marketpulse verify` would reject it with "
+            "more files",
+            hint="choose another folder with --output",
+        )
     for path in files:
         if _is_run_file(path.name) and path.resolve().parent == folder.resolve():
             raise OutputError(

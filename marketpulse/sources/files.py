@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from marketpulse.artifacts import MANIFEST
 from marketpulse.atomic import TemporaryFolder
 from marketpulse.errors import DataError, NotFoundError, UsageError, address_hint, shown_as
 from marketpulse.formats import BY_SUFFIX, Scan, estimate_rows, prepare_scan
@@ -266,7 +267,7 @@ def check_options(names: Iterable[str], options: FileOptions) -> None:
 def find_paths(name: str) -> list[Path]:
     """Return the files that a name, a glob or a folder stands for, in the order of their names.
 
-    Raises `NotFoundError` if there are none.
+    Raises `NotFoundError` if there are none, and `DataError` for the folder of a bundle.
     """
     path = Path(name)
     if not name.strip():
@@ -274,6 +275,12 @@ def find_paths(name: str) -> list[Path]:
     if path.is_file():
         paths = [path]
     elif path.is_dir():
+        if (path / MANIFEST).is_file():  # its files say the same in several formats
+            raise DataError(
+                f"{name}: this is a bundle, which cannot be read beside other files or by Spark",
+                hint="give it as the only input, or name its file with the rows",
+                check="MP-DAT-023",
+            )
         paths = sorted(filter(has_rows, _walk(path)))
         if not paths:
             raise NotFoundError(

@@ -12,7 +12,7 @@ from support import COLORS
 from marketpulse import MarketPulseError, run_colors
 from marketpulse.colors.options import RunOptions
 from marketpulse.colors.prepare import prepare
-from marketpulse.errors import NotFoundError
+from marketpulse.errors import DataError, NotFoundError, OutputError
 
 TWO_DAYS = ("1,A,2,2026-03-12,98.5,x", "2,A,1,2026-03-13,99,x"), ("3,A,1,2026-03-14,97,x",)
 
@@ -34,6 +34,20 @@ def test_many_files_are_one_input(two_files: tuple[Path, Path]) -> None:
         run = run_colors(data)
         assert column(run.processed, "MESSAGE_ID") == ["3", "2", "1"]
         assert run.counts.read == 3
+
+
+def test_a_bundle_is_neither_read_beside_files_nor_written_into(
+    two_files: tuple[Path, Path],
+) -> None:
+    """Its files would count twice, and with the results in its folder nobody could verify it."""
+    bundle = two_files[0].parent / "bundle"
+    bundle.mkdir()
+    (bundle / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match="this is a bundle, which cannot be read beside"):
+        run_colors([bundle, *two_files])
+    with pytest.raises(OutputError, match="this folder holds a bundle"):
+        run_colors(two_files, output=bundle)
+    assert [path.name for path in bundle.iterdir()] == ["manifest.json"]
 
 
 def test_files_of_different_types_meet_as_text(two_files: tuple[Path, Path]) -> None:
