@@ -27,9 +27,10 @@ def test_batches_add_up() -> None:
     assert [*tally.counted(EXCLUDED, rules)] == rules
     later = Tally(["2", "1"])
     assert len([*later.counted(EXCLUDED, rules)]) == 2
+    assert len([*later.counted(PROCESSED, parents[:1])]) == 1
     tally.merge(later)
-    counts = tally.counts(10)
-    assert (counts.parents, counts.children, counts.excluded) == (2, 2, 6)
+    counts = tally.counts(12)
+    assert (counts.parents, counts.children, counts.excluded) == (3, 3, 6)
     assert tally.excluded == {"1": 0, "2": 6}
 
 
