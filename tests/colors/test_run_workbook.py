@@ -66,6 +66,10 @@ def test_the_summary_has_the_counts(folder: Path) -> None:
         f"rows: {name}": str(count) for name, count in NUMBERS.items()
     }.items() <= summary.items()
     assert summary["hierarchy"] == "rank, date, price"
+    # What the run does not have, no row has: a condition, a mapping, warnings of rules.
+    assert {"run_id", "input", "rules"} <= summary.keys()
+    assert not {"where", "mapping", "rule_warnings", "files"} & summary.keys()
+    assert all(summary.values())
 
 
 def test_a_sheet_is_read_back(folder: Path, tmp_path: Path) -> None:
