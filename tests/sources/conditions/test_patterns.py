@@ -11,7 +11,7 @@ from marketpulse.sources.conditions.tokens import ConditionError
     [
         ("^b", "", ["ba"], ["ab", "a\nb"]),
         ("^b", "m", ["ba", "a\nb"], ["ab"]),
-        ("a$", "", ["ba"], ["ab", "a\nb"]),
+        ("a$", "", ["ba"], ["ab", "a\nb", "a\n"]),
         ("a$", "m", ["ba", "a\nb"], ["ab"]),
         ("a.b", "", ["axb"], ["a\nb", "ab"]),
         ("a.b", "n", ["axb", "a\nb"], ["ab"]),
@@ -41,7 +41,9 @@ def test_a_regular_expression(
     assert [text for text in missed if matches(text)] == []
 
 
-@pytest.mark.parametrize("pattern", ["a)", "(a", "[a", "[[:digits:]]", "*a", "[[:digit:]", "a**"])
+@pytest.mark.parametrize(
+    "pattern", ["a)", "(a", "[a", "[[:digits:]]", "*a", "[[:digit:]", "a**", "a]", "a}", "{a"]
+)
 def test_a_wrong_expression_is_refused(pattern: str) -> None:
     """What Oracle refuses, or reads in a way of its own, is not guessed."""
     with pytest.raises(ConditionError):
