@@ -18,6 +18,7 @@ from strategies import Case, cases, few
 
 from marketpulse.colors import explain
 from marketpulse.colors.options import RunOptions
+from marketpulse.colors.prepare import prepare
 from marketpulse.errors import NotFoundError
 
 
@@ -138,3 +139,35 @@ def test_an_unknown_security_is_an_error(tmp_path: Path) -> None:
     path = write_colors(tmp_path / "in.csv", "4,A,1,2026-03-13,98.5,x")
     with pytest.raises(NotFoundError, match="no row has the CUSIP 'B'"):
         explain.explain(path, "b", RunOptions())
+
+
+def test_whole_securities_with_what_decided(tmp_path: Path) -> None:
+    """As many as fit into the limit. A parent has none, nor a color that is like the one above."""
+    path = write_colors(
+        tmp_path / "in.csv",
+        "7,B,2,2026-03-13,97,x",
+        "1,a,1,2026-03-13,99,x",
+        "2,A,,2026-03-13,99,x",
+        "3,A,1,2026-03-13,98.5,x",
+        "3,A,1,2026-03-13,98.5,x",
+        "6,A,1,2026-03-13,n/a,x",
+        "8,B,1,2026-03-13,97,x",
+        "9,C,1,2026-03-13,97,x",
+    )
+    with prepare(path, RunOptions()) as prepared:
+        prepared.engine.profile()
+        for limit, end in ((3, 0), (4, 4), (5, 4), (6, 6), (7, 7), (100, 7)):
+            ranked = explain.rank_securities(prepared, ["PX", "NOTE", "NOPE"], limit)
+            assert ranked.cusips == list("AAAABBC")[:end]
+            assert ranked.positions == [1, 2, 3, 4, 1, 2, 1][:end]
+            assert ranked.columns == {
+                "PX": ["99", "98.5", "98.5", "99", "97", "97", "97"][:end],
+                "NOTE": ["x"] * end,
+            }
+            assert (
+                ranked.decided
+                == [
+                    *(None, "PX (price): 98.5 after 99", None, "RANK (rank): null after 1"),
+                    *(None, "RANK (rank): 2 after 1", None),
+                ][:end]
+            )
