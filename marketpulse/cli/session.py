@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from marketpulse.settings.load import OracleSettings, RunSetting, Settings, SettingsReport
     from marketpulse.sources import Source
     from marketpulse.sources.oracle.select_query import SelectQuery
-
-# After which a thread asks for Python's lock, 5 ms by default. The driver, while it decodes an
-# answer, lets go of the lock for some microseconds, too few for a thread that writes to wake up.
-_SWITCH_SECONDS = 0.0002
 
 
 @dataclass(kw_only=True)
@@ -203,7 +198,6 @@ class Session:
             if not (inputs or source or self.source):  # perhaps the user did not mean a database
                 error.add_hint("or name a file, a folder or 'demo' with --source")
             raise
-        sys.setswitchinterval(_SWITCH_SECONDS)
         return open_source(
             "oracle", oracle=oracle, max_lob=max_lob, system=system, query=select, files=files
         )
