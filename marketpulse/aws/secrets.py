@@ -60,7 +60,7 @@ def read_secret(name: str, region: str) -> StoredSecret:
 def _parse(name: str, text: str) -> dict[str, str]:
     try:
         content = json.loads(text)
-    except ValueError:  # a password that is no JSON: most are none
+    except ValueError:  # most passwords are not JSON
         return {"ORACLE_PASSWORD": text}
     if not isinstance(content, dict):
         return {"ORACLE_PASSWORD": text}  # a password of digits

@@ -126,7 +126,7 @@ def _read_sealed_set(folder: Path, name: str, location: S3Location, template: st
 
 
 def _template_fields(seal: RunSummary | BundleFiles) -> dict[str, str]:
-    """What `--prefix-template` may name. Raises `ValueError` if a timestamp is none."""
+    """What `--prefix-template` may name. Raises `ValueError` for an invalid timestamp."""
     if isinstance(seal, RunSummary):
         return {"date": _utc_date(seal.processed_at), "run_id": seal.run_id}
     return {"date": _utc_date(seal.taken_at)} if seal.taken_at else {}

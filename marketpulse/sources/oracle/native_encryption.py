@@ -67,7 +67,7 @@ def offer() -> bytes:
 
 
 def message_length(start: bytes | bytearray) -> int:
-    """Return the length of the message that begins so. Raises `NegotiationError` if it is none."""
+    """Return the length of a message that begins like this; `NegotiationError` if none does."""
     if len(start) < _HEADER_BYTES or start[:4] != struct.pack(">I", _MAGIC):
         raise NegotiationError("its answer is not a negotiation")
     return int.from_bytes(start[4:6], "big")
