@@ -11,34 +11,23 @@ import csv
 import io
 import mmap
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial, reduce
 from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from marketpulse.errors import DataError
 from marketpulse.formats.base import CsvOptions, Scan, read_ahead
+from marketpulse.formats.csv_lines import CsvLines
 from marketpulse.formats.decode import decode_batches
-from marketpulse.formats.encode import (
-    convert_once,
-    is_text,
-    may_contain,
-    repeats,
-    text_buffer,
-    to_text,
-    to_texts,
-)
-from marketpulse.formats.spreadsheet import protect, unprotect
+from marketpulse.formats.spreadsheet import unprotect
 from marketpulse.model import FIRST_ROWS, FileNotes, MalformedLine, OnMalformedLine
 
 _LONGEST_RECORD = 1 << 22  # bytes; Arrow reads in blocks of this size, and larger ones are slower
@@ -49,8 +38,6 @@ _ROWS_ENCODED = 20_000
 _BOM = "\ufeff"
 # The first line with which Excel names the delimiter: `sep=;`, with quotes in files of some tools.
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n]|\t)"?[\r\n]*', re.IGNORECASE)
-_NAME = pa.field("name", pa.string())
-_NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
 @dataclass(frozen=True)
@@ -375,105 +362,20 @@ class CsvWriter:
     would change.
     """
 
-    # Arrow's own writer quotes all strings or none; without quotes it is no quicker than joining
-    # cells. Batches are spelled in two threads, one batch ahead of the file: the engine before it
-    # sorts on all cores, and would wait otherwise.
     def __init__(self, path: Path, schema: pa.Schema, options: CsvOptions) -> None:
-        self._schema = schema
-        self._excel = options.excel
+        self._lines = CsvLines(schema, excel=options.excel)
         self._executor = ThreadPoolExecutor(2)
-        self._pending: deque[Future[memoryview]] = deque()
-        self._repeated: list[bool] = []  # for each column, once there are rows
         self._file = path.open("wb")
-        self._file.write(codecs.BOM_UTF8 if self._excel else b"")
-        names = [pa.array([name], pa.string()) for name in schema.names]
-        names = [protect(name, _NAME) for name in names] if self._excel else names
-        self._file.write(_join_rows(_quote(names, [_NAME] * len(names))))
+        self._file.write(codecs.BOM_UTF8 if options.excel else b"")
+        self._file.write(self._lines.header())
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._repeated = self._repeated or self._find_repeated(batch[:_ROWS_ENCODED])
-        for start in range(0, len(batch), _ROWS_ENCODED):
-            rows = batch[start : start + _ROWS_ENCODED]
-            self._pending.append(self._executor.submit(self._encode, rows))
-            if len(self._pending) > 2:
-                self._file.write(self._pending.popleft().result())
+        starts = range(0, len(batch), _ROWS_ENCODED)
+        pieces = [batch[start : start + _ROWS_ENCODED] for start in starts]
+        encode = self._executor.map if len(pieces) > 1 else map
+        for lines in encode(self._lines.encode, pieces):
+            self._file.write(lines)
 
     def close(self) -> None:
-        try:
-            while self._pending:
-                self._file.write(self._pending.popleft().result())
-        finally:
-            self._executor.shutdown()
-            self._file.close()
-
-    def _find_repeated(self, batch: pa.RecordBatch) -> list[bool]:
-        """Return which columns take long to spell or to quote, and repeat their values."""
-        return [
-            self._takes_long(column, field) and repeats(column)
-            for column, field in zip(batch.columns, self._schema, strict=True)
-        ]
-
-    def _takes_long(self, column: pa.Array, field: pa.Field) -> bool:
-        if self._excel or pa.types.is_floating(field.type):
-            return True
-        return is_text(field.type) and bool(_marks(to_text(column, field)))
-
-    def _encode(self, batch: pa.RecordBatch) -> memoryview:
-        places = [place for place, repeated in enumerate(self._repeated) if not repeated]
-        texts = self._spell([batch.column(place) for place in places], places)
-        cells = dict(zip(places, texts, strict=True))
-        for place in {*range(batch.num_columns)} - {*places}:
-            spell = partial(self._spell_column, place)
-            cells[place] = convert_once(batch.column(place), spell)
-        return _join_rows([cells[place] for place in range(batch.num_columns)])
-
-    def _spell_column(self, place: int, column: pa.Array) -> pa.Array:
-        return self._spell([column], [place])[0]
-
-    def _spell(self, columns: Sequence[pa.Array], places: Sequence[int]) -> list[pa.Array]:
-        fields = [self._schema.field(place) for place in places]
-        texts = to_texts(columns, fields)
-        if self._excel:
-            texts = [protect(text, field) for text, field in zip(texts, fields, strict=True)]
-        return _quote(texts, fields)
-
-
-def _join_rows(cells: list[pa.Array]) -> memoryview:
-    """Return rows of cells that are quoted as CSV."""
-    cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "", options=_NULL_IS_EMPTY)
-    lines = pc.binary_join_element_wise(*cells, ",", options=_NULL_IS_EMPTY)
-    return text_buffer(lines)
-
-
-def _marks(column: pa.Array) -> list[str]:
-    """Return the characters in these cells that need quotes."""
-    raw = bytes(text_buffer(column))
-    # Most columns have no such character at all, and searching the buffer is cheap.
-    return [mark for mark in ('"', ",", "\n", "\r") if mark.encode() in raw]
-
-
-def _quote(texts: list[pa.Array], fields: Sequence[pa.Field]) -> list[pa.Array]:
-    """Quote the cells that need it."""
-    shortest = pc.min(pc.binary_length(pa.chunked_array(texts, pa.string()))).as_py()
-    return [
-        _quote_column(text, has_empty=shortest == 0)
-        if is_text(field.type) or may_contain(field, '"')
-        else text
-        for text, field in zip(texts, fields, strict=True)
-    ]
-
-
-def _quote_column(text: pa.Array, *, has_empty: bool) -> pa.Array:
-    marks = _marks(text)
-    # A search for one character is several times as quick as a pattern of all.
-    found = [pc.match_substring(text, mark) for mark in marks]
-    if has_empty:
-        found.append(pc.equal(text, ""))
-    if not found:
-        return text
-    needed = reduce(pc.or_, found)
-    cells = text.filter(needed)
-    if '"' in marks:
-        cells = pc.replace_substring(cells, '"', '""')
-    quoted = pc.binary_join_element_wise('"', cells, '"', "")
-    return pc.replace_with_mask(text, needed, quoted)
+        self._executor.shutdown()
+        self._file.close()

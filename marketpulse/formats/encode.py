@@ -15,7 +15,7 @@ kinds. Their Arrow column is text, and the field's metadata says what the text i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
@@ -268,23 +268,6 @@ def to_text(column: pa.Array, field: pa.Field) -> pa.Array:
         ],
         pa.string(),
     )
-
-
-def to_texts(columns: Sequence[pa.Array], fields: Sequence[pa.Field]) -> list[pa.Array]:
-    """Spell the cells of columns of the same length, each as `to_text` does.
-
-    One call of Arrow casts most of them. After each call this thread waits for Python's lock, which
-    the driver of a database holds for long while it decodes.
-    """
-    is_cast = {str(place): column for place, column in enumerate(columns) if _is_cast(column.type)}
-    types = pa.struct([(name, pa.string()) for name in is_cast])
-    casts = pa.StructArray.from_arrays([*is_cast.values()], [*is_cast]).cast(types)
-    return [
-        _finish(column, casts.field(str(place)), field)
-        if str(place) in is_cast
-        else to_text(column, field)
-        for place, (column, field) in enumerate(zip(columns, fields, strict=True))
-    ]
 
 
 def to_spelling(column: pa.Array, field: pa.Field) -> pa.Array:

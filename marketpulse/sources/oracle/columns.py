@@ -36,7 +36,7 @@ from marketpulse.model import Column, format_count
 from marketpulse.sources.names import quoted
 
 _CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
-_BATCH_BYTES = 4 << 20  # of rows as they are expected
+_BATCH_BYTES = 8 << 20  # of rows as they are expected
 _LARGEST_BATCH_BYTES = 32 << 20  # of rows that fill their columns
 _LOB_BYTES = 8000  # the estimate for a LOB that nobody has measured
 _LONGEST_INLINE_LOB = 4000  # bytes of a LOB in its row

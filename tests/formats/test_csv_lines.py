@@ -1,0 +1,83 @@
+"""The lines of CSV that Arrow's engine makes, against cells that Python quotes one by one."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typed_arrays import SIMPLE, array_of
+
+from marketpulse.errors import DataError
+from marketpulse.formats.csv_lines import CsvLines
+from marketpulse.formats.encode import to_text
+
+CELLS = st.none() | st.sampled_from(["", " ", ",", '"', "a\nb", "\r", "é", 'x "y", z', "12"])
+
+
+def quoted(cell: str | None) -> str:
+    """Return a cell as it stands in the file."""
+    if cell is None:
+        return ""
+    needs_quotes = cell == "" or any(mark in cell for mark in '",\n\r')
+    return '"' + cell.replace('"', '""') + '"' if needs_quotes else cell
+
+
+def lines_of(columns: Sequence[pa.Array]) -> tuple[str, str]:
+    """Return the lines of these columns, and what they are to be."""
+    batch = pa.record_batch(columns, [str(place) for place in range(len(columns))])
+    lines = bytes(CsvLines(batch.schema, excel=False).encode(batch)).decode()
+    texts = [
+        map(quoted, to_text(column, field).to_pylist())
+        for column, field in zip(columns, batch.schema, strict=True)
+    ]
+    return lines, "".join(",".join(cells) + "\n" for cells in zip(*texts, strict=True))
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+@given(data=st.data())
+def test_a_cell_is_spelled_and_quoted(name: str, data: st.DataObject) -> None:
+    """A value of any type stands there as `to_text` spells it, also in a slice of an array."""
+    data_type, values = SIMPLE[name]
+    size = data.draw(st.integers(1, 30))
+    rows = data.draw(st.lists(st.tuples(st.none() | values, CELLS), min_size=size, max_size=size))
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, size)] * 2)))
+    columns = [
+        array_of([value for value, _ in rows], data_type)[first:last],
+        pa.array([cell for _, cell in rows], pa.string())[first:last],
+    ]
+    lines, expected = lines_of(columns)
+    assert lines == expected
+
+
+@given(cells=st.lists(CELLS, min_size=1, max_size=3), times=st.integers(1, 40))
+def test_text_that_repeats_is_quoted_once(cells: list[str | None], times: int) -> None:
+    """The lines are the same, whether values repeat often enough for a dictionary or not."""
+    lines, expected = lines_of([pa.array(cells * times, pa.string())])
+    assert lines == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pa.array([2**31 - 1], pa.int32()).cast(pa.date32()), None),
+        (pa.array([10_956_000], pa.int32()).cast(pa.date32()), "31966-07-06"),
+        (pa.array([-(2**63)], pa.int64()).view(pa.timestamp("s")), None),
+        (pa.array([2**62], pa.int64()).view(pa.timestamp("ms")), None),
+        (pa.array([2**63 - 1], pa.int64()).view(pa.timestamp("us")), None),
+        (
+            pa.array([2**63 - 1], pa.int64()).view(pa.timestamp("ns")),
+            "2262-04-11 23:47:16.854775807",
+        ),
+    ],
+    ids=str,
+)
+def test_a_date_that_is_far_away(column: pa.Array, text: str | None) -> None:
+    """Dates up to 30,000 years away are spelled, others refused; not those below nulls."""
+    if text is None:
+        with pytest.raises(DataError, match="30,000 years away"):
+            lines_of([column])
+    else:
+        assert lines_of([column])[0] == f"{text}\n"
+    below_null = pa.Array.from_buffers(column.type, 1, [pa.py_buffer(b"\0"), column.buffers()[1]])
+    assert lines_of([below_null, pa.array(["x"])])[0] == ",x\n"
