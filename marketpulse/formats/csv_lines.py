@@ -7,8 +7,9 @@ long while it decodes. Arrow's own writer of CSV quotes all text or none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import reduce
 from operator import or_
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,20 +18,17 @@ import pyarrow.compute as pc
 # pyarrow.acero has the same names, and loads pyarrow.dataset, which takes 0.02 s.
 from pyarrow._acero import Declaration, ProjectNodeOptions, TableSourceNodeOptions
 
-from marketpulse.formats.encode import (
-    FRACTION_DIGITS,
-    convert_once,
-    is_text,
-    repeats,
-    text_buffer,
-    to_text,
-)
+from marketpulse.formats.encode import FRACTION_DIGITS, text_buffer, to_text
 from marketpulse.formats.spreadsheet import protect
+
+if TYPE_CHECKING:
+    # The package of the function leaves this module of numpy out.
+    import numpy.typing as npt
 
 _NAME = pa.field("name", pa.string())
 _NEAR_DAYS = 10_000_000  # before and after 1970
 _MARKS = ('"', ",", "\n", "\r")  # a cell with one of them needs quotes
-_QUOTE, _COMMA, _LINE_END, _NOTHING = map(pc.scalar, ('"', ",", "\n", ""))
+_QUOTE, _COMMA, _LINE_END, _POINT_ZERO, _NOTHING = map(pc.scalar, ('"', ",", "\n", ".0", ""))
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
@@ -40,7 +38,6 @@ class CsvLines:
     def __init__(self, schema: pa.Schema, *, excel: bool) -> None:
         self._schema = schema
         self._excel = excel
-        self._repeated: list[bool] = []  # for each column, once there are rows
 
     def header(self) -> memoryview:
         """Return the line of the names."""
@@ -49,23 +46,10 @@ class CsvLines:
 
     def encode(self, batch: pa.RecordBatch) -> memoryview:
         """Return the lines of some ten thousand rows."""
-        fields = list(self._schema)
-        # Two threads may both find out: each goes by its own answer.
-        repeated = self._repeated or list(map(self._is_repeated, batch.columns, fields))
-        self._repeated = repeated
-        columns = [
-            convert_once(column, partial(self._quoted, field=field))
-            if is_repeated
-            else self._prepare(column, field)
-            for column, field, is_repeated in zip(batch.columns, fields, repeated, strict=True)
-        ]
-        return _join(columns, are_quoted=repeated)
-
-    def _is_repeated(self, column: pa.Array, field: pa.Field) -> bool:
-        """Whether a column takes long to spell or to quote, and repeats its values."""
-        takes_long = self._excel or pa.types.is_floating(field.type)
-        has_marks = is_text(field.type) and bool(_marks(to_text(column, field)))
-        return (takes_long or has_marks) and repeats(column)
+        if not len(batch):
+            return memoryview(b"")
+        columns = zip(batch.columns, self._schema, strict=True)
+        return _join([self._prepare(column, field) for column, field in columns])
 
     def _prepare(self, column: pa.Array, field: pa.Field) -> pa.Array:
         """Return the cells as text, or as they are if the engine spells them."""
@@ -73,18 +57,10 @@ class CsvLines:
             return protect(to_text(column, field), field)
         return column if _is_spelled_by_engine(column) else to_text(column, field)
 
-    def _quoted(self, column: pa.Array, field: pa.Field) -> pa.Array:
-        """Return the cells as they stand in the file."""
-        column = self._prepare(column, field)
-        return _evaluate(_cell(0, column), [column])
 
-
-def _join(columns: Sequence[pa.Array], are_quoted: Sequence[bool] | None = None) -> memoryview:
+def _join(columns: Sequence[pa.Array]) -> memoryview:
     """Return the lines of these cells: text, or values that the engine spells."""
-    cells = [
-        pc.field(place) if are_quoted and are_quoted[place] else _cell(place, column)
-        for place, column in enumerate(columns)
-    ]
+    cells = [_cell(place, column) for place, column in enumerate(columns)]
     cells[-1] = pc.binary_join_element_wise(cells[-1], _LINE_END, _NOTHING, options=_NULL_IS_EMPTY)
     lines = pc.binary_join_element_wise(*cells, _COMMA, options=_NULL_IS_EMPTY)
     return text_buffer(_evaluate(lines, columns))
@@ -96,14 +72,15 @@ def _evaluate(expression: pc.Expression, columns: Sequence[pa.Array]) -> pa.Arra
     source = Declaration("table_source", TableSourceNodeOptions(table))
     projection = Declaration("project", ProjectNodeOptions([expression], ["text"]))
     text = Declaration.from_sequence([source, projection]).to_table(use_threads=False)["text"]
-    # Without a copy: the engine makes one array of 32,768 rows.
+    # The engine makes one array of each 32,768 rows; to combine one would copy it.
     return text.chunk(0) if text.num_chunks == 1 else text.combine_chunks()
 
 
 def _cell(place: int, column: pa.Array) -> pc.Expression:
     """Return the expression for the cells of a column as they stand in the file."""
     cell = pc.field(place)
-    return _quote(cell, column) if is_text(column.type) else _spell(cell, column.type)
+    is_text = pa.types.is_string(column.type)
+    return _quote(cell, column) if is_text else _spell(cell, column.type)
 
 
 def _is_spelled_by_engine(column: pa.Array) -> bool:
@@ -114,6 +91,8 @@ def _is_spelled_by_engine(column: pa.Array) -> bool:
         return _are_within(column, np.int64, _NEAR_DAYS * parts)
     if types.is_date32(data_type):
         return _are_within(column, np.int32, _NEAR_DAYS)
+    if types.is_float32(data_type) or types.is_float64(data_type):
+        return _are_short(column)
     if types.is_decimal(data_type):  # Arrow gives an exponent to numbers below 0.000001
         return bool(0 <= data_type.scale <= 6)
     return bool(
@@ -124,12 +103,20 @@ def _is_spelled_by_engine(column: pa.Array) -> bool:
     )
 
 
+def _are_short(column: pa.Array) -> bool:
+    """Whether Arrow spells all these floats, also those below nulls, without an exponent."""
+    sizes = np.abs(_stored(column, column.type.to_pandas_dtype()))
+    return bool((((sizes >= 1e-5) & (sizes < 1e9)) | (sizes == 0)).all())
+
+
 def _are_within(column: pa.Array, storage: type[np.integer], limit: int) -> bool:
     """Whether all counts of days or of parts of a second, also those below nulls, are small."""
-    if not len(column):
-        return True
-    counts = np.frombuffer(column.buffers()[1], storage)[column.offset :][: len(column)]
+    counts = _stored(column, storage)
     return bool(-limit < counts.min() and counts.max() < limit)
+
+
+def _stored(column: pa.Array, storage: type[np.number]) -> npt.NDArray[Any]:
+    return np.frombuffer(column.buffers()[1], storage)[column.offset :][: len(column)]
 
 
 def _spell(cell: pc.Expression, data_type: pa.DataType) -> pc.Expression:
@@ -138,6 +125,9 @@ def _spell(cell: pc.Expression, data_type: pa.DataType) -> pc.Expression:
     if types.is_timestamp(data_type):
         cell = cell.cast(pa.timestamp(data_type.unit))  # in UTC
     text = cell.cast(pa.string())
+    if types.is_floating(data_type):
+        whole = pc.binary_join_element_wise(text, _POINT_ZERO, _NOTHING)
+        return pc.if_else(pc.floor(cell) == cell, whole, text)
     if not types.is_temporal(data_type) or types.is_date(data_type) or data_type.unit == "s":
         return text
     # Without the zeros at the end of the fractions.
@@ -167,8 +157,6 @@ def _marks(text: pa.Array) -> list[str]:
 
 def _has_empty(text: pa.Array) -> bool:
     """Whether a cell is empty text, which is not null."""
-    if not len(text):
-        return False
     validity, offsets, _ = text.buffers()
     end = text.offset + len(text)
     is_empty = np.diff(np.frombuffer(offsets, np.int32)[text.offset : end + 1]) == 0

@@ -15,7 +15,7 @@ kinds. Their Arrow column is text, and the field's metadata says what the text i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
@@ -324,12 +324,6 @@ def repeats(column: pa.Array, *, default: bool = False) -> bool:
         return bool(pc.count_distinct(column).as_py() * _REPEATED < len(column))
     except pa.ArrowNotImplementedError:  # nested values, dictionaries
         return default
-
-
-def convert_once(column: pa.Array, convert: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """Return the converted cells; each different value is converted once."""
-    encoded = column.dictionary_encode()
-    return convert(encoded.dictionary).take(encoded.indices)
 
 
 def expand_exponents(text: pa.Array) -> pa.Array:
