@@ -36,7 +36,7 @@ from marketpulse.model import Column, format_count
 from marketpulse.sources.names import quoted
 
 _CUT_MARK = "…[cut]"  # the end of text that --max-lob cut
-_BATCH_BYTES = 8 << 20  # of rows as they are expected
+_BATCH_BYTES = 4 << 20  # of rows as they are expected
 _LARGEST_BATCH_BYTES = 32 << 20  # of rows that fill their columns
 _LOB_BYTES = 8000  # the estimate for a LOB that nobody has measured
 _LONGEST_INLINE_LOB = 4000  # bytes of a LOB in its row
@@ -239,9 +239,10 @@ def batch_rows(
 ) -> int:
     """Return how many rows to fetch in a round trip.
 
-    That is about 4 MB of rows as the statistics expect them, and at most 32 MB of rows that fill
-    their columns to the declared length. LOBs have no such length: `lob_lengths` has the average
-    lengths that are known by column, `max_lob` is where they are cut.
+    That is about 4 MB of rows as the statistics expect them, without statistics of rows that fill
+    half of their columns, and at most 32 MB of rows that fill them to the declared length. LOBs
+    have no such length: `lob_lengths` has the average lengths that are known by column, `max_lob`
+    is where they are cut.
     """
     known = lob_lengths or {}
     expected = sum(
@@ -263,7 +264,7 @@ def _long_bytes(definition: ColumnDef, max_lob: int | None, length: int | None) 
 def _expected_bytes(definition: ColumnDef) -> int:
     if definition.average_bytes:
         return definition.average_bytes + 1
-    return min(_most_bytes(definition), 200)
+    return min(_most_bytes(definition) // 2, 200)
 
 
 def _most_bytes(definition: ColumnDef) -> int:

@@ -275,14 +275,14 @@ def test_batch_rows(definition: ColumnDef, rows: int) -> None:
 @pytest.mark.parametrize(
     ("definition", "value_bytes"),
     [
-        (ColumnDef(name="A", type="NUMBER"), 22),
-        (ColumnDef(name="A", type="CHAR", length=80), 80),
-        (ColumnDef(name="A", type="VARCHAR2", length=400), 200),
+        (ColumnDef(name="A", type="NUMBER"), 11),
+        (ColumnDef(name="A", type="CHAR", length=80), 40),
+        (ColumnDef(name="A", type="VARCHAR2", length=800), 200),
         (ColumnDef(name="A", type="VARCHAR2", length=400, average_bytes=299), 300),
     ],
 )
 def test_value_bytes(definition: ColumnDef, value_bytes: int) -> None:
-    """The estimate of a value follows the statistics, or else the column's length."""
+    """The estimate of a value follows the statistics, or is half of the column's length."""
     rows = batch_rows([definition] * 100)
     assert rows == (4 << 20) // (value_bytes * 100)
 
