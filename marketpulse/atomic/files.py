@@ -141,7 +141,9 @@ class FileSet:
         seal_part = self._part(self._seal.name)
         seal_part.write_text(seal_text, encoding="utf-8", newline="\n")
         _sync(seal_part)
-        removed = self._listed.difference(self._seal.list_files(seal_text))
+        # To parse a manifest takes longer than to write it.
+        kept = self._seal.list_files(seal_text) if self._listed else ()
+        removed = self._listed.difference(kept)
         renames = _Renames()
         self._publishing = True
         try:
