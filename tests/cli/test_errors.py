@@ -221,18 +221,14 @@ def test_wrong_input_is_one_clear_message(wrong: Case, wrong_files: Path, tmp_pa
 
 
 @pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
-def test_wrong_input_as_json(
-    wrong: Case, wrong_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_input_as_json(wrong: Case, wrong_files: Path, tmp_path: Path, tool: Tool) -> None:
     """With --format json the message on stderr is one JSON object."""
-    monkeypatch.chdir(wrong_files)
-    monkeypatch.delenv("MARKETPULSE_SOURCE", raising=False)
     output = tmp_path / "out"
-    words = ["run-colors", *shlex.split(wrong.words), "--output", str(output), "--format", "json"]
-    result = CliRunner().invoke(app, [*words, "--quiet"])  # a slow machine shows progress
+    words = ["run-colors", *shlex.split(wrong.words), "--output", output, "--format", "json"]
+    result = tool.run(*words, cwd=wrong_files)
 
-    assert (result.exit_code, result.stdout) == (wrong.code, "")
-    (line,) = result.stderr.splitlines()
+    assert (result.code, result.out) == (wrong.code, "")
+    (line,) = result.err.splitlines()
     (error,) = json.loads(line).values()
     assert list(error) == ["check", "message", "hint", "exit_code"]
     assert error["exit_code"] == wrong.code
