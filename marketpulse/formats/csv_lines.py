@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _NAME = pa.field("name", pa.string())
-_NEAR_DAYS = 10_000_000  # before and after 1970
+_NEAR_DAYS = range(-10_000_000, 10_000_000)  # since 1970; Arrow spells some more
 _MARKS = ('"', ",", "\n", "\r")  # a cell with one of them needs quotes
 _QUOTE, _COMMA, _LINE_END, _POINT_ZERO, _NOTHING = map(pc.scalar, ('"', ",", "\n", ".0", ""))
 _NULL_IS_EMPTY = pc.JoinOptions(null_handling="replace", null_replacement="")
@@ -86,20 +86,17 @@ def _cell(place: int, column: pa.Array) -> pc.Expression:
 def _is_spelled_by_engine(column: pa.Array) -> bool:
     """Whether `_spell` is all that these values need."""
     types, data_type = pa.types, column.type
-    if types.is_timestamp(data_type):
-        parts = 86_400 * 10 ** FRACTION_DIGITS[data_type.unit]
-        return _are_within(column, np.int64, _NEAR_DAYS * parts)
     if types.is_date32(data_type):
-        return _are_within(column, np.int32, _NEAR_DAYS)
+        return _are_within(column, _NEAR_DAYS, 1)
+    if types.is_timestamp(data_type) or types.is_time(data_type):
+        days = range(1) if types.is_time(data_type) else _NEAR_DAYS
+        return _are_within(column, days, 86_400 * 10 ** FRACTION_DIGITS[data_type.unit])
     if types.is_float32(data_type) or types.is_float64(data_type):
         return _are_short(column)
     if types.is_decimal(data_type):  # Arrow gives an exponent to numbers below 0.000001
         return bool(0 <= data_type.scale <= 6)
     return bool(
-        types.is_integer(data_type)
-        or types.is_boolean(data_type)
-        or types.is_null(data_type)
-        or types.is_time(data_type)
+        types.is_integer(data_type) or types.is_boolean(data_type) or types.is_null(data_type)
     )
 
 
@@ -109,13 +106,17 @@ def _are_short(column: pa.Array) -> bool:
     return bool((((sizes >= 1e-5) & (sizes < 1e9)) | (sizes == 0)).all())
 
 
-def _are_within(column: pa.Array, storage: type[np.integer], limit: int) -> bool:
-    """Whether all counts of days or of parts of a second, also those below nulls, are small."""
-    counts = _stored(column, storage)
-    return bool(-limit < counts.min() and counts.max() < limit)
+def _are_within(column: pa.Array, days: range, day: int) -> bool:
+    """Whether all counts, also those below nulls, are in these days of `day` counts each.
+
+    Arrow spells what lies further away as `<value out of range: ...>`.
+    """
+    counts = _stored(column, np.int32 if column.type.bit_width == 32 else np.int64)
+    return bool(days.start * day <= counts.min() and counts.max() < days.stop * day)
 
 
 def _stored(column: pa.Array, storage: type[np.number]) -> npt.NDArray[Any]:
+    """Return the numbers of a column as they are stored, also those below nulls."""
     return np.frombuffer(column.buffers()[1], storage)[column.offset :][: len(column)]
 
 
