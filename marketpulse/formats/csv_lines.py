@@ -117,7 +117,8 @@ def _are_within(column: pa.Array, days: range, day: int) -> bool:
 
 def _stored(column: pa.Array, storage: type[np.number]) -> npt.NDArray[Any]:
     """Return the numbers of a column as they are stored, also those below nulls."""
-    return np.frombuffer(column.buffers()[1], storage)[column.offset :][: len(column)]
+    start = column.offset * column.type.byte_width
+    return np.frombuffer(column.buffers()[1], storage, len(column), start)
 
 
 def _spell(cell: pc.Expression, data_type: pa.DataType) -> pc.Expression:
@@ -159,9 +160,8 @@ def _marks(text: pa.Array) -> list[str]:
 def _has_empty(text: pa.Array) -> bool:
     """Whether a cell is empty text, which is not null."""
     validity, offsets, _ = text.buffers()
-    end = text.offset + len(text)
-    is_empty = np.diff(np.frombuffer(offsets, np.int32)[text.offset : end + 1]) == 0
+    is_empty = np.diff(np.frombuffer(offsets, np.int32, len(text) + 1, 4 * text.offset)) == 0
     if text.null_count and is_empty.any():
-        valid = np.unpackbits(np.frombuffer(validity, np.uint8), count=end, bitorder="little")
-        is_empty &= valid[text.offset :].view(bool)
+        valid = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+        is_empty &= valid[text.offset :][: len(text)].view(bool)
     return bool(is_empty.any())

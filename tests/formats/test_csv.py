@@ -47,8 +47,8 @@ def test_typed_values_in_csv_are_canonical(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("excel", [False, True])
-def test_rows_that_repeat_are_spelled_as_one_alone(excel: bool, tmp_path: Path) -> None:
-    """A batch in which values repeat, so that each is spelled once, has the lines of its rows."""
+def test_the_rows_of_a_batch_are_spelled_as_each_alone(excel: bool, tmp_path: Path) -> None:
+    """How a batch is spelled depends on all its values; the lines do not."""
     floats = [0.0, -0.0, float("nan"), float("inf"), 2.0, 1e-7, None]
     texts = ["", None, "a,b", '"', "=1", "7", "\n"]
     rows = pa.table({"F": floats, "T": texts, "N": pa.nulls(7)})

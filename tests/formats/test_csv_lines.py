@@ -1,6 +1,7 @@
 """The lines of CSV that Arrow's engine makes, against cells that Python quotes one by one."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -52,10 +53,20 @@ def test_a_cell_is_spelled_and_quoted(name: str, data: st.DataObject) -> None:
     assert lines_of(columns) == expected_lines(columns)
 
 
-@given(cells=st.lists(CELLS, min_size=1, max_size=3), times=st.integers(1, 40))
-def test_text_that_repeats_is_quoted_once(cells: list[str | None], times: int) -> None:
-    """The lines are the same, whether values repeat often enough for a dictionary or not."""
-    columns = [pa.array(cells * times, pa.string())]
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.decimal128(24, 7)], ids=str)
+@pytest.mark.parametrize("size", ["1E-7", "9E-6", "1E-5", "999999999", "1E9", "1E10", "1E16"])
+def test_a_number_has_no_exponent(kind: pa.DataType, size: str) -> None:
+    """Arrow gives exponents to some numbers, by the type; the lines have none."""
+    number = Decimal(size) if pa.types.is_decimal(kind) else float(size)
+    for value in (number, -number):
+        column = pa.array([value], kind)
+        assert lines_of([column]) == expected_lines([column])
+        assert "e" not in lines_of([column]).lower()
+
+
+def test_a_batch_has_more_rows_than_the_engine_takes_at_once() -> None:
+    """The engine makes several arrays of it; all of them are in the lines."""
+    columns = [pa.array(range(32_770)), pa.array(["a", None, "", 'b"', "c"] * 6554)]
     assert lines_of(columns) == expected_lines(columns)
 
 
@@ -80,10 +91,11 @@ def test_text_that_repeats_is_quoted_once(cells: list[str | None], times: int) -
 )
 def test_a_date_or_time_out_of_range(column: pa.Array, text: str | None) -> None:
     """Dates 30,000 years away and times beyond a day are refused; not those below nulls."""
+    part = pa.concat_arrays([pa.nulls(1, column.type), column])[1:]
     if text is None:
         with pytest.raises(DataError, match="30,000 years away"):
-            lines_of([column])
+            lines_of([part])
     else:
-        assert lines_of([column]) == f"{text}\n"
+        assert lines_of([part]) == f"{text}\n"
     below_null = pa.Array.from_buffers(column.type, 1, [pa.py_buffer(b"\0"), column.buffers()[1]])
     assert lines_of([below_null, pa.array(["x"])]) == ",x\n"
