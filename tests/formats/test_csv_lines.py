@@ -75,6 +75,8 @@ def test_a_batch_has_more_rows_than_the_engine_takes_at_once() -> None:
     [
         (pa.array([2**31 - 1], pa.int32()).cast(pa.date32()), None),
         (pa.array([10_956_000], pa.int32()).cast(pa.date32()), "31966-07-06"),
+        (pa.array([11_300_000], pa.int32()).cast(pa.date32()), None),
+        (pa.array([-12_800_000], pa.int32()).cast(pa.date32()), None),
         (pa.array([-(2**63)], pa.int64()).view(pa.timestamp("s")), None),
         (pa.array([2**62], pa.int64()).view(pa.timestamp("ms")), None),
         (pa.array([2**63 - 1], pa.int64()).view(pa.timestamp("us")), None),
