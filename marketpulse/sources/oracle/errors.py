@@ -58,7 +58,7 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         LoginError, "MP-LOG-004", "the user may not open a session",
         "ask the DBA to GRANT CREATE SESSION",
     ),
-    ("DPY-3015", "DPY-3010"): (
+    ("DPY-3015", "DPY-3010", "ORA-28040"): (
         LoginError, "MP-DRV-002",
         "the server or its password format is too old for the driver",
         "use Instant Client (ORACLE_CLIENT_LIB_DIR), or ask the DBA to set the password again",
@@ -103,7 +103,8 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         "the database no longer has the rows as they were at the start",
         "read less at once, or at a quieter time; or ask the DBA to raise UNDO_RETENTION",
     ),
-    ("ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090", "ORA-01092", "ORA-01109", "ORA-27101"): (
+    ("ORA-01033", "ORA-01034", "ORA-01035", "ORA-01089", "ORA-01090", "ORA-01092", "ORA-01109",
+     "ORA-27101"): (
         UnreachableError, "MP-NET-009", "the database is starting, stopping or not open",
         _STARTING_HINT,
     ),
@@ -115,6 +116,10 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         ConnectionLostError, "MP-NET-008", "the DBA ended the session",
         "ask the DBA why; V$SESSION shows the session as program marketpulse",
     ),
+    ("ORA-00600", "ORA-00602", "ORA-00603", "ORA-07445", "ORA-01041"): (
+        ConnectionLostError, "MP-NET-008", "the database ended the session by a fault of its own",
+        _ASK_HINT,
+    ),
     ("ORA-02396", "ORA-02399", "DPY-4033"): (
         ConnectionLostError, "MP-NET-008", "the session was idle or open for too long",
         "run it again",
@@ -123,8 +128,9 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         UnreachableError, "MP-NET-007", "the database did not answer in time",
         "allow each answer more time with ORACLE_CALL_TIMEOUT, and the command with --deadline",
     ),
-    ("DPY-4011", "ORA-01012", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-12537", "ORA-12547",
-     "ORA-12570", "DPY-1001", "DPI-1010", "DPI-1080"): (
+    ("DPY-4011", "ORA-01012", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-12152", "ORA-12153",
+     "ORA-12537", "ORA-12547", "ORA-12570", "ORA-12571", "ORA-12583", "DPY-1001", "DPI-1010",
+     "DPI-1080"): (
         ConnectionLostError, "MP-NET-006", "the connection was lost",
         "check the VPN, and run the command again",
     ),
@@ -136,7 +142,8 @@ _STATEMENT_CODES = (
     range(30089, 30100), range(30480, 30500), range(32030, 32050), range(38800, 38820),
     range(40400, 40700),
 )  # fmt: skip
-_NETWORK_CODES = (range(12150, 12300), range(12500, 12700))
+# Oracle Net, and its TLS.
+_NETWORK_CODES = (range(12150, 12300), range(12500, 12700), range(28750, 28900))
 _NUMBER = re.compile(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b")
 _DRIVER_HELP = "Help: "  # the last line of the driver's messages: a link
 
@@ -154,9 +161,11 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
         translation = _BY_CODE.get(code) or _translate_range(code)
         if translation is not None:
             error_class, check, message, hint = translation
-            is_code_enough = issubclass(
-                error_class, UnreachableError | LoginError | SettingsError
-            ) and all(name in _BY_CODE for name in codes if name.startswith("ORA"))
+            is_code_enough = (
+                issubclass(error_class, UnreachableError | LoginError | SettingsError)
+                and hint != _ASK_HINT
+                and all(name in _BY_CODE for name in codes if name.startswith("ORA"))
+            )
             reason = f" ({code})" if is_code_enough else f": {lines}"
             return error_class(f"{address}: {message}{reason}", hint=hint, check=check)
     if not codes or codes[0].startswith("DPY-6"):  # the driver's codes of connecting
@@ -164,6 +173,20 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     return DataError(
         f"{address}: the database or the driver failed: {lines}", hint=_ASK_HINT, check="MP-ORA-001"
     )
+
+
+def translate_login_error(error: Exception, address: object) -> MarketPulseError:
+    """Return our error for an error of a login.
+
+    There is no statement yet: whatever the database says without being down refuses the session,
+    for example a trigger with a message of its own.
+    """
+    translated = translate_error(error, address)
+    is_of_database = any(code.startswith("ORA") for code in _codes(error))
+    if is_of_database and isinstance(translated, DataError | UsageError | NotFoundError):
+        _, check, message, _ = _BY_CODE["ORA-01045"]
+        return LoginError(f"{address}: {message}: {join_lines(error)}", hint=_ASK_HINT, check=check)
+    return translated
 
 
 @contextmanager

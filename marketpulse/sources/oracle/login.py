@@ -21,6 +21,7 @@ from marketpulse.sources.oracle.errors import (
     join_lines,
     may_be_network_error,
     translate_error,
+    translate_login_error,
 )
 from marketpulse.sources.oracle.refusals import FileGuard, LoginGuard, NoGuard, SharedGuard
 from marketpulse.sources.oracle.relay import Relay, relay_is_possible
@@ -259,9 +260,9 @@ class Login:
                 self.probe(max(min(self.deadline.left, TCP_SECONDS), _PROBE_SECONDS))
             except MarketPulseError as diagnosis:
                 return diagnosis
-        return (
-            error if isinstance(error, MarketPulseError) else translate_error(error, self.address)
-        )
+        if isinstance(error, MarketPulseError):
+            return error
+        return translate_login_error(error, self.address)
 
     def _login_timeout_error(self, seconds: float) -> UnreachableError:
         if self.deadline.left <= 0:

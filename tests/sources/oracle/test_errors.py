@@ -11,13 +11,18 @@ from oracle_server.server import OracleServer
 from support import Tool
 
 from marketpulse.errors import (
+    ConnectionLostError,
     DataError,
     LoginError,
     NotFoundError,
     UnreachableError,
     UsageError,
 )
-from marketpulse.sources.oracle.errors import may_be_network_error, translate_error
+from marketpulse.sources.oracle.errors import (
+    may_be_network_error,
+    translate_error,
+    translate_login_error,
+)
 
 # For each fault: the server's fault, changes of the environment, the check id, the exit code.
 FAULTS: dict[str, tuple[Faults, dict[str, str], str, int]] = {
@@ -97,6 +102,11 @@ def test_doctor_without_faults(tool: Tool) -> None:
             UnreachableError,
             "MP-NET-009",
         ),
+        ("ORA-01035: only with RESTRICTED SESSION", UnreachableError, "MP-NET-009"),
+        ("ORA-28040: no matching authentication protocol", LoginError, "MP-DRV-002"),
+        ("ORA-28860: fatal SSL error", UnreachableError, "MP-TNS-005"),
+        ("ORA-12571: TNS:packet writer failure", ConnectionLostError, "MP-NET-006"),
+        ("ORA-00603: session terminated by fatal error", ConnectionLostError, "MP-NET-008"),
         ("ORA-99999: something else", DataError, "MP-ORA-001"),
         ("DPY-6999: something new of the network", UnreachableError, "MP-ORA-001"),
         ("DPY-5999: something new of the driver", DataError, "MP-ORA-001"),
@@ -129,7 +139,20 @@ def test_why_a_connection_was_closed() -> None:
     killed = driver_error("DPY-4011: closed\nORA-00028: your session has been killed")
     assert "the DBA ended the session" in translate_error(killed, "db").message
     broken = driver_error("DPY-4011: closed\nORA-00600: internal error code")
-    assert "ORA-00600: internal error code" in translate_error(broken, "db").message
+    translated = translate_error(broken, "db")
+    assert "a fault of its own" in translated.message
+    assert "ORA-00600: internal error code" in translated.message
+    assert "VPN" not in translated.hint
+
+
+def test_a_login_that_the_database_refuses() -> None:
+    """Before there is a statement, an unknown code of the database refuses the session."""
+    text = "ORA-00604: error at level 1\nORA-20001: not before 8 o'clock"
+    refused = translate_login_error(driver_error(text), "db")
+    assert type(refused) is LoginError
+    assert refused.check == "MP-LOG-004"
+    assert "ORA-20001: not before 8 o'clock" in refused.message
+    assert type(translate_login_error(driver_error("DPY-5999: new"), "db")) is DataError
 
 
 def test_the_innermost_code_counts() -> None:
