@@ -13,6 +13,7 @@ from marketpulse.errors import DataError
 from marketpulse.formats.csv_lines import CsvLines
 from marketpulse.formats.encode import to_text
 
+FLOATS = (pa.float16(), pa.float32(), pa.float64())
 CELLS = st.none() | st.sampled_from(["", " ", ",", '"', "a\nb", "\r", "é", 'x "y", z', "12"])
 
 
@@ -53,7 +54,7 @@ def test_a_cell_is_spelled_and_quoted(name: str, data: st.DataObject) -> None:
     assert lines_of(columns) == expected_lines(columns)
 
 
-@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.decimal128(24, 7)], ids=str)
+@pytest.mark.parametrize("kind", [*FLOATS, pa.decimal128(24, 7)], ids=str)
 @pytest.mark.parametrize("size", ["1E-7", "9E-6", "1E-5", "999999999", "1E9", "1E10", "1E16"])
 def test_a_number_has_no_exponent(kind: pa.DataType, size: str) -> None:
     """Arrow gives exponents to some numbers, by the type; the lines have none."""
@@ -77,6 +78,7 @@ def test_a_batch_has_more_rows_than_the_engine_takes_at_once() -> None:
         (pa.array([10_956_000], pa.int32()).cast(pa.date32()), "31966-07-06"),
         (pa.array([11_300_000], pa.int32()).cast(pa.date32()), None),
         (pa.array([-12_800_000], pa.int32()).cast(pa.date32()), None),
+        (pa.array([2**62], pa.int64()).view(pa.date64()), None),
         (pa.array([-(2**63)], pa.int64()).view(pa.timestamp("s")), None),
         (pa.array([2**62], pa.int64()).view(pa.timestamp("ms")), None),
         (pa.array([2**63 - 1], pa.int64()).view(pa.timestamp("us")), None),
