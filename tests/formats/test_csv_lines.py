@@ -65,6 +65,15 @@ def test_a_number_has_no_exponent(kind: pa.DataType, size: str) -> None:
         assert "e" not in lines_of([column]).lower()
 
 
+def test_a_cell_is_protected_from_a_spreadsheet_before_it_is_quoted() -> None:
+    """The mark of a formula and of a number that is too long stands within the quotes."""
+    batch = pa.record_batch({"=T": ["=1,2", None], "N": [12, 1234567890123456]})
+    lines = CsvLines(batch.schema, excel=True)
+    assert bytes(lines.header()) + bytes(lines.encode(batch)) == (
+        b"""'=T,N\n"'=1,2",12\n,'1234567890123456\n"""
+    )
+
+
 def test_a_batch_has_more_rows_than_the_engine_takes_at_once() -> None:
     """The engine makes several arrays of it; all of them are in the lines."""
     columns = [pa.array(range(32_770)), pa.array(["a", None, "", 'b"', "c"] * 6554)]
