@@ -45,7 +45,11 @@ class CsvLines:
         return _join([protect(name, _NAME) for name in names] if self._excel else names)
 
     def encode(self, batch: pa.RecordBatch) -> memoryview:
-        """Return the lines of some ten thousand rows."""
+        """Return the lines of some ten thousand rows.
+
+        Raises `DataError` for dates and times that have no spelling, and for cells that are too
+        long for a spreadsheet.
+        """
         if not len(batch):
             return memoryview(b"")
         columns = zip(batch.columns, self._schema, strict=True)
