@@ -27,6 +27,7 @@ from marketpulse.formats import (
     open_writer,
     write_behind,
 )
+from marketpulse.formats.decode import is_binary
 from marketpulse.formats.encode import (
     LogicalType,
     is_date,
@@ -348,13 +349,16 @@ class TableSampler:
         """Raise `SecretFoundError` if a secret is in a cell."""
         for field, column in zip(batch.schema, batch.columns, strict=True):
             secrets = [secret for secret in self._secrets if may_contain(field, secret)]
-            text = to_text(column, field) if secrets else None
+            texts = [to_text(column, field)] if secrets else []
+            if secrets and is_binary(field.type):
+                texts.append(column.cast(pa.large_binary()))  # Parquet has the bytes themselves
             for secret in secrets:
                 # Searching the text of all cells at once is far faster, but it may find the end of
                 # one and the beginning of the next.
-                if (
+                if any(
                     secret.encode() in bytes(text_buffer(text))
                     and pc.any(pc.match_substring(text, secret)).as_py()
+                    for text in texts
                 ):
                     raise SecretFoundError(f"{self._planned.table}: {field.name}")
 

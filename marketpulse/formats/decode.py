@@ -162,7 +162,7 @@ def from_text(text: pa.Array, field: pa.Field) -> pa.Array:
     if types.is_duration(data_type):
         counts = [_parse_duration(cell, data_type.unit) for cell in text.to_pylist()]
         return pa.array(counts, pa.int64()).cast(data_type)
-    if _is_binary(data_type):
+    if is_binary(data_type):
         cells = text.to_pylist()
         return pa.array(
             [None if cell is None else bytes.fromhex(cell) for cell in cells], data_type
@@ -185,7 +185,8 @@ def parse_timestamps(text: pa.Array, unit: str) -> pa.Array:
         return pa.array(np.array(text.to_pylist(), f"datetime64[{unit}]"))
 
 
-def _is_binary(data_type: pa.DataType) -> bool:
+def is_binary(data_type: pa.DataType) -> bool:
+    """Whether values of this type are bytes."""
     types = pa.types
     return bool(
         types.is_binary(data_type)

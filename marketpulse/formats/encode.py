@@ -361,12 +361,13 @@ def may_contain(field: pa.Field, text: str) -> bool:
 
 
 def text_buffer(column: pa.Array) -> memoryview:
-    """Return the text of all cells of a column, one after another, without a copy."""
+    """Return the text or the bytes of all cells of a column, one after another, without a copy."""
     _, offsets, data = column.buffers()
     if data is None or not len(column):
         return memoryview(b"")
     plain = memoryview(offsets).cast("B")
-    positions = plain.cast("q") if pa.types.is_large_string(column.type) else plain.cast("i")
+    is_large = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
+    positions = plain.cast("q" if is_large else "i")
     start, end = positions[column.offset], positions[column.offset + len(column)]
     return memoryview(data)[start:end]
 

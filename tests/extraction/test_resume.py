@@ -263,7 +263,7 @@ def test_a_torn_journal(
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("secret", ["note 301", "03-01 08", "000001ff"])
+@pytest.mark.parametrize("secret", ["note 301", "03-01 08", "000001ff", "\0\0\1A"])
 def test_a_secret_is_not_kept(server: OracleServer, tmp_path: Path, secret: str) -> None:
     """If rows hold a password, as text, a date or bytes, nothing of them stays on the disk."""
     with pytest.raises(MarketPulseError, match="contains a password"):
