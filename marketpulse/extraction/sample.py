@@ -359,7 +359,7 @@ class _SampleRun:
             return self._write(source, progress, read, read.parts, None)
         if planned.table in work.whole_tables:
             table = work.whole_tables[planned.table]
-            read.kept = f"{table.name} ({format_count(table.rows or 0, 'row')})"
+            read.kept = f"{table.name} ({_shown_rows(table.rows or 0)})"
             if not work.snapshot:
                 note = "read before the run was interrupted, and not again with the others"
                 table = replace(table, notes=(*table.notes, note))
@@ -380,8 +380,7 @@ class _SampleRun:
             for file in files.values():
                 stack.callback(file.unlink, missing_ok=True)
             if journal.rows:
-                rows = format_count(journal.rows, "row")
-                read.kept = f"the first {rows} of {read.planned.table}"
+                read.kept = f"the first {_shown_rows(journal.rows)} of {read.planned.table}"
             used = journal if may_continue else None
             table = self._write(source, progress, read, files, used)
             stack.pop_all()  # they are whole
@@ -445,6 +444,11 @@ def _facts(schemas: Schemas) -> object:
         for schema in schemas.tables
     ]
     return {"marketpulse": __version__, "tables": tables}
+
+
+def _shown_rows(count: int) -> str:
+    """`1 row`, `18,315 rows`, as progress shows them."""
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _is_long(options: SampleOptions) -> bool:

@@ -22,7 +22,7 @@ _COMPARISONS = {"!=": "<>", "^=": "<>", "~=": "<>"} | {
     symbol: symbol for symbol in ("=", "<>", "<", "<=", ">", ">=")
 }
 _FORBIDDEN = {
-    ";": "only one condition is allowed, and no second statement",
+    ";": "no second statement is allowed, and no ; at the end",
     "@": "a link to another database is not allowed",
     ":": "a bind variable has no value here",
     "SELECT": "a subquery is not allowed",

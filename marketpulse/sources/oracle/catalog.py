@@ -79,7 +79,10 @@ class Catalog:
                 return spelling
         if parts is not None and parts.owner is None:
             self._refuse_other_schemas(name, parts.name)
-        raise unknown_name_error("table", name, [*self._listed])
+        error = unknown_name_error("table", name, [*self._listed])
+        if parts is not None and parts.owner is not None:
+            error.add_hint("if it is there and you may not see it, ask the DBA to GRANT SELECT")
+        raise error
 
     def find_listed(self, name: str) -> str:
         """Return the name if it is listed exactly so, else what `find` finds."""

@@ -75,6 +75,7 @@ def test_commands_take_no_other_table(tool: Tool, name: str) -> None:
         assert done.code == 6, done.out + done.err
         assert f"there is no table {name!r}" in done.err
         assert "  hint: " in done.err
+        assert ("GRANT SELECT" in done.err) == ("." in name)
     assert {*names_in(tool.folder)} <= {"tmp", ".local"}  # logins are remembered in the latter
 
 
