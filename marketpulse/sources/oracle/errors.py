@@ -91,7 +91,8 @@ _TRANSLATIONS: dict[tuple[str, ...], _Translation] = {
         NotFoundError, "MP-SRC-001", "there is no such column",
         "`marketpulse schema TABLE` shows the columns"
     ),
-    ("ORA-04063", "ORA-04061", "ORA-04068", "ORA-24344", "ORA-29913", "ORA-29400", "ORA-30653"): (
+    ("ORA-02019", "ORA-02063", "ORA-04063", "ORA-04061", "ORA-04068", "ORA-24344", "ORA-29913",
+     "ORA-29400", "ORA-30653"): (
         DataError, "MP-ORA-004", "the table or view itself is broken", _OBJECT_HINT
     ),
     ("DPY-4008", "DPY-4009", "DPY-4010"): (
@@ -144,6 +145,7 @@ _STATEMENT_CODES = (
 )  # fmt: skip
 # Oracle Net, and its TLS.
 _NETWORK_CODES = (range(12150, 12300), range(12500, 12700), range(28750, 28900))
+_LINK = "ORA-02063"  # follows the errors of another database, which a database link reads
 _NUMBER = re.compile(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b")
 _DRIVER_HELP = "Help: "  # the last line of the driver's messages: a link
 
@@ -157,9 +159,12 @@ def translate_error(error: Exception, address: object) -> MarketPulseError:
     """
     codes = list(_codes(error))
     lines = join_lines(error)
+    is_of_link = _LINK in codes and "DPY-4011" not in codes
     for code in codes:
         translation = _BY_CODE.get(code) or _translate_range(code)
         if translation is not None:
+            if is_of_link and issubclass(translation[0], LoginError | UnreachableError):
+                translation = _BY_CODE[_LINK]
             error_class, check, message, hint = translation
             is_code_enough = (
                 issubclass(error_class, UnreachableError | LoginError | SettingsError)
