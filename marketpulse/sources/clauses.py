@@ -123,7 +123,10 @@ def _find(name: Name, text: str, columns: Sequence[str]) -> str:
     if not matches and not name.quoted and len(similar) == 1:
         matches = similar
     if not matches:
-        raise unknown_name_error("column", word, columns)
+        error = unknown_name_error("column", word, columns)
+        if name.quoted and fold_name(name.value) not in map(fold_name, columns):
+            error.add_hint(f"text has single quotes: '{name.value}'")
+        raise error
     return matches[0]
 
 

@@ -51,6 +51,16 @@ def test_a_name_that_means_no_column(text: str, columns: list[str]) -> None:
         condition_in_oracle(text, columns)
 
 
+def test_text_in_double_quotes() -> None:
+    """It names a column in Oracle; the hint says how text is written, unless case alone differs."""
+    with pytest.raises(NotFoundError) as caught:
+        condition_in_oracle('BIAS = "BID SIDE"', ["BIAS"])
+    assert caught.value.hint == "there is: BIAS; text has single quotes: 'BID SIDE'"
+    with pytest.raises(NotFoundError) as caught:
+        condition_in_oracle('"bias" = 1', ["BIAS"])
+    assert "single quotes" not in caught.value.hint
+
+
 def test_keys_with_their_nulls() -> None:
     """Missing values are last, whatever the direction, unless the key says otherwise."""
     text = "px DESC, Date, RANK ASC NULLS FIRST, RANK DESC NULLS FIRST"
