@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from marketpulse.artifacts import format_json
 from marketpulse.cli import console, render
 from marketpulse.cli import options as opt
 from marketpulse.cli.completion import remember_tables
@@ -19,6 +20,7 @@ from marketpulse.model import format_count
 from marketpulse.sources.base import FileOptions, Source
 
 if TYPE_CHECKING:
+    from marketpulse.extraction.catalog import Schemas, TableListing
     from marketpulse.extraction.sample import Sample
     from marketpulse.extraction.sample_options import SampleOptions
 
@@ -44,6 +46,7 @@ def list_tables(
         from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
 
         listing = catalog.list_tables(data, like, schema=schema, exact=exact)
+    _refuse_secrets(session, listing)
     if output is not None:
         session.say(f"{output}: {', '.join(listing.write(output, session.secrets()))}")
     remember_tables(table.name for table in listing.tables)
@@ -77,6 +80,7 @@ def schema(
         from marketpulse.extraction.catalog import describe, describe_all  # noqa: PLC0415 - not for --help
 
         schemas = describe(data, names) if names else describe_all(data)
+    _refuse_secrets(session, schemas)
     if output is not None:
         session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
     if models is not None:
@@ -93,6 +97,15 @@ def schema(
         console.show_code(format_ddl(schemas.tables))
     else:
         render.show_schemas(schemas, as_json=result_format == "json")
+
+
+def _refuse_secrets(session: Session, shown: TableListing | Schemas) -> None:
+    """Raise `SecretFoundError` if a comment in a database holds its password."""
+    from marketpulse.bundle import refuse_secrets  # noqa: PLC0415 - not for --help
+
+    if shown.source.kind == "oracle":  # others are read without a password
+        for name, document in shown.documents().items():
+            refuse_secrets(format_json(document), session.secrets(), name)
 
 
 def sample(

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from oracle_server.answers import BadValue, Value
 from oracle_server.catalog import Catalog, Column, StoredObject, Synonym, Table
-from oracle_server.client import PASSWORD, open_source
+from oracle_server.client import PASSWORD, open_source, oracle_environment
 from oracle_server.engine import DuckEngine
 from oracle_server.faults import Faults
 from oracle_server.server import OracleServer
+from support import Tool
 
 from marketpulse.bundle import SecretFoundError
 from marketpulse.errors import DataError, UsageError
@@ -50,7 +51,11 @@ def catalog() -> Catalog:
             ),
             Table("WIDE", WIDE, [(number, *["x"] * 999) for number in range(20)]),
             Table("LETTERS", LETTERS, [(number, LETTER, None) for number in range(3)]),
-            Table("SECRETS", (Column("ID", "NUMBER(3,0)", comment=f"use {PASSWORD}"),)),
+            Table(
+                "SECRETS",
+                (Column("ID", "NUMBER(3,0)", comment=f"use {PASSWORD}"),),
+                comment=f"{PASSWORD} opens it",
+            ),
         ],
         [
             Synonym("TOOLS", "TOOLS_PACKAGE", "MARKET"),
@@ -154,6 +159,27 @@ def test_no_secrets_in_descriptions(source: OracleSource, tmp_path: Path) -> Non
         write_models(tmp_path / "m.py", source.info(), schemas.tables, [PASSWORD])
     assert not (tmp_path / "m.py").exists()
     assert not any(path.is_file() for path in tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list-tables",
+        "list-tables --format csv",
+        "schema SECRETS",
+        "schema SECRETS --format json",
+        "schema SECRETS --ddl duckdb",
+        "schema SECRETS --models -",
+    ],
+)
+def test_no_secrets_on_standard_output(
+    words: str, small_server: OracleServer, tmp_path: Path
+) -> None:
+    """A comment with the password of the run is not shown, either."""
+    result = Tool(tmp_path, oracle_environment(small_server)).run(*words.split())
+    assert (result.code, result.out) == (7, "")
+    assert "password of this run" in result.err
+    assert PASSWORD not in result.err
 
 
 def test_rows_that_may_be_wide(small_server: OracleServer, source: OracleSource) -> None:
