@@ -46,8 +46,9 @@ def list_tables(
         from marketpulse.extraction import catalog  # noqa: PLC0415 - not for --help
 
         listing = catalog.list_tables(data, like, schema=schema, exact=exact)
-    _refuse_secrets(session, listing)
-    if output is not None:
+    if output is None:
+        _refuse_secrets(session, listing)
+    else:
         session.say(f"{output}: {', '.join(listing.write(output, session.secrets()))}")
     remember_tables(table.name for table in listing.tables)
     if result_format == "json":
@@ -80,8 +81,9 @@ def schema(
         from marketpulse.extraction.catalog import describe, describe_all  # noqa: PLC0415 - not for --help
 
         schemas = describe(data, names) if names else describe_all(data)
-    _refuse_secrets(session, schemas)
-    if output is not None:
+    if output is None:
+        _refuse_secrets(session, schemas)
+    else:
         session.say(f"{output}: {', '.join(schemas.write(output, session.secrets()))}")
     if models is not None:
         from marketpulse.extraction.pydantic_models import format_models, write_models  # noqa: PLC0415 - not for --help
@@ -104,8 +106,9 @@ def _refuse_secrets(session: Session, shown: TableListing | Schemas) -> None:
     from marketpulse.bundle import refuse_secrets  # noqa: PLC0415 - not for --help
 
     if shown.source.kind == "oracle":  # others are read without a password
+        secrets = session.secrets()
         for name, document in shown.documents().items():
-            refuse_secrets(format_json(document), session.secrets(), name)
+            refuse_secrets(format_json(document), secrets, name)
 
 
 def sample(

@@ -56,7 +56,6 @@ class LogicalType(StrEnum):
 
 _BY_TAG = {kind.tag: kind for kind in LogicalType if kind is not LogicalType.MIXED}
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by Arrow's name of the unit
-_REPEATED = 10  # times that the values of a column repeat for a dictionary to pay
 _PLAIN = frozenset("0123456789+-.: NaInfEe")  # the characters of numbers and dates
 _LONGEST_EXPANSION = 1000  # zeros written for an exponent; beyond, the number stays as it is
 _EXPONENTS = "[0-9][eE]"
@@ -316,14 +315,6 @@ def _may_be_odd(text: pa.Array, field: pa.Field, kind: LogicalType) -> bool:
         return len(raw.translate(None, _ESCAPED)) < len(raw)
     # NaN, inf
     return is_text(field.type) or kind is LogicalType.JSON or b"N" in raw or b"n" in raw
-
-
-def repeats(column: pa.Array, *, default: bool = False) -> bool:
-    """Whether values repeat so often that a dictionary pays; `default` where Arrow cannot tell."""
-    try:
-        return bool(pc.count_distinct(column).as_py() * _REPEATED < len(column))
-    except pa.ArrowNotImplementedError:  # nested values, dictionaries
-        return default
 
 
 def expand_exponents(text: pa.Array) -> pa.Array:

@@ -15,7 +15,6 @@ from marketpulse.formats.base import Scan, read_ahead
 from marketpulse.formats.decode import decode_batches
 from marketpulse.formats.encode import (
     plain_field,
-    repeats,
     to_plain,
     untag,
     with_pandas_types,
@@ -24,6 +23,7 @@ from marketpulse.formats.nameless import drop_index
 from marketpulse.model import OnMalformedLine
 
 _BATCH_ROWS = 50_000
+_REPEATED = 10  # times that the values of a column repeat for a dictionary to pay
 _INT64 = pa.int64()
 _MAX_COUNT = 2**63 - 1  # of a timestamp's units
 
@@ -177,7 +177,15 @@ class ParquetWriter:
         repeated = [
             name
             for name, column in zip(rows.schema.names, rows.columns, strict=True)
-            if repeats(column, default=True)
+            if _repeats(column)
         ]
         stored = with_pandas_types(self._empty.schema)
         return pq.ParquetWriter(self._sink, stored, compression="zstd", use_dictionary=repeated)
+
+
+def _repeats(column: pa.Array) -> bool:
+    """Whether values repeat so often that a dictionary pays, or Arrow cannot tell."""
+    try:
+        return bool(pc.count_distinct(column).as_py() * _REPEATED < len(column))
+    except pa.ArrowNotImplementedError:  # nested values, dictionaries
+        return True
